@@ -1,0 +1,505 @@
+"""The recipe: one typed tree of settings, read once from `params.yaml` and the preset that it names.
+
+`params.yaml` holds `preset: NAME` and, below it, whatever overrides `configs/NAME.yaml`. Unknown keys and impossible
+sizes raise `ConfigError`, which names the file, the key and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from math import gcd, isqrt
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PIXELS_PER_TOKEN = 16  # a side: 8 (VAE) × 2 (patch), for every released model
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class ConfigError(ValueError):
+    """A recipe that cannot be used; the message names the file, the key and the remedy."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sources(Section):
+    """Where clips and images come from: a folder, a manifest of paths (.txt or .jsonl), or `package:NAME`."""
+
+    videos: str | None = None
+    images: str | None = None
+    captions: str | None = None
+    """A JSON file {file name: caption or list of captions}; sidecars beside a file win over it."""
+
+
+class Slicing(Section):
+    max_seconds: Annotated[float, Field(gt=0)] = 16.0
+
+
+class Sampling(Section):
+    """The frames that scorers see. Scores depend on both numbers, so both are stored beside each score."""
+
+    frames_per_second: Annotated[float, Field(gt=0)] = 8.0
+    short_side: Positive = 720
+    """Frames larger than this are reduced while decoding; never enlarged."""
+
+
+class Shots(Section):
+    """Jump cuts as outliers of the LPIPS series (paper §4; `z` is in population standard deviations)."""
+
+    scorer: Literal["lpips-alex", "lpips-vgg"] = "lpips-alex"
+    short_side: Positive = 256
+    candidate_z: float = 2.0
+    sure_distance: float = 0.35
+    strong_z: float = 3.2
+    strong_distance: float = 0.2
+    min_frames: Positive = 32
+    max_frames: Positive = 512
+
+
+class Motion(Section):
+    minimum: float = 0.001
+    maximum: float = 0.3
+
+
+class TextCrop(Section):
+    scorer: Literal["rapidocr", "easyocr"] = "rapidocr"
+    frames_per_second: Annotated[float, Field(gt=0)] = 1.0
+    max_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    min_seen_frames: Positive = 2
+    min_seen_share: Share = 0.2
+
+
+class Aesthetics(Section):
+    scorer: Literal["laion-v2", "colourfulness"]
+    frames: Positive = 5
+    minimum: float
+
+
+class TechnicalQuality(Section):
+    """`dover` scores above `threshold` are kept; NIQE is a distance, so scores below it are."""
+
+    scorer: Literal["dover", "niqe"]
+    frames: Positive = 3
+    threshold: float
+
+
+class ImageRules(Section):
+    min_side: Positive = 64
+
+
+class Curation(Section):
+    engine: Literal["pool", "ray"] = "pool"
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes of the local pool; 0 takes one per core."""
+    ray_address: str | None = None
+    clips: Slicing = Slicing()
+    sampling: Sampling = Sampling()
+    shots: Shots = Shots()
+    motion: Motion = Motion()
+    text_crop: TextCrop = TextCrop()
+    aesthetics: Aesthetics
+    technical_quality: TechnicalQuality
+    images: ImageRules = ImageRules()
+
+
+class Captions(Section):
+    captioner: Literal["sidecar", "endpoint"] = "sidecar"
+    endpoint: str | None = None
+    """Base URL of an OpenAI-compatible vision-language server; its key is read from SORAFLOW_CAPTION_KEY."""
+    model: str | None = None
+    prompt: str = (
+        "Describe this video in as much detail as possible: objects, scenery, animals, people and camera movement, "
+        "with changes in the order in which they happen. Begin directly with the content, in a single line."
+    )
+
+    @model_validator(mode="after")
+    def _endpoint_is_complete(self) -> Captions:
+        if self.captioner == "endpoint" and not (self.endpoint and self.model):
+            raise ValueError("captioner 'endpoint' needs 'endpoint' and 'model'")
+        return self
+
+
+class Dataset(Section):
+    """Buckets by tokens (mmdit's min-max rule): each ratio h:w gets the largest size within `max_area` pixels."""
+
+    num_frames: Positive = 93
+    min_frames: Positive = 29
+    fps: Annotated[float, Field(gt=0)] = 16.0
+    max_area: Positive
+    ratios: tuple[str, ...] = ("1:1", "3:4", "4:3", "9:16", "16:9")
+    windows_per_clip: Positive = 1
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    max_dropped_share: Share = 0.5
+    """More than this share of the curated items dropped by the buckets is an error."""
+
+    @field_validator("num_frames", "min_frames")
+    @classmethod
+    def _one_plus_four_n(cls, value: int) -> int:
+        if value % 4 != 1:
+            below = value - (value - 1) % 4
+            raise ValueError(
+                f"is {value}, but the VAE takes 1 + 4n frames: use {max(below, 1)} or {max(below, 1) + 4}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _sizes_exist(self) -> Dataset:
+        if self.min_frames > self.num_frames:
+            raise ValueError(f"min_frames {self.min_frames} exceeds num_frames {self.num_frames}")
+        self.sizes()
+        return self
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Ratio → (height, width) in pixels, both multiples of 16."""
+        return {ratio: _largest_size(ratio, self.max_area) for ratio in self.ratios}
+
+
+def _largest_size(ratio: str, max_area: int) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", ratio)
+    if not match:
+        raise ValueError(f"ratio '{ratio}' is not of the form height:width, such as 9:16")
+    height, width = int(match[1]), int(match[2])
+    divisor = gcd(height, width)
+    height, width = height // divisor, width // divisor
+    unit = height * width * PIXELS_PER_TOKEN**2
+    k = isqrt(max_area // unit)
+    if k == 0:
+        raise ValueError(
+            f"max_area {max_area} is too small for ratio {ratio}, whose smallest size is "
+            f"{height * PIXELS_PER_TOKEN}x{width * PIXELS_PER_TOKEN} = {unit} pixels"
+        )
+    return height * k * PIXELS_PER_TOKEN, width * k * PIXELS_PER_TOKEN
+
+
+class TextEncoder(Section):
+    weights: str
+    """An entry of the weights registry (`soraflow weights list`)."""
+    max_tokens: Positive = 512
+    width: Positive = 4096
+    """Channels of the encoder's last hidden state."""
+
+
+class Optimizer(Section):
+    learning_rate: Annotated[float, Field(gt=0)]
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-2
+    eps: float = 1e-15
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+
+
+class Clipping(Section):
+    """`fixed` clips the global norm to `max_norm`; `ema` to mean + 3σ of its own running statistics
+    (Open-Sora Plan v1.5), never above `max_norm` in the first step."""
+
+    method: Literal["fixed", "ema"] = "ema"
+    max_norm: Annotated[float, Field(gt=0)] = 1.0
+    decay: Share = 0.99
+
+
+class Schedule(Section):
+    """How long a training runs and what it leaves behind. All numbers count optimizer steps."""
+
+    steps: Positive
+    batch_size: Positive
+    """Samples a step over all ranks."""
+    checkpoint_every: Positive
+    validate_every: Positive
+    keep_last: Positive = 3
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    optimizer: Optimizer
+    clipping: Clipping = Clipping()
+
+
+class VaeModel(Section):
+    """Fields of `spec/wfvae` under our names; the defaults are WF-VAE-S with 8 channels."""
+
+    base_channels: Positive = 128
+    latent_channels: Positive = 8
+    encoder_flow_channels: Positive = 128
+    decoder_flow_channels: Positive = 128
+    encoder_blocks: Positive = 2
+    decoder_blocks: Positive = 2
+    flow_blocks: Positive = 1
+    attention: bool = True
+    norm: Literal["layernorm", "groupnorm"] = "layernorm"
+    temporal_upsampling: Literal["trilinear", "nearest"] = "trilinear"
+
+
+class VaeLosses(Section):
+    lpips_weight: float = 1.0
+    lpips_net: Literal["alex", "vgg"] = "vgg"
+    kl_weight: float = 1e-6
+    wavelet_weight: float = 0.1
+    adversarial_weight: float = 0.5
+    discriminator_start: Annotated[int, Field(ge=0)] = 0
+    """The first step with the adversarial loss; at or past `steps` leaves the discriminator out."""
+    discriminator_width: Positive = 64
+    discriminator_layers: Positive = 4
+
+
+class Vae(Section):
+    architecture: Literal["wfvae", "causalvae"] = "wfvae"
+    released: str | None = None
+    """A folder or registry entry with finished weights; set, nothing is trained and these are registered."""
+    model: VaeModel = VaeModel()
+    losses: VaeLosses = VaeLosses()
+    schedule: Schedule
+
+
+class DenoiserModel(Section):
+    layers: Positive = 32
+    heads: Positive = 24
+    head_width: Positive = 96
+    sparse_ratio: Positive = 4
+
+    @model_validator(mode="after")
+    def _rope_fits(self) -> DenoiserModel:
+        if self.head_width % 6:
+            raise ValueError(
+                f"head_width {self.head_width} must be a multiple of 6: rotary positions split it over three axes, "
+                "in pairs"
+            )
+        return self
+
+
+class Diffusion(Section):
+    """The v1.3 defaults (`spec/dit` §4); changing one makes a new protocol, so each is recorded."""
+
+    train_timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    beta_schedule: Literal["linear", "scaled_linear"] = "linear"
+    prediction: Literal["v_prediction", "epsilon"] = "v_prediction"
+    zero_terminal_snr: bool = True
+    min_snr_gamma: float | None = 5.0
+    noise_offset: float = 0.0
+    caption_dropout: Share = 0.1
+
+
+class Denoiser(Section):
+    architecture: Literal["skiparse", "latte"] = "skiparse"
+    model: DenoiserModel = DenoiserModel()
+    diffusion: Diffusion = Diffusion()
+
+
+class Stage(Section):
+    """One training stage of the denoiser; it starts from the stage before it in the list."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kinds: tuple[Literal["image", "video"], ...]
+    sparse_ratio: Positive | None = None
+    """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
+    schedule: Schedule
+
+
+class Control(Section):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: Literal["image", "structure"]
+    schedule: Schedule
+
+
+class Launch(Section):
+    """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
+
+    launcher: Literal["torchrun", "slurm", "pdsh", "openmpi"] = "torchrun"
+    accelerator: Literal["cpu", "cuda", "npu"] = "cuda"
+    nodes: Positive = 1
+    ranks_per_node: Positive = 1
+    hostfile: str | None = None
+    deepspeed: str = "configs/deepspeed/zero2.json"
+    heartbeat_seconds: Positive = 1800
+    """A training job silent for longer is ended and reported."""
+    max_restarts: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _nodes_fit_launcher(self) -> Launch:
+        if self.launcher == "torchrun" and self.nodes > 1:
+            raise ValueError(f"launcher 'torchrun' is for one node, but nodes is {self.nodes}: use slurm or pdsh")
+        return self
+
+
+class Evaluation(Section):
+    """The protocol of every generation score; its hash travels with the scores."""
+
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    steps: Positive = 50
+    guidance: float = 7.5
+    negative_prompt: str = ""
+    num_frames: Positive = 93
+    height: Positive = 352
+    width: Positive = 640
+    fps: Positive = 18
+    reconstruction_frames: Positive = 33
+    reconstruction_size: Positive = 256
+    checkpoints: Positive = 3
+    """How many kept checkpoints of the last stage are sampled and scored."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Evaluation:
+        for name in ("num_frames", "reconstruction_frames"):
+            if getattr(self, name) % 4 != 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but the VAE takes 1 + 4n frames")
+        for name in ("height", "width"):
+            if getattr(self, name) % PIXELS_PER_TOKEN:
+                raise ValueError(f"{name} is {getattr(self, name)}, not a multiple of {PIXELS_PER_TOKEN}")
+        if self.reconstruction_size % 8:
+            raise ValueError(f"reconstruction_size is {self.reconstruction_size}, not a multiple of 8")
+        return self
+
+
+class Release(Section):
+    registered_model: str = "soraflow"
+    metric: Literal["held_out_loss", "temporal_flickering"] = "held_out_loss"
+    """What ranks checkpoints, and what a candidate must not lose against the champion."""
+    tolerance: float = 0.0
+    """By how much, relative to the champion, a candidate may be worse and still replace it."""
+
+
+class Automation(Section):
+    schedule: str = "0 3 * * 1"
+    min_new_items: Positive = 100
+    """Fewer new curated clips and images than this since the last training: not worth retraining."""
+    watch_seconds: Positive = 300
+
+
+class Settings(Section):
+    name: str
+    seed: int = 1234
+    sources: Sources = Sources()
+    curation: Curation
+    captions: Captions = Captions()
+    dataset: Dataset
+    text_encoder: TextEncoder
+    vae: Vae
+    denoiser: Denoiser = Denoiser()
+    stages: tuple[Stage, ...]
+    control: tuple[Control, ...] = ()
+    launch: Launch = Launch()
+    evaluation: Evaluation
+    release: Release = Release()
+    automation: Automation = Automation()
+
+    @model_validator(mode="after")
+    def _stages_are_distinct(self) -> Settings:
+        if not self.stages:
+            raise ValueError("stages is empty: name at least one")
+        names = [stage.name for stage in (*self.stages, *self.control)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"stages: the name {twice[0]!r} is used twice")
+        return self
+
+
+def load(root: Path) -> Settings:
+    """The settings of the project in `root`, from its `params.yaml` and preset."""
+    params = read_yaml(root / "params.yaml")
+    preset = params.pop("preset", None)
+    if not isinstance(preset, str):
+        raise ConfigError(f"{root / 'params.yaml'}: 'preset' is missing; write one of: {', '.join(presets(root))}")
+    return resolve(root, preset, params)
+
+
+def resolve(root: Path, preset: str, overrides: Mapping[str, Any]) -> Settings:
+    """A preset with overrides laid over it, validated."""
+    if preset not in presets(root):
+        raise ConfigError(f"preset '{preset}' is unknown; configs/ has: {', '.join(presets(root))}")
+    path = root / "configs" / f"{preset}.yaml"
+    tree = merge({"name": preset, **read_yaml(path)}, overrides)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path, overrides, root / "params.yaml")) from None
+
+
+def presets(root: Path) -> list[str]:
+    return sorted(path.stem for path in (root / "configs").glob("*.yaml"))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; run soraflow inside a project, or set SORAFLOW_PROJECT") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must hold a mapping, but holds {type(tree).__name__}")
+    return tree
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overrides` laid over it, mapping by mapping; lists are replaced whole."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def assign(tree: dict[str, Any], assignment: str) -> None:
+    """Lay one `a.b.c=value` (value as YAML) into a tree of overrides, in place."""
+    key, separator, text = assignment.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"'{assignment}' is not of the form key.of.setting=value")
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"'{key}': '{parent}' is a value, not a group of settings")
+    try:
+        tree[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"'{assignment}': the value is not valid YAML: {error}") from None
+
+
+def ratio_of(ratio: str) -> Fraction:
+    """'9:16' → 9/16, height over width."""
+    height, width = ratio.split(":")
+    return Fraction(int(height), int(width))
+
+
+def _explain(error: ValidationError, preset: Path, overrides: Mapping[str, Any], params: Path) -> str:
+    lines = []
+    for problem in error.errors():
+        keys = [str(part) for part in problem["loc"]]
+        file = params if _has(overrides, keys) else preset
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
+            message = "unknown key" + (f" (did you mean '{close[0]}'?)" if close else "")
+        elif problem["type"] == "missing":
+            message = "missing; it has no default"
+        lines.append(f"{file}: {'.'.join(keys) or 'settings'}: {message}")
+    return "\n".join(lines)
+
+
+def _has(tree: Any, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return False
+        tree = tree[key]
+    return bool(keys)
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    model: Any = Settings
+    for key in keys:
+        if key.isdigit():
+            continue
+        annotation = model.model_fields[key].annotation
+        models = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
+        model = next((part for part in models if issubclass(part, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)

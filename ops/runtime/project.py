@@ -1,0 +1,68 @@
+"""Where things lie: the project's folder and the rooms in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ops.config import ConfigError, Settings, load
+
+
+@dataclass(frozen=True)
+class Project:
+    """One checkout: `params.yaml` and `configs/` are read, `data/` and `var/` are written."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> Project:
+        """The project of SORAFLOW_PROJECT, or the nearest folder upwards that holds `params.yaml`."""
+        named = os.environ.get("SORAFLOW_PROJECT")
+        if named:
+            return cls(Path(named).resolve())
+        here = Path.cwd().resolve()
+        for folder in (here, *here.parents):
+            if (folder / "params.yaml").is_file() and (folder / "configs").is_dir():
+                return cls(folder)
+        raise ConfigError(f"no params.yaml in {here} or above it; change into a project or set SORAFLOW_PROJECT")
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load(self.root)
+
+    @property
+    def data(self) -> Path:
+        """Outputs under DVC."""
+        return self.root / "data"
+
+    @property
+    def var(self) -> Path:
+        """State of runs: artifacts, weights, scores, logs, the Dagster home, the MLflow store."""
+        return self.root / "var"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.var / "artifacts"
+
+    @property
+    def weights(self) -> Path:
+        return self.var / "weights"
+
+    @property
+    def logs(self) -> Path:
+        return self.var / "logs"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.var / "dagster"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's: the server named by the environment, or this project's own SQLite store."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.var / 'mlflow' / 'mlflow.db'}"
+
+    def table(self, name: str) -> Path:
+        """The Parquet table of a dataset step, such as `clips`."""
+        return self.data / f"{name}.parquet"
