@@ -1,0 +1,265 @@
+"""The `latents` asset: every training sample through the VAE once, as posteriors in safetensors shards.
+
+Mean and log-variance are stored in float32, so that training can draw from the posterior anew each time; the
+per-channel shift and scale that bring a draw to mean 0 and variance 1 are measured over the training split.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ops.data import tables
+from ops.data.tables import Row
+from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.files import digest, replacing, sha256
+from ops.runtime.progress import Progress
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import torch
+
+ASSET = "latents"
+SHARD_SAMPLES = 64
+CHUNKED_ABOVE_FRAMES = 33
+"""Longer clips are encoded in chunks of this many frames less one: same numbers, bounded memory."""
+
+INDEX = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("kind", pa.string()),
+        ("split", pa.string()),
+        ("bucket", pa.string()),
+        ("shard", pa.string()),
+        ("shape", pa.list_(pa.int64())),
+    ]
+)
+
+
+class LatentError(ValueError):
+    """Latents that cannot be made or found; the message names the sample."""
+
+
+def cache_latents(project: Project) -> Artifact:
+    """Encode what is not encoded yet and measure shift and scale.
+
+    Resumes at the first missing shard. Results: `shift` and `scale` (one number a channel, to be used as
+    (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`.
+    """
+    from ops.data.dvc import version
+
+    vae = current(project, project.settings.vae.architecture)
+    work = Work(
+        project,
+        ASSET,
+        inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
+        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES, "chunked_above": CHUNKED_ABOVE_FRAMES},
+    )
+    if done := work.finished():
+        return done
+    rows = tables.read(project.data / "training_set" / "samples.parquet")
+    if not rows:
+        raise LatentError(f"{project.data / 'training_set'}: the training set is empty; nothing to encode")
+    return encode_all(work, rows, vae)
+
+
+def encode_all(work: Work, rows: list[Row], vae: Artifact) -> Artifact:
+    """Write the shards and the index of `rows` into the work's folder and finish it."""
+    work.folder.mkdir(parents=True, exist_ok=True)
+    moments, index = Moments(), []
+    encoder = _Encoder(work.project, vae)
+    progress = Progress.of(work.project, ASSET, len(rows), "samples")
+    for path, part in _shards(work.folder, rows):
+        if not path.is_file():
+            _write_shard(path, part, encoder, progress, done=len(index))
+        index += _register(path, part, moments)
+        progress.update(len(index))
+    tables.write(work.folder / "index.parquet", index, INDEX)
+    shift, scale = moments.shift_and_scale()
+    return work.finish(
+        version=digest([sha256(path) for path, _ in _shards(work.folder, rows)]),
+        results={
+            "shift": shift,
+            "scale": scale,
+            "channels": len(scale),
+            "samples": len(index),
+            "train_samples": moments.samples,
+            "shards": len({row["shard"] for row in index}),
+            "dtype": "float32",
+        },
+    )
+
+
+def _shards(folder: Path, rows: list[Row]) -> Iterator[tuple[Path, list[Row]]]:
+    for number, start in enumerate(range(0, len(rows), SHARD_SAMPLES)):
+        yield folder / f"shard_{number:05d}.safetensors", rows[start : start + SHARD_SAMPLES]
+
+
+def _write_shard(path: Path, rows: list[Row], encoder: _Encoder, progress: Progress, done: int) -> None:
+    from safetensors.torch import save_file
+
+    tensors: dict[str, torch.Tensor] = {}
+    for number, row in enumerate(rows, start=1):
+        mean, log_variance = encoder(row)
+        tensors[f"{row['sample_id']}.mean"] = mean
+        tensors[f"{row['sample_id']}.log_variance"] = log_variance
+        progress.update(done + number, note=row["bucket"])
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def _register(path: Path, rows: list[Row], moments: Moments) -> list[Row]:
+    from safetensors import safe_open
+
+    index = []
+    with safe_open(path, framework="pt") as shard:
+        for row in rows:
+            mean = shard.get_tensor(f"{row['sample_id']}.mean")
+            if row["split"] == "train":
+                moments.add(mean, shard.get_tensor(f"{row['sample_id']}.log_variance"))
+            columns = {name: row[name] for name in ("sample_id", "kind", "split", "bucket")}
+            index.append({**columns, "shard": path.name, "shape": list(mean.shape)})
+    return index
+
+
+class _Encoder:
+    """The VAE of an artifact, loaded when the first sample needs it."""
+
+    def __init__(self, project: Project, vae: Artifact) -> None:
+        self._project, self._vae, self._model = project, vae, None
+
+    def __call__(self, row: Row) -> tuple[torch.Tensor, torch.Tensor]:
+        """(mean, log-variance) of one sample, [C, t, h, w], float32, on the CPU."""
+        import torch
+
+        from ops.data.pixels import read_sample
+        from ops.runtime.device import accelerator
+
+        if self._model is None:
+            self._model = load_vae(self._project, self._vae)
+        pixels = torch.from_numpy(read_sample(self._project, row)).permute(3, 0, 1, 2)
+        video = (
+            (pixels.float() / 127.5 - 1.0)
+            .unsqueeze(0)
+            .to(accelerator(self._project.settings.launch.accelerator))
+        )
+        with torch.inference_mode():
+            posterior = self._model.encode(video, chunk_frames=chunk_frames(video.shape[2]))
+        mean, log_variance = posterior.mean[0].float().cpu(), posterior.log_variance[0].float().cpu()
+        if not (mean.isfinite().all() and log_variance.isfinite().all()):
+            raise LatentError(
+                f"{self._vae.asset} gives non-finite latents for sample {row['sample_id']} of {row['path']}"
+            )
+        return mean.contiguous(), log_variance.contiguous()
+
+
+def chunk_frames(frames: int) -> int | None:
+    """How many frames a VAE pass may take at once, or None for all of them."""
+    return None if frames <= CHUNKED_ABOVE_FRAMES else CHUNKED_ABOVE_FRAMES - 1
+
+
+def load_vae(project: Project, vae: Artifact) -> Any:
+    """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
+    from models.released import from_pretrained
+    from ops.runtime.device import accelerator
+
+    model = from_pretrained(vae.folder / vae.results["released"])
+    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
+
+
+class Moments:
+    """Per-channel mean and variance of posterior draws: Var[z] = Var[mean] + E[variance], in float64."""
+
+    def __init__(self) -> None:
+        self.samples, self._count = 0, 0
+        self._sum: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, mean: torch.Tensor, log_variance: torch.Tensor) -> None:
+        """Count one posterior, [C, t, h, w]."""
+        values = mean.double().flatten(1)
+        self._sum = self._sum + values.sum(1)
+        self._squares = self._squares + (values.square() + log_variance.double().flatten(1).exp()).sum(1)
+        self._count += values.shape[1]
+        self.samples += 1
+
+    def shift_and_scale(self) -> tuple[list[float], list[float]]:
+        """The mean and 1/standard deviation of each channel."""
+        if not self.samples:
+            raise LatentError(
+                "no sample is in the training split, so the latents' shift and scale are unknown"
+            )
+        mean = self._sum / self._count
+        variance = self._squares / self._count - mean.square()
+        dead = [channel for channel, value in enumerate(variance.tolist()) if not value > 1e-12]
+        if dead:
+            raise LatentError(
+                f"latent channels {dead} are constant over the training split: the VAE did not learn"
+            )
+        return mean.tolist(), variance.rsqrt().tolist()
+
+
+class LatentSet:
+    """Reads the posteriors of a `latents` artifact by sample id; may be sent to worker processes."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        import torch
+
+        self._folder = artifact.folder
+        self._rows = {row["sample_id"]: row for row in tables.read(artifact.folder / "index.parquet")}
+        self.shift = torch.tensor(artifact.results["shift"]).view(-1, 1, 1, 1)
+        self.scale = torch.tensor(artifact.results["scale"]).view(-1, 1, 1, 1)
+        self._open: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, sample_id: str) -> bool:
+        return sample_id in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+    def row(self, sample_id: str) -> Row:
+        """The index row: kind, split, bucket and latent shape."""
+        try:
+            return self._rows[sample_id]
+        except KeyError:
+            raise LatentError(
+                f"sample {sample_id} has no latent in {self._folder}: make `latents` again"
+            ) from None
+
+    def __getitem__(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """(mean, log-variance), [C, t, h, w], as the VAE gave them: not shifted or scaled."""
+        shard = self._shard(self.row(sample_id)["shard"])
+        return shard.get_tensor(f"{sample_id}.mean"), shard.get_tensor(f"{sample_id}.log_variance")
+
+    def draw(self, sample_id: str, generator: torch.Generator) -> torch.Tensor:
+        """A draw from the posterior in the denoiser's units: (z − shift) · scale."""
+        import torch
+
+        mean, log_variance = self[sample_id]
+        noise = torch.randn(mean.shape, generator=generator)
+        return (mean + (0.5 * log_variance).exp() * noise - self.shift) * self.scale
+
+    def _shard(self, name: str) -> Any:
+        from safetensors import safe_open
+
+        if name not in self._open:
+            self._open[name] = safe_open(self._folder / name, framework="pt")
+        return self._open[name]
+
+
+def bucket_shape(bucket: str) -> tuple[int, int, int]:
+    """'17x48x64' → (17, 48, 64): frames, height, width in pixels."""
+    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)", bucket)
+    if not match:
+        raise LatentError(f"bucket '{bucket}' is not of the form FRAMESxHEIGHTxWIDTH")
+    return int(match[1]), int(match[2]), int(match[3])

@@ -1,0 +1,173 @@
+"""The `text_embeddings` asset: every distinct caption, and the empty one, through the text encoder once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ops.data import tables, text_encoder
+from ops.data.tables import Row
+from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.files import digest, replacing, sha256
+from ops.runtime.progress import Progress
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import torch
+
+ASSET = "text_embeddings"
+SHARD_CAPTIONS = 256
+BATCH = 16
+UNCONDITIONAL = ""
+"""What a dropped caption becomes, and the negative half of classifier-free guidance."""
+
+INDEX = pa.schema(
+    [
+        ("key", pa.string()),
+        ("caption", pa.string()),
+        ("shard", pa.string()),
+        ("tokens", pa.int64()),
+        ("truncated", pa.bool_()),
+    ]
+)
+
+
+class TextError(KeyError):
+    """A caption without an embedding."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def cache_text(project: Project) -> Artifact:
+    """Encode the captions of the training set; resumes at the first missing shard.
+
+    The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
+    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `width`, `dataset_version`.
+    """
+    from ops.data.dvc import version
+
+    rows = tables.read(project.data / "training_set" / "samples.parquet")
+    captions = sorted({row["caption"] for row in rows} | {UNCONDITIONAL})
+    work = Work(
+        project,
+        ASSET,
+        inputs={},
+        settings={
+            "captions": digest(captions),
+            "encoder": project.settings.text_encoder.weights,
+            "encoder_version": text_encoder.version(project),
+            "shard_captions": SHARD_CAPTIONS,
+        },
+    )
+    return work.finished() or encode_all(work, captions, version(project, "training_set"))
+
+
+def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifact:
+    """Write shards and index of `captions` into the work's folder and finish it."""
+    from safetensors import safe_open
+
+    work.folder.mkdir(parents=True, exist_ok=True)
+    encoder, index = _Lazy(work.project), []
+    progress = Progress.of(work.project, ASSET, len(captions), "captions")
+    for path, part in _shards(work.folder, captions):
+        if not path.is_file():
+            _write_shard(path, part, encoder)
+        with safe_open(path, framework="pt") as shard:
+            cut = set(filter(None, shard.metadata()["truncated"].split(",")))
+            index += [_index_row(path, caption, shard, cut) for caption in part]
+        progress.update(len(index))
+    tables.write(work.folder / "index.parquet", index, INDEX)
+    width = work.project.settings.text_encoder.width
+    return work.finish(
+        version=digest([sha256(path) for path, _ in _shards(work.folder, captions)]),
+        results={
+            "captions": len(index),
+            "truncated": sum(row["truncated"] for row in index),
+            "width": width,
+            "dataset_version": dataset_version,
+        },
+    )
+
+
+class _Lazy:
+    """The encoder, loaded when the first caption needs it."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._encoder: text_encoder.PromptEncoder | None = None
+
+    def __call__(self, texts: list[str]) -> list[text_encoder.Encoded]:
+        if self._encoder is None:
+            self._encoder = text_encoder.PromptEncoder(self._project)
+        return self._encoder(texts)
+
+
+def key(caption: str) -> str:
+    """The name of a caption's tensor."""
+    return hashlib.sha256(caption.encode()).hexdigest()[:32]
+
+
+def _shards(folder: Path, captions: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    for number, start in enumerate(range(0, len(captions), SHARD_CAPTIONS)):
+        yield folder / f"shard_{number:05d}.safetensors", captions[start : start + SHARD_CAPTIONS]
+
+
+def _write_shard(path: Path, captions: list[str], encoder: _Lazy) -> None:
+    from safetensors.torch import save_file
+
+    tensors, cut = {}, []
+    for start in range(0, len(captions), BATCH):
+        batch = captions[start : start + BATCH]
+        for caption, encoded in zip(batch, encoder(batch), strict=True):
+            tensors[key(caption)] = encoded.embedding
+            cut += [key(caption)] * encoded.truncated
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"truncated": ",".join(cut)})
+
+
+def _index_row(path: Path, caption: str, shard: Any, cut: set[str]) -> Row:
+    name = key(caption)
+    return {
+        "key": name,
+        "caption": caption,
+        "shard": path.name,
+        "tokens": shard.get_slice(name).get_shape()[0],
+        "truncated": name in cut,
+    }
+
+
+class TextSet:
+    """Reads the embeddings of a `text_embeddings` artifact by caption."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._folder = artifact.folder
+        self._rows = {row["caption"]: row for row in tables.read(artifact.folder / "index.parquet")}
+        self.width: int = artifact.results["width"]
+        self._open: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, caption: str) -> bool:
+        return caption in self._rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+    def __getitem__(self, caption: str) -> torch.Tensor:
+        """The embedding [L, D] of a caption at its real length; `""` is the unconditional one."""
+        from safetensors import safe_open
+
+        if caption not in self._rows:
+            raise TextError(
+                f"no embedding of the caption {caption[:60]!r} in {self._folder}: make `text_embeddings`"
+            )
+        shard = self._rows[caption]["shard"]
+        if shard not in self._open:
+            self._open[shard] = safe_open(self._folder / shard, framework="pt")
+        return self._open[shard].get_tensor(key(caption))

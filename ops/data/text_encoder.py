@@ -1,0 +1,103 @@
+"""The text encoder of the recipe, loaded from its local folder: prompts in, token embeddings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.config import ConfigError
+from ops.runtime.files import digest, sha256
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model", "*.txt")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One text: its embedding [L, D] in float32 at its real length, and whether tokens were cut off."""
+
+    embedding: torch.Tensor
+    truncated: bool
+
+
+class PromptEncoder:
+    """Tokenizer and encoder of `settings.text_encoder`; needs no network and runs no code from the folder."""
+
+    def __init__(self, project: Project) -> None:
+        from transformers import AutoTokenizer
+
+        from ops.runtime.device import accelerator
+
+        self.settings = project.settings.text_encoder
+        self.folder = folder(project)
+        self._device = accelerator(project.settings.launch.accelerator)
+        self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+        self._model = _encoder(self.folder, self.settings.width).to(self._device)
+
+    def __call__(self, texts: Sequence[str]) -> list[Encoded]:
+        """Encode texts; one longer than `max_tokens` is cut there and marked, never refused."""
+        import torch
+
+        tokens = self._tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.settings.max_tokens,
+            return_tensors="pt",
+        )
+        mask = tokens["attention_mask"]
+        with torch.inference_mode():
+            hidden = self._model(tokens["input_ids"].to(self._device), mask.to(self._device)).float().cpu()
+        cut = [self._is_cut(text, int(count)) for text, count in zip(texts, mask.sum(1), strict=True)]
+        return [
+            Encoded(embedding[: int(real.sum())].contiguous(), truncated)
+            for embedding, real, truncated in zip(hidden, mask, cut, strict=True)
+        ]
+
+    def _is_cut(self, text: str, tokens: int) -> bool:
+        if tokens < self.settings.max_tokens:
+            return False
+        return len(self._tokenizer(text, verbose=False)["input_ids"]) > self.settings.max_tokens
+
+
+def folder(project: Project) -> Path:
+    """Where the encoder's verified files lie.
+
+    Raises:
+        MissingWeights: with what to put where.
+    """
+    from ops.weights import ensure
+
+    return Path(ensure(project, project.settings.text_encoder.weights))
+
+
+def version(project: Project) -> str:
+    """A hash of the encoder's files and of the settings that shape its output."""
+    root = folder(project)
+    files = sorted({path for pattern in MODEL_FILES for path in root.glob(pattern)})
+    return digest(
+        {
+            "files": {path.name: sha256(path) for path in files},
+            "settings": project.settings.text_encoder.model_dump(mode="json"),
+        }
+    )
+
+
+def _encoder(root: Path, width: int) -> Any:
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+
+    from models.text import TextEncoder
+
+    config = AutoConfig.from_pretrained(str(root), local_files_only=True)
+    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping  # T5 and mT5 without their decoder
+    auto = AutoModelForTextEncoding if encoder_only else AutoModel
+    found = getattr(config, "hidden_size", None) or getattr(config, "d_model", None)
+    if found != width:
+        raise ConfigError(f"text_encoder.width is {width}, but the encoder in {root} gives {found} channels")
+    model = auto.from_pretrained(str(root), local_files_only=True)
+    return TextEncoder(model).eval().requires_grad_(False)
