@@ -47,7 +47,8 @@ def cache_text(project: Project) -> Artifact:
     """Encode the captions of the training set; resumes at the first missing shard.
 
     The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
-    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `width`, `dataset_version`.
+    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `width`,
+    `dataset_version`.
     """
     from ops.data.dvc import version
 

@@ -1,0 +1,46 @@
+"""LPIPS, frame by frame: AlexNet, the spatial map averaged (metrics sheet §2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.evaluation.psnr import unit_range
+
+if TYPE_CHECKING:
+    import torch
+
+    from ops.runtime.project import Project
+
+VERSION = "0.1-spatial-mean"
+WEIGHTS = "lpips-alex"
+BATCH = 16
+
+
+class Lpips:
+    """The network, loaded once; lower is more alike, 0 is identical."""
+
+    def __init__(self, project: Project) -> None:
+        from ops.perceptual import load_lpips
+
+        self._model: Any = load_lpips(project, "alex", spatial=True)
+
+    def __call__(self, reference: NDArray, other: NDArray) -> NDArray[np.float64]:
+        """The distance of each frame pair; takes [T, H, W, 3], uint8 or floats in [0, 1]."""
+        import torch
+
+        x, y = _network_range(reference), _network_range(other)
+        with torch.inference_mode():
+            maps = [
+                self._model(x[i : i + BATCH], y[i : i + BATCH]).double().mean(dim=(1, 2, 3))
+                for i in range(0, len(x), BATCH)
+            ]
+        return torch.cat(maps).numpy()
+
+
+def _network_range(video: NDArray) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy((unit_range(video) * 2 - 1).astype(np.float32)).permute(0, 3, 1, 2)

@@ -1,0 +1,26 @@
+"""VBench's temporal flickering (vbench sheet §4): the one dimension that needs no weights."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+VERSION = "1"
+
+
+def temporal_flickering(video: NDArray[np.uint8]) -> float:
+    """(255 − mean over adjacent frames of their mean absolute difference) / 255, in [0, 1], higher is steadier.
+
+    Takes [T, H, W, 3] as uint8, in either order of colours, of at least two frames.
+    """
+    if video.dtype != np.uint8 or video.ndim != 4:
+        raise ValueError(
+            f"a decoded video is [T, H, W, 3] in uint8, not {list(video.shape)} in {video.dtype}"
+        )
+    if len(video) < 2:
+        raise ValueError(f"flickering is a difference between frames, but the video has {len(video)}")
+    frames = video.astype(np.float32)
+    differences = [float(np.abs(a - b).mean(dtype=np.float64)) for a, b in pairwise(frames)]
+    return (255.0 - sum(differences) / len(differences)) / 255.0
