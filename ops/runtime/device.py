@@ -1,0 +1,93 @@
+"""Which accelerator computes. Everything that differs between `cuda`, `npu` and `cpu` is asked for here."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import torch
+
+Accelerator = Literal["cpu", "cuda", "npu"]
+
+
+class NoAccelerator(RuntimeError):
+    """The accelerator asked for is not on this machine."""
+
+
+def accelerator(name: Accelerator | None = None) -> torch.device:
+    """The device of this process: `name`, or the best one here; with several, the one of LOCAL_RANK.
+
+    Raises:
+        NoAccelerator: when `name` is not on this machine.
+    """
+    import torch
+
+    name = name or available()[0]
+    if name not in available():
+        raise NoAccelerator(
+            f"launch.accelerator is '{name}', but this machine offers: {', '.join(available())}; "
+            f"override it with launch.accelerator={available()[0]}"
+        )
+    if name == "cpu":
+        return torch.device("cpu")
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@cache
+def available() -> tuple[Accelerator, ...]:
+    """Accelerators of this machine, the preferred first; `cpu` is always the last."""
+    found = [name for name in get_args(Accelerator) if name != "cpu" and count(name)]
+    return (*found, "cpu")
+
+
+def count(name: Accelerator) -> int:
+    """How many devices of this kind the machine shows."""
+    import torch
+
+    if name == "cpu":
+        return 1
+    if name == "npu":
+        if find_spec("torch_npu") is None:
+            return 0
+        import torch_npu  # noqa: F401  registers torch.npu
+    module: Any = getattr(torch, name)
+    return int(module.device_count()) if module.is_available() else 0
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Mixed precision in `dtype`; nothing at all for float32."""
+    import torch
+
+    return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a library might draw from without being handed one."""
+    import numpy
+    import torch
+
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)  # seeds all accelerators, too
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory held on the device; for the CPU, the largest resident size of this process."""
+    import torch
+
+    if device.type == "cpu":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    module: Any = getattr(torch, device.type)
+    return int(module.max_memory_allocated(device))

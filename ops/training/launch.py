@@ -1,0 +1,211 @@
+"""The one launcher: from a launch specification to the command that starts all ranks, and the watch over it.
+
+One node runs under `torchrun`; several run under `deepspeed` with Slurm, pdsh or OpenMPI, from a hostfile. Whoever
+starts the command (this module's `run`, or a caller that wants Dagster Pipes around it) gets the same promises:
+ranks die together, each rank has its own log, and a job that stays silent past its deadline is ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ops.config import ConfigError, Launch
+from ops.runtime.device import cores
+
+SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_SAY_GOODBYE = 20.0
+LINES_IN_ERROR = 15
+PR_SET_PDEATHSIG = 1
+
+
+class LaunchError(RuntimeError):
+    """A training job that did not end well; the message holds the last lines of the rank that failed first."""
+
+
+@dataclass(frozen=True)
+class LaunchSpec:
+    """What to run (a module with a `--job FILE` argument) and on how many ranks of which machines."""
+
+    module: str
+    job: Path
+    launch: Launch
+    python: str = sys.executable
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command ready to start, and where it can be watched.
+
+    `logs` receives `rank<N>.log` from every rank and `launcher.log`; `heartbeat` is the file that a live job keeps
+    touching.
+    """
+
+    argv: list[str]
+    environment: dict[str, str] = field(repr=False)
+    logs: Path
+    heartbeat: Path
+    heartbeat_seconds: float
+
+
+def argv(spec: LaunchSpec) -> list[str]:
+    """The command line that starts every rank.
+
+    Raises:
+        ConfigError: when several nodes are asked for without a hostfile.
+    """
+    launch = spec.launch
+    if launch.launcher == "torchrun":
+        return [
+            *(spec.python, "-m", "torch.distributed.run"),
+            *("--standalone", "--nnodes=1", f"--nproc-per-node={launch.ranks_per_node}"),
+            *("-m", spec.module, "--job", str(spec.job)),
+        ]
+    if not launch.hostfile:
+        raise ConfigError(
+            f"launch.hostfile is missing: launcher '{launch.launcher}' reads the nodes from a file with one line "
+            f"'HOSTNAME slots={launch.ranks_per_node}' for each of the {launch.nodes} nodes"
+        )
+    return [
+        *(spec.python, "-m", "deepspeed.launcher.runner"),
+        *("--launcher", launch.launcher, "--hostfile", launch.hostfile),
+        *_nodes(launch),
+        "--no_local_rank",
+        # A path, not --module: DeepSpeed's Slurm runner forgets to pass the -m on.
+        *(_source(spec.module), "--job", str(spec.job)),
+    ]
+
+
+def _nodes(launch: Launch) -> list[str]:
+    if launch.launcher == "openmpi":  # takes every slot of the hostfile and refuses to be told a number
+        return []
+    return ["--num_nodes", str(launch.nodes), "--num_gpus", str(launch.ranks_per_node)]
+
+
+def _source(module: str) -> str:
+    root = Path(__file__).resolve().parents[2]
+    return str(root.joinpath(*module.split(".")).with_suffix(".py"))
+
+
+def environment(launch: Launch, project_root: Path) -> dict[str, str]:
+    """The variables that the ranks need, on top of this process's own."""
+    threads = max(1, cores() // launch.ranks_per_node)
+    extra = {
+        "DS_ACCELERATOR": launch.accelerator,
+        "PYTHONUNBUFFERED": "1",
+        "SORAFLOW_PROJECT": str(project_root),
+        # torchrun sets 1 when there are several ranks and nothing is said
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+    }
+    if launch.accelerator == "npu":  # waiting for the slowest node of a big job takes longer than the default
+        extra["HCCL_CONNECT_TIMEOUT"] = os.environ.get("HCCL_CONNECT_TIMEOUT", "1800")
+    return {**os.environ, **extra}
+
+
+def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:
+    """Start the command and stay until it ends; whatever ends this call early ends every rank.
+
+    `on_poll` is called a few times a second while the job runs, for a caller that has messages to pass on.
+
+    Raises:
+        LaunchError: when a rank fails, or the job is silent for longer than its deadline.
+    """
+    command.logs.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    with (command.logs / "launcher.log").open("ab") as log:
+        process = subprocess.Popen(
+            command.argv,
+            env=command.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            _watch(process, command, started, on_poll)
+        finally:
+            end(process)
+            if on_poll:
+                on_poll()
+    if process.returncode:
+        raise LaunchError(explain(command, process.returncode, started))
+
+
+def _watch(
+    process: subprocess.Popen[bytes], command: Command, started: float, on_poll: Callable[[], None] | None
+) -> None:
+    while process.poll() is None:
+        if on_poll:
+            on_poll()
+        silent = time.time() - max(started, _modified(command.heartbeat))
+        if silent > command.heartbeat_seconds:
+            end(process)
+            raise LaunchError(
+                f"no sign of life for {silent:.0f} s (launch.heartbeat_seconds is {command.heartbeat_seconds:.0f}); "
+                f"the job was ended. {_tails(command.logs, started)}"
+            )
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def end(process: subprocess.Popen[bytes], grace: float = SECONDS_TO_SAY_GOODBYE) -> None:
+    """Ask the whole group to stop, then make it. Does nothing to a process that has ended."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, however it dies.
+
+    torchrun gives each rank a session of its own, so that killing torchrun's group does not reach them; this does.
+    """
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_LIBC = ctypes.CDLL(None)  # loaded here, because between fork and exec it could deadlock
+
+
+def explain(command: Command, code: int, started: float) -> str:
+    """Why a job failed, as far as its logs tell."""
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"the training job {how}. {_tails(command.logs, started)}"
+
+
+def _tails(logs: Path, started: float) -> str:
+    """The last lines of the log of the rank that failed first, or of the launcher if no rank has come to write."""
+    path = _first_failure(logs, started) or logs / "launcher.log"
+    lines = path.read_text(errors="replace").splitlines()[-LINES_IN_ERROR:] if path.is_file() else []
+    return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
+
+
+def _first_failure(logs: Path, started: float) -> Path | None:
+    """The log of the rank that failed first: by its own note, else by torchrun's summary, else the only one."""
+    notes = [path for path in logs.glob("rank*.failed") if _modified(path) >= started]
+    if notes:
+        return min(notes, key=_modified).with_suffix(".log")
+    launcher = logs / "launcher.log"
+    text = launcher.read_text(errors="replace") if launcher.is_file() else ""
+    named = re.findall(r"^\s*rank\s*:\s*(\d+)", text, flags=re.MULTILINE)
+    if named and (logs / f"rank{named[-1]}.log").is_file():
+        return logs / f"rank{named[-1]}.log"
+    written = [path for path in logs.glob("rank*.log") if _modified(path) >= started]
+    return written[0] if len(written) == 1 else None
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime if path.is_file() else 0.0
