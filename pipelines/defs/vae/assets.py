@@ -1,0 +1,52 @@
+"""The video VAE, how well it reconstructs, and the latents that it makes of the training set."""
+
+import dagster as dg
+
+from ops.runtime.artifacts import Artifact
+from ops.runtime.project import Project
+from pipelines.factories.artifact_asset import artifact_asset
+from pipelines.factories.automation_conditions import RETRAIN
+from pipelines.factories.modules import function
+from pipelines.factories.training_asset import training_asset
+from pipelines.resources.training_process import Launch
+
+
+def _train(project: Project, launch: Launch) -> Artifact:
+    return function("ops.training.assets:train_vae")(project, launch)
+
+
+@dg.definitions
+def vae() -> dg.Definitions:
+    name = Project.find().settings.vae.architecture
+    return dg.Definitions(
+        assets=[
+            training_asset(
+                name,
+                group="vae",
+                deps=["training_set"],
+                train=_train,
+                description="The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and "
+                "adversarial losses).",
+            ),
+            artifact_asset(
+                f"{name}_evaluation",
+                group="vae",
+                deps=[name, "training_set"],
+                make=lambda project: function("ops.evaluation.reconstruction:evaluate")(project),
+                description="PSNR, SSIM and LPIPS of held-out reconstructions under protocol vae-recon/v1.",
+                kinds={"pytorch"},
+                pool="accelerator",
+                automation_condition=RETRAIN,
+            ),
+            artifact_asset(
+                "latents",
+                group="vae",
+                deps=[name, "training_set"],
+                make=lambda project: function("ops.data.latents:cache_latents")(project),
+                description="The posterior of every sample, computed once, with the latent scale and shift.",
+                kinds={"pytorch", "safetensors"},
+                pool="accelerator",
+                automation_condition=RETRAIN,
+            ),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The kinds of asset that the graph is made of."""

@@ -1,0 +1,63 @@
+"""Assets whose output DVC versions: each is a stage of `dvc.yaml`, and its DVC hash is its data version."""
+
+from collections import Counter
+
+import dagster as dg
+
+from ops.runtime.project import Project
+from ops.steps import STEPS
+from pipelines.factories import metadata
+from pipelines.factories.modules import function
+from pipelines.resources.project import ProjectResource
+
+
+def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefinition:
+    """The asset of one step of `ops.steps`; materialising it is what `dvc repro NAME` does, and is recorded."""
+    step = STEPS[name]
+
+    @dg.asset(
+        name=name,
+        deps=list(step.inputs),
+        group_name=group,
+        description=description,
+        kinds={"dvc", "parquet"},
+        pool="dvc",
+    )
+    def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        from ops.data import dvc
+
+        home = project.get()
+        version = dvc.materialise(home, name, force=_sources_changed(home, name))
+        context.log.info(f"{name}: {version.action}, version {version.hash}")
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version.hash),
+            metadata={**metadata.values({"action": version.action}), **_contents(home, name)},
+        )
+
+    return asset
+
+
+def _sources_changed(project: Project, name: str) -> bool:
+    """DVC watches settings, not folders outside the project; a new file in one of those must be noticed here."""
+    if name not in ("raw_videos", "raw_images"):
+        return False
+    changed = function("ops.curation.sources:listing_changed")
+    return changed(project, name)
+
+
+def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
+    folder = project.data / name
+    if folder.is_dir():
+        return metadata.pictures(folder)
+    from ops.data import tables
+
+    rows = tables.read(project.table(name))
+    rejected = Counter(row["rejected_by"] for row in rows if row.get("rejected_by"))
+    found: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(len(rows)),
+        "kept": dg.MetadataValue.int(len(rows) - rejected.total()),
+    }
+    if rejected:
+        lines = [f"| {by} | {count} |" for by, count in rejected.most_common()]
+        found["rejected"] = dg.MetadataValue.md("\n".join(["| rejected by | rows |", "|---|---|", *lines]))
+    return found

@@ -1,0 +1,28 @@
+"""Starting training programs so that their words arrive in Dagster while they run."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+Launch = Callable[[list[str], dict[str, str]], None]
+
+
+class TrainingProcess(dg.ConfigurableResource):
+    """Opens a Pipes session around a launch: rank 0's log lines and results reach the asset's event log.
+
+    The process itself (its group, log files, heartbeat and end) is the business of `ops.training.launch`.
+    """
+
+    def launcher(self, context: dg.AssetExecutionContext) -> Launch:
+        """A launch function for `ops.training`; it opens its session only when something is launched."""
+        from ops.training import launch
+
+        def start(argv: list[str], environment: dict[str, str]) -> None:
+            with dg.open_pipes_session(
+                context=context,
+                context_injector=dg.PipesTempFileContextInjector(),
+                message_reader=dg.PipesTempFileMessageReader(),
+            ) as session:
+                launch.run(argv, {**environment, **session.get_bootstrap_env_vars()})
+
+        return start

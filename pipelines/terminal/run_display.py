@@ -1,0 +1,129 @@
+"""Watching a run in the terminal: a line for each finished asset, a bar for the one at work."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ops.runtime.project import Project
+from pipelines import lineage_run
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, EventLogRecord
+
+POLL_SECONDS = 0.3
+
+
+def run_and_watch(project: Project, selection: str, console: Console) -> bool:
+    """Run the selection, drawing its progress; true when all of it succeeded. Ctrl-C ends the run."""
+    import dagster as dg
+
+    token = secrets.token_hex(8)
+    log = project.logs / "runs" / f"{token}.log"
+    console.print(f"[bold]soraflow[/] preset [cyan]{project.settings.name}[/], assets [cyan]{selection}[/], log {log}")
+    process = lineage_run.start(project, selection, {lineage_run.PIPELINE_RUN_TAG: token}, log)
+    with dg.DagsterInstance.get() as instance, RunDisplay(project, console) as display:
+        try:
+            while process.poll() is None:
+                display.follow(instance, token)
+                time.sleep(POLL_SECONDS)
+            display.follow(instance, token)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            console.print("[yellow]interrupted; run the same command again to go on[/]")
+    if process.returncode != 0:
+        display.show_failure(log)
+    return process.returncode == 0
+
+
+class RunDisplay:
+    """Draws the events of one run."""
+
+    def __init__(self, project: Project, console: Console) -> None:
+        self._project, self._console = project, console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<20}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=None, note="")
+        self._run_id: str | None = None
+        self._cursor: str | None = None
+        self._step = ""
+        self._began: dict[str, float] = {}
+        self._errors: list[str] = []
+
+    def __enter__(self) -> RunDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def follow(self, instance: DagsterInstance, token: str) -> None:
+        """Draw what has happened since the last call."""
+        import dagster as dg
+
+        if self._run_id is None:
+            runs = instance.get_runs(dg.RunsFilter(tags={lineage_run.PIPELINE_RUN_TAG: token}), limit=1)
+            if not runs:
+                return
+            self._run_id = runs[0].run_id
+        connection = instance.get_records_for_run(self._run_id, cursor=self._cursor)
+        self._cursor = connection.cursor
+        for record in connection.records:
+            self._draw(record)
+        self._move_bar()
+
+    def show_failure(self, log: Path) -> None:
+        for error in self._errors:
+            self._console.print(error, style="red", markup=False, highlight=False)
+        if not self._errors and log.is_file():
+            self._console.print(log.read_text()[-2000:], style="red", markup=False, highlight=False)
+        self._console.print(f"the whole log: {log}")
+
+    def _draw(self, record: EventLogRecord) -> None:
+        entry = record.event_log_entry
+        event = entry.dagster_event
+        if event is None or not event.step_key:
+            return
+        step = event.step_key
+        if event.is_step_start:
+            self._step, self._began[step] = step, entry.timestamp
+            self._progress.reset(self._task, description=step, total=None, note="")
+        elif event.is_step_success:
+            self._line("[green]✓[/]", step, entry.timestamp)
+        elif event.is_step_failure:
+            self._line("[red]✗[/]", step, entry.timestamp)
+            error = event.step_failure_data.error
+            cause = error.cause if error is not None and error.cause is not None else error
+            self._errors.append(f"{step}: {cause.message.strip() if cause else 'failed'}")
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                failures = check.metadata.get("failures")
+                self._errors.append(f"{check.check_name} failed: {json.dumps(getattr(failures, 'value', None))[:1500]}")
+
+    def _line(self, mark: str, step: str, timestamp: float) -> None:
+        seconds = timestamp - self._began.get(step, timestamp)
+        self._console.print(f"{mark} {step:<42} [dim]{seconds:7.1f} s[/]")
+
+    def _move_bar(self) -> None:
+        path = self._project.var / "progress" / f"{self._step}.json"
+        if not path.is_file():
+            return
+        state = json.loads(path.read_text())
+        if state["updated_at"] >= self._began.get(self._step, 0.0):
+            self._progress.update(self._task, completed=state["done"], total=state["total"], note=state["note"])
