@@ -1,0 +1,74 @@
+"""Convolutions over video [B, C, T, H, W] that never look ahead in time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.wfvae.cache import CausalCache
+
+
+def causal_input(layer: nn.Module, x: Tensor, kernel: int, stride: int, cache: CausalCache | None) -> Tensor:
+    """`x` with the frames in front that a temporal kernel needs: copies of frame 0, or what the cache kept.
+
+    With a cache, the frames that the next chunk needs again are kept under `layer`.
+    """
+    front = None if cache is None else cache.recall(layer)
+    x = (
+        torch.cat([x[:, :, :1]] * (kernel - 1) + [x], dim=2)
+        if front is None
+        else torch.cat([front, x], dim=2)
+    )
+    if cache is not None:
+        outputs = (x.shape[2] - kernel) // stride + 1
+        cache.keep(layer, x[:, :, outputs * stride :])
+    return x
+
+
+class CausalConv3d(nn.Conv3d):
+    """A 3D convolution whose output at frame t sees frames up to t: frame 0 is repeated in front, zeros pad space."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, (0, padding, padding))
+
+    def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
+        if self.kernel_size[0] > 1:
+            x = causal_input(self, x, self.kernel_size[0], self.stride[0], cache)
+        return super().forward(x)
+
+
+class FrameConv2d(nn.Conv2d):
+    """A 2D convolution applied to each frame of a video [B, C, T, H, W]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold_frames(super().forward(fold_frames(x)), x.shape[0])
+
+
+class PointwiseConv3d(nn.Conv3d):
+    """A 1×1×1 convolution, the channel mix of a single place."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+
+def fold_frames(x: Tensor) -> Tensor:
+    """[B, C, T, H, W] → [B·T, C, H, W]; a view when the memory format is channels-last."""
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def unfold_frames(x: Tensor, batch: int) -> Tensor:
+    """[B·T, C, H, W] → [B, C, T, H, W], always a view."""
+    return x.unflatten(0, (batch, -1)).transpose(1, 2)
+
+
+def upsample_nearest(x: Tensor) -> Tensor:
+    """Every frame enlarged twice a side by repetition."""
+    return unfold_frames(F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest"), x.shape[0])

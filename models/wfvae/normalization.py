@@ -1,0 +1,27 @@
+"""The two normalisations of a WF-VAE."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from models.wfvae.config import NORM_GROUPS
+
+EPSILON = 1e-6
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each place of a video [B, C, T, H, W].
+
+    It leaves the tensor in channels-last memory, where it, and the layers after it, need no copies.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def normalization(kind: str, channels: int) -> nn.Module:
+    """`layernorm` sees one place at a time and so keeps a video causal; `groupnorm` averages over all frames."""
+    return ChannelNorm(channels) if kind == "layernorm" else nn.GroupNorm(NORM_GROUPS, channels, eps=EPSILON)

@@ -1,0 +1,139 @@
+"""WF-VAE: a causal video autoencoder along a wavelet energy flow (arXiv 2411.17459)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from models.wfvae.cache import CausalCache
+from models.wfvae.config import WFVAEConfig
+from models.wfvae.decoder import Decoder
+from models.wfvae.encoder import Coefficients, Encoder
+from models.wfvae.posterior import Posterior
+
+TEMPORAL = 4
+SPATIAL = 8
+
+
+class WFVAE(nn.Module):
+    """Video [B, 3, 4n+1, H, W], values in [-1, 1], to and from latents [B, latent_channels, n+1, H/8, W/8].
+
+    Latents are as the posterior gives them, unscaled. Both directions are causal (with layer normalisation): latent t
+    depends on no frame after 4t, so an image is a video of one frame.
+    """
+
+    def __init__(self, config: WFVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    @overload
+    def encode(
+        self, video: Tensor, chunk_frames: int | None = None, return_coefficients: Literal[False] = False
+    ) -> Posterior: ...
+
+    @overload
+    def encode(
+        self, video: Tensor, chunk_frames: int | None = None, *, return_coefficients: Literal[True]
+    ) -> tuple[Posterior, Coefficients]: ...
+
+    def encode(
+        self, video: Tensor, chunk_frames: int | None = None, return_coefficients: bool = False
+    ) -> Posterior | tuple[Posterior, Coefficients]:
+        """The posterior of a video, and with `return_coefficients` the wavelet coefficients of its energy flow.
+
+        `chunk_frames`, a multiple of 4, bounds the frames in work at once; the result is the same. Raises ValueError
+        for frames other than 1 + 4n, sides that 8 does not divide, other than 3 channels, or chunks under groupnorm.
+        """
+        self._check_video(video)
+        parameters, coefficients = _joined(self._encode_chunks(video, chunk_frames))
+        posterior = Posterior(parameters)
+        return (posterior, coefficients) if return_coefficients else posterior
+
+    @overload
+    def decode(
+        self, latent: Tensor, chunk_latents: int | None = None, return_coefficients: Literal[False] = False
+    ) -> Tensor: ...
+
+    @overload
+    def decode(
+        self, latent: Tensor, chunk_latents: int | None = None, *, return_coefficients: Literal[True]
+    ) -> tuple[Tensor, Coefficients]: ...
+
+    def decode(
+        self, latent: Tensor, chunk_latents: int | None = None, return_coefficients: bool = False
+    ) -> Tensor | tuple[Tensor, Coefficients]:
+        """The video of a latent, near [-1, 1] but not clamped; with `return_coefficients` also those it was made from.
+
+        `chunk_latents` bounds the latent frames in work at once; the result is the same. Raises ValueError for a wrong
+        channel count or chunks under groupnorm.
+        """
+        if return_coefficients:
+            return _joined(self._decode_chunks(latent, chunk_latents))
+        return torch.cat(list(self.decode_stream(latent, chunk_latents)), dim=2)
+
+    def decode_stream(self, latent: Tensor, chunk_latents: int | None = None) -> Iterator[Tensor]:
+        """The video of a latent piece by piece along time, so that memory does not grow with its length."""
+        for video, _ in self._decode_chunks(latent, chunk_latents):
+            yield video
+
+    def forward(self, video: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Posterior]:
+        """A reconstruction from a sample of the posterior, and the posterior."""
+        posterior = self.encode(video)
+        return self.decode(posterior.sample(generator)), posterior
+
+    def _encode_chunks(self, video: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
+        if chunk is None:
+            yield self.encoder(video)
+            return
+        self._check_chunk("chunk_frames", chunk, TEMPORAL)
+        # The first latent stands for one frame, so the first chunk is short of the others by TEMPORAL - 1.
+        edges = [0, *range(1 + chunk - TEMPORAL, video.shape[2], chunk), video.shape[2]]
+        cache = CausalCache()
+        for start, end in zip(edges, edges[1:], strict=False):
+            cache.first, cache.last = start == 0, end == video.shape[2]
+            yield self.encoder(video[:, :, start:end], cache)
+
+    def _decode_chunks(self, latent: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
+        self._check_latent(latent)
+        if chunk is None:
+            yield self.decoder(latent)
+            return
+        self._check_chunk("chunk_latents", chunk, 1)
+        cache = CausalCache()
+        for start in range(0, latent.shape[2], chunk):
+            cache.first, cache.last = start == 0, start + chunk >= latent.shape[2]
+            yield self.decoder(latent[:, :, start : start + chunk], cache)
+
+    def _check_video(self, video: Tensor) -> None:
+        if video.ndim != 5 or video.shape[1] != 3:
+            raise ValueError(f"video has shape {list(video.shape)}, but must be [B, 3, T, H, W]")
+        frames, *sides = video.shape[2:]
+        if frames % TEMPORAL != 1:
+            raise ValueError(f"video has {frames} frames, but must have 1 + {TEMPORAL}n: 1, 5, 9, …")
+        if 0 in sides or any(side % SPATIAL for side in sides):
+            raise ValueError(f"video is {sides[0]}x{sides[1]}, but both sides must be multiples of {SPATIAL}")
+
+    def _check_latent(self, latent: Tensor) -> None:
+        channels = self.config.latent_channels
+        if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
+            raise ValueError(f"latent has shape {list(latent.shape)}, but must be [B, {channels}, T, H, W]")
+
+    def _check_chunk(self, name: str, chunk: int, multiple: int) -> None:
+        if chunk < 1 or chunk % multiple:
+            raise ValueError(f"{name} is {chunk}, but must be a positive multiple of {multiple}")
+        if self.config.norm == "groupnorm":
+            raise ValueError(
+                f"{name} is {chunk}, but must be None: group normalisation averages over all frames, so this model "
+                "cannot be run in chunks"
+            )
+
+
+def _joined(chunks: Iterator[tuple[Tensor, Coefficients]]) -> tuple[Tensor, Coefficients]:
+    outputs, coefficients = zip(*chunks, strict=True)
+    level2, level3 = (torch.cat(level, dim=2) for level in zip(*coefficients, strict=True))
+    return torch.cat(outputs, dim=2), Coefficients(level2, level3)
