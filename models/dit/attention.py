@@ -1,0 +1,71 @@
+"""Self attention over latent tokens and cross attention to text.
+
+B: batch · S: latent tokens · L: text tokens · D: width · H: heads · E: head width
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.dit.rope import RotaryTable, rotate
+from models.dit.skiparse import Pattern, join, pad, split
+
+
+@dataclass(frozen=True)
+class SelfContext:
+    """What every self attention of a forward pass shares."""
+
+    table: RotaryTable
+    sparse_ratio: int
+    biases: dict[Pattern, Tensor | None]
+
+
+class Attention(nn.Module):
+    """The projections of multi-head attention, with bias on each."""
+
+    def __init__(self, heads: int, head_width: int) -> None:
+        super().__init__()
+        width = heads * head_width
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def project(self, x_BSD: Tensor, source_BLD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [B, S, H, E] of `x`, keys and values [B, L, H, E] of `source`."""
+        q = self.query(x_BSD).unflatten(-1, (self.heads, -1))
+        k = self.key(source_BLD).unflatten(-1, (self.heads, -1))
+        return q, k, self.value(source_BLD).unflatten(-1, (self.heads, -1))
+
+
+class SelfAttention(Attention):
+    """Attention among latent tokens, with rotary positions and one of the Skiparse patterns."""
+
+    def forward(self, x_BSD: Tensor, pattern: Pattern, context: SelfContext) -> Tensor:
+        q, k, v = self.project(x_BSD, x_BSD)
+        q, k = rotate(q, context.table), rotate(k, context.table)
+        bias = context.biases[pattern]
+        if pattern is Pattern.DENSE:
+            attended = attend(q, k, v, bias)
+        else:
+            ratio = context.sparse_ratio
+            q, k, v = (split(pad(x, ratio), pattern, ratio) for x in (q, k, v))
+            attended = join(attend(q, k, v, bias), pattern, ratio)[:, : x_BSD.shape[1]]
+        return self.out(attended.flatten(2))
+
+
+class CrossAttention(Attention):
+    """Attention of latent tokens to text; each query sees all of it, so no pattern applies."""
+
+    def forward(self, x_BSD: Tensor, text_BLD: Tensor, bias: Tensor | None) -> Tensor:
+        return self.out(attend(*self.project(x_BSD, text_BLD), bias).flatten(2))
+
+
+def attend(q_BSHE: Tensor, k_BLHE: Tensor, v_BLHE: Tensor, bias: Tensor | None) -> Tensor:
+    """Softmax attention [B, S, H, E]; without a bias the fastest kernel of the device is free to run."""
+    q, k, v = (x.transpose(1, 2) for x in (q_BSHE, k_BLHE, v_BLHE))
+    return F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.to(q.dtype)).transpose(1, 2)

@@ -1,0 +1,108 @@
+"""The Skiparse denoiser of Open-Sora Plan v1.3 (arXiv 2412.00131, `spec/dit` §1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from models.dit.attention import SelfContext
+from models.dit.block import Block, modulated
+from models.dit.config import DenoiserConfig
+from models.dit.embeddings import PatchEmbed, TextProjection, TimestepModulation
+from models.dit.inputs import PATCH, check_inputs
+from models.dit.masks import pattern_bias, text_bias, token_bias
+from models.dit.rope import rotary_table
+from models.dit.skiparse import Pattern, layer_pattern
+
+
+class SkiparseDenoiser(nn.Module):
+    """Predicts, for a noisy latent video, what its diffusion calls for: the velocity or the noise.
+
+    `sparse_ratio` may be changed between calls, as the weights are the same for every ratio. `gradient_checkpointing`
+    recomputes each block in the backward pass instead of keeping its activations.
+    """
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sparse_ratio = config.sparse_ratio
+        self.gradient_checkpointing = False
+        width = config.width
+        self.patch_embed = PatchEmbed(config.in_channels, width, PATCH)
+        self.timestep = TimestepModulation(width)
+        self.text_projection = TextProjection(config.text_width, width)
+        self.blocks = nn.ModuleList(Block(config.heads, config.head_width) for _ in range(config.layers))
+        self.modulation_out = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.project_out = nn.Linear(width, PATCH * PATCH * config.in_channels)
+
+    def forward(
+        self,
+        latent: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        text_mask: Tensor | None = None,
+        latent_mask: Tensor | None = None,
+    ) -> Tensor:
+        """[B, C, T, H, W], like `latent`.
+
+        Args:
+            latent: [B, C, T, H, W], noisy and scaled to unit variance; H and W are even, in units of 8 pixels.
+            timestep: [B], integral or not, 0 (clean) to 999 (noise).
+            text: [B, L, text_width], the last hidden state of the text encoder.
+            text_mask: [B, L], 1 for a token and 0 for padding; None when there is no padding.
+            latent_mask: [B, T, H, W], 1 where the latent is part of the video and 0 where it pads it; None for no
+                padding.
+
+        Raises:
+            ValueError: an argument of another shape or range; the message names it.
+        """
+        check_inputs(self.config, latent, timestep, text, text_mask, latent_mask)
+        tokens = self.patch_embed(latent)
+        return self._denoise(tokens, latent, timestep, text, text_mask, latent_mask)
+
+    def _denoise(
+        self,
+        tokens: Tensor,
+        latent: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        text_mask: Tensor | None,
+        latent_mask: Tensor | None,
+    ) -> Tensor:
+        grid = (latent.shape[2], latent.shape[3] // PATCH, latent.shape[4] // PATCH)
+        context = self._context(tokens, grid, latent_mask)
+        embedding, modulation = self.timestep(timestep)
+        text, bias = self.text_projection(text), text_bias(text_mask, tokens.dtype)
+        for index, block in enumerate(self.blocks):
+            pattern = layer_pattern(index, len(self.blocks), self.sparse_ratio)
+            arguments = (tokens, text, modulation, pattern, context, bias)
+            if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
+                tokens = checkpoint(block, *arguments, use_reentrant=False)
+            else:
+                tokens = block(*arguments)
+        shift, scale = (self.modulation_out + embedding.unsqueeze(1)).unsqueeze(2).unbind(1)
+        return unpatchify(self.project_out(modulated(tokens, shift, scale)), grid)
+
+    def _context(self, tokens: Tensor, grid: tuple[int, int, int], latent_mask: Tensor | None) -> SelfContext:
+        config, ratio = self.config, self.sparse_ratio
+        table = rotary_table(
+            grid,
+            (config.position_scale_t, config.position_scale_h, config.position_scale_w),
+            config.head_width,
+            tokens.device,
+            tokens.dtype if config.rounded_positions else torch.float32,
+        )
+        bias = token_bias(latent_mask, PATCH, tokens.dtype)
+        patterns = {layer_pattern(i, len(self.blocks), ratio) for i in range(len(self.blocks))}
+        return SelfContext(
+            table,
+            ratio,
+            {p: pattern_bias(bias, tokens.shape[1], p, ratio, config.heads, tokens) for p in patterns},
+        )
+
+
+def unpatchify(tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
+    """[B, S, p·p·C], channels fastest, → [B, C, T, H, W]."""
+    x = tokens.unflatten(2, (PATCH, PATCH, -1)).unflatten(1, grid)
+    return x.permute(0, 6, 1, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)

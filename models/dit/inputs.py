@@ -1,0 +1,56 @@
+"""Checks of what a denoiser is called with: each error names the argument, what it was and what it must be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.dit.config import DenoiserConfig
+
+PATCH = 2
+LAST_TIMESTEP = 999
+
+
+def check_inputs(
+    config: DenoiserConfig,
+    latent: Tensor,
+    timestep: Tensor,
+    text: Tensor,
+    text_mask: Tensor | None,
+    latent_mask: Tensor | None,
+) -> None:
+    """Raises ValueError for the first argument that does not fit the configuration or the latent."""
+    check_latent("latent", latent, config.in_channels)
+    batch = latent.shape[0]
+    _check_timestep(timestep, batch)
+    if text.ndim != 3 or text.shape[0] != batch or text.shape[2] != config.text_width or not text.shape[1]:
+        _refuse("text", text, f"[{batch}, L, {config.text_width}]")
+    if text_mask is not None and text_mask.shape != text.shape[:2]:
+        _refuse("text_mask", text_mask, f"{list(text.shape[:2])}, as text is {list(text.shape)}")
+    if latent_mask is not None and latent_mask.shape != (batch, *latent.shape[2:]):
+        _refuse("latent_mask", latent_mask, f"{[batch, *latent.shape[2:]]}")
+
+
+def check_latent(name: str, latent: Tensor, channels: int) -> None:
+    if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
+        _refuse(name, latent, f"[B, {channels}, T, H, W]")
+    if latent.shape[3] % PATCH or latent.shape[4] % PATCH:
+        height, width = latent.shape[3:]
+        raise ValueError(
+            f"{name} is {height}x{width}, but both sides must be even: videos have sides that are multiples of "
+            f"{8 * PATCH} pixels"
+        )
+
+
+def _check_timestep(timestep: Tensor, batch: int) -> None:
+    if timestep.shape != (batch,):
+        _refuse("timestep", timestep, f"[{batch}]")
+    if torch.compiler.is_compiling() or timestep.is_meta:
+        return
+    low, high = (float(x) for x in timestep.aminmax())
+    if not (low >= 0 and high <= LAST_TIMESTEP):
+        raise ValueError(f"timestep holds {low:g} to {high:g}, but must lie within 0 to {LAST_TIMESTEP}")
+
+
+def _refuse(name: str, tensor: Tensor, expected: str) -> None:
+    raise ValueError(f"{name} has shape {list(tensor.shape)}, but must be {expected}")
