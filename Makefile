@@ -31,8 +31,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 # Resolve the newest set that pyproject.toml allows; read the diff before you commit it.
-lock:
-	./requirements.lock.sh
+lock: $(INSTALLED)
+	$(BIN)/python .ci/lock.py
 
 clean:
 	rm -rf var data dvc.lock
