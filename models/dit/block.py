@@ -49,9 +49,7 @@ class Block(nn.Module):
         context: SelfContext,
         text_bias: Tensor | None,
     ) -> Tensor:
-        shift1, scale1, gate1, shift2, scale2, gate2 = (
-            (self.modulation + modulation_B6D).unsqueeze(2).unbind(1)
-        )
+        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation + modulation_B6D).unsqueeze(2).unbind(1)
         x = x_BSD + gate1 * self.self_attention(modulated(x_BSD, shift1, scale1), pattern, context)
         x = x + self.cross_attention(x, text_BLD, text_bias)
         return x + gate2 * self.feed_forward(modulated(x, shift2, scale2))

@@ -13,7 +13,7 @@ from models.dit.embeddings import PatchEmbed, TextProjection, TimestepModulation
 from models.dit.inputs import PATCH, check_inputs
 from models.dit.masks import pattern_bias, text_bias, token_bias
 from models.dit.rope import rotary_table
-from models.dit.skiparse import Pattern, layer_pattern
+from models.dit.skiparse import layer_pattern
 
 
 class SkiparseDenoiser(nn.Module):

@@ -31,6 +31,15 @@ def check_inputs(
         _refuse("latent_mask", latent_mask, f"{[batch, *latent.shape[2:]]}")
 
 
+def check_condition(latent: Tensor, condition_latent: Tensor, condition_mask: Tensor, mask_channels: int) -> None:
+    """Raises ValueError for a condition that does not fit the latent."""
+    if condition_latent.shape != latent.shape:
+        _refuse("condition_latent", condition_latent, f"{list(latent.shape)}, like latent")
+    expected = [latent.shape[0], mask_channels, *latent.shape[2:]]
+    if list(condition_mask.shape) != expected:
+        _refuse("condition_mask", condition_mask, str(expected))
+
+
 def check_latent(name: str, latent: Tensor, channels: int) -> None:
     if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
         _refuse(name, latent, f"[B, {channels}, T, H, W]")

@@ -37,13 +37,9 @@ def rotary_table(
         (torch.arange(size, dtype=torch.float32, device=device) / scale)[:, None] * frequencies
         for size, scale in zip(grid, scales, strict=True)
     ]
-    t, h, w = (
-        angles.view([-1 if i == axis else 1 for i in range(3)] + [pairs]) for axis, angles in enumerate(axes)
-    )
+    t, h, w = (angles.view([-1 if i == axis else 1 for i in range(3)] + [pairs]) for axis, angles in enumerate(axes))
     shape = (*grid, pairs)
-    angles = (
-        torch.stack([t.expand(shape), h.expand(shape), w.expand(shape)], dim=3).flatten(0, 2).unsqueeze(1)
-    )
+    angles = torch.stack([t.expand(shape), h.expand(shape), w.expand(shape)], dim=3).flatten(0, 2).unsqueeze(1)
     angles = angles.to(rounding)
     return RotaryTable(angles.cos().float(), angles.sin().float())
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.wfvae.cache import CausalCache
-from models.wfvae.convolutions import CausalConv3d, FrameConv2d, PointwiseConv3d, fold_frames, unfold_frames
+from models.wfvae.convolutions import CausalConv3d, PointwiseConv3d, fold_frames, unfold_frames
 from models.wfvae.normalization import normalization
 
 
@@ -19,9 +19,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = CausalConv3d(in_channels, out_channels, 3, padding=1)
         self.norm2 = normalization(norm, out_channels)
         self.conv2 = CausalConv3d(out_channels, out_channels, 3, padding=1)
-        self.shortcut = (
-            PointwiseConv3d(in_channels, out_channels) if in_channels != out_channels else nn.Identity()
-        )
+        self.shortcut = PointwiseConv3d(in_channels, out_channels) if in_channels != out_channels else nn.Identity()
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)), cache)
@@ -30,18 +28,21 @@ class ResidualBlock(nn.Module):
 
 
 class FrameResidualBlock(nn.Module):
-    """The residual block with 3×3 convolutions that see one frame."""
+    """The residual block with 3×3 convolutions that see one frame.
+
+    Group normalisation takes its statistics from one frame here too; the sheets do not say so, the parity cases do.
+    """
 
     def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
         self.norm1 = normalization(norm, channels)
-        self.conv1 = FrameConv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.norm2 = normalization(norm, channels)
-        self.conv2 = FrameConv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        return x + self.conv2(F.silu(self.norm2(h)))
+        h = self.conv1(F.silu(self.norm1(fold_frames(x))))
+        return x + unfold_frames(self.conv2(F.silu(self.norm2(h))), x.shape[0])
 
 
 class FrameAttention(nn.Module):
@@ -71,9 +72,7 @@ def _places(x: Tensor) -> Tensor:
 class Middle(nn.Module):
     """Residual block, attention (where the configuration has it), residual block, at the coarsest level."""
 
-    def __init__(
-        self, in_channels: int, channels: int, out_channels: int, norm: str, attention: bool
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, out_channels: int, norm: str, attention: bool) -> None:
         super().__init__()
         self.block1 = ResidualBlock(in_channels, channels, norm)
         self.attention = FrameAttention(channels, norm) if attention else nn.Identity()

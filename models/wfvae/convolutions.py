@@ -15,11 +15,7 @@ def causal_input(layer: nn.Module, x: Tensor, kernel: int, stride: int, cache: C
     With a cache, the frames that the next chunk needs again are kept under `layer`.
     """
     front = None if cache is None else cache.recall(layer)
-    x = (
-        torch.cat([x[:, :, :1]] * (kernel - 1) + [x], dim=2)
-        if front is None
-        else torch.cat([front, x], dim=2)
-    )
+    x = torch.cat([x[:, :, :1]] * (kernel - 1) + [x], dim=2) if front is None else torch.cat([front, x], dim=2)
     if cache is not None:
         outputs = (x.shape[2] - kernel) // stride + 1
         cache.keep(layer, x[:, :, outputs * stride :])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,9 +24,7 @@ class CoefficientHead(nn.Module):
     def __init__(self, config: WFVAEConfig, coefficients: int) -> None:
         super().__init__()
         width = config.decoder_flow_channels
-        self.blocks = CausalSequence(
-            ResidualBlock(width, width, config.norm) for _ in range(config.flow_blocks)
-        )
+        self.blocks = CausalSequence(ResidualBlock(width, width, config.norm) for _ in range(config.flow_blocks))
         self.conv = FrameConv2d(width, coefficients, 3, padding=1)
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
@@ -52,9 +52,7 @@ class FrameUpLevel(nn.Module):
         super().__init__()
         width, norm = 2 * config.base_channels, config.norm
         widths = [2 * width] + [width] * config.decoder_blocks
-        self.blocks = CausalSequence(
-            ResidualBlock(a, b, norm) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.blocks = CausalSequence(ResidualBlock(a, b, norm) for a, b in pairwise(widths))
         self.upsample = FrameUpsample(width)
         self.last = ResidualBlock(width, width, norm)
 

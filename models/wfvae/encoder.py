@@ -33,9 +33,7 @@ class FrameLevel(nn.Module):
         super().__init__()
         width = config.base_channels
         self.conv = FrameConv2d(24, width, 3, padding=1)
-        self.blocks = nn.Sequential(
-            *(FrameResidualBlock(width, config.norm) for _ in range(config.encoder_blocks))
-        )
+        self.blocks = nn.Sequential(*(FrameResidualBlock(width, config.norm) for _ in range(config.encoder_blocks)))
         self.downsample = FrameDownsample(width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,9 +47,7 @@ class CausalLevel(nn.Module):
         super().__init__()
         width = 2 * config.base_channels
         self.conv = FrameConv2d(config.base_channels + config.encoder_flow_channels, width, 3, padding=1)
-        self.blocks = CausalSequence(
-            ResidualBlock(width, width, config.norm) for _ in range(config.encoder_blocks)
-        )
+        self.blocks = CausalSequence(ResidualBlock(width, width, config.norm) for _ in range(config.encoder_blocks))
         self.downsample = CausalDownsample(width)
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:

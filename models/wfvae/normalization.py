@@ -10,7 +10,7 @@ EPSILON = 1e-6
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each place of a video [B, C, T, H, W].
+    """Layer normalisation over the channels of each place of a video [B, C, T, H, W] or of frames [N, C, H, W].
 
     It leaves the tensor in channels-last memory, where it, and the layers after it, need no copies.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, overload
 
 import torch
@@ -94,7 +95,7 @@ class WFVAE(nn.Module):
         # The first latent stands for one frame, so the first chunk is short of the others by TEMPORAL - 1.
         edges = [0, *range(1 + chunk - TEMPORAL, video.shape[2], chunk), video.shape[2]]
         cache = CausalCache()
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             cache.first, cache.last = start == 0, end == video.shape[2]
             yield self.encoder(video[:, :, start:end], cache)
 

@@ -27,7 +27,7 @@ def filters(axes: Axes) -> Tensor:
     """The filter of each sub-band, [8, 2, 2, 2] for "thw" and [4, 1, 2, 2] for "hw"."""
     bits = BIT_AXES[axes]
     size = [2 if axis in bits else 1 for axis in range(3)]
-    bank = torch.full((2 ** len(bits), *size), AMPLITUDE[axes])
+    bank = torch.full((2 ** len(bits), *size), AMPLITUDE[axes], device="cpu")
     for band in range(len(bank)):
         for bit, axis in enumerate(bits):
             if band >> bit & 1:
@@ -36,8 +36,13 @@ def filters(axes: Axes) -> Tensor:
 
 
 def _channel_filters(axes: Axes, channels: int) -> Tensor:
-    """Convolution weights [bands·C, C, t, h, w] that apply each filter to each channel."""
-    each = torch.einsum("kthw,cd->kcdthw", filters(axes), torch.eye(channels))
+    """Convolution weights [bands·C, C, t, h, w] that apply each filter to each channel.
+
+    They are constants that no state dict holds, so they are real even in a model that is built on the meta device.
+    """
+    device = torch.get_default_device()
+    device = torch.device("cpu") if device.type == "meta" else device
+    each = torch.einsum("kthw,cd->kcdthw", filters(axes).to(device), torch.eye(channels, device=device))
     return each.flatten(0, 1)
 
 

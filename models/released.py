@@ -1,0 +1,209 @@
+"""Released models, in and out: `config.json` and state dicts of Open-Sora Plan v1.3 under their published names.
+
+    model = from_pretrained(folder)          # or build(class_name, config), then load(model, state_dict)
+    save_pretrained(model, other_folder)     # the reference implementation reads it
+
+Our networks have names of their own; this module is where the two sets meet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.control.image_condition import ImageConditionedDenoiser
+from models.dit.denoiser import SkiparseDenoiser
+from models.published_config import (
+    DENOISER_UNSEEN,
+    DISCRIMINATOR_CLASS,
+    INPAINT_CLASS,
+    T2V_CLASS,
+    WFVAE_CLASS,
+    WFVAE_UNSEEN,
+    ConfigError,
+    read_denoiser,
+    read_discriminator,
+    read_wfvae,
+    write_denoiser,
+    write_wfvae,
+)
+from models.released_keys import (
+    DENOISER_PARTS,
+    WFVAE_PARTS,
+    denoiser_beginnings,
+    released_names,
+    spelled_out,
+    wavelet_entries,
+    wfvae_beginnings,
+)
+from models.wfvae.discriminator import PatchDiscriminator3D
+from models.wfvae.vae import WFVAE
+
+CLASSES = (WFVAE_CLASS, T2V_CLASS, INPAINT_CLASS, DISCRIMINATOR_CLASS)
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+FILTER_TOLERANCE = 1e-3  # the filters of a half-precision file are rounded
+
+
+class StateDictError(ValueError):
+    """A state dict that does not fit; the message lists every missing, unexpected, mis-shaped or non-finite entry."""
+
+
+def build(class_name: str, config: Mapping[str, Any]) -> nn.Module:
+    """A network of a released class, randomly initialised, from its published configuration.
+
+    Raises ConfigError for an unknown class or field, a configuration of another class, or a value that is not
+    supported.
+    """
+    if class_name == WFVAE_CLASS:
+        return WFVAE(read_wfvae(config))
+    if class_name == T2V_CLASS:
+        return SkiparseDenoiser(read_denoiser(class_name, config))
+    if class_name == INPAINT_CLASS:
+        return ImageConditionedDenoiser(read_denoiser(class_name, config))
+    if class_name == DISCRIMINATOR_CLASS:
+        return PatchDiscriminator3D(**read_discriminator(config))
+    raise ConfigError(f"class {class_name!r} is not one of: {', '.join(CLASSES)}")
+
+
+def config_of(module: nn.Module) -> dict[str, Any]:
+    """The published configuration of a network, `_class_name` included; the inverse of `build`."""
+    if isinstance(module, WFVAE):
+        return write_wfvae(module.config)
+    if isinstance(module, SkiparseDenoiser):
+        class_name = INPAINT_CLASS if isinstance(module, ImageConditionedDenoiser) else T2V_CLASS
+        return write_denoiser(class_name, module.config, module.sparse_ratio)
+    raise TypeError(f"{type(module).__name__} has no released class with a config.json")
+
+
+def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    """Fill a network from released key names. Strict, in one error; wavelet filters may be absent.
+
+    Raises StateDictError.
+    """
+    names = _names(module)
+    given = {spelled_out(key): value for key, value in state_dict.items()}
+    constants = wavelet_entries() if isinstance(module, WFVAE) else {}
+    own = {key: value for key, value in module.state_dict().items()}
+    wanted = {theirs: own[ours].shape for ours, theirs in names.items()}
+    problems = [
+        *_listed("missing", wanted.keys() - given.keys()),
+        *_listed("unexpected", given.keys() - wanted.keys() - constants.keys()),
+        *_listed("another shape", _misshapen(given, wanted | {k: v.shape for k, v in constants.items()})),
+        *_listed("not finite", (key for key, value in given.items() if not _finite(value))),
+    ]
+    if not problems:
+        problems = _listed(
+            "not the Haar filter", (k for k, v in constants.items() if k in given and _differ(given[k], v))
+        )
+    if problems:
+        raise StateDictError(f"the state dict does not fit {type(module).__name__}: " + "; ".join(problems))
+    assign = any(value.is_meta for value in own.values())
+    module.load_state_dict({ours: given[theirs] for ours, theirs in names.items()}, assign=assign)
+
+
+def dump(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict of a network under its released key names, wavelet filters included."""
+    own = module.state_dict()
+    entries = {theirs: own[ours] for ours, theirs in _names(module).items()}
+    if not isinstance(module, WFVAE):
+        return entries
+    like = next(iter(entries.values()))
+    return entries | {key: value.to(like.device, like.dtype) for key, value in wavelet_entries().items()}
+
+
+def from_pretrained(folder: Path | str, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The network of a folder with `config.json` and weights: safetensors, or a `.ckpt` or `.bin` of tensors.
+
+    Weights become `dtype`, on the CPU, in evaluation mode. Raises FileNotFoundError, ConfigError or StateDictError.
+    """
+    config = read_config(folder)
+    if "_class_name" not in config:
+        raise ConfigError(f"{Path(folder) / CONFIG_FILE}: _class_name is missing; it is one of: {', '.join(CLASSES)}")
+    with torch.device("meta"):
+        module = build(config["_class_name"], config)
+    try:
+        load(module, read_weights(Path(folder)))
+    except StateDictError as error:
+        raise StateDictError(f"{folder}: {error}") from error
+    return module.to(dtype).eval()
+
+
+def save_pretrained(module: nn.Module, folder: Path | str, **notes: Any) -> None:
+    """Write `config.json` and safetensors, in the layout of diffusers.
+
+    `notes` replace fields of the configuration that a forward pass does not see: `scale` and `shift` of a VAE's
+    latents, `sample_size_*` of a denoiser. Raises ConfigError for any other.
+    """
+    folder = Path(folder)
+    allowed = WFVAE_UNSEEN if isinstance(module, WFVAE) else DENOISER_UNSEEN
+    if unknown := sorted(set(notes) - allowed):
+        raise ConfigError(f"{', '.join(unknown)}: only {', '.join(sorted(allowed))} may be noted beside the weights")
+    config = config_of(module) | notes
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in dump(module).items()}
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_config(folder: Path | str) -> dict[str, Any]:
+    """The `config.json` of a folder, with the fields that a network does not keep, such as a VAE's `scale`."""
+    return json.loads((Path(folder) / CONFIG_FILE).read_text())
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of a folder's weights, in one dictionary of released names.
+
+    All `.safetensors` together (large models come in parts), otherwise the one `.ckpt` or `.bin`.
+    """
+    if parts := sorted(folder.glob("*.safetensors")):
+        return {key: value for part in parts for key, value in load_file(part).items()}
+    files = sorted([*folder.glob("*.ckpt"), *folder.glob("*.bin")])
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files) or "none"
+        raise FileNotFoundError(f"{folder}: needs *.safetensors or exactly one .ckpt or .bin; found: {found}")
+    return unwrapped(torch.load(files[0], map_location="cpu", weights_only=True))
+
+
+def unwrapped(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The network inside a training checkpoint: its averaged weights when it has them, else the generator's."""
+    inner: Mapping[str, Any] = checkpoint.get("ema_state_dict") or checkpoint.get("state_dict") or checkpoint
+    inner = inner.get("gen_model", inner)
+    return {key.removeprefix("module."): value for key, value in inner.items()}
+
+
+def _names(module: nn.Module) -> dict[str, str]:
+    if isinstance(module, WFVAE):
+        return released_names(module, wfvae_beginnings(module.config), WFVAE_PARTS)
+    if isinstance(module, SkiparseDenoiser):
+        return released_names(module, denoiser_beginnings(module.config), DENOISER_PARTS)
+    if isinstance(module, PatchDiscriminator3D):
+        return released_names(module, {"layers": "main"}, {})
+    raise TypeError(f"{type(module).__name__} is not a network with released names")
+
+
+def _misshapen(given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> list[str]:
+    return [
+        f"{key} is {list(value.shape)} instead of {list(wanted[key])}"
+        for key, value in given.items()
+        if key in wanted and value.shape != wanted[key]
+    ]
+
+
+def _finite(value: Tensor) -> bool:
+    return value.is_meta or not value.is_floating_point() or bool(torch.isfinite(value).all())
+
+
+def _differ(value: Tensor, expected: Tensor) -> bool:
+    return not value.is_meta and not torch.allclose(value.float().cpu(), expected, atol=FILTER_TOLERANCE)
+
+
+def _listed(problem: str, keys: Iterable[str]) -> list[str]:
+    found = sorted(keys)
+    return [f"{problem}: {', '.join(found)}"] if found else []
