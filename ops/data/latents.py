@@ -70,7 +70,8 @@ def cache_latents(project: Project) -> Artifact:
 def encode_all(work: Work, rows: list[Row], vae: Artifact) -> Artifact:
     """Write the shards and the index of `rows` into the work's folder and finish it."""
     work.folder.mkdir(parents=True, exist_ok=True)
-    moments, index = Moments(), []
+    moments = Moments()
+    index: list[Row] = []
     encoder = _Encoder(work.project, vae)
     progress = Progress.of(work.project, ASSET, len(rows), "samples")
     for path, part in _shards(work.folder, rows):
@@ -130,7 +131,8 @@ class _Encoder:
     """The VAE of an artifact, loaded when the first sample needs it."""
 
     def __init__(self, project: Project, vae: Artifact) -> None:
-        self._project, self._vae, self._model = project, vae, None
+        self._project, self._vae = project, vae
+        self._model: Any = None
 
     def __call__(self, row: Row) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean, log-variance) of one sample, [C, t, h, w], float32, on the CPU."""

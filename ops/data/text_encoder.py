@@ -14,8 +14,6 @@ from ops.runtime.project import Project
 if TYPE_CHECKING:
     import torch
 
-MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model", "*.txt")
-
 
 @dataclass(frozen=True)
 class Encoded:
@@ -77,15 +75,14 @@ def folder(project: Project) -> Path:
 
 
 def version(project: Project) -> str:
-    """A hash of the encoder's files and of the settings that shape its output."""
-    root = folder(project)
-    files = sorted({path for pattern in MODEL_FILES for path in root.glob(pattern)})
-    return digest(
-        {
-            "files": {path.name: sha256(path) for path in files},
-            "settings": project.settings.text_encoder.model_dump(mode="json"),
-        }
-    )
+    """A hash of the encoder's files, as the registry verified them, and of the settings that shape its output."""
+    from ops import weights
+
+    settings, root = project.settings.text_encoder, folder(project)
+    files = {file.path: file.sha256 for file in weights.entry(settings.weights).files}
+    if None in files.values():  # then the folder's own list pins the rest, and hashing 50 GB again is spared
+        files[weights.SUMS] = sha256(root / weights.SUMS)
+    return digest({"files": files, "settings": settings.model_dump(mode="json")})
 
 
 def _encoder(root: Path, width: int) -> Any:

@@ -20,9 +20,7 @@ def frame_ssim(reference: NDArray, other: NDArray) -> NDArray[np.float64]:
     """
     x, y = unit_range(reference), unit_range(other)
     if min(x.shape[1:3]) < WINDOW:
-        raise ValueError(
-            f"SSIM needs sides of at least {WINDOW} pixels, but the video is {x.shape[1]}x{x.shape[2]}"
-        )
+        raise ValueError(f"SSIM needs sides of at least {WINDOW} pixels, but the video is {x.shape[1]}x{x.shape[2]}")
     return np.array([_ssim(a, b) for a, b in zip(x, y, strict=True)])
 
 

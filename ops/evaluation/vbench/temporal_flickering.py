@@ -16,9 +16,7 @@ def temporal_flickering(video: NDArray[np.uint8]) -> float:
     Takes [T, H, W, 3] as uint8, in either order of colours, of at least two frames.
     """
     if video.dtype != np.uint8 or video.ndim != 4:
-        raise ValueError(
-            f"a decoded video is [T, H, W, 3] in uint8, not {list(video.shape)} in {video.dtype}"
-        )
+        raise ValueError(f"a decoded video is [T, H, W, 3] in uint8, not {list(video.shape)} in {video.dtype}")
     if len(video) < 2:
         raise ValueError(f"flickering is a difference between frames, but the video has {len(video)}")
     frames = video.astype(np.float32)

@@ -30,9 +30,7 @@ def totals(raw: Mapping[str, float | None]) -> Totals:
     """
     missing = [dimension.name for dimension in DIMENSIONS if raw.get(dimension.name) is None]
     if missing:
-        raise IncompleteScores(
-            f"no total without all {len(DIMENSIONS)} dimensions; missing: {', '.join(missing)}"
-        )
+        raise IncompleteScores(f"no total without all {len(DIMENSIONS)} dimensions; missing: {', '.join(missing)}")
     quality, semantic = _group(raw, "quality"), _group(raw, "semantic")
     return Totals(quality, semantic, (4 * quality + semantic) / 5)
 

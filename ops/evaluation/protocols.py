@@ -1,0 +1,75 @@
+"""The protocols of this project's scores, drawn from the recipe and from what the models were trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.config import Evaluation
+from ops.evaluation.protocol import Protocol
+from ops.runtime.artifacts import Artifact
+from ops.runtime.files import digest
+from ops.runtime.project import Project
+
+GENERATION, HELD_OUT, RECONSTRUCTION = "t2v-custom/v1", "held-out-loss/v1", "vae-recon/v1"
+
+
+def generation(evaluation: Evaluation, codec: str) -> Protocol:
+    """Scores of generated videos: the recipe's own prompts (not VBench's suite), read back from the encoded files."""
+    from ops.evaluation.vbench import temporal_flickering
+
+    terms = evaluation.model_dump(mode="json", exclude={"prompts", "checkpoints"})
+    terms = {key: value for key, value in terms.items() if not key.startswith("reconstruction_")}
+    return Protocol(
+        GENERATION,
+        {
+            **terms,
+            "prompts": digest(list(evaluation.prompts)),
+            "prompt_count": len(evaluation.prompts),
+            "codec": codec,
+            "static_filter": "off",
+        },
+        metrics={"temporal_flickering": temporal_flickering.VERSION},
+    )
+
+
+def held_out_loss(project: Project, denoiser: Artifact) -> Protocol:
+    """The training's own held-out loss: it depends on the latents, so on dataset and VAE, and on the diffusion."""
+    return Protocol(
+        HELD_OUT,
+        {
+            "latents": denoiser.inputs["latents"],
+            "kinds": sorted(_kinds(project, denoiser.asset)),
+            "diffusion": digest(project.settings.denoiser.diffusion.model_dump(mode="json")),
+            "seed": project.settings.seed,
+        },
+        metrics={"held_out_loss": "1"},
+    )
+
+
+def reconstruction(project: Project, manifest: list[str], lpips_weights: str) -> Protocol:
+    """VAE reconstruction (metrics sheet §1): posterior mode, no re-encoding, 8-bit rounding, held-out items."""
+    from ops.evaluation import lpips, psnr, ssim
+
+    evaluation = project.settings.evaluation
+    return Protocol(
+        RECONSTRUCTION,
+        {
+            "mode": "tensor",
+            "frames": evaluation.reconstruction_frames,
+            "frame_stride": 1,
+            "size": evaluation.reconstruction_size,
+            "resize": "shortest side, antialiased, centre crop",
+            "rounding": "8 bit",
+            "latent": "mode",
+            "precision": "float32",
+            "items": digest(sorted(manifest)),
+            "item_count": len(manifest),
+        },
+        metrics={"psnr": psnr.VERSION, "ssim": ssim.VERSION, "lpips": lpips.VERSION},
+        weights={"lpips": lpips_weights},
+    )
+
+
+def _kinds(project: Project, asset: str) -> tuple[Any, ...]:
+    name = asset.removeprefix("denoiser_")
+    return next((stage.kinds for stage in project.settings.stages if stage.name == name), ())

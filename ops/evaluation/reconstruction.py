@@ -1,0 +1,191 @@
+"""The `<vae>_evaluation` asset: how well the VAE gives back held-out videos and images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ops.data import tables
+from ops.data.tables import Row
+from ops.evaluation import lpips, protocols
+from ops.evaluation.bootstrap import mean_interval
+from ops.evaluation.protocol import Protocol
+from ops.evaluation.psnr import capped_frames, frame_psnr
+from ops.evaluation.ssim import frame_ssim
+from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.files import digest, sha256
+from ops.runtime.progress import Progress
+from ops.runtime.project import Project
+
+METRICS = ("psnr", "ssim", "lpips")
+PICTURES = 8
+
+ITEMS = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("kind", pa.string()),
+        ("path", pa.string()),
+        ("frames", pa.int64()),
+        ("psnr", pa.float64()),
+        ("capped_frames", pa.int64()),
+        ("ssim", pa.float64()),
+        ("lpips", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+class NothingToEvaluate(ValueError):
+    """Held-out items are missing or none could be read."""
+
+
+def evaluate(project: Project) -> Artifact:
+    """Score the VAE's best checkpoint on each held-out item.
+
+    Results: `metrics` {kind: {metric: mean, low, high, count}} with kinds `all`, `video` and `image`, `items`,
+    `failed` (listed, never replaced), `capped_frames`, `protocol`. Files: items.parquet, reconstructions.png.
+    """
+    from ops.data.dvc import version
+    from ops.weights import ensure
+
+    vae = current(project, project.settings.vae.architecture)
+    rows = held_out_clips(project)
+    weights = sha256(next(iter(sorted(ensure(project, lpips.WEIGHTS).glob("*.safetensors")))))
+    protocol = protocols.reconstruction(project, [row["item_id"] for row in rows], weights)
+    work = Work(
+        project,
+        f"{vae.asset}_evaluation",
+        inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
+        settings={"protocol": protocol.as_json()},
+    )
+    return work.finished() or _score_all(work, vae, rows, protocol)
+
+
+def held_out_clips(project: Project) -> list[Row]:
+    """One row an item of the held-out split: its first frames at stride 1, at the protocol's square size.
+
+    A row too short for the protocol has `frame_indices` None.
+    """
+    samples = tables.read(project.data / "training_set" / "samples.parquet")
+    by_item: dict[str, list[Row]] = {}
+    for row in samples:
+        if row["split"] == "held_out":
+            by_item.setdefault(row["item_id"], []).append(row)
+    return [_clip(project, windows) for _, windows in sorted(by_item.items())]
+
+
+def _clip(project: Project, windows: list[Row]) -> Row:
+    evaluation = project.settings.evaluation
+    first = min(windows, key=lambda row: row["frame_indices"][0])
+    start = first["frame_indices"][0]
+    wanted = evaluation.reconstruction_frames if first["kind"] == "video" else 1
+    available = max(max(row["frame_indices"]) for row in windows) - start + 1
+    return {
+        **first,
+        "frames": wanted,
+        "height": evaluation.reconstruction_size,
+        "width": evaluation.reconstruction_size,
+        "frame_indices": list(range(start, start + wanted)) if available >= wanted else None,
+        "available": available,
+    }
+
+
+def _score_all(work: Work, vae: Artifact, rows: list[Row], protocol: Protocol) -> Artifact:
+    if not rows:
+        raise NothingToEvaluate("the training set has no held-out item: raise dataset.held_out_share")
+    work.folder.mkdir(parents=True, exist_ok=True)
+    reconstruct, distance = Reconstruction(work.project, vae), lpips.Lpips(work.project)
+    items: list[Row] = []
+    pictures: list[tuple[NDArray, NDArray]] = []
+    for row in Progress.of(work.project, work.asset, len(rows), "items").over(rows):
+        columns = {name: row[name] for name in ("item_id", "kind", "path", "frames")}
+        if row["frame_indices"] is None:
+            items.append({**columns, "reason": f"has {row['available']} frames, the protocol takes {row['frames']}"})
+            continue
+        original, copy = reconstruct(row)
+        items.append({**columns, **scores(original, copy, distance)})
+        if len(pictures) < PICTURES:
+            middle = len(original) // 2
+            pictures.append((original[middle], copy[middle]))
+    return _finish(work, items, pictures, protocol)
+
+
+def scores(original: NDArray[np.uint8], copy: NDArray[np.uint8], distance: lpips.Lpips) -> dict[str, Any]:
+    """The item's metrics, each the mean of its frames'."""
+    decibels = frame_psnr(original, copy)
+    return {
+        "psnr": float(decibels.mean()),
+        "capped_frames": capped_frames(decibels),
+        "ssim": float(frame_ssim(original, copy).mean()),
+        "lpips": float(distance(original, copy).mean()),
+    }
+
+
+def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]], protocol: Protocol) -> Artifact:
+    measured = [row for row in items if "reason" not in row]
+    if not measured:
+        raise NothingToEvaluate(f"no held-out item could be scored; the first: {items[0]['reason']}")
+    tables.write(work.folder / "items.parquet", items, ITEMS)
+    _write_grid(work.folder / "reconstructions.png", pictures)
+    kinds = {"all": measured} | {
+        kind: part for kind in ("video", "image") if (part := [row for row in measured if row["kind"] == kind])
+    }
+    metrics = {
+        kind: {metric: asdict(mean_interval([row[metric] for row in part])) for metric in METRICS}
+        for kind, part in kinds.items()
+    }
+    return work.finish(
+        version=digest([metrics, protocol.id, sha256(work.folder / "items.parquet")]),
+        results={
+            "metrics": metrics,
+            "items": len(measured),
+            "failed": [row["item_id"] for row in items if "reason" in row],
+            "capped_frames": sum(row["capped_frames"] for row in measured),
+            "protocol": protocol.as_json(),
+        },
+    )
+
+
+class Reconstruction:
+    """Held-out pixels through a VAE and back."""
+
+    def __init__(self, project: Project, vae: Artifact) -> None:
+        from ops.data.latents import load_vae
+
+        self._project, self._model = project, load_vae(project, vae)
+
+    def __call__(self, row: Row) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(original, reconstruction), both [T, H, W, 3] in 8 bits."""
+        import torch
+
+        from ops.data.latents import chunk_frames
+        from ops.data.pixels import read_sample
+
+        original = read_sample(self._project, row)
+        device = next(self._model.parameters()).device
+        video = (torch.from_numpy(original).to(device).permute(3, 0, 1, 2)[None].float() / 127.5) - 1
+        with torch.inference_mode():
+            mode = self._model.encode(video, chunk_frames=chunk_frames(video.shape[2])).mode()
+            back = self._model.decode(mode, chunk_latents=None if mode.shape[2] <= 9 else 8)
+        copy = (back[0].float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return original, copy.permute(1, 2, 3, 0).cpu().numpy()
+
+
+def _write_grid(path: Path, pictures: list[tuple[NDArray, NDArray]]) -> None:
+    """Originals above, reconstructions below."""
+    from PIL import Image
+
+    from ops.runtime.files import replacing
+
+    gap = 4
+    rows = [
+        np.concatenate([np.pad(part[row], ((0, gap), (0, gap), (0, 0)), constant_values=255) for part in pictures], 1)
+        for row in (0, 1)
+    ]
+    with replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary)

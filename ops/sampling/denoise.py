@@ -1,0 +1,78 @@
+"""From noise to a latent: the sampling loop with classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ops.sampling.samplers import sampler
+
+if TYPE_CHECKING:
+    import torch
+
+    from ops.config import Diffusion
+    from ops.sampling.request import Request
+
+VAE_FACTOR = 8
+
+
+def latent_shape(request: Request, channels: int) -> tuple[int, int, int, int, int]:
+    """[1, C, t, h, w] of the request's video behind a VAE that divides frames by 4 and sides by 8."""
+    return (
+        1,
+        channels,
+        (request.frames - 1) // 4 + 1,
+        request.height // VAE_FACTOR,
+        request.width // VAE_FACTOR,
+    )
+
+
+def draw_latent(
+    denoiser: Callable[..., torch.Tensor],
+    request: Request,
+    channels: int,
+    diffusion: Diffusion,
+    prompt: torch.Tensor,
+    negative: torch.Tensor,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> torch.Tensor:
+    """A latent [1, C, t, h, w] in the denoiser's units, the same for the same request on any machine's CPU.
+
+    `prompt` and `negative` are embeddings [L, D]. Noise comes from a CPU generator seeded by the request, so that a
+    seed means the same noise on every device.
+    """
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(request.seed)
+    scheduler = sampler(request.sampler, diffusion, request.steps)
+    guided = request.guidance != 1.0
+    text, mask = _batched([negative, prompt] if guided else [prompt])
+    text, mask = text.to(device), mask.to(device)
+    noise = torch.randn(latent_shape(request, channels), generator=generator)
+    latent = noise.to(device) * scheduler.init_noise_sigma
+    with torch.inference_mode():
+        for step, timestep in enumerate(scheduler.timesteps, start=1):
+            scaled = scheduler.scale_model_input(latent, timestep).expand(len(text), -1, -1, -1, -1)
+            times = torch.full((len(text),), int(timestep), device=device)
+            prediction = _guide(denoiser(scaled, times, text, mask).float(), request.guidance)
+            latent = scheduler.step(prediction, timestep, latent, generator=generator).prev_sample
+            on_step(step, request.steps)
+    return latent
+
+
+def _guide(prediction: torch.Tensor, guidance: float) -> torch.Tensor:
+    if len(prediction) == 1:
+        return prediction
+    unconditional, conditional = prediction.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
+
+
+def _batched(embeddings: list[torch.Tensor]) -> tuple[torch.Tensor, Any]:
+    """Embeddings of several lengths as one batch [B, L, D], padded on the right, with its mask [B, L]."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    text = pad_sequence(embeddings, batch_first=True)
+    lengths = torch.tensor([len(embedding) for embedding in embeddings])
+    return text, torch.arange(text.shape[1])[None] < lengths[:, None]

@@ -1,0 +1,39 @@
+import av
+import numpy as np
+import pytest
+
+from ops.runtime.files import sha256
+from ops.sampling.mp4 import read_mp4, write_mp4
+
+
+def video(frames: int = 9, height: int = 48, width: int = 64) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    shades = np.stack([(x * 2 + 4 * t, y * 3 + 0 * x, 128 + 0 * x) for t in range(frames)])
+    return np.clip(shades, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def test_a_written_video_reads_back_close_to_itself(tmp_path) -> None:
+    write_mp4(tmp_path / "a.mp4", video(), fps=8)
+    back = read_mp4(tmp_path / "a.mp4")
+    assert back.shape == video().shape
+    assert np.abs(back.astype(int) - video()).mean() < 4
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.average_rate, stream.codec_context.pix_fmt) == (8, "yuv420p")
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_mp4(tmp_path / name, video(), fps=23.976)
+    assert sha256(tmp_path / "a.mp4") == sha256(tmp_path / "b.mp4")
+
+
+def test_one_frame_is_a_video_too(tmp_path) -> None:
+    write_mp4(tmp_path / "a.mp4", video(1), fps=8)
+    assert len(read_mp4(tmp_path / "a.mp4")) == 1
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"float64|dtype"):
+        write_mp4(tmp_path / "a.mp4", video().astype(np.float64), fps=8)
+    assert list(tmp_path.iterdir()) == []
