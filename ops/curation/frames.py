@@ -1,0 +1,112 @@
+"""Decoding: frames by their index in decoding order, upright, as RGB. One open file per call, closed at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
+"""What may be opened. Playlists and scripts are left out on purpose: they can name any other file or address."""
+
+EVEN_AREA = "AREA"
+
+
+class UndecodableVideo(ValueError):
+    """A file without usable pictures; the message is a reason that a person can act on."""
+
+
+@contextmanager
+def opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first real video stream; `threads` decode (0: as many as there are cores).
+
+    Raises:
+        UndecodableVideo: empty, of no admitted format, or without a video stream.
+    """
+    if path.stat().st_size == 0:
+        raise UndecodableVideo("the file is empty")
+    try:
+        container = av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError) as error:
+        raise UndecodableVideo(
+            f"cannot be opened as mp4, mov, mkv, webm, avi or gif: {_said(error)}; damaged, cut short, or not a video"
+        ) from None
+    with container:
+        streams = [each for each in container.streams.video if not _is_cover(each)]
+        if not streams:
+            sound = " (it holds sound only)" if container.streams.audio else ""
+            raise UndecodableVideo(f"holds no video stream{sound}")
+        stream = streams[0]
+        stream.codec_context.thread_count = threads
+        stream.thread_type = "AUTO" if threads != 1 else "NONE"
+        yield container, stream
+
+
+def decoded(path: Path, threads: int = 1) -> Iterator[av.VideoFrame]:
+    """Every frame in order.
+
+    Raises:
+        UndecodableVideo: decoding stops with an error; the message says after how many frames.
+    """
+    with opened(path, threads) as (container, stream):
+        count = 0
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                count += 1
+        except av.FFmpegError as error:
+            raise UndecodableVideo(f"decoding fails after {count} frames: {_said(error)}") from None
+
+
+def frames_at(
+    path: Path, indices: Iterable[int], short_side: int | None = None, threads: int = 1
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (index, uint8 [H, W, 3]) for each wanted index, ascending; only wanted frames are turned into RGB.
+
+    Raises:
+        UndecodableVideo: the file ends before the last wanted frame.
+    """
+    wanted = sorted(set(indices))
+    if not wanted:
+        return
+    position = 0
+    for index, frame in enumerate(decoded(path, threads)):
+        if index == wanted[position]:
+            yield index, upright(frame, short_side)
+            position += 1
+            if position == len(wanted):
+                return
+    raise UndecodableVideo(f"ends before frame {wanted[position]}")
+
+
+def upright(frame: av.VideoFrame, short_side: int | None = None) -> np.ndarray:
+    """RGB uint8 [H, W, 3], turned as the file asks; reduced so that the short side is at most `short_side`."""
+    width, height = frame.width, frame.height
+    if short_side is not None and min(width, height) > short_side:
+        scale = short_side / min(width, height)
+        width, height = round(width * scale), round(height * scale)
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=EVEN_AREA)
+    return np.ascontiguousarray(np.rot90(picture, quarter_turns(frame)))
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """Counter-clockwise quarter turns that make a frame upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """(width, height) after rotation."""
+    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,96 @@
+"""Looking at every source once: the rows of `raw_videos` and `raw_images`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ops.curation.scores import Score, ScoreStore
+from ops.curation.sources import (
+    TABLES,
+    Source,
+    file_of,
+    find_sources,
+    listing_fingerprint,
+    remember_listing,
+)
+from ops.curation.verdicts import demand_some_kept, judged, reject_duplicates
+from ops.data import tables
+from ops.data.tables import Row
+from ops.runtime import parallel
+from ops.runtime.files import digest
+from ops.runtime.parallel import Failure
+from ops.runtime.progress import Progress
+from ops.runtime.project import Project
+
+VERSION = 1
+"""Raised when an examination finds something else in the same file."""
+
+Examine = Callable[[Path], dict[str, Any]]
+
+
+def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Schema) -> None:
+    """Write the table of a kind of sources. A file of unchanged size and time is not opened again.
+
+    Raises:
+        ConfigError: the recipe's source is missing or empty.
+        NothingKept: no file of it can be used.
+    """
+    fingerprint = listing_fingerprint(project, TABLES[step])
+    sources = find_sources(project, TABLES[step])
+    examined = _examine(project, step, [source for source in sources if not source.problem], examine)
+    rows = [
+        _row(project, source, examined.get(source, {"reason": source.problem}), step) for source in sources
+    ]
+    rows = reject_duplicates(rows, step)
+    tables.write(project.table(step), rows, schema)
+    demand_some_kept(rows, TABLES[step], project.table(step))
+    remember_listing(project, step, fingerprint)
+
+
+def _examine(
+    project: Project, step: str, sources: list[Source], examine: Examine
+) -> dict[Source, dict[str, Any]]:
+    store = ScoreStore.of(project)
+    files = {source: file_of(project, source.root, source.path) for source in sources}
+    keys = {source: _key(step, file) for source, file in files.items()}
+    found = {source: store.of_source(str(files[source])).get(keys[source]) for source in sources}
+    known = {source: columns for source, columns in found.items() if columns is not None}
+    new = {files[source]: source for source in sources if source not in known}
+    progress = Progress.of(project, step, len(new), TABLES[step])
+    for file, result in parallel.map(examine, list(new), project.settings.curation, progress):
+        source = new[file]
+        if isinstance(result, Failure):
+            known[source] = {"reason": result.reason}
+            continue
+        store.put([Score(keys[source], str(file), step, result)])
+        known[source] = result
+    return known
+
+
+def _key(step: str, file: Path) -> str:
+    state = file.stat()
+    return digest([step, VERSION, str(file), state.st_size, state.st_mtime_ns])
+
+
+def _row(project: Project, source: Source, columns: dict[str, Any], step: str) -> Row:
+    columns = dict(columns)
+    reason = columns.pop("reason")
+    content = columns.get("sha256") or hashlib.sha256(f"{source.root}/{source.path}".encode()).hexdigest()
+    row: Row = {
+        "source_id": content[:16],
+        "root": source.root,
+        "path": source.path,
+        "captions": list(source.captions),
+        "caption_error": source.caption_error,
+        "rejected_by": None,
+        "reason": None,
+    }
+    if source.problem is None:
+        state = file_of(project, source.root, source.path).stat()
+        row |= {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    return judged({**row, **columns}, step, reason)

@@ -1,0 +1,26 @@
+"""The image files of the recipe's source, each decoded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ops.curation.inspection import inspect_sources
+from ops.curation.pictures import UndecodableImage, read_picture
+from ops.curation.tables import RAW_IMAGES
+from ops.runtime.files import sha256
+from ops.runtime.project import Project
+
+
+def raw_images(project: Project) -> None:
+    """Write `raw_images`: one row a file; those that cannot be used keep their row with the reason."""
+    inspect_sources(project, "raw_images", examine, RAW_IMAGES)
+
+
+def examine(path: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"sha256": sha256(path), "reason": None}
+    try:
+        picture = read_picture(path)
+    except UndecodableImage as error:
+        return row | {"reason": str(error)}
+    return row | {"width": picture.shape[1], "height": picture.shape[0]}

@@ -1,0 +1,13 @@
+"""The video files of the recipe's source, each decoded once and described as it really is."""
+
+from __future__ import annotations
+
+from ops.curation.inspection import inspect_sources
+from ops.curation.probe import probe
+from ops.curation.tables import RAW_VIDEOS
+from ops.runtime.project import Project
+
+
+def raw_videos(project: Project) -> None:
+    """Write `raw_videos`: one row a file; those that cannot be used keep their row with the reason."""
+    inspect_sources(project, "raw_videos", probe, RAW_VIDEOS)

@@ -1,0 +1,79 @@
+"""The columns of the curation tables. Every table keeps all its rows: `rejected_by` is null for those kept."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
+_TEXTS, _INTS, _FLOATS = pa.list_(_TEXT), pa.list_(_INT), pa.list_(_FLOAT)
+_VERDICT = [("rejected_by", _TEXT), ("reason", _TEXT)]
+
+_FILE = [
+    ("source_id", _TEXT),  # the first 16 digits of the content's sha256; of the path's, if it cannot be read
+    ("root", _TEXT),
+    ("path", _TEXT),
+    ("sha256", _TEXT),
+    ("bytes", _INT),
+    ("mtime_ns", _INT),
+]
+_CAPTIONS = [("captions", _TEXTS), ("caption_error", _TEXT)]
+
+RAW_VIDEOS = pa.schema(
+    [
+        *_FILE,
+        ("container", _TEXT),
+        ("codec", _TEXT),
+        ("width", _INT),  # after rotation
+        ("height", _INT),
+        ("rotation", _INT),  # degrees clockwise that the file asks a player for
+        ("fps", _FLOAT),
+        ("variable_frame_rate", pa.bool_()),
+        ("frames", _INT),  # decoded, not announced
+        ("seconds", _FLOAT),
+        *_CAPTIONS,
+        *_VERDICT,
+    ]
+)
+
+RAW_IMAGES = pa.schema([*_FILE, ("width", _INT), ("height", _INT), *_CAPTIONS, *_VERDICT])
+
+CURATED_IMAGES = pa.schema(
+    [
+        *RAW_IMAGES,
+        ("aesthetic", _FLOAT),
+        ("aesthetics_scorer", _TEXT),
+        ("technical", _FLOAT),
+        ("technical_quality_scorer", _TEXT),
+    ]
+)
+
+CLIPS = pa.schema(
+    [
+        ("clip_id", _TEXT),
+        ("source_id", _TEXT),
+        ("root", _TEXT),
+        ("path", _TEXT),
+        ("sha256", _TEXT),
+        ("start_frame", _INT),  # decoded index
+        ("end_frame", _INT),  # exclusive
+        ("fps", _FLOAT),
+        ("width", _INT),
+        ("height", _INT),
+        ("crop", _INTS),  # [x0, x1, y0, y1] in pixels of the upright frame, or null
+        *_VERDICT,
+    ]
+)
+SHOTS = pa.schema(
+    [
+        *CLIPS,
+        ("parent", _TEXT),  # clip_id of the slice
+        ("sampled_frames", _INTS),  # of the slice: n + 1 decoded indices
+        ("cut_distances", _FLOATS),  # of the slice: the n LPIPS distances between them
+        ("shots_scorer", _TEXT),
+    ]
+)
+MOTION = pa.schema([*SHOTS, ("motion", _FLOAT), ("motion_scorer", _TEXT)])
+TEXT_CROP = pa.schema([*MOTION, ("text_boxes", _TEXT), ("central_text", _FLOAT), ("text_crop_scorer", _TEXT)])
+AESTHETICS = pa.schema([*TEXT_CROP, ("aesthetic", _FLOAT), ("aesthetics_scorer", _TEXT)])
+TECHNICAL_QUALITY = pa.schema([*AESTHETICS, ("technical", _FLOAT), ("technical_quality_scorer", _TEXT)])
+MOTION_RECHECK = pa.schema([*TECHNICAL_QUALITY, ("motion_cropped", _FLOAT), ("motion_recheck_scorer", _TEXT)])
