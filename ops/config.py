@@ -365,6 +365,8 @@ class Automation(Section):
     schedule: str = "0 3 * * 1"
     min_new_items: Positive = 100
     """Fewer new curated clips and images than this since the last training: not worth retraining."""
+    on_new_data: bool = False
+    """Train as soon as a new data version has passed its checks, instead of at the next weekly tick."""
     watch_seconds: Positive = 300
 
 

@@ -31,7 +31,8 @@ console = Console()
 def run(
     preset: Annotated[str | None, typer.Option(help="A recipe from configs/; written into params.yaml.")] = None,
     select: Annotated[
-        str, typer.Option(help="Assets, in Dagster's selection syntax: 'latents', '+wfvae', 'group:curation'.")
+        str,
+        typer.Option(help="Assets: 'latents', '+wfvae' (with what is above it), 'group:curation'; several by commas."),
     ] = "*",
     set_: Annotated[
         list[str] | None,
@@ -94,7 +95,7 @@ def generate(
     """Make a video from a prompt, with the champion or any other checkpoint."""
     from pipelines.terminal import generation
 
-    chosen = {"steps": steps, "guidance": guidance, "num_frames": frames, "height": height, "width": width, "fps": fps}
+    chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
     overrides = {name: value for name, value in chosen.items() if value is not None}
     generation.generate(Project.find(), prompt, output, checkpoint, seed, overrides, console)
 

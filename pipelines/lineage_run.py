@@ -12,8 +12,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ops.config import ConfigError
+from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 PIPELINE_RUN_TAG = "soraflow/pipeline_run"
 
@@ -28,7 +34,7 @@ def environment(project: Project) -> dict[str, str]:
         "SORAFLOW_PROJECT": str(project.root),
         "DAGSTER_HOME": str(project.dagster_home),
         "MLFLOW_TRACKING_URI": project.tracking_uri,
-        "DS_ACCELERATOR": project.settings.launch.accelerator,
+        **accelerator_environment(project.settings.launch.accelerator),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -45,21 +51,44 @@ def start(project: Project, selection: str, tags: Mapping[str, str], log: Path) 
         )
 
 
-def execute(selection: str, tags: Mapping[str, str]) -> bool:
-    """Materialise the selection here and now; true when every step succeeded."""
+def selected(selection: str) -> list[dg.AssetKey]:
+    """The assets of a selection: Dagster's syntax, several joined by commas.
+
+    Raises:
+        ConfigError: when it cannot be parsed or selects nothing.
+    """
     import dagster as dg
 
-    from pipelines.definitions import defs
+    graph = _definitions().resolve_asset_graph()
+    keys: set[dg.AssetKey] = set()
+    for part in selection.split(","):
+        try:
+            found = dg.AssetSelection.from_string(part.strip()).resolve(graph)
+        except dg.DagsterError as error:
+            raise ConfigError(f"--select: '{part}' is not a selection of assets: {error}") from None
+        if not found:
+            names = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
+            raise ConfigError(f"--select: '{part}' selects nothing; the assets are: {names}")
+        keys |= found
+    return sorted(keys)
 
-    definitions = defs()
-    graph = definitions.resolve_asset_graph()
-    keys = dg.AssetSelection.from_string(selection).resolve(graph)
-    job = definitions.resolve_job_def("lineage")
+
+def execute(selection: str, tags: Mapping[str, str]) -> bool:
+    """Materialise the selection here and now; true when every step succeeded and no check failed."""
+    import dagster as dg
+
+    job = _definitions().resolve_job_def("lineage")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
-            instance=instance, tags=dict(tags), asset_selection=sorted(keys), raise_on_error=False
+            instance=instance, tags=dict(tags), asset_selection=selected(selection), raise_on_error=False
         )
     return result.success
+
+
+def _definitions() -> dg.Definitions:
+    from pipelines.definitions import defs
+
+    return defs()
 
 
 if __name__ == "__main__":

@@ -45,6 +45,15 @@ def available() -> tuple[Accelerator, ...]:
     return (*found, "cpu")
 
 
+def accelerator_environment(name: Accelerator) -> dict[str, str]:
+    """The variables by which DeepSpeed and torch learn the accelerator before they are imported."""
+    return {
+        "DS_ACCELERATOR": name,
+        # With torch-npu installed and no Ascend driver, plain `import torch` raises unless this is off.
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": str(int(name == "npu")),
+    }
+
+
 def count(name: Accelerator) -> int:
     """How many devices of this kind the machine shows."""
     import torch

@@ -21,7 +21,7 @@ PACKAGES = (
     *("diffusers", "transformers", "av", "ray", "antlr4-python3-runtime"),
 )
 LEAST_FREE_GB = 5
-MARKS = {"ok": "[green]✓[/]", "note": "[yellow]–[/]", "wrong": "[red]✗[/]"}
+MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "wrong": "[red]✗[/]"}
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,13 @@ def _decoders(project: Project) -> Iterator[Finding]:
 
 def _weights(project: Project) -> Iterator[Finding]:
     from ops import weights
+    from pipelines.terminal.weights import needed
 
-    for name in weights.needed(project.settings):
-        present = weights.status(project, name).present
-        yield Finding(
-            "ok" if present else "wrong",
-            "weights",
-            f"{name}: {'here' if present else 'missing'}",
-            "" if present else f"soraflow weights fetch {name}",
-        )
+    for name in needed(project.settings):
+        status = weights.status(project, name)
+        here = status.state in ("ready", "packaged")
+        remedy = "" if here else f"soraflow weights fetch {name}"
+        yield Finding("ok" if here else "wrong", "weights", f"{name}: {status.state}", remedy)
 
 
 def _slots(project: Project, free: bool) -> Iterator[Finding]:

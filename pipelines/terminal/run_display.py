@@ -24,6 +24,7 @@ def run_and_watch(project: Project, selection: str, console: Console) -> bool:
     """Run the selection, drawing its progress; true when all of it succeeded. Ctrl-C ends the run."""
     import dagster as dg
 
+    lineage_run.selected(selection)
     token = secrets.token_hex(8)
     log = project.logs / "runs" / f"{token}.log"
     console.print(f"[bold]soraflow[/] preset [cyan]{project.settings.name}[/], assets [cyan]{selection}[/], log {log}")

