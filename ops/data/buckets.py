@@ -1,0 +1,55 @@
+"""Buckets: samples of one shape train together, and every shape costs about the same number of tokens.
+
+Sizes follow the min-max token rule of Open-Sora Plan (`spec/training` §2.1, in `ops.config`), lengths the VAE's
+1 + 4n frames (§2.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+from ops.config import Dataset, ratio_of
+
+
+class Unusable(ValueError):
+    """An item that no bucket takes; the message is the reason."""
+
+
+@dataclass(frozen=True, order=True)
+class Bucket:
+    """Frames, height and width of its samples; written `17x48x64`."""
+
+    frames: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.height}x{self.width}"
+
+    @classmethod
+    def parse(cls, key: str) -> Bucket:
+        if not re.fullmatch(r"\d+x\d+x\d+", key):
+            raise ValueError(f"'{key}' is not a bucket such as 17x48x64")
+        return cls(*map(int, key.split("x")))
+
+
+def nearest_size(height: int, width: int, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """The bucket size (height, width) whose ratio is nearest; too tall by a factor is as far as too wide by it."""
+    ratio = min(sizes, key=lambda ratio: abs(log(height / width) - log(ratio_of(ratio))))
+    return sizes[ratio]
+
+
+def usable_frames(available: int, dataset: Dataset) -> int:
+    """The longest 1 + 4n frames of those available, at most `num_frames`.
+
+    Raises:
+        Unusable: fewer than `min_frames` are left.
+    """
+    frames = min(available, dataset.num_frames)
+    frames -= (frames - 1) % 4
+    if frames < dataset.min_frames:
+        raise Unusable(f"too short for dataset.min_frames ({dataset.min_frames} at {dataset.fps:g} a second)")
+    return frames

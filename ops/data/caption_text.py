@@ -1,0 +1,71 @@
+"""Tidying of captions, whoever wrote them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_CHARACTERS = 2000
+"""Longer captions are cut: 512 tokens, the most that an encoder reads, are about as many characters of English."""
+
+OPENINGS = (
+    "In the video, ",
+    *(
+        f"The video {verb} "
+        for verb in (
+            "depicts",
+            "captures",
+            "showcases",
+            "features",
+            "is",
+            "appears to be",
+            "shows",
+            "begins with",
+            "displays",
+            "begins in",
+            "consists of",
+            "opens with",
+            "opens on",
+            "appears to capture",
+            "appears to show",
+            "appears to depict",
+            "opens in",
+            "appears to focus closely on",
+            "starts with",
+            "begins inside",
+            "presents",
+            "takes place in",
+            "appears to showcase",
+            "appears to display",
+            "appears to focus on",
+            "appears to feature",
+        )
+    ),
+)
+"""How captioning models like to begin; dropped, since they describe the medium (paper §4; `spec/data` §6)."""
+
+
+def tidy(caption: str) -> str:
+    """One line without control characters, doubled spaces or one of the `OPENINGS`."""
+    caption = unicodedata.normalize("NFC", caption)
+    spaced = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in caption
+    )
+    return without_opening(re.sub(r"\s+", " ", spaced).strip())
+
+
+def without_opening(caption: str) -> str:
+    """Drop the opening and let the rest begin with a capital, as sentences do."""
+    for opening in OPENINGS:
+        if caption.startswith(opening):
+            rest = caption[len(opening) :]
+            return rest[:1].upper() + rest[1:]
+    return caption
+
+
+def cut(caption: str, limit: int = MAX_CHARACTERS) -> str:
+    """At most `limit` characters, ending with a whole word where there is one."""
+    if len(caption) <= limit:
+        return caption
+    head, space, _ = caption[: limit + 1].rpartition(" ")
+    return (head if space else caption[:limit]).rstrip()

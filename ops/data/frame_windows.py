@@ -1,0 +1,38 @@
+"""Which frames of a clip make its samples (`spec/data` §2)."""
+
+from __future__ import annotations
+
+import random
+from itertools import count, takewhile
+
+from ops.config import Dataset
+from ops.data.buckets import Unusable, usable_frames
+
+LONGEST = 5
+"""A clip may be this many times as long as its windows together; a longer one is hardly the same scene."""
+
+
+def resampled(start: int, end: int, fps: float, target_fps: float) -> list[int]:
+    """Decoded indices in [start, end) at `target_fps`; a slower source repeats frames."""
+    interval = 1.0 if abs(fps - target_fps) < 0.1 else fps / target_fps
+    indices = (int(start + k * interval) for k in count())
+    return list(takewhile(lambda index: index < end, indices))
+
+
+def windows(clip_id: str, start: int, end: int, fps: float, dataset: Dataset, seed: int) -> list[list[int]]:
+    """Up to `windows_per_clip` different windows of 1 + 4n decoded indices, in order; seeded by the clip.
+
+    Raises:
+        Unusable: the clip is too short for one window, or too long.
+    """
+    longest = LONGEST * dataset.windows_per_clip * dataset.num_frames / dataset.fps
+    if (end - start) / fps > longest:
+        raise Unusable(
+            f"longer than {longest:.1f} s, {LONGEST} times what its windows span: lower curation.clips.max_seconds "
+            "or raise dataset.windows_per_clip"
+        )
+    indices = resampled(start, end, fps, dataset.fps)
+    length = usable_frames(len(indices), dataset)
+    choices = range(max(0, len(indices) - dataset.num_frames - 1) + 1)
+    begins = random.Random(f"{seed}:{clip_id}").sample(choices, min(dataset.windows_per_clip, len(choices)))
+    return [indices[begin : begin + length] for begin in sorted(begins)]

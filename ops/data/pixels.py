@@ -1,0 +1,156 @@
+"""From a sample's reference to its pixels: decode, crop, and fit into the bucket."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ops.curation.frames import UndecodableVideo, frames_at
+from ops.curation.sources import file_of
+from ops.data.samples import Sample
+from ops.runtime.project import Project
+
+Row = Mapping[str, Any]
+
+
+class UnreadableSource(RuntimeError):
+    """A source that was curated and has since been changed, cut or lost."""
+
+
+def read_sample(project: Project, sample: Sample) -> np.ndarray:
+    """The sample's pixels, uint8 [T, H, W, 3], at the size of its bucket."""
+    ((_, pixels),) = read_samples(project, [sample])
+    return pixels
+
+
+def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[Sample, np.ndarray]]:
+    """Each sample with its pixels. Every source is decoded once, so samples come grouped by source."""
+    sources: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        sources[sample["root"], sample["path"]].append(sample)
+    for (root, path), members in sources.items():
+        file = file_of(project, root, path)
+        try:
+            yield from _of_source(file, members)
+        except (UndecodableVideo, FileNotFoundError) as error:
+            raise UnreadableSource(
+                f"{file} is not what was curated ({error}): run the curation again"
+            ) from error
+
+
+class PixelReader:
+    """Samples in any order, with those read lately kept in memory.
+
+    A miss decodes the source for all of its samples at once, when they fit into a quarter of `cache_bytes`.
+    """
+
+    def __init__(self, project: Project, samples: Sequence[Sample], cache_bytes: int = 2**30) -> None:
+        self._project, self._limit, self._held = project, cache_bytes, 0
+        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._siblings: dict[str, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            self._siblings[sample["source_id"]].append(sample)
+
+    def read(self, sample: Sample) -> np.ndarray:
+        """uint8 [T, H, W, 3]; do not write into it."""
+        key = sample["sample_id"]
+        if key not in self._cache:
+            for member, pixels in read_samples(self._project, self._together(sample)):
+                self._keep(member["sample_id"], pixels)
+                if member["sample_id"] == key:
+                    found = pixels
+            return found
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    def _together(self, sample: Sample) -> list[Sample]:
+        siblings = self._siblings[sample["source_id"]]
+        known = any(member["sample_id"] == sample["sample_id"] for member in siblings)
+        return siblings if known and sum(map(_bytes, siblings)) <= self._limit / 4 else [sample]
+
+    def _keep(self, key: str, pixels: np.ndarray) -> None:
+        replaced = self._cache.pop(key, None)
+        self._held += pixels.nbytes - (replaced.nbytes if replaced is not None else 0)
+        self._cache[key] = pixels
+        while self._held > self._limit and len(self._cache) > 1:
+            self._held -= self._cache.popitem(last=False)[1].nbytes
+
+
+def spread_frames(project: Project, item: Row, count: int) -> list[np.ndarray]:
+    """Up to `count` cropped frames, evenly over a clip's row; one for an image's row."""
+    path = file_of(project, item["root"], item["path"])
+    if "start_frame" not in item:
+        return [image_pixels(path)]
+    start, end = item["start_frame"], item["end_frame"]
+    indices = sorted({int(start + (k + 0.5) * (end - start) / count) for k in range(count)})
+    return [_cropped(frame, item["crop"]) for _, frame in frames_at(path, indices)]
+
+
+def image_pixels(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3], turned as the file's EXIF data asks; transparent parts lie on black."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Centre-cropped to the target's shape and resized: [H, W, 3] uint8 → [height, width, 3] uint8.
+
+    Offsets and resize are those of v1.3 (`spec/data` §3): bilinear, antialiased and with `align_corners`, which in
+    torch is not quite aligned when antialiased, so that a growing picture moves by a fraction of a pixel.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    planes = torch.tensor(_centre_crop(frame, height / width)).permute(2, 0, 1)[None].float()
+    resized = interpolate(planes, (height, width), mode="bilinear", align_corners=True, antialias=True)
+    return resized[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def _of_source(path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, np.ndarray]]:
+    """A sample leaves as soon as its last frame is decoded; frames are kept only at their bucket's size."""
+    for sample in [sample for sample in samples if sample["kind"] == "image"]:
+        yield sample, _fit(image_pixels(path), sample)[None]
+    videos = [sample for sample in samples if sample["kind"] == "video"]
+    parts: dict[str, dict[int, np.ndarray]] = {sample["sample_id"]: {} for sample in videos}
+    for index, frame in frames_at(path, (index for sample in videos for index in sample["frame_indices"])):
+        for sample in videos:
+            indices = sample["frame_indices"]
+            if index not in indices:
+                continue
+            part = parts[sample["sample_id"]]
+            part[index] = _fit(frame, sample)
+            if index == max(indices):
+                yield sample, np.stack([part[wanted] for wanted in indices])
+                del parts[sample["sample_id"]]
+
+
+def _fit(frame: np.ndarray, sample: Sample) -> np.ndarray:
+    return fitted(_cropped(frame, sample["crop"]), sample["height"], sample["width"])
+
+
+def _cropped(frame: np.ndarray, crop: list[int] | None) -> np.ndarray:
+    if not crop:
+        return frame
+    x0, x1, y0, y1 = crop
+    return frame[y0:y1, x0:x1]
+
+
+def _centre_crop(frame: np.ndarray, ratio: float) -> np.ndarray:
+    """The largest centred part with this ratio of height to width."""
+    height, width = frame.shape[:2]
+    if height / width > ratio:
+        wanted_height, wanted_width = int(width * ratio), width
+    else:
+        wanted_height, wanted_width = height, int(height / ratio)
+    top, left = round((height - wanted_height) / 2), round((width - wanted_width) / 2)
+    return frame[top : top + wanted_height, left : left + wanted_width]
+
+
+def _bytes(sample: Sample) -> int:
+    return sample["frames"] * sample["height"] * sample["width"] * 3

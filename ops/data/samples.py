@@ -1,0 +1,77 @@
+"""The training set as it lies on disk: one row a sample."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, cast
+
+import pyarrow as pa
+
+from ops.data import tables
+from ops.runtime.project import Project
+
+Kind = Literal["video", "image"]
+Split = Literal["train", "held_out"]
+
+
+class Sample(TypedDict):
+    """What training reads. `frames`, `height`, `width` are the bucket's; `frame_indices` count the source's decoded
+    frames ([0] for an image); `crop` is [x0, x1, y0, y1] in pixels of the upright frame."""
+
+    sample_id: str
+    item_id: str
+    source_id: str
+    kind: Kind
+    split: Split
+    bucket: str
+    frames: int
+    height: int
+    width: int
+    root: str
+    path: str
+    sha256: str
+    frame_indices: list[int]
+    crop: list[int] | None
+    caption: str
+
+
+SAMPLES = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("item_id", pa.string()),
+        ("source_id", pa.string()),
+        ("kind", pa.string()),
+        ("split", pa.string()),
+        ("bucket", pa.string()),
+        ("frames", pa.int64()),
+        ("height", pa.int64()),
+        ("width", pa.int64()),
+        ("root", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("frame_indices", pa.list_(pa.int64())),
+        ("crop", pa.list_(pa.int64())),
+        ("caption", pa.string()),
+    ]
+)
+BUCKETS = pa.schema(
+    [
+        ("bucket", pa.string()),
+        ("kind", pa.string()),
+        ("split", pa.string()),
+        ("samples", pa.int64()),
+        ("items", pa.int64()),
+        ("enlarged", pa.int64()),
+        ("reason", pa.string()),
+        ("dropped", pa.list_(pa.string())),
+    ]
+)
+"""One row a bucket and split; `enlarged` samples are smaller than their bucket. A row without a bucket counts the
+items dropped for its `reason` and lists them in `dropped`."""
+
+
+def training_samples(
+    project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = ()
+) -> list[Sample]:
+    """The samples of a split (of both, if None) and of these kinds (of all, if none is named), in their order."""
+    rows = cast(list[Sample], tables.read(project.data / "training_set" / "samples.parquet"))
+    return [row for row in rows if split in (None, row["split"]) and (not kinds or row["kind"] in kinds)]

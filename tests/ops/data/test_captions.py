@@ -1,0 +1,108 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ops.curation import tables as schemas
+from ops.data import captions, tables
+from ops.data.captioners import Item, SidecarCaptioner
+from ops.runtime.project import Project
+
+ITEM = Item("clip", "video", "a.mp4", ("one", "two", "three"), None, lambda count: [])
+
+
+def rows(project: Project) -> dict[str, dict[str, Any]]:
+    captions.captions(project)
+    return {row["item_id"]: row for row in tables.read(project.table("captions"))}
+
+
+def edit(project: Project, table: str, schema: Any, **columns: Any) -> None:
+    """Change columns of the first row."""
+    first, *others = tables.read(project.table(table))
+    tables.write(project.table(table), [{**first, **columns}, *others], schema)
+
+
+def test_every_kept_item_gets_its_caption_and_rejected_ones_no_row(curated: Project):
+    found = rows(curated)
+    clips = tables.kept(tables.read(curated.table("curated_clips")))
+    images = tables.kept(tables.read(curated.table("curated_images")))
+    assert set(found) == {row["clip_id"] for row in clips} | {row["source_id"] for row in images}
+    assert [found[row["clip_id"]]["caption"] for row in clips] == [
+        f"A film with number {n}" for n in range(3)
+    ]
+    assert found[images[1]["source_id"]]["caption"] == "picture number 1"
+    assert json.loads(found[clips[0]["clip_id"]]["captioner"]) == {"name": "sidecar", "seed": 1234}
+    assert {row["rejected_by"] for row in found.values()} == {None}
+
+
+def test_one_of_several_captions_is_chosen_by_seed_and_item():
+    chosen = [SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
+    assert set(chosen) == {"one", "two", "three"}
+    assert chosen == [
+        SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)
+    ]
+    assert chosen != [
+        SidecarCaptioner(seed=1).caption(replace(ITEM, item_id=str(number))) for number in range(50)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"captions": []}, "no caption came with film0.mkv"),
+        ({"captions": [], "caption_error": "film0.json: not valid JSON"}, "film0.json: not valid JSON"),
+        ({"captions": [" \n "]}, "the caption of film0.mkv is empty"),
+    ],
+)
+def test_an_item_without_a_caption_is_a_rejected_row(curated: Project, columns: dict[str, Any], reason: str):
+    edit(curated, "raw_videos", schemas.RAW_VIDEOS, **columns)
+    rejected = [row for row in rows(curated).values() if row["rejected_by"]]
+    assert [(row["rejected_by"], row["reason"], row["caption"]) for row in rejected] == [
+        ("captions", reason, None)
+    ]
+
+
+def test_ten_thousand_characters_are_cut_with_a_note(curated: Project):
+    edit(curated, "raw_videos", schemas.RAW_VIDEOS, captions=["long " * 2000])
+    (row,) = [row for row in rows(curated).values() if row["note"]]
+    assert row["note"] == "cut from 9,999 to 1,999 characters"
+    assert row["rejected_by"] is None
+    assert len(row["caption"]) == 1999
+
+
+class CountingCaptioner:
+    """Stands in for a captioner that costs something, and fails when it is told to."""
+
+    workers = 1
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.asked: list[str] = []
+        self.fail_at = fail_at
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": "counting"}
+
+    def caption(self, item: Item) -> str:
+        if len(self.asked) == self.fail_at:
+            raise RuntimeError("the server has gone")
+        self.asked.append(item.item_id)
+        return f"caption of {item.name}, {item.frames(2)[0].shape}"
+
+
+def test_a_stopped_run_goes_on_where_it_was(curated: Project, monkeypatch: pytest.MonkeyPatch):
+    use: Callable[[CountingCaptioner], None] = lambda writer: monkeypatch.setattr(  # noqa: E731
+        captions, "captioner", lambda *_: writer
+    )
+    first, second = CountingCaptioner(fail_at=4), CountingCaptioner()
+    use(first)
+    with pytest.raises(RuntimeError, match="gone"):
+        captions.captions(curated)
+    assert not curated.table("captions").exists()
+    use(second)
+    found = rows(curated)
+    assert len(found) == 6
+    assert set(first.asked).isdisjoint(second.asked)
+    assert len(second.asked) == 2
+    assert found[first.asked[0]]["caption"] == "caption of film0.mkv, (48, 48, 3)"  # cropped
