@@ -111,7 +111,8 @@ def wavelet_entries() -> dict[str, Tensor]:
             wrapped = f"{name}_conv.conv.weight" if axes == "thw" else name
             entries[f"encoder.wavelet_transform_{place}.{wrapped}"] = filter_
             outwards = "out" if place == "in" else place
-            entries[f"decoder.inverse_wavelet_transform_{outwards}.{name}"] = filter_
+            # a copy: safetensors refuses tensors that share memory
+            entries[f"decoder.inverse_wavelet_transform_{outwards}.{name}"] = filter_.clone()
     return entries
 
 

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ops.data import tables
+from ops.data.samples import Sample, training_samples
 from ops.data.tables import Row
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, replacing, sha256
@@ -61,20 +64,20 @@ def cache_latents(project: Project) -> Artifact:
     )
     if done := work.finished():
         return done
-    rows = tables.read(project.data / "training_set" / "samples.parquet")
-    if not rows:
+    samples = sorted(training_samples(project), key=lambda row: (row["root"], row["path"], row["sample_id"]))
+    if not samples:
         raise LatentError(f"{project.data / 'training_set'}: the training set is empty; nothing to encode")
-    return encode_all(work, rows, vae)
+    return encode_all(work, samples, vae)
 
 
-def encode_all(work: Work, rows: list[Row], vae: Artifact) -> Artifact:
-    """Write the shards and the index of `rows` into the work's folder and finish it."""
+def encode_all(work: Work, samples: list[Sample], vae: Artifact) -> Artifact:
+    """Write the shards and the index into the work's folder and finish it. Samples come grouped by source."""
     work.folder.mkdir(parents=True, exist_ok=True)
     moments = Moments()
     index: list[Row] = []
     encoder = _Encoder(work.project, vae)
-    progress = Progress.of(work.project, ASSET, len(rows), "samples")
-    for path, part in _shards(work.folder, rows):
+    progress = Progress.of(work.project, ASSET, len(samples), "samples")
+    for path, part in _shards(work.folder, samples):
         if not path.is_file():
             _write_shard(path, part, encoder, progress, done=len(index))
         index += _register(path, part, moments)
@@ -82,7 +85,7 @@ def encode_all(work: Work, rows: list[Row], vae: Artifact) -> Artifact:
     tables.write(work.folder / "index.parquet", index, INDEX)
     shift, scale = moments.shift_and_scale()
     return work.finish(
-        version=digest([sha256(path) for path, _ in _shards(work.folder, rows)]),
+        version=digest([sha256(path) for path, _ in _shards(work.folder, samples)]),
         results={
             "shift": shift,
             "scale": scale,
@@ -95,34 +98,37 @@ def encode_all(work: Work, rows: list[Row], vae: Artifact) -> Artifact:
     )
 
 
-def _shards(folder: Path, rows: list[Row]) -> Iterator[tuple[Path, list[Row]]]:
-    for number, start in enumerate(range(0, len(rows), SHARD_SAMPLES)):
-        yield folder / f"shard_{number:05d}.safetensors", rows[start : start + SHARD_SAMPLES]
+def _shards(folder: Path, samples: list[Sample]) -> Iterator[tuple[Path, list[Sample]]]:
+    for number, start in enumerate(range(0, len(samples), SHARD_SAMPLES)):
+        yield folder / f"shard_{number:05d}.safetensors", samples[start : start + SHARD_SAMPLES]
 
 
-def _write_shard(path: Path, rows: list[Row], encoder: _Encoder, progress: Progress, done: int) -> None:
+def _write_shard(path: Path, samples: list[Sample], encoder: _Encoder, progress: Progress, done: int) -> None:
     from safetensors.torch import save_file
 
+    from ops.data.pixels import read_samples
+
     tensors: dict[str, torch.Tensor] = {}
-    for number, row in enumerate(rows, start=1):
-        mean, log_variance = encoder(row)
-        tensors[f"{row['sample_id']}.mean"] = mean
-        tensors[f"{row['sample_id']}.log_variance"] = log_variance
-        progress.update(done + number, note=row["bucket"])
+    for number, (sample, pixels) in enumerate(read_samples(encoder.project, samples), start=1):
+        mean, log_variance = encoder(sample, pixels)
+        tensors[f"{sample['sample_id']}.mean"] = mean
+        tensors[f"{sample['sample_id']}.log_variance"] = log_variance
+        progress.update(done + number, note=sample["bucket"])
     with replacing(path) as temporary:
         save_file(tensors, temporary)
 
 
-def _register(path: Path, rows: list[Row], moments: Moments) -> list[Row]:
+def _register(path: Path, samples: list[Sample], moments: Moments) -> list[Row]:
     from safetensors import safe_open
 
     index = []
     with safe_open(path, framework="pt") as shard:
-        for row in rows:
-            mean = shard.get_tensor(f"{row['sample_id']}.mean")
-            if row["split"] == "train":
-                moments.add(mean, shard.get_tensor(f"{row['sample_id']}.log_variance"))
-            columns = {name: row[name] for name in ("sample_id", "kind", "split", "bucket")}
+        for sample in samples:
+            name = sample["sample_id"]
+            mean = shard.get_tensor(f"{name}.mean")
+            if sample["split"] == "train":
+                moments.add(mean, shard.get_tensor(f"{name}.log_variance"))
+            columns = {key: value for key, value in sample.items() if key in INDEX.names}
             index.append({**columns, "shard": path.name, "shape": list(mean.shape)})
     return index
 
@@ -131,30 +137,25 @@ class _Encoder:
     """The VAE of an artifact, loaded when the first sample needs it."""
 
     def __init__(self, project: Project, vae: Artifact) -> None:
-        self._project, self._vae = project, vae
+        self.project, self._vae = project, vae
         self._model: Any = None
 
-    def __call__(self, row: Row) -> tuple[torch.Tensor, torch.Tensor]:
-        """(mean, log-variance) of one sample, [C, t, h, w], float32, on the CPU."""
+    def __call__(self, sample: Sample, pixels: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(mean, log-variance) of a sample's pixels [T, H, W, 3]: [C, t, h, w], float32, on the CPU."""
         import torch
 
-        from ops.data.pixels import read_sample
         from ops.runtime.device import accelerator
 
         if self._model is None:
-            self._model = load_vae(self._project, self._vae)
-        pixels = torch.from_numpy(read_sample(self._project, row)).permute(3, 0, 1, 2)
-        video = (
-            (pixels.float() / 127.5 - 1.0)
-            .unsqueeze(0)
-            .to(accelerator(self._project.settings.launch.accelerator))
-        )
+            self._model = load_vae(self.project, self._vae)
+        device = accelerator(self.project.settings.launch.accelerator)
+        video = torch.from_numpy(pixels).to(device).permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0
         with torch.inference_mode():
             posterior = self._model.encode(video, chunk_frames=chunk_frames(video.shape[2]))
         mean, log_variance = posterior.mean[0].float().cpu(), posterior.log_variance[0].float().cpu()
         if not (mean.isfinite().all() and log_variance.isfinite().all()):
             raise LatentError(
-                f"{self._vae.asset} gives non-finite latents for sample {row['sample_id']} of {row['path']}"
+                f"{self._vae.asset} gives non-finite latents for sample {sample['sample_id']} of {sample['path']}"
             )
         return mean.contiguous(), log_variance.contiguous()
 
@@ -192,16 +193,12 @@ class Moments:
     def shift_and_scale(self) -> tuple[list[float], list[float]]:
         """The mean and 1/standard deviation of each channel."""
         if not self.samples:
-            raise LatentError(
-                "no sample is in the training split, so the latents' shift and scale are unknown"
-            )
+            raise LatentError("no sample is in the training split, so the latents' shift and scale are unknown")
         mean = self._sum / self._count
         variance = self._squares / self._count - mean.square()
         dead = [channel for channel, value in enumerate(variance.tolist()) if not value > 1e-12]
         if dead:
-            raise LatentError(
-                f"latent channels {dead} are constant over the training split: the VAE did not learn"
-            )
+            raise LatentError(f"latent channels {dead} are constant over the training split: the VAE did not learn")
         return mean.tolist(), variance.rsqrt().tolist()
 
 
@@ -234,9 +231,7 @@ class LatentSet:
         try:
             return self._rows[sample_id]
         except KeyError:
-            raise LatentError(
-                f"sample {sample_id} has no latent in {self._folder}: make `latents` again"
-            ) from None
+            raise LatentError(f"sample {sample_id} has no latent in {self._folder}: make `latents` again") from None
 
     def __getitem__(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean, log-variance), [C, t, h, w], as the VAE gave them: not shifted or scaled."""

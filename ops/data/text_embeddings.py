@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ops.data import tables, text_encoder
+from ops.data.samples import training_samples
 from ops.data.tables import Row
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import digest, replacing, sha256
@@ -52,8 +53,7 @@ def cache_text(project: Project) -> Artifact:
     """
     from ops.data.dvc import version
 
-    rows = tables.read(project.data / "training_set" / "samples.parquet")
-    captions = sorted({row["caption"] for row in rows} | {UNCONDITIONAL})
+    captions = sorted({sample["caption"] for sample in training_samples(project)} | {UNCONDITIONAL})
     work = Work(
         project,
         ASSET,
@@ -165,9 +165,7 @@ class TextSet:
         from safetensors import safe_open
 
         if caption not in self._rows:
-            raise TextError(
-                f"no embedding of the caption {caption[:60]!r} in {self._folder}: make `text_embeddings`"
-            )
+            raise TextError(f"no embedding of the caption {caption[:60]!r} in {self._folder}: make `text_embeddings`")
         shard = self._rows[caption]["shard"]
         if shard not in self._open:
             self._open[shard] = safe_open(self._folder / shard, framework="pt")

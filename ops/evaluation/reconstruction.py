@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ops.data import tables
+from ops.data.samples import Sample, training_samples
 from ops.data.tables import Row
 from ops.evaluation import lpips, protocols
 from ops.evaluation.bootstrap import mean_interval
@@ -71,15 +72,13 @@ def held_out_clips(project: Project) -> list[Row]:
 
     A row too short for the protocol has `frame_indices` None.
     """
-    samples = tables.read(project.data / "training_set" / "samples.parquet")
-    by_item: dict[str, list[Row]] = {}
-    for row in samples:
-        if row["split"] == "held_out":
-            by_item.setdefault(row["item_id"], []).append(row)
+    by_item: dict[str, list[Sample]] = {}
+    for sample in training_samples(project, "held_out"):
+        by_item.setdefault(sample["item_id"], []).append(sample)
     return [_clip(project, windows) for _, windows in sorted(by_item.items())]
 
 
-def _clip(project: Project, windows: list[Row]) -> Row:
+def _clip(project: Project, windows: list[Sample]) -> Row:
     evaluation = project.settings.evaluation
     first = min(windows, key=lambda row: row["frame_indices"][0])
     start = first["frame_indices"][0]
@@ -166,7 +165,7 @@ class Reconstruction:
         from ops.data.latents import chunk_frames
         from ops.data.pixels import read_sample
 
-        original = read_sample(self._project, row)
+        original = read_sample(self._project, cast(Sample, row))
         device = next(self._model.parameters()).device
         video = (torch.from_numpy(original).to(device).permute(3, 0, 1, 2)[None].float() / 127.5) - 1
         with torch.inference_mode():

@@ -106,13 +106,13 @@ def render(
 
 
 def _record(model: VideoModel, request: Request, codec: str, notes: list[str]) -> dict[str, Any]:
-    from ops.runtime.code_version import code_version
+    from ops.training.source_code import git_state
 
     return {
         "request": request.as_json(),
         "model": asdict(model.parts),
         "codec": codec,
         "device": str(model.device),
-        "code": code_version(),
+        "code": git_state(model.project.root),
         "notes": notes,
     }

@@ -169,6 +169,16 @@ class VideoModel:
     def vae(self) -> Any:
         return self._load(self.parts.vae)
 
+    def with_denoiser(self, parts: Parts) -> VideoModel:
+        """Another checkpoint of the same training, which shares this model's loaded VAE and text encoder."""
+        other = VideoModel(self.project, parts)
+        if (parts.vae, parts.text_encoder_version) != (self.parts.vae, self.parts.text_encoder_version):
+            raise ValueError(f"{parts.denoiser} was not trained with this model's VAE and text encoder")
+        for shared in ("vae", "encode_text"):
+            if shared in self.__dict__:
+                other.__dict__[shared] = self.__dict__[shared]
+        return other
+
     def _load(self, folder: str) -> Any:
         from models.released import from_pretrained
 

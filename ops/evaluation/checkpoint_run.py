@@ -1,0 +1,65 @@
+"""Scores of checkpoints in MLflow: an evaluation run whose metrics hang on each checkpoint's logged model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.evaluation.protocol import Score
+from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.files import write_json
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+    from mlflow.tracking import MlflowClient
+
+
+def log_scores(work: Work, denoiser: Artifact, models: dict[int, str], scores: dict[int, list[Score]]) -> str:
+    """Log every value at its step, linked to the logged model of that step; returns the run's id.
+
+    An attempt that was interrupted goes on in the run that it began.
+    """
+    from mlflow.entities import Metric, RunTag
+
+    from ops.training.mlflow_run import connect
+
+    client = connect(work.project)
+    run_id = _run(client, work, denoiser)
+    protocols = {f"soraflow.protocol.{each.metric}": each.protocol.id for all_of in scores.values() for each in all_of}
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in protocols.items()])
+    now = client.get_run(run_id).info.start_time
+    logged = {(metric.key, metric.step) for metric in _history(client, run_id, scores)}
+    metrics = [
+        Metric(each.metric, each.value, now, step, model_id=models[step], run_id=run_id)
+        for step, all_of in scores.items()
+        for each in all_of
+        if each.value is not None and (each.metric, step) not in logged
+    ]
+    client.log_batch(run_id, metrics=metrics)
+    client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
+    memory: Path = work.folder / "run.json"
+    if memory.is_file():
+        return json.loads(memory.read_text())["run_id"]
+    training = client.get_run(denoiser.results["mlflow_run_id"])
+    run = client.create_run(
+        training.info.experiment_id,
+        run_name=work.asset,
+        tags={
+            "soraflow.asset": work.asset,
+            "soraflow.fingerprint": work.fingerprint,
+            "soraflow.scored_run": training.info.run_id,
+            "soraflow.scored": f"{denoiser.asset}@{denoiser.version}",
+        },
+    )
+    write_json(memory, {"run_id": run.info.run_id})
+    return run.info.run_id
+
+
+def _history(client: MlflowClient, run_id: str, scores: dict[int, list[Score]]) -> list[Metric]:
+    names = {each.metric for all_of in scores.values() for each in all_of if each.value is not None}
+    return [metric for name in sorted(names) for metric in client.get_metric_history(run_id, name)]

@@ -1,0 +1,146 @@
+"""The `checkpoint_scores` asset: kept checkpoints of the last stage side by side, and which of them is best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ops.data import tables
+from ops.data.tables import Row
+from ops.evaluation import protocols
+from ops.evaluation.checkpoint_run import log_scores
+from ops.evaluation.protocol import Protocol, Score
+from ops.evaluation.vbench.dimensions import DIMENSIONS
+from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
+from ops.runtime.files import digest, replacing
+from ops.runtime.project import Project
+from ops.sampling.model import checkpoints, last_stage
+
+ASSET = "checkpoint_scores"
+HELD_OUT = "held_out_loss"
+
+TABLE = pa.schema(
+    [
+        ("step", pa.int64()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("higher_is_better", pa.bool_()),
+        ("reason", pa.string()),
+        ("protocol", pa.string()),
+    ]
+)
+
+
+class NoBestCheckpoint(ValueError):
+    """No checkpoint has the score that decides."""
+
+
+def score(project: Project) -> Artifact:
+    """Gather every score of the sampled checkpoints, choose the best by `release.metric`, tell MLflow.
+
+    Results: `metric`, `best_step`, `checkpoints` [{step, logged_model, scores {metric: value}}], `protocols`
+    {metric: protocol}, `reasons` {metric: why it has no value}. Files: scores.parquet, scores.png.
+    """
+    vbench, samples, denoiser = _upstream(project)
+    settings = {"metric": project.settings.release.metric, "tracking": project.tracking_uri}
+    work = Work(project, ASSET, {denoiser.asset: denoiser.version, "vbench": vbench.version}, settings)
+    if done := work.finished():
+        return done
+    scores = {step: scores_of(project, denoiser, vbench, step) for step in samples.results["steps"]}
+    metric = project.settings.release.metric
+    best = best_step(scores, metric)
+    kept = {checkpoint["step"]: checkpoint for checkpoint in checkpoints(denoiser)}
+    log_scores(work, denoiser, {step: kept[step]["logged_model"] for step in scores}, scores)
+    rows = [_row(step, each) for step, all_of in scores.items() for each in all_of]
+    tables.write(work.folder / "scores.parquet", rows, TABLE)
+    _plot(work.folder / "scores.png", scores, best)
+    return work.finish(
+        version=digest([metric, best, rows]),
+        results={
+            "metric": metric,
+            "best_step": best,
+            "checkpoints": [
+                {
+                    "step": step,
+                    "logged_model": kept[step]["logged_model"],
+                    "scores": {each.metric: each.value for each in all_of if each.value is not None},
+                }
+                for step, all_of in scores.items()
+            ],
+            "protocols": {each.metric: each.protocol.as_json() for each in scores[best]},
+            "reasons": {each.metric: each.reason for each in scores[best] if each.reason},
+        },
+    )
+
+
+def scores_of(project: Project, denoiser: Artifact, vbench: Artifact, step: int) -> list[Score]:
+    """The held-out loss of a checkpoint, and its sixteen dimensions."""
+    kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
+    loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(project, denoiser), higher_is_better=False)
+    protocol = Protocol.of_json(vbench.results["protocol"])
+    rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
+    dimensions = [
+        Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"])
+        for name in (dimension.name for dimension in DIMENSIONS)
+    ]
+    return [loss, *dimensions]
+
+
+def best_step(scores: dict[int, list[Score]], metric: str) -> int:
+    """The step whose `metric` is best; of equal ones, the latest.
+
+    Raises:
+        NoBestCheckpoint: when none has a value, with the reason that was given.
+    """
+    measured, reason = {}, "it was not scored"
+    for step, all_of in scores.items():
+        for each in all_of:
+            if each.metric == metric and each.value is not None:
+                measured[step] = each.value if each.higher_is_better else -each.value
+            elif each.metric == metric:
+                reason = each.reason or reason
+    if not measured:
+        raise NoBestCheckpoint(f"no checkpoint has a '{metric}' to choose by: {reason}; see release.metric")
+    return max(measured, key=lambda step: (measured[step], step))
+
+
+def _upstream(project: Project) -> tuple[Artifact, Artifact, Artifact]:
+    """The current scores, the samples that they are of, and the denoiser that made those."""
+    vbench = current(project, "vbench")
+    samples = find(project, "samples", vbench.inputs["samples"])
+    asset = last_stage(project)
+    denoiser = find(project, asset, samples.inputs.get(asset, "")) if samples else None
+    if samples is None or denoiser is None:
+        raise MissingArtifact(f"the samples or the {asset} that `vbench` scored are gone: make `samples` and `vbench`")
+    return vbench, samples, denoiser
+
+
+def _row(step: int, score: Score) -> Row:
+    return {
+        "step": step,
+        "metric": score.metric,
+        "value": score.value,
+        "higher_is_better": score.higher_is_better,
+        "reason": score.reason,
+        "protocol": score.protocol.id,
+    }
+
+
+def _plot(path: Path, scores: dict[int, list[Score]], best: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    metrics = [each.metric for each in scores[best] if each.value is not None]
+    figure = Figure(figsize=(6, 2.2 * len(metrics)), layout="constrained")
+    for axes, metric in zip(figure.subplots(len(metrics), 1, squeeze=False)[:, 0], metrics, strict=True):
+        values = {step: next(each for each in all_of if each.metric == metric) for step, all_of in scores.items()}
+        points: dict[int, Any] = {step: each.value for step, each in values.items() if each.value is not None}
+        axes.plot(list(points), list(points.values()), marker="o")
+        axes.axvline(best, linestyle=":", color="grey")
+        axes.set_title(f"{metric} ({'higher' if values[best].higher_is_better else 'lower'} is better)", fontsize=9)
+        axes.set_xticks(list(scores))
+    axes.set_xlabel(f"training step; {best} is chosen")
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary))

@@ -1,0 +1,44 @@
+"""Sampled videos on one page: a row for each prompt, a column for each checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.data.tables import Row
+from ops.runtime.files import replacing
+
+FRAMES_SHOWN = 3
+MOST_PROMPTS = 8
+
+
+def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
+    """Draw the first, middle and last frame of each prompt's first seed under each checkpoint."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps = sorted({row["step"] for row in manifest})
+    prompts = sorted({row["prompt_index"] for row in manifest})[:MOST_PROMPTS]
+    figure = Figure(figsize=(3.6 * len(steps), 1.5 * len(prompts) + 0.4), layout="compressed")
+    grid = figure.subplots(len(prompts), len(steps), squeeze=False)
+    for prompt, line in zip(prompts, grid, strict=True):
+        for step, axes in zip(steps, line, strict=True):
+            row = next(row for row in manifest if row["step"] == step and row["prompt_index"] == prompt)
+            axes.imshow(_strip(folder / row["file"]))
+            axes.set_axis_off()
+            if prompt == prompts[0]:
+                axes.set_title(f"step {step}", fontsize=9)
+            if step == steps[0]:
+                axes.text(0, -3, row["prompt"][:60], fontsize=7, va="bottom")
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary))
+
+
+def _strip(path: Path) -> NDArray[np.uint8]:
+    from ops.sampling.mp4 import read_mp4
+
+    frames = read_mp4(path)
+    shown = np.linspace(0, len(frames) - 1, min(FRAMES_SHOWN, len(frames))).round().astype(int)
+    return np.concatenate([frames[index] for index in shown], axis=1)

@@ -1,0 +1,136 @@
+"""The `samples` asset: the protocol's prompts and seeds through every checkpoint that is going to be scored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ops.data import tables
+from ops.data.tables import Row
+from ops.evaluation import protocols
+from ops.evaluation.contact_sheet import write_contact_sheet
+from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.files import digest, sha256
+from ops.runtime.progress import Progress
+from ops.runtime.project import Project
+from ops.sampling.model import checkpoints, last_stage, parts_of
+from ops.sampling.request import Request
+
+ASSET = "samples"
+LONGEST_NAME = 40
+
+MANIFEST = pa.schema(
+    [
+        ("step", pa.int64()),
+        ("prompt_index", pa.int64()),
+        ("prompt", pa.string()),
+        ("seed", pa.int64()),
+        ("file", pa.string()),
+        ("sha256", pa.string()),
+        ("frames", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One video to be made; `file` is relative to the artifact's folder."""
+
+    step: int
+    prompt_index: int
+    request: Request
+    file: str
+
+
+def make_samples(project: Project) -> Artifact:
+    """Sample the newest kept checkpoints of the last stage and its best one; finished files are not made again.
+
+    Results: `steps`, `videos`, `protocol`, `notes`. Files: step_*/*.mp4 with their settings, manifest.parquet,
+    contact_sheet.png.
+    """
+    from ops.sampling.mp4 import codec
+
+    denoiser = current(project, last_stage(project))
+    steps = scored_steps(denoiser, project.settings.evaluation.checkpoints)
+    protocol = protocols.generation(project.settings.evaluation, codec()[0])
+    work = Work(
+        project,
+        ASSET,
+        inputs={denoiser.asset: denoiser.version, "latents": denoiser.inputs["latents"]},
+        settings={"protocol": protocol.as_json(), "steps": steps},
+    )
+    if done := work.finished():
+        return done
+    notes = _render_missing(work, denoiser, steps)
+    manifest = [_row(work.folder, planned) for planned in plan(project, steps)]
+    tables.write(work.folder / "manifest.parquet", manifest, MANIFEST)
+    write_contact_sheet(work.folder / "contact_sheet.png", work.folder, manifest)
+    return work.finish(
+        version=digest([protocol.id, [(row["file"], row["sha256"]) for row in manifest]]),
+        results={"steps": steps, "videos": len(manifest), "protocol": protocol.as_json(), "notes": notes},
+    )
+
+
+def scored_steps(denoiser: Artifact, newest: int) -> list[int]:
+    """The steps of the newest checkpoints and of the best one, in order."""
+    steps = [checkpoint["step"] for checkpoint in checkpoints(denoiser)]
+    return sorted({*steps[-newest:], denoiser.results["best_step"]})
+
+
+def plan(project: Project, steps: list[int]) -> Iterator[Planned]:
+    """Every video of the protocol, checkpoint by checkpoint."""
+    evaluation = project.settings.evaluation
+    for step in steps:
+        for index, prompt in enumerate(evaluation.prompts):
+            for seed in evaluation.seeds:
+                file = f"step_{step:06d}/{safe_name(index, prompt)}-seed_{seed}.mp4"
+                yield Planned(step, index, Request.of(evaluation, prompt, seed).checked()[0], file)
+
+
+def safe_name(index: int, prompt: str) -> str:
+    """A file name that any file system takes, and that sorts by prompt: '02-a-red-bicycle'."""
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:LONGEST_NAME].rstrip("-")
+    return f"{index:02d}-{words}" if words else f"{index:02d}"
+
+
+def _render_missing(work: Work, denoiser: Artifact, steps: list[int]) -> list[str]:
+    from ops.sampling.generate import render
+    from ops.sampling.model import VideoModel
+
+    videos = list(plan(work.project, steps))
+    progress = Progress.of(work.project, ASSET, len(videos), "videos")
+    model: VideoModel | None = None
+    notes: list[str] = []
+    for done, planned in enumerate(videos, start=1):
+        path = work.folder / planned.file
+        if not (path.is_file() and path.with_suffix(".json").is_file()):
+            parts = parts_of(work.project, denoiser, planned.step)
+            if model is None or model.parts != parts:
+                model = VideoModel(work.project, parts) if model is None else model.with_denoiser(parts)
+            notes += render(model, planned.request, path, _stepper(progress, done, planned))
+        progress.update(done, note=f"step {planned.step}")
+    return sorted(set(notes))
+
+
+def _stepper(progress: Progress, number: int, planned: Planned) -> Callable[[int, int], None]:
+    def on_step(done: int, total: int) -> None:
+        progress.update(number - 1, note=f"step {planned.step}: denoising {done}/{total}")
+
+    return on_step
+
+
+def _row(folder: Path, planned: Planned) -> Row:
+    columns: dict[str, Any] = {
+        "step": planned.step,
+        "prompt_index": planned.prompt_index,
+        "prompt": planned.request.prompt,
+        "seed": planned.request.seed,
+        "file": planned.file,
+        "frames": planned.request.frames,
+    }
+    return {**columns, "sha256": sha256(folder / planned.file)}

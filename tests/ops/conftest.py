@@ -1,0 +1,189 @@
+"""A small world in which everything upstream of evaluation and release has happened: real clips, a dataset with its
+lock, a VAE and two denoiser stages with random weights, real latents and text embeddings, a real MLflow store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from models.dit.config import DenoiserConfig
+from models.dit.denoiser import SkiparseDenoiser
+from models.released import save_pretrained
+from models.wfvae.config import WFVAEConfig
+from models.wfvae.vae import WFVAE
+from ops.data import tables
+from ops.data.samples import SAMPLES
+from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.files import digest, sha256
+from ops.runtime.project import Project
+from ops.sampling.mp4 import write_mp4
+
+PARAMS = """
+preset: tiny
+vae: {model: {base_channels: 8, latent_channels: 4, encoder_flow_channels: 8, decoder_flow_channels: 8}}
+denoiser: {model: {layers: 2, heads: 2, head_width: 12}}
+stages:
+  - {name: image, kinds: [image], schedule: &schedule {steps: 4, batch_size: 2, checkpoint_every: 2, validate_every: 2,
+     optimizer: {learning_rate: 1.0e-3}}}
+  - {name: video, kinds: [video], schedule: *schedule}
+evaluation:
+  prompts: [a grey square, a red square]
+  seeds: [0]
+  steps: 2
+  num_frames: 5
+  height: 32
+  width: 32
+  reconstruction_frames: 5
+  reconstruction_size: 32
+  checkpoints: 2
+release: {registered_model: squares}
+"""
+
+
+class World:
+    """A project whose training has happened, and what a test needs to let more of it happen."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def train_denoiser(self, stage: str, losses: dict[int, float], before: Artifact | None, seed: int = 0) -> Artifact:
+        """A finished stage whose checkpoints have these held-out losses."""
+        from mlflow.tracking import MlflowClient
+
+        from ops.runtime.artifacts import current
+        from ops.training.mlflow_run import connect
+
+        inputs = {name: current(self.project, name).version for name in ("latents", "text_embeddings")}
+        if before is not None:
+            inputs[before.asset] = before.version
+        work = Work(self.project, f"denoiser_{stage}", inputs, {"seed": seed, "losses": [*losses.values()]})
+        client: MlflowClient = connect(self.project)
+        run_id = self._run(client, work)
+        kept = [self._checkpoint(client, work, run_id, step, loss, seed) for step, loss in sorted(losses.items())]
+        client.set_terminated(run_id, "FINISHED")
+        best = min(losses, key=losses.__getitem__)
+        results: dict[str, Any] = {"metric": "held_out_loss", "first": 1.0, "last": kept[-1]["metric"]}
+        results |= {"best": losses[best], "best_step": best, "steps": max(losses), "seconds": 1.0}
+        results |= {"mlflow_run_id": run_id, "dataset_version": "d" * 32, "checkpoints": kept, "init_from": None}
+        results["released"] = f"checkpoints/step_{best:06d}/ema"
+        return work.finish(version=digest([work.fingerprint, seed]), results=results)
+
+    def _run(self, client: Any, work: Work) -> str:
+        found = client.get_experiment_by_name("soraflow/denoiser")
+        experiment = (
+            found.experiment_id
+            if found
+            else client.create_experiment(
+                "soraflow/denoiser", artifact_location=(self.project.var / "mlflow" / "artifacts").as_uri()
+            )
+        )
+        tags = {"git.commit": "c" * 40, "git.dirty": "false", "soraflow.asset": work.asset}
+        return client.create_run(experiment, run_name=work.asset, tags=tags).info.run_id
+
+    def _checkpoint(self, client: Any, work: Work, run_id: str, step: int, loss: float, seed: int) -> dict[str, Any]:
+        import mlflow
+
+        folder = f"checkpoints/step_{step:06d}"
+        torch.manual_seed(1000 * seed + step)
+        shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
+        save_pretrained(SkiparseDenoiser(DenoiserConfig(**shape)), work.folder / folder / "ema")
+        model = mlflow.create_external_model(
+            name=work.asset, source_run_id=run_id, model_type=work.asset, params={"step": str(step)}
+        )
+        return {"step": step, "folder": folder, "metric": loss, "logged_model": model.model_id}
+
+
+@pytest.fixture(scope="session")
+def trained_world(tmp_path_factory: pytest.TempPathFactory, shared_weights: Path) -> Iterator[World]:
+    """Made once; read it, but do not let anything happen in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield _make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def world(trained_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Path) -> World:
+    """A copy of the trained world, to do with as one likes."""
+    root = tmp_path / "project"
+    shutil.copytree(trained_world.project.root, root)
+    monkeypatch.setenv("SORAFLOW_PROJECT", str(root))
+    monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return World(Project(root))
+
+
+def _make_world(root: Path) -> World:
+    from ops.data.latents import cache_latents
+    from ops.data.text_embeddings import cache_text
+
+    shutil.copytree(Path(__file__).parents[2] / "configs", root / "configs")
+    (root / "params.yaml").write_text(PARAMS)
+    project = Project(root)
+    _write_dataset(project)
+    _train_vae(project)
+    cache_latents(project)
+    cache_text(project)
+    world = World(project)
+    image = world.train_denoiser("image", {2: 0.9, 4: 0.8}, None)
+    world.train_denoiser("video", {2: 0.5, 4: 0.4, 6: 0.45, 8: 0.6}, image)
+    return world
+
+
+def _write_dataset(project: Project) -> None:
+    rows = []
+    for number in range(3):
+        path = project.root / "films" / f"film{number}.mp4"
+        write_mp4(path, _film(number), fps=8)
+        split = "held_out" if number == 2 else "train"
+        rows += [_sample(project, path, split, start, f"a film with number {number}") for start in (0, 4)]
+    for number in range(2):
+        path = project.root / "films" / f"picture{number}.png"
+        Image.fromarray(_film(5 + number)[0]).save(path)
+        rows.append(_sample(project, path, "held_out" if number else "train", None, f"picture {number}"))
+    tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    for name in ("clips", "captions", "curated_clips"):
+        tables.write(project.table(name), [], SAMPLES)
+    outs = {"training_set": "data/training_set", "clips": "data/clips.parquet", "captions": "data/captions.parquet"}
+    stages = {name: {"cmd": name, "outs": [{"path": path, "md5": digest(name)}]} for name, path in outs.items()}
+    (project.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+
+def _film(number: int, frames: int = 12) -> np.ndarray:
+    y, x = np.mgrid[:32, :32]
+    shades = [np.stack([x * 4 + 8 * t, y * 4 + 20 * number, 128 + 0 * x], -1) for t in range(frames)]
+    return np.clip(np.stack(shades), 0, 255).astype(np.uint8)
+
+
+def _sample(project: Project, path: Path, split: str, start: int | None, caption: str) -> dict[str, Any]:
+    frames, content = (1 if start is None else 5), sha256(path)
+    return {
+        "sample_id": f"{content[:10]}-{start or 0}",
+        "item_id": content[:16],
+        "source_id": content[:16],
+        "kind": "image" if start is None else "video",
+        "split": split,
+        "bucket": f"{frames}x32x32",
+        **{"frames": frames, "height": 32, "width": 32, "crop": None, "caption": caption, "sha256": content},
+        "root": str(path.parent),
+        "path": path.name,
+        "frame_indices": [0] if start is None else list(range(start, start + 5)),
+    }
+
+
+def _train_vae(project: Project) -> Artifact:
+    torch.manual_seed(0)
+    work = Work(project, "wfvae", {"training_set": digest("training_set")}, {})
+    shape = project.settings.vae.model.model_dump()
+    save_pretrained(WFVAE(WFVAEConfig(**shape)), work.folder / "checkpoints" / "step_000001" / "ema")
+    results = {"metric": "psnr", "first": 5.0, "last": 9.0, "best": 9.0, "best_step": 1, "steps": 1, "seconds": 1.0}
+    results |= {"released": "checkpoints/step_000001/ema", "dataset_version": digest("training_set")}
+    return work.finish(version=digest("vae"), results={**results, "mlflow_run_id": None, "checkpoints": []})

@@ -1,0 +1,92 @@
+import pickle
+import shutil
+
+import pytest
+import torch
+
+from ops.data.latents import LatentError, LatentSet, Moments, bucket_shape, cache_latents
+from ops.data.samples import training_samples
+from ops.runtime.artifacts import current
+
+
+def test_every_sample_has_its_posterior_and_the_work_is_done_once(trained_world) -> None:
+    project = trained_world.project
+    artifact = current(project, "latents")
+    latents = LatentSet(artifact)
+    samples = training_samples(project)
+    assert sorted(latents) == sorted(sample["sample_id"] for sample in samples)
+    for sample in samples:
+        mean, log_variance = latents[sample["sample_id"]]
+        assert mean.shape == log_variance.shape == (4, 1 if sample["kind"] == "image" else 2, 4, 4)
+        assert mean.dtype == torch.float32
+    assert artifact.inputs == {
+        "wfvae": current(project, "wfvae").version,
+        "training_set": artifact.inputs["training_set"],
+    }
+    assert cache_latents(project) == artifact
+
+
+def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trained_world) -> None:
+    latents = LatentSet(current(trained_world.project, "latents"))
+    generator = torch.Generator().manual_seed(0)
+    train = [sample for sample in latents if latents.row(sample)["split"] == "train"]
+    draws = torch.cat([latents.draw(name, generator).flatten(1) for name in train for _ in range(200)], dim=1)
+    assert draws.mean(1).abs().max() < 0.05
+    assert draws.std(1) == pytest.approx([1.0] * 4, abs=0.05)
+
+
+def test_an_interrupted_cache_goes_on_at_the_missing_shard(world, monkeypatch) -> None:
+    import ops.data.latents as module
+
+    whole = current(world.project, "latents")
+    monkeypatch.setattr(module, "SHARD_SAMPLES", 3)
+    first = cache_latents(world.project)
+    assert first.results["shards"] == 3
+    assert first.results["scale"] == pytest.approx(whole.results["scale"])
+    (first.folder / "artifact.json").unlink()
+    (first.folder / "shard_00001.safetensors").unlink()
+    kept = (first.folder / "shard_00000.safetensors").stat().st_mtime_ns
+    again = cache_latents(world.project)
+    assert again == first
+    assert (first.folder / "shard_00000.safetensors").stat().st_mtime_ns == kept
+
+
+def test_a_latent_set_travels_to_workers(trained_world) -> None:
+    latents = LatentSet(current(trained_world.project, "latents"))
+    name = next(iter(latents))
+    mean, _ = latents[name]
+    assert torch.equal(pickle.loads(pickle.dumps(latents))[name][0], mean)
+
+
+def test_an_unknown_sample_and_an_empty_training_set_are_errors(world) -> None:
+    with pytest.raises(LatentError, match="nobody"):
+        LatentSet(current(world.project, "latents"))["nobody"]
+    from ops.data import tables
+    from ops.data.samples import SAMPLES
+
+    shutil.rmtree(world.project.artifacts / "latents")
+    tables.write(world.project.data / "training_set" / "samples.parquet", [], SAMPLES)
+    with pytest.raises(LatentError, match="empty"):
+        cache_latents(world.project)
+
+
+def test_the_variance_of_a_draw_is_that_of_the_means_plus_the_mean_variance() -> None:
+    moments = Moments()
+    mean = torch.tensor([[1.0, 3.0], [0.0, 0.0]]).view(2, 1, 1, 2)
+    moments.add(mean, torch.full_like(mean, 3.0).log())
+    shift, scale = moments.shift_and_scale()
+    assert shift == pytest.approx([2.0, 0.0])
+    assert scale == pytest.approx([(1 + 3) ** -0.5, 3**-0.5])
+
+
+def test_a_dead_channel_is_an_error() -> None:
+    moments = Moments()
+    moments.add(torch.zeros(2, 1, 2, 2), torch.full((2, 1, 2, 2), -60.0))
+    with pytest.raises(LatentError, match=r"channels \[0, 1\] are constant"):
+        moments.shift_and_scale()
+
+
+def test_a_bucket_names_its_shape() -> None:
+    assert bucket_shape("17x48x64") == (17, 48, 64)
+    with pytest.raises(LatentError, match="48x64"):
+        bucket_shape("48x64")

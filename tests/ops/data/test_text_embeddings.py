@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from ops.config import ConfigError
+from ops.data import text_encoder
+from ops.data.text_embeddings import TextError, TextSet, cache_text
+from ops.runtime.artifacts import current
+from ops.runtime.project import Project
+
+
+def test_every_caption_and_the_empty_one_is_there_at_its_real_length(trained_world) -> None:
+    project = trained_world.project
+    artifact = current(project, "text_embeddings")
+    texts = TextSet(artifact)
+    assert len(texts) == 6 == artifact.results["captions"]
+    assert texts[""].shape == (2, 384)  # the two marks that BERT puts around nothing
+    assert texts["picture 0"].shape == (4, 384)
+    assert not torch.equal(texts["a film with number 0"], texts["a film with number 1"])
+    assert cache_text(project) == artifact
+
+
+def test_an_embedding_does_not_depend_on_its_batch(trained_world) -> None:
+    encode = text_encoder.PromptEncoder(trained_world.project)
+    long = "a very long caption about many films and what they show, one after the other"
+    alone, (beside, _) = encode(["picture 0"])[0], encode(["picture 0", long])
+    assert torch.allclose(alone.embedding, beside.embedding, atol=1e-5)
+
+
+def test_a_long_text_is_cut_and_marked(trained_world) -> None:
+    short, exact, long = text_encoder.PromptEncoder(trained_world.project)(
+        ["word", "word " * 62, "word " * 5000]
+    )
+    assert [short.truncated, exact.truncated, long.truncated] == [False, False, True]
+    assert len(exact.embedding) == len(long.embedding) == 64
+
+
+def test_a_missing_caption_is_named(trained_world) -> None:
+    with pytest.raises(TextError, match="no embedding of the caption 'nobody said this'"):
+        TextSet(current(trained_world.project, "text_embeddings"))["nobody said this"]
+
+
+def test_a_wrong_width_names_the_setting(world) -> None:
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {width: 768}\n")
+    with pytest.raises(ConfigError, match=r"text_encoder.width is 768, but .* gives 384"):
+        text_encoder.PromptEncoder(Project(world.project.root))
+
+
+def test_the_version_depends_on_the_settings(world) -> None:
+    before = text_encoder.version(world.project)
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {max_tokens: 32}\n")
+    assert text_encoder.version(Project(world.project.root)) != before
