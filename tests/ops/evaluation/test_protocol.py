@@ -37,9 +37,7 @@ def score(value: float | None, metric: str = "held_out_loss", protocol: Protocol
 def test_worse_is_positive_for_losses_and_for_scores() -> None:
     assert score(1.1).loss_against(score(1.0)) == pytest.approx(0.1)
     assert score(0.9).loss_against(score(1.0)) == pytest.approx(-0.1)
-    assert score(0.9, "temporal_flickering").loss_against(score(1.0, "temporal_flickering")) == pytest.approx(
-        0.1
-    )
+    assert score(0.9, "temporal_flickering").loss_against(score(1.0, "temporal_flickering")) == pytest.approx(0.1)
     assert score(0.5).loss_against(score(0.5)) == 0
 
 

@@ -4,9 +4,7 @@ import pytest
 from ops.evaluation.ssim import frame_ssim
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "expected"), [(0, 1, 9.9990e-5), (0.5, 0.6, 0.983609), (0.2, 0.4, 0.800100)]
-)
+@pytest.mark.parametrize(("a", "b", "expected"), [(0, 1, 9.9990e-5), (0.5, 0.6, 0.983609), (0.2, 0.4, 0.800100)])
 def test_constant_images_give_the_published_value(a: float, b: float, expected: float) -> None:
     value = frame_ssim(np.full((1, 16, 20, 3), float(a)), np.full((1, 16, 20, 3), float(b)))[0]
     assert value == pytest.approx(expected, rel=1e-5)
@@ -30,10 +28,7 @@ def test_only_positions_where_the_window_fits_count() -> None:
         var_x, var_y = (window * x * x).sum() - mean_x**2, (window * y * y).sum() - mean_y**2
         cov = (window * x * y).sum() - mean_x * mean_y
         by_hand.append(
-            (2 * mean_x * mean_y + 1e-4)
-            / (mean_x**2 + mean_y**2 + 1e-4)
-            * (2 * cov + 9e-4)
-            / (var_x + var_y + 9e-4)
+            (2 * mean_x * mean_y + 1e-4) / (mean_x**2 + mean_y**2 + 1e-4) * (2 * cov + 9e-4) / (var_x + var_y + 9e-4)
         )
     assert frame_ssim(reference, other)[0] == pytest.approx(np.mean(by_hand), rel=1e-12)
 

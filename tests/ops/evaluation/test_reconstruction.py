@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from ops.data import tables
+from ops.data.samples import SAMPLES
+from ops.evaluation.bootstrap import mean_interval
+from ops.evaluation.lpips import Lpips
+from ops.evaluation.protocol import Protocol
+from ops.evaluation.psnr import frame_psnr
+from ops.evaluation.reconstruction import NothingToEvaluate, Reconstruction, evaluate, held_out_clips
+from ops.runtime.artifacts import current
+
+
+def test_held_out_items_are_scored_once_each_with_their_protocol(world) -> None:
+    artifact = evaluate(world.project)
+    assert artifact.asset == "wfvae_evaluation"
+    assert artifact.results["items"] == 2
+    metrics = artifact.results["metrics"]
+    assert set(metrics) == {"all", "video", "image"}
+    assert metrics["all"]["psnr"]["mean"] == pytest.approx(
+        (metrics["video"]["psnr"]["mean"] + metrics["image"]["psnr"]["mean"]) / 2
+    )
+    assert artifact.results["protocol"]["name"] == "vae-recon/v1"
+    assert len(artifact.results["protocol"]["weights"]["lpips"]) == 64
+    assert (artifact.folder / "reconstructions.png").is_file()
+    items = tables.read(artifact.folder / "items.parquet")
+    row = next(item for item in items if item["kind"] == "video")
+    clip = next(clip for clip in held_out_clips(world.project) if clip["kind"] == "video")
+    original, copy = Reconstruction(world.project, current(world.project, "wfvae"))(clip)
+    assert row["psnr"] == pytest.approx(frame_psnr(original, copy).mean())
+    assert evaluate(world.project) == artifact
+
+
+def test_a_clip_is_its_first_frames_at_stride_one(trained_world) -> None:
+    video = next(clip for clip in held_out_clips(trained_world.project) if clip["kind"] == "video")
+    assert video["frame_indices"] == [0, 1, 2, 3, 4]
+    assert (video["height"], video["width"]) == (32, 32)
+
+
+def test_items_that_are_too_short_are_listed_not_replaced(world) -> None:
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text().replace("reconstruction_frames: 5", "reconstruction_frames: 17"))
+    artifact = evaluate(type(world.project)(world.project.root))
+    assert artifact.results["items"] == 1  # the image
+    assert len(artifact.results["failed"]) == 1
+    reasons = [row["reason"] for row in tables.read(artifact.folder / "items.parquet")]
+    assert "has 9 frames, the protocol takes 17" in reasons
+
+
+def test_no_held_out_item_is_an_error(world) -> None:
+    path = world.project.data / "training_set" / "samples.parquet"
+    tables.write(path, [row for row in tables.read(path) if row["split"] == "train"], SAMPLES)
+    with pytest.raises(NothingToEvaluate, match="held_out_share"):
+        evaluate(world.project)
+
+
+def test_another_data_set_is_another_protocol(trained_world) -> None:
+    from ops.evaluation.protocols import reconstruction
+
+    one = reconstruction(trained_world.project, ["a", "b"], "w")
+    assert reconstruction(trained_world.project, ["b", "a"], "w").id == one.id
+    assert reconstruction(trained_world.project, ["a", "c"], "w").id != one.id
+    assert Protocol.of_json(one.as_json()) == one
+
+
+def test_lpips_of_a_video_with_itself_is_zero_and_it_is_symmetric(trained_world) -> None:
+    distance = Lpips(trained_world.project)
+    generator = np.random.default_rng(0)
+    x, y = (generator.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for _ in range(2))
+    assert distance(x, x).tolist() == [0.0, 0.0]
+    assert distance(x, y) == pytest.approx(distance(y, x))
+    assert (distance(x, y) > 0).all()
+
+
+def test_the_interval_holds_the_mean_and_is_the_same_twice() -> None:
+    values = np.random.default_rng(1).normal(30, 2, 50).tolist()
+    interval = mean_interval(values)
+    assert interval == mean_interval(values)
+    assert interval.low < interval.mean < interval.high
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * np.std(values) / 50**0.5, rel=0.1)
+    assert mean_interval([3.0]).low == mean_interval([3.0]).high == 3.0
+    with pytest.raises(ValueError, match="no items"):
+        mean_interval([])
