@@ -14,12 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ops.config import ConfigError, Launch
-from ops.runtime.device import cores
+from ops.runtime.device import accelerator_environment, cores
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_SAY_GOODBYE = 20.0
@@ -54,6 +54,9 @@ class Command:
     logs: Path
     heartbeat: Path
     heartbeat_seconds: float
+
+    def with_environment(self, extra: Mapping[str, str]) -> Command:
+        return replace(self, environment={**self.environment, **extra})
 
 
 def argv(spec: LaunchSpec) -> list[str]:
@@ -99,7 +102,7 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
     """The variables that the ranks need, on top of this process's own."""
     threads = max(1, cores() // launch.ranks_per_node)
     extra = {
-        "DS_ACCELERATOR": launch.accelerator,
+        **accelerator_environment(launch.accelerator),
         "PYTHONUNBUFFERED": "1",
         "SORAFLOW_PROJECT": str(project_root),
         # torchrun sets 1 when there are several ranks and nothing is said

@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import dagster as dg
 
-Launch = Callable[[list[str], dict[str, str]], None]
+from ops.training.launch import Command, run
+from pipelines.lineage_run import PIPELINE_RUN_TAG
+
+Launch = Callable[[Command], None]
 
 
 class TrainingProcess(dg.ConfigurableResource):
@@ -15,14 +18,14 @@ class TrainingProcess(dg.ConfigurableResource):
 
     def launcher(self, context: dg.AssetExecutionContext) -> Launch:
         """A launch function for `ops.training`; it opens its session only when something is launched."""
-        from ops.training import launch
 
-        def start(argv: list[str], environment: dict[str, str]) -> None:
+        def start(command: Command) -> None:
             with dg.open_pipes_session(
                 context=context,
                 context_injector=dg.PipesTempFileContextInjector(),
                 message_reader=dg.PipesTempFileMessageReader(),
+                extras={"pipeline_run": context.run.tags.get(PIPELINE_RUN_TAG, context.run_id)},
             ) as session:
-                launch.run(argv, {**environment, **session.get_bootstrap_env_vars()})
+                run(command.with_environment(session.get_bootstrap_env_vars()))
 
         return start

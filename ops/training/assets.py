@@ -1,0 +1,146 @@
+"""The trainings as assets: what each is made from, the job that describes it, and the artifact that it leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ops.config import Schedule, Settings, Stage
+from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.files import digest
+from ops.runtime.project import Project
+from ops.training import checkpoints
+from ops.training.job import InitFrom, Job
+from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment
+from ops.training.launch import run as run_command
+
+CODE = 1
+"""Raised when the same settings would train a different model; part of every fingerprint."""
+
+Launch = Callable[[Command], None]
+
+
+def train_vae(project: Project, launch: Launch = run_command) -> Artifact:
+    """The video VAE, trained on the training set, or found finished. Resumes an interrupted training."""
+    from ops.data.dvc import version
+
+    settings = project.settings
+    dataset = version(project, "training_set")
+    work = Work(
+        project,
+        settings.vae.architecture,
+        inputs={"training_set": dataset},
+        settings={**_common(settings, settings.vae.schedule), **_dump(settings.vae)},
+    )
+    return work.finished() or _train(work, "ops.training.wfvae", None, dataset, None, launch)
+
+
+def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact:
+    """A stage of the denoiser, from the best checkpoint of the stage before it, or from scratch if it is the first.
+
+    Raises:
+        MissingArtifact: when the latents, the text embeddings or the stage before have not been made.
+    """
+    settings = project.settings
+    stage, before = _find_stage(settings, name)
+    latents, text = current(project, "latents"), current(project, "text_embeddings")
+    dataset = latents.inputs["training_set"]
+    inputs = {artifact.asset: artifact.version for artifact in (latents, text)}
+    init_from = _hand_over(current(project, f"denoiser_{before.name}")) if before else None
+    if init_from:
+        inputs[init_from.asset] = init_from.version
+    work = Work(
+        project,
+        f"denoiser_{name}",
+        inputs={**inputs, "training_set": dataset},
+        settings={
+            **_common(settings, stage.schedule),
+            "denoiser": _dump(settings.denoiser),
+            "stage": _dump(stage),
+            "text_width": settings.text_encoder.width,
+        },
+    )
+    return work.finished() or _train(work, "ops.training.denoiser", name, dataset, init_from, launch)
+
+
+def _find_stage(settings: Settings, name: str) -> tuple[Stage, Stage | None]:
+    names = [stage.name for stage in settings.stages]
+    if name not in names:
+        raise ValueError(f"preset '{settings.name}' has no stage '{name}'; it has: {', '.join(names)}")
+    place = names.index(name)
+    return settings.stages[place], settings.stages[place - 1] if place else None
+
+
+def _hand_over(artifact: Artifact) -> InitFrom:
+    """What the next stage starts from: the best average of a finished one."""
+    return InitFrom(
+        asset=artifact.asset,
+        version=artifact.version,
+        folder=artifact.folder / artifact.results["released"],
+        logged_model=artifact.results["logged_model"],
+        mlflow_run_id=artifact.results["mlflow_run_id"],
+    )
+
+
+def _common(settings: Settings, schedule: Schedule) -> dict[str, Any]:
+    """What any training depends on. How it is launched is not among it: that may change between attempts."""
+    return {"code": CODE, "seed": settings.seed, "schedule": _dump(schedule)}
+
+
+def _dump(section: Any) -> dict[str, Any]:
+    return section.model_dump(mode="json")
+
+
+def _train(
+    work: Work, module: str, stage: str | None, dataset: str, init_from: InitFrom | None, launch: Launch
+) -> Artifact:
+    settings, project = work.project.settings, work.project
+    work.folder.mkdir(parents=True, exist_ok=True)
+    job = Job(
+        root=project.root.resolve(),
+        folder=work.folder.resolve(),
+        asset=work.asset,
+        stage=stage,
+        fingerprint=work.fingerprint,
+        inputs=work.inputs,
+        dataset_version=dataset,
+        init_from=init_from,
+        settings=settings,
+    )
+    _launch(job, module, launch)
+    results = json.loads((work.folder / "results.json").read_text())
+    best = work.folder / results["released"]
+    version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.settings})
+    return work.finish(version=version, results=results)
+
+
+def _launch(job: Job, module: str, launch: Launch) -> None:
+    """Start the ranks, and again after a failure as often as `launch.max_restarts` allows."""
+    settings = job.settings.launch
+    spec = LaunchSpec(module, job.write(), settings)
+    command = Command(
+        argv=argv(spec),
+        environment=environment(settings, job.root),
+        logs=job.folder / "logs",
+        heartbeat=job.project.var / "progress" / f"{job.asset}.json",
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    for restarts_left in reversed(range(settings.max_restarts + 1)):
+        try:
+            return launch(command)
+        except LaunchError as error:
+            _close(job, "FAILED")
+            if not restarts_left:
+                raise
+            print(f"{job.asset}: {error}\nstarting again; restarts left: {restarts_left}", flush=True)
+        except BaseException:
+            _close(job, "KILLED")
+            raise
+
+
+def _close(job: Job, status: Any) -> None:
+    """Ranks that were killed could not end their MLflow run; this process can."""
+    from ops.training.mlflow_run import close_run
+
+    close_run(job, status)

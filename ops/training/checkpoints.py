@@ -1,0 +1,134 @@
+"""Checkpoints on disk. One exists when its `COMPLETE` does, and is sound when its files are those that COMPLETE lists.
+
+checkpoints/step_000100/
+    deepspeed/    the engine's shards: weights, optimizer
+    model/ ema/   the released form (config.json and safetensors) of the weights and of their average
+    rng/          one generator state a rank
+    state.json    step, clipping, MLflow run, metric, …
+    COMPLETE      {"files": {path: {"bytes": …, "sha256": …}}}, written last
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ops.runtime.files import digest, sha256, sync_folder, write_json
+
+MARKER = "COMPLETE"
+
+
+class CorruptCheckpoint(RuntimeError):
+    """A checkpoint whose files are not the ones that were written; the message says which and how."""
+
+
+class CheckpointStore:
+    """The checkpoints of one training, newest last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step_{step:06d}"
+
+    def complete(self) -> list[Path]:
+        """Folders that have their marker, in order of step. Their content is not looked at."""
+        found = [path for path in self.folder.glob("step_*") if (path / MARKER).is_file()]
+        return sorted(found, key=step_of)
+
+    def begin(self, step: int) -> Path:
+        """An empty folder for a new checkpoint; what an interrupted attempt left there is removed."""
+        path = self.path(step)
+        remove(path)
+        path.mkdir(parents=True)
+        return path
+
+    def newest_sound(self) -> Path | None:
+        """The newest checkpoint whose files are whole. A broken one is passed over, loudly."""
+        for path in reversed(self.complete()):
+            try:
+                verify(path)
+            except CorruptCheckpoint as error:
+                print(f"WARNING: {error}; falling back to the checkpoint before", file=sys.stderr, flush=True)
+            else:
+                return path
+        return None
+
+    def prune(self, keep_last: int, best: Path | None) -> list[Path]:
+        """Remove all but the last `keep_last` and the best one. Returns what was removed."""
+        old = [path for path in self.complete()[:-keep_last] if path != best]
+        for path in old:
+            remove(path)
+        return old
+
+
+def step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step_"))
+
+
+def seal(path: Path, state: dict[str, Any]) -> None:
+    """Write `state.json`, bring every file to the disk and declare the checkpoint complete."""
+    write_json(path / "state.json", state)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listing = {}
+    for file in files:
+        file.chmod(0o644)  # safetensors makes files private; checkpoints are meant to be shared
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+        listing[file.relative_to(path).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+    for folder in {file.parent for file in files}:
+        sync_folder(folder)
+    write_json(path / MARKER, {"files": listing})
+    sync_folder(path.parent)
+
+
+def listed(path: Path) -> dict[str, dict[str, Any]]:
+    """The files of a complete checkpoint with their sizes and hashes."""
+    try:
+        files = json.loads((path / MARKER).read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptCheckpoint(f"{path / MARKER} is unreadable ({error})") from error
+    if not isinstance(files, dict) or "state.json" not in files:
+        raise CorruptCheckpoint(f"{path / MARKER} does not list state.json")
+    return files
+
+
+def verify(path: Path) -> None:
+    """Compare every file with the marker's list.
+
+    Raises:
+        CorruptCheckpoint: naming the first file that differs.
+    """
+    for name, expected in listed(path).items():
+        file = path / name
+        if not file.is_file():
+            raise CorruptCheckpoint(f"checkpoint {path} is corrupt: {name} is missing")
+        if file.stat().st_size != expected["bytes"]:
+            size = file.stat().st_size
+            raise CorruptCheckpoint(
+                f"checkpoint {path} is corrupt: {name} has {size} bytes, not {expected['bytes']}"
+            )
+        if sha256(file) != expected["sha256"]:
+            raise CorruptCheckpoint(f"checkpoint {path} is corrupt: the content of {name} has changed")
+
+
+def content_hash(path: Path, part: str) -> str:
+    """A hash of the files under one folder of a complete checkpoint, such as `ema`."""
+    return digest(
+        {name: file["sha256"] for name, file in listed(path).items() if name.startswith(f"{part}/")}
+    )
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    return json.loads((path / "state.json").read_text())
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint, its marker first, so that it is never complete with half its files."""
+    (path / MARKER).unlink(missing_ok=True)
+    if path.exists():
+        shutil.rmtree(path)

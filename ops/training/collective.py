@@ -1,0 +1,51 @@
+"""What ranks tell each other, each in one call that every rank makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+
+def mean_over_ranks(figures: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:
+    """The mean of each figure over ranks; NaN anywhere gives NaN everywhere."""
+    exact = torch.float32 if device.type == "npu" else torch.float64  # Ascend has no float64
+    values = torch.stack([figure.detach().to(device, exact) for figure in figures.values()])
+    dist.all_reduce(values)
+    return dict(zip(figures, (values / dist.get_world_size()).tolist(), strict=True))
+
+
+def mean_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over ranks, in one message."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    average(gradients)
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by its mean over ranks, in place."""
+    if dist.get_world_size() == 1:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
+
+
+def gathered(items: Sequence[T]) -> list[T]:
+    """The items of all ranks, in the order of ranks."""
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, list(items))
+    return [item for items_of_rank in everyone for item in items_of_rank]
+
+
+def from_first(value: T | None) -> T:
+    """The first rank's value, on every rank."""
+    box: list[Any] = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]

@@ -1,0 +1,91 @@
+"""The diffusion of v1.3 (`spec/dit` §4): noise schedule, prediction targets, loss weights, timesteps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from ops.config import Diffusion
+from ops.training.randomness import uniform
+
+if TYPE_CHECKING:
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+
+def scheduler(diffusion: Diffusion) -> DDPMScheduler:
+    """Diffusers' scheduler with our settings; the samplers are made from its configuration."""
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+    return DDPMScheduler(
+        num_train_timesteps=diffusion.train_timesteps,
+        beta_start=diffusion.beta_start,
+        beta_end=diffusion.beta_end,
+        beta_schedule=diffusion.beta_schedule,
+        prediction_type=diffusion.prediction,
+        rescale_betas_zero_snr=diffusion.zero_terminal_snr,
+        timestep_spacing="trailing" if diffusion.zero_terminal_snr else "leading",
+        clip_sample=False,
+    )
+
+
+def signal_to_noise(noise: DDPMScheduler) -> Tensor:
+    """ᾱ / (1 − ᾱ) of every timestep; 0 at the last one when the terminal SNR is zero."""
+    alphas = noise.alphas_cumprod.double()
+    return alphas / (1 - alphas)
+
+
+def loss_weights(diffusion: Diffusion, noise: DDPMScheduler) -> Tensor:
+    """The weight of each timestep in the loss, float32 [train_timesteps]; ones without `min_snr_gamma`.
+
+    min-SNR: min(SNR, γ) / (SNR + 1) for v, min(SNR, γ) / SNR for ε. With zero terminal SNR the first is 0 at the last
+    timestep, and nearly so before it: sampling begins where nothing was learned. See `lost_timesteps`.
+    """
+    ratio = signal_to_noise(noise)
+    if diffusion.min_snr_gamma is None:
+        return torch.ones_like(ratio).float()
+    capped = ratio.clamp(max=diffusion.min_snr_gamma)
+    weights = capped / (ratio + 1) if diffusion.prediction == "v_prediction" else capped / ratio
+    return weights.nan_to_num(nan=1.0).float()  # 0 / 0 for ε at the terminal timestep, whose limit is 1
+
+
+def lost_timesteps(weights: Tensor, below: float = 1e-3) -> list[int]:
+    """Timesteps whose weight is so small that they are hardly learned."""
+    return torch.nonzero(weights < below).flatten().tolist()
+
+
+def element_losses(
+    model: nn.Module,
+    noise_schedule: DDPMScheduler,
+    latent: Tensor,
+    noise: Tensor,
+    timesteps: Tensor,
+    text: Tensor,
+    text_mask: Tensor | None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The mean squared error of each sample's prediction, float32 [B], unweighted.
+
+    `latent` [B, C, T, H, W] is clean and normalised, `timesteps` [B] integral.
+    """
+    steps = cast(torch.IntTensor, timesteps)
+    noisy = noise_schedule.add_noise(latent, noise, steps)
+    prediction = model(noisy.to(dtype), timesteps, text.to(dtype), text_mask)
+    if noise_schedule.config["prediction_type"] == "v_prediction":
+        target = noise_schedule.get_velocity(latent, noise, steps)
+    else:
+        target = noise
+    return mse_loss(prediction.float(), target.float(), reduction="none").flatten(1).mean(dim=1)
+
+
+def stratified_timestep(train_timesteps: int, position: int, batch_size: int, *key: int | str) -> int:
+    """The timestep of one sample of a batch: the batch's positions share 0…T−1 out among them.
+
+    Position p of n draws round(U(T/n · p − ½, T/n · (p+1) − ½)). The published trainer divides the range by ranks;
+    ranks hold consecutive positions, so this does the same and divides it further within each.
+    """
+    width = train_timesteps / batch_size
+    drawn = round(width * (position + uniform(*key)) - 0.5)
+    return min(max(drawn, 0), train_timesteps - 1)

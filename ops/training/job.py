@@ -1,0 +1,72 @@
+"""The file that tells a training process everything it has to know."""
+
+from __future__ import annotations
+
+import argparse
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.config import Schedule, Settings, Stage
+from ops.runtime.files import replacing
+from ops.runtime.project import Project
+
+
+class InitFrom(BaseModel):
+    """The finished training whose best average is the starting point."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asset: str
+    version: str
+    folder: Path
+    """In the released form."""
+    logged_model: str | None = None
+    mlflow_run_id: str | None = None
+
+
+class Job(BaseModel):
+    """One training: which asset, in which folder, from which inputs, under which resolved settings.
+
+    `inputs` are the versions of the assets that it is made from; `dataset_version` is the training set's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: Path
+    folder: Path
+    asset: str
+    stage: str | None
+    fingerprint: str
+    inputs: dict[str, str]
+    dataset_version: str
+    init_from: InitFrom | None
+    settings: Settings
+
+    @cached_property
+    def project(self) -> Project:
+        return Project(self.root)
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.settings.vae.schedule if self.stage is None else self.denoiser_stage.schedule
+
+    @property
+    def denoiser_stage(self) -> Stage:
+        return next(stage for stage in self.settings.stages if stage.name == self.stage)
+
+    def write(self) -> Path:
+        path = self.folder / "job.json"
+        with replacing(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=2) + "\n")
+        return path
+
+    @classmethod
+    def from_arguments(cls) -> Job:
+        """The job named by `--job FILE` on the command line."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument(
+            "--job", type=Path, required=True, help="a job.json written by ops.training.assets"
+        )
+        return cls.model_validate_json(parser.parse_args().job.read_text())

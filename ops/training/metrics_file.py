@@ -1,0 +1,32 @@
+"""The loss curve as a file: one JSON line a step, in the training's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.runtime.files import replacing
+
+
+class MetricsFile:
+    """Appends lines; opened at a step, it drops what an interrupted attempt wrote after that step."""
+
+    def __init__(self, path: Path, last_step: int | None) -> None:
+        kept = [] if last_step is None else [line for line in read(path) if line["step"] <= last_step]
+        with replacing(path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._file = path.open("a")
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        self._file.write(json.dumps({"step": step, **figures}) + "\n")
+        self._file.flush()
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All whole lines; a last one that was cut off is left out."""
+    if not path.is_file():
+        return []
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

@@ -1,0 +1,232 @@
+"""The MLflow run of a training, owned by its first rank: begun once, continued by every resume, ended truthfully."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import mlflow
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+
+from ops.runtime.files import write_json
+from ops.runtime.project import Project
+from ops.training.dvc_source import DvcDatasetSource
+from ops.training.job import Job
+from ops.training.source_code import git_state
+
+PARAMETERS_PER_CALL = 100  # the server's limit
+LONGEST_PARAMETER = 6000
+STEPS_PER_FLUSH = 10
+DATASET = "training_set"
+LARGEST_COPY = 500 * 2**20
+"""Released models up to this many bytes are copied into the artifact store; larger ones are only pointed at."""
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class MlflowRun:
+    """Metrics of steps that MLflow has from an earlier attempt are not sent again."""
+
+    def __init__(
+        self, job: Job, metric: str, tags: Mapping[str, str], launch_facts: Mapping[str, str]
+    ) -> None:
+        self._job = job
+        self._memory = job.folder / "run.json"
+        self._buffer: list[Metric] = []
+        self._client = connect(job.project)
+        experiment = self._experiment()
+        known = _remembered(self._memory)
+        if known:
+            mlflow.start_run(run_id=known["run_id"], log_system_metrics=True)
+        else:
+            mlflow.start_run(
+                experiment_id=experiment, run_name=job.stage or job.asset, log_system_metrics=True
+            )
+        run = mlflow.active_run()
+        assert run is not None
+        self.run_id: str = run.info.run_id
+        self._models: dict[str, str] = known.get("models", {}) if known else {}
+        self._remember()
+        self._describe(tags, launch_facts, resumed=known is not None)
+        self.last_logged_step = self._last_logged_step(metric)
+
+    def _experiment(self) -> str:
+        name = f"soraflow/{'vae' if self._job.stage is None else 'denoiser'}"
+        found = self._client.get_experiment_by_name(name)
+        if found:
+            return found.experiment_id
+        if self._client.tracking_uri.startswith("sqlite"):
+            artifacts = self._job.project.var / "mlflow" / "artifacts"
+            return self._client.create_experiment(name, artifact_location=artifacts.resolve().as_uri())
+        return self._client.create_experiment(name)
+
+    def _describe(self, given: Mapping[str, str], launch_facts: Mapping[str, str], resumed: bool) -> None:
+        """Parameters cannot change after the first attempt; what a later one brings along goes into tags."""
+        tags = {**given, **git_state(self._job.root)}
+        if resumed:
+            tags |= {
+                "soraflow.resumed": "true",
+                **{f"soraflow.resume.{k}": v for k, v in launch_facts.items()},
+            }
+        else:
+            tags |= _origin(self._job)
+            self._log_parameters({**flatten(self._job.settings.model_dump(mode="json")), **launch_facts})
+            self._log_dataset(tags["git.commit"])
+        self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def _log_parameters(self, values: Mapping[str, Any]) -> None:
+        parameters = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in values.items()]
+        for start in range(0, len(parameters), PARAMETERS_PER_CALL):
+            self._client.log_batch(self.run_id, params=parameters[start : start + PARAMETERS_PER_CALL])
+
+    def _log_dataset(self, commit: str) -> None:
+        job = self._job
+        source = DvcDatasetSource(f"data/{DATASET}", job.dataset_version, commit, str(job.root))
+        dataset = MetaDataset(source, name=DATASET, digest=job.dataset_version[:36])  # type: ignore[abstract]
+        mark = InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), [mark])])
+
+    def _last_logged_step(self, metric: str) -> int:
+        """A step sends all that it has to say in one call, so that two figures tell: step 0 has no loss."""
+        histories = [self._client.get_metric_history(self.run_id, key) for key in ("loss", metric)]
+        return max((point.step for history in histories for point in history), default=-1)
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Take the figures of a step, to be sent a few steps at a time."""
+        if step <= self.last_logged_step:
+            return
+        now = int(time.time() * 1000)
+        self._buffer += [Metric(key, value, now, step) for key, value in figures.items()]
+        if step % STEPS_PER_FLUSH == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._buffer:
+            self._client.log_batch(self.run_id, metrics=self._buffer)
+            self._buffer = []
+
+    def log_file(self, path: Path, folder: str) -> None:
+        self._client.log_artifact(self.run_id, str(path), folder)
+
+    def log_checkpoint(self, path: Path, step: int, content: str, figures: Mapping[str, float]) -> str:
+        """Make a checkpoint findable as a logged model with its held-out figures; nothing is copied.
+
+        Doing it again for the same content gives the same model. Returns its id.
+        """
+        known = self._models.get(content)
+        if known:
+            return known
+        model = mlflow.create_external_model(
+            name=f"{self._job.asset}-step{step}",
+            source_run_id=self.run_id,
+            model_type=self._job.asset,
+            params={"step": str(step), "dataset_version": self._job.dataset_version},
+            tags={"uri": path.resolve().as_uri(), "sha256": content, "soraflow.kept": "true"},
+        )
+        self._models[content] = model.model_id
+        self._remember()
+        for key, value in figures.items():
+            self._client.log_metric(
+                self.run_id,
+                key,
+                value,
+                timestamp=self._time_of(key, step),
+                step=step,
+                model_id=model.model_id,
+                dataset_name=DATASET,
+                dataset_digest=self._job.dataset_version[:36],
+            )
+        return model.model_id
+
+    def _time_of(self, key: str, step: int) -> int | None:
+        """When the run logged this; the same value at the same time is linked to the model, not added again."""
+        history = self._client.get_metric_history(self.run_id, key)
+        return next((metric.timestamp for metric in history if metric.step == step), None)
+
+    def model_of(self, content: str) -> str | None:
+        """The logged model of a checkpoint, by the hash of its content."""
+        return self._models.get(content)
+
+    def forget_checkpoint(self, content: str) -> None:
+        """Say at the logged model that its files have been removed."""
+        if content in self._models:
+            self._client.set_logged_model_tags(self._models[content], {"soraflow.kept": "false"})
+
+    def log_released(self, folder: Path, step: int, figures: Mapping[str, float]) -> str | None:
+        """Copy a released model into the artifact store, if it is small enough. Returns the logged model's id."""
+        if sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) > LARGEST_COPY:
+            return None
+        model = mlflow.initialize_logged_model(
+            name=self._job.asset,
+            source_run_id=self.run_id,
+            model_type=self._job.asset,
+            params={"step": str(step), **{key: f"{value:.6g}" for key, value in figures.items()}},
+            tags={"uri": folder.resolve().as_uri()},
+        )
+        self._client.log_model_artifacts(model.model_id, str(folder))
+        mlflow.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        return model.model_id
+
+    def end(self, status: Status) -> None:
+        self.flush()
+        mlflow.end_run(status)
+
+    def _remember(self) -> None:
+        write_json(self._memory, {"run_id": self.run_id, "models": self._models})
+
+
+def _origin(job: Job) -> dict[str, str]:
+    """What a training is made from, as tags."""
+    tags = {
+        "soraflow.asset": job.asset,
+        "soraflow.fingerprint": job.fingerprint,
+        "soraflow.dataset_version": job.dataset_version,
+        **{f"soraflow.input.{asset}": version for asset, version in job.inputs.items()},
+    }
+    if job.init_from:
+        tags["soraflow.init_from"] = f"{job.init_from.asset}@{job.init_from.version}"
+        tags["soraflow.init_from.logged_model"] = job.init_from.logged_model or "too large to copy"
+    return tags
+
+
+def connect(project: Project) -> MlflowClient:
+    """Point MLflow at the project's store."""
+    (project.var / "mlflow").mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(project.tracking_uri)
+    return MlflowClient(project.tracking_uri)
+
+
+def close_run(job: Job, status: Status) -> None:
+    """End the run of a training whose process could not do so itself; a run that has ended stays as it is."""
+    known = _remembered(job.folder / "run.json")
+    if not known:
+        return
+    client = connect(job.project)
+    if client.get_run(known["run_id"]).info.status == "RUNNING":
+        client.set_terminated(known["run_id"], status)
+
+
+def _remembered(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """{'a': {'b': [1, 2]}} → {'a.b.0': 1, 'a.b.1': 2}."""
+    return dict(_leaves(tree, prefix))
+
+
+def _leaves(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, Mapping):
+        items: Any = tree.items()
+    elif isinstance(tree, list | tuple):
+        items = enumerate(tree)
+    else:
+        yield prefix, tree
+        return
+    for key, value in items:
+        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))

@@ -1,0 +1,188 @@
+"""What every training program does around its loop: join the ranks, resume, keep records, end truthfully."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.runtime.device import accelerator, cores, seed_everything
+from ops.runtime.progress import Progress
+from ops.training.job import Job
+from ops.training.launch import die_with_parent
+from ops.training.ranks import Ranks, discover
+from ops.training.reporting import note_failure, own_log, reporting
+
+SECONDS_FOR_A_GHOST = 30
+
+
+class Terminated(BaseException):
+    """The launcher, or a person, has asked this process to stop."""
+
+
+def main(build: Callable[..., Any]) -> None:
+    """Run the job named on the command line. `build(job, device, dtype, ranks)` makes its method.
+
+    Output goes to `<job folder>/logs/rank<N>.log`.
+    """
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _terminate)
+    job = Job.from_arguments()
+    ranks = discover(hostfile=job.settings.launch.hostfile)
+    logs = job.folder / "logs"
+    own_log(logs, ranks.rank)
+    try:
+        with only_one(job.folder / "lock", ranks):
+            _train(job, ranks, build)
+    except BaseException:
+        note_failure(logs, ranks.rank)
+        raise
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+@contextmanager
+def only_one(path: Path, ranks: Ranks) -> Iterator[None]:
+    """Hold the folder's lock, on the first rank: two trainings never write into one folder.
+
+    The kernel drops the lock with its holder, however that dies.
+    """
+    if not ranks.first:
+        yield
+        return
+    import fcntl
+
+    with path.open("a+") as file:
+        deadline = time.time() + SECONDS_FOR_A_GHOST
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.time() > deadline:
+                    file.seek(0)
+                    raise RuntimeError(
+                        f"process {file.read().strip()} is training in {path.parent}; wait for it, or end it"
+                    ) from None
+                time.sleep(0.2)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _train(job: Job, ranks: Ranks, build: Callable[..., Any]) -> None:
+    import torch.distributed as dist
+
+    launch = job.settings.launch
+    set_threads(launch.ranks_per_node)
+    seed_everything(job.settings.seed + ranks.rank)
+    from ops.training import engine as deepspeed_engine
+
+    device = accelerator(launch.accelerator)
+    deepspeed_engine.start_distributed()
+    try:
+        session = _session(job, ranks, device, build)
+        if ranks.first:
+            _with_records(session)
+        else:
+            _loop(session)
+    finally:
+        dist.destroy_process_group()
+
+
+def set_threads(ranks_per_node: int) -> None:
+    """Share the cores among the ranks of a node, unless OMP_NUM_THREADS says otherwise."""
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max(1, cores() // ranks_per_node))))
+
+
+def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any]) -> Any:
+    from ops.training import engine as deepspeed_engine
+    from ops.training.ema import Ema
+    from ops.training.gradient_clipping import GradientClipping
+    from ops.training.session import CheckpointStore, Session, agreed_start
+
+    schedule = job.schedule
+    config = deepspeed_engine.configuration(job.root, job.settings.launch, schedule, ranks.world_size)
+    converted = job.folder / "converted"
+    start = agreed_start(CheckpointStore(job.folder / "checkpoints"), ranks, converted)
+    if start and start[2]:
+        config["checkpoint"] = {"load_universal": True}
+    method = build(job, device, deepspeed_engine.precision(config), ranks)
+    ema = Ema(method.model.to(device), schedule.ema_decay)
+    wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
+    session = Session(job, ranks, device, method, wrapped, ema, GradientClipping(schedule.clipping))
+    if start:
+        session.restore(start[0], start[1])
+        if ranks.first:
+            shutil.rmtree(converted, ignore_errors=True)
+    return session
+
+
+def _with_records(session: Any) -> None:
+    """The first rank's loop, inside its MLflow run."""
+    from ops.training.metrics_file import MetricsFile
+    from ops.training.mlflow_run import MlflowRun
+    from ops.training.session import Records
+
+    job = session.job
+    progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps")
+    with reporting(progress) as reporter:
+        run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session))
+        metrics = MetricsFile(job.folder / "metrics.jsonl", session.step if session.step else None)
+        session.records = Records(run, metrics, reporter)
+        try:
+            _announce(session)
+            _loop(session)
+            session.finish()
+        except (Terminated, KeyboardInterrupt):
+            run.end("KILLED")
+            raise
+        except BaseException:
+            run.end("FAILED")
+            raise
+        run.end("FINISHED")
+
+
+def _loop(session: Any) -> None:
+    from ops.training.loop import run_steps
+
+    run_steps(session)
+
+
+def _announce(session: Any) -> None:
+    from ops.training.data_order import table
+
+    method, schedule = session.method, session.job.schedule
+    parameters = sum(parameter.numel() for parameter in method.model.parameters())
+    session.say(f"{session.job.asset}: {parameters:,} parameters on {session.ranks.world_size} rank(s)")
+    session.say(table(method.order.counts()))
+    epochs = schedule.steps / method.order.batches_per_epoch
+    session.say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
+    for note in method.notes():
+        session.say(note)
+    if session.step:
+        session.say(f"resuming after step {session.step}")
+
+
+def launch_facts(session: Any) -> dict[str, str]:
+    """What may differ between attempts at one training, so it is recorded for each."""
+    from importlib.metadata import version
+
+    import torch
+
+    return {
+        "world_size": str(session.ranks.world_size),
+        "device": str(session.device.type),
+        "threads": str(torch.get_num_threads()),
+        **{f"version.{name}": version(name) for name in ("torch", "deepspeed", "diffusers", "soraflow")},
+    }

@@ -1,0 +1,86 @@
+"""What a training says while it runs: its log, its progress file, and Dagster when Dagster has started it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.runtime.progress import Progress
+
+STARTED_BY_DAGSTER = "DAGSTER_PIPES_CONTEXT"
+PIPELINE_RUN = "pipeline_run"
+"""The extra by which Dagster tells which run of the whole pipeline a job belongs to."""
+
+
+class Reporter:
+    """The first rank's voice."""
+
+    def __init__(self, progress: Progress, pipes: Any | None) -> None:
+        self._progress, self._pipes = progress, pipes
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """How Dagster knows this job, for the MLflow run; runs of one pipeline run share `soraflow.pipeline_run`."""
+        if not self._pipes:
+            return {}
+        run = self._pipes.run_id
+        tags = {
+            "dagster.run_id": run,
+            "soraflow.pipeline_run": str(self._pipes.extras.get(PIPELINE_RUN, run)),
+        }
+        if self._pipes.is_asset_step:
+            tags["dagster.asset"] = self._pipes.asset_key
+        return tags
+
+    def say(self, line: str) -> None:
+        """A line for the log, here and on Dagster's run page."""
+        print(line, flush=True)
+        if self._pipes:
+            self._pipes.log.info(line)
+
+    def step(self, done: int, note: str = "") -> None:
+        """How many steps are done. It is the heartbeat, so long work between steps calls it, too."""
+        self._progress.update(done, note)
+
+    def message(self, payload: dict[str, Any]) -> None:
+        """Something for the asset that started this job."""
+        if self._pipes:
+            self._pipes.report_custom_message(payload)
+
+
+@contextmanager
+def reporting(progress: Progress) -> Iterator[Reporter]:
+    """A reporter, joined to Dagster through Pipes if Dagster's variables are set.
+
+    All ranks inherit those, but only one process may open the channel: call this on the first rank alone.
+    """
+    if STARTED_BY_DAGSTER not in os.environ:
+        yield Reporter(progress, None)
+        return
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        yield Reporter(progress, pipes)
+
+
+def own_log(logs: Path, rank: int) -> None:
+    """Send everything this process prints, from Python or from C, to `rank<N>.log`."""
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / f"rank{rank}.failed").unlink(missing_ok=True)
+    descriptor = os.open(logs / f"rank{rank}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
+
+
+def note_failure(logs: Path, rank: int) -> None:
+    """Print the traceback and leave the note by which the launcher finds the rank that failed first."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    (logs / f"rank{rank}.failed").touch()

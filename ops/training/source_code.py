@@ -1,0 +1,21 @@
+"""Which code is running: the git commit, and whether anything differs from it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def git_state(root: Path) -> dict[str, str]:
+    """`git.commit` and `git.dirty`; both 'unknown' outside a repository, or without git."""
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return {"git.commit": "unknown", "git.dirty": "unknown"}
+    return {"git.commit": commit, "git.dirty": str(bool(changed)).lower()}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,182 @@
+"""Training of the video VAE on pixels. Run by the launcher: `python -m ops.training.wfvae --job JOB.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from models.wfvae.config import WFVAEConfig
+from models.wfvae.vae import WFVAE
+from ops.config import VaeModel
+from ops.data.pixels import PixelReader
+from ops.data.samples import Sample, training_samples
+from ops.perceptual import load_lpips
+from ops.training import vae_losses
+from ops.training.collective import gathered
+from ops.training.critic import Critic
+from ops.training.data_order import DataOrder
+from ops.training.job import Job
+from ops.training.method import Draw
+from ops.training.randomness import normal
+from ops.training.samples import by_bucket, same_size_batches
+
+if TYPE_CHECKING:
+    from ops.training.ranks import Ranks
+
+PICTURE_SAMPLES = 4
+PICTURE_FRAMES = 4
+
+
+def build_model(model: VaeModel, seed: int) -> WFVAE:
+    """A freshly initialised VAE, the same for the same seed."""
+    torch.manual_seed(seed)
+    return WFVAE(WFVAEConfig(**model.model_dump()))
+
+
+@dataclass(frozen=True)
+class Clips:
+    """`pixels` is uint8 [B, T, H, W, 3]."""
+
+    sample_ids: tuple[str, ...]
+    pixels: Tensor
+
+
+class WfvaeMethod:
+    """L1 + LPIPS + KL + wavelet loss, and from `discriminator_start` the adversarial one."""
+
+    metric = "psnr"
+    higher_is_better = True
+
+    def __init__(self, job: Job, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> None:
+        settings = job.settings
+        self._losses, self._seed = settings.vae.losses, settings.seed
+        self._device, self._dtype, self._ranks = device, dtype, ranks
+        train = training_samples(job.project, "train")
+        self._held_out = training_samples(job.project, "held_out")
+        self._rows = {row["sample_id"]: row for row in [*train, *self._held_out]}
+        self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
+        self._reader = PixelReader(job.project, list(self._rows.values()))
+        self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
+        self.model = build_model(settings.vae.model, settings.seed)
+        self._lpips = load_lpips(job.project, self._losses.lpips_net).to(device)
+        self._critic: Critic | None = None
+        if self._losses.discriminator_start < job.schedule.steps:
+            optimizer = job.schedule.optimizer
+            self._critic = Critic(self._losses, optimizer.learning_rate, optimizer.weight_decay, device)
+
+    def notes(self) -> list[str]:
+        start = self._losses.discriminator_start
+        return [f"the adversarial loss begins at step {start}" if self._critic else "no adversarial loss"]
+
+    def read(self, sample_ids: Sequence[str]) -> Clips:
+        pixels = [torch.from_numpy(self._reader.read(self._rows[sample_id])) for sample_id in sample_ids]
+        return Clips(tuple(sample_ids), torch.stack(pixels))
+
+    def loss(self, model: nn.Module, batch: Clips, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        video = self._video(batch)
+        vae: WFVAE = model.module  # type: ignore[assignment]
+        posterior, encoded = vae.encode(video.to(self._dtype), return_coefficients=True)
+        latent = posterior.mean + (0.5 * posterior.log_variance).exp() * self._noise(posterior.mean, draw)
+        output, decoded = vae.decode(latent, return_coefficients=True)
+        output = output.float()
+        l1 = vae_losses.reconstruction(video, output)
+        lpips, perceptual = vae_losses.perceptual(self._lpips, video, output)
+        kl = posterior.kl().float().mean()
+        wavelet = vae_losses.wavelet([w.float() for w in encoded], [w.float() for w in decoded])
+        weights = self._losses
+        fidelity = l1 + weights.lpips_weight * perceptual
+        total = fidelity + weights.kl_weight * kl + weights.wavelet_weight * wavelet
+        pixels = video[0, :, 0].numel()  # of a frame, with colours
+        figures = {"l1": l1 / pixels, "lpips": lpips, "kl": kl, "wavelet": wavelet}
+        if self._critic and draw.step >= weights.discriminator_start:
+            last_layer = vae.decoder.conv_out.weight
+            adversarial, weight = self._critic.generator_loss(video, output, fidelity, last_layer)
+            total = total + adversarial
+            figures |= {"adversarial": adversarial / pixels, "adversarial_weight": weight}
+        # Adam does not see the scale of a loss, but clipping does: a mean over pixels is of order 1 at any size.
+        return total / pixels, figures
+
+    def _noise(self, like: Tensor, draw: Draw) -> Tensor:
+        shape = like.shape[1:]
+        keys = range(draw.first_position, draw.first_position + like.shape[0])
+        noise = [normal(shape, draw.seed, "posterior", draw.step, position) for position in keys]
+        return torch.stack(noise).to(like)
+
+    def _video(self, batch: Clips) -> Tensor:
+        """[B, 3, T, H, W] in [-1, 1], float32, on the device."""
+        return batch.pixels.to(self._device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+    def after_step(self, step: int) -> dict[str, Tensor]:
+        if not self._critic or step < self._losses.discriminator_start:
+            return {}
+        return {"critic": self._critic.learn()}
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
+        """The mean PSNR of all held-out samples, reconstructed from the posterior's mode: of frames, then samples."""
+        mine = same_size_batches(self._held_out, self._batch_size)[self._ranks.rank :: self._ranks.world_size]
+        found: list[tuple[str, float]] = []
+        for batch in mine:
+            clips = self.read([row["sample_id"] for row in batch])
+            values = self._psnr(clips, self._reconstruct(model, clips))
+            found += zip(clips.sample_ids, values, strict=True)
+        values_by_id = dict(gathered(found))
+        kinds: dict[str, list[float]] = {}
+        for sample_id in sorted(values_by_id):
+            kinds.setdefault(self._rows[sample_id]["kind"], []).append(values_by_id[sample_id])
+        everything = [value for values in kinds.values() for value in values]
+        figures = {"psnr": sum(everything) / len(everything)}
+        return figures | {f"psnr.{kind}": sum(values) / len(values) for kind, values in sorted(kinds.items())}
+
+    def _reconstruct(self, model: nn.Module, clips: Clips) -> Tensor:
+        """uint8, like `clips.pixels`."""
+        vae: WFVAE = model  # type: ignore[assignment]
+        output = vae.decode(vae.encode(self._video(clips)).mode())
+        pixels = ((output.float() + 1) * 127.5).round().clamp(0, 255)
+        return pixels.byte().permute(0, 2, 3, 4, 1).cpu()
+
+    @staticmethod
+    def _psnr(clips: Clips, output: Tensor) -> list[float]:
+        from ops.evaluation.psnr import frame_psnr
+
+        pairs = zip(clips.pixels.numpy(), output.numpy(), strict=True)
+        return [float(frame_psnr(original, other).mean()) for original, other in pairs]
+
+    @torch.no_grad()
+    def picture(self, model: nn.Module, path: Path) -> bool:
+        """Held-out frames above their reconstructions, one pair of rows a sample."""
+        from ops.training.pictures import save_rows
+
+        rows = []
+        for row in spread_samples(self._held_out, PICTURE_SAMPLES):
+            clips = self.read([row["sample_id"]])
+            output = self._reconstruct(model, clips)
+            shown = torch.linspace(0, clips.pixels.shape[1] - 1, PICTURE_FRAMES).round().long()
+            rows += [clips.pixels[0, shown].numpy(), output[0, shown].numpy()]
+        save_rows(rows, path)
+        return True
+
+    def save(self, folder: Path) -> None:
+        if self._critic:
+            self._critic.save(folder)
+
+    def restore(self, folder: Path) -> None:
+        if self._critic:
+            self._critic.restore(folder)
+
+
+def spread_samples(rows: Sequence[Sample], count: int) -> list[Sample]:
+    """Up to `count` rows, evenly over the list, videos first."""
+    ordered = sorted(rows, key=lambda row: (row["kind"] != "video", row["sample_id"]))
+    return [ordered[i * len(ordered) // count] for i in range(count)] if len(ordered) > count else ordered
+
+
+if __name__ == "__main__":
+    from ops.training.program import main
+
+    main(WfvaeMethod)
