@@ -26,9 +26,7 @@ def load_lpips(project: Project, net: Net, spatial: bool = False) -> nn.Module:
 
     folder = weights.ensure(project, f"lpips-{net}")
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # torchvision deprecated the argument with which lpips asks for no weights
+        warnings.simplefilter("ignore")  # torchvision deprecated the argument with which lpips asks for no weights
         model = lpips.LPIPS(net=net, pnet_rand=True, spatial=spatial, verbose=False)
     stored = load_file(next(iter(folder.glob("*.safetensors"))))
     load_backbone(model.net, stored)
@@ -42,7 +40,5 @@ def load_backbone(backbone: nn.Module, stored: dict) -> None:
         _, place, kind = name.split(".")
         renamed[name] = stored[f"features.{place}.{kind}"]
     if len(renamed) != len(stored):
-        raise ValueError(
-            f"the backbone uses {len(renamed)} of the {len(stored)} stored tensors; it must use all"
-        )
+        raise ValueError(f"the backbone uses {len(renamed)} of the {len(stored)} stored tensors; it must use all")
     backbone.load_state_dict(renamed)

@@ -43,18 +43,14 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     fingerprint = listing_fingerprint(project, TABLES[step])
     sources = find_sources(project, TABLES[step])
     examined = _examine(project, step, [source for source in sources if not source.problem], examine)
-    rows = [
-        _row(project, source, examined.get(source, {"reason": source.problem}), step) for source in sources
-    ]
+    rows = [_row(project, source, examined.get(source, {"reason": source.problem}), step) for source in sources]
     rows = reject_duplicates(rows, step)
     tables.write(project.table(step), rows, schema)
     demand_some_kept(rows, TABLES[step], project.table(step))
     remember_listing(project, step, fingerprint)
 
 
-def _examine(
-    project: Project, step: str, sources: list[Source], examine: Examine
-) -> dict[Source, dict[str, Any]]:
+def _examine(project: Project, step: str, sources: list[Source], examine: Examine) -> dict[Source, dict[str, Any]]:
     store = ScoreStore.of(project)
     files = {source: file_of(project, source.root, source.path) for source in sources}
     keys = {source: _key(step, file) for source, file in files.items()}

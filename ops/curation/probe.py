@@ -89,9 +89,7 @@ def _check_complete(announced: Announced, count: int, seconds: float) -> None:
     if announced.frames and count < announced.frames * 0.9 - 1:
         raise UndecodableVideo(f"cut short: {announced.frames} frames are announced, {count} can be decoded")
     if announced.seconds and seconds < announced.seconds * 0.9 - 0.5:
-        raise UndecodableVideo(
-            f"cut short: {announced.seconds:.1f} s are announced, {seconds:.1f} s can be decoded"
-        )
+        raise UndecodableVideo(f"cut short: {announced.seconds:.1f} s are announced, {seconds:.1f} s can be decoded")
 
 
 def _varies(gaps: list[float], tick: float) -> bool:

@@ -29,9 +29,7 @@ class CaptionFile:
             return cls()
         path = project.root / Path(named).expanduser()
         if not path.is_file():
-            raise ConfigError(
-                f"sources.captions: {path} does not exist; write it, or set sources.captions to null"
-            )
+            raise ConfigError(f"sources.captions: {path} does not exist; write it, or set sources.captions to null")
         tree, error = _read_json(path)
         if error is None and not isinstance(tree, dict):
             error = f"{path}: must be an object of names and captions"

@@ -55,9 +55,7 @@ def resolve_root(project: Project, root: str) -> Path:
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(f"sources: '{root}' needs an installed package: run `pip install {name}`") from None
     media = set().union(*SUFFIXES.values())
-    folders = Counter(
-        PurePosixPath(file).parent for file in distribution.files or () if file.suffix.lower() in media
-    )
+    folders = Counter(PurePosixPath(file).parent for file in distribution.files or () if file.suffix.lower() in media)
     if not folders:
         raise ConfigError(f"sources: the package {name} holds no videos or images")
     return Path(str(distribution.locate_file(folders.most_common(1)[0][0]))).resolve()
@@ -80,9 +78,7 @@ def find_sources(project: Project, kind: Kind) -> list[Source]:
     if not found:
         raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}")
     captions = CaptionFile.of(project)
-    return [
-        _with_captions(project, source, captions) for source in sorted(found, key=lambda source: source.path)
-    ]
+    return [_with_captions(project, source, captions) for source in sorted(found, key=lambda source: source.path)]
 
 
 def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:

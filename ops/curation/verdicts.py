@@ -42,7 +42,5 @@ def demand_some_kept(rows: Sequence[Row], what: str, table: Path) -> None:
     for step, count in counts.most_common():
         example = next(row for row in rows if row["rejected_by"] == step)
         lines.append(f"  {step}: {count}, for example {example['path']}: {example['reason']}")
-    lines.append(
-        f"Every row with its reason is in {table}; change the rules under 'curation', or the sources."
-    )
+    lines.append(f"Every row with its reason is in {table}; change the rules under 'curation', or the sources.")
     raise NothingKept("\n".join(lines))

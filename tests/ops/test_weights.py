@@ -128,9 +128,7 @@ def test_kernels_become_torch_kernels() -> None:
     import torch
 
     random = np.random.default_rng(0)
-    layers = {
-        f"Conv_{i}": {"kernel": random.normal(size=(3, 2, 4, 5)), "bias": np.zeros(5)} for i in range(5)
-    }
+    layers = {f"Conv_{i}": {"kernel": random.normal(size=(3, 2, 4, 5)), "bias": np.zeros(5)} for i in range(5)}
     tensors = lpips_archive.to_torchvision({"AlexNet_0": layers}, "alexnet")
     image, kernel = random.normal(size=(3, 2, 4)), layers["Conv_0"]["kernel"]
     expected = np.einsum("hwi,hwio->o", image, kernel)

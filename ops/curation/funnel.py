@@ -1,0 +1,72 @@
+"""The pixel steps of curation in order, over one clip: measure, decide, go on only while the clip is in.
+
+This order is walked twice with different hands: by a worker that holds the decoded frames, and by whoever only wants
+to know which scores are still missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ops.config import Curation
+from ops.curation.clip import Clip, sampled_frames
+from ops.curation.crop_rule import crop_of
+from ops.curation.jump_cuts import find_cuts, length_reason, pieces
+from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
+
+
+class Measure(Protocol):
+    """Gives a step's raw score of a clip, from the store or by looking at it."""
+
+    def __call__(self, step: str, clip: Clip) -> Any: ...
+
+
+def walk(step: str, clip: Clip, rules: Curation, measure: Measure) -> None:
+    """Take a clip through `step` and every later pixel step, until a rule says that it is out."""
+    if step == "shots":
+        _from_slice(clip, rules, measure)
+    elif step == "text_crop":
+        _from_piece(clip, rules, measure)
+    else:
+        _from_clip(clip, rules, measure)
+
+
+def pieces_of(clip: Clip, distances: Sequence[float], rules: Curation) -> list[Clip]:
+    """The pieces of a slice between its jump cuts."""
+    sampled = sampled_frames(clip, rules.sampling.frames_per_second)
+    cuts = find_cuts(distances, rules.shots)
+    return [clip.part(*span) for span in pieces(clip.start, clip.end, sampled, cuts)]
+
+
+def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) -> float | None:
+    """The mean of the transitions that lie wholly inside a piece; None when it has none."""
+    inside = [
+        distance
+        for before, after, distance in zip(sampled, sampled[1:], distances, strict=False)
+        if clip.start <= before and after < clip.end
+    ]
+    return sum(inside) / len(inside) if inside else None
+
+
+def _from_slice(clip: Clip, rules: Curation, measure: Measure) -> None:
+    distances = measure("shots", clip)
+    sampled = sampled_frames(clip, rules.sampling.frames_per_second)
+    for piece in pieces_of(clip, distances, rules):
+        too_short = length_reason(piece.end - piece.start, rules.shots)
+        if not too_short and not motion_reason(mean_motion(piece, sampled, distances), rules.motion):
+            _from_piece(piece, rules, measure)
+
+
+def _from_piece(piece: Clip, rules: Curation, measure: Measure) -> None:
+    boxes = measure("text_crop", piece)
+    _from_clip(piece.cropped(crop_of(boxes, piece.width, piece.height, rules.text_crop)), rules, measure)
+
+
+def _from_clip(clip: Clip, rules: Curation, measure: Measure) -> None:
+    if aesthetics_reason(measure("aesthetics", clip), rules.aesthetics):
+        return
+    if technical_reason(measure("technical_quality", clip), rules.technical_quality):
+        return
+    if clip.crop is not None:
+        measure("motion_recheck", clip)

@@ -1,0 +1,56 @@
+"""How much a picture changes from one sampled frame to the next, as LPIPS distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ops.perceptual import Net, load_lpips
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FRAMES_AT_ONCE = 16
+
+
+class LpipsSeries:
+    """Distances of consecutive frames at a fixed short side, because LPIPS depends on size."""
+
+    def __init__(self, project: Project, net: Net, short_side: int) -> None:
+        self._model: Any = load_lpips(project, net)
+        self._short_side = short_side
+
+    def __call__(self, frames: Sequence[np.ndarray]) -> list[float]:
+        """n + 1 uint8 RGB frames [H, W, 3] of one size → n distances. Every frame's features are computed once."""
+        import torch
+
+        distances: list[float] = []
+        last: list[Tensor] = []
+        with torch.inference_mode():
+            for start in range(0, len(frames), FRAMES_AT_ONCE):
+                features = self._features(frames[start : start + FRAMES_AT_ONCE])
+                if last:
+                    features = [torch.cat([before[-1:], now]) for before, now in zip(last, features, strict=True)]
+                distances += self._between(features)
+                last = features
+        return [round(distance, 6) for distance in distances]
+
+    def _features(self, frames: Sequence[np.ndarray]) -> list[Tensor]:
+        import lpips
+        import torch
+
+        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
+        scale = self._short_side / min(pictures.shape[-2:])
+        size = [max(self._short_side, round(side * scale)) for side in pictures.shape[-2:]]
+        pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+        layers = self._model.net(self._model.scaling_layer(pictures / 127.5 - 1))
+        return [lpips.normalize_tensor(layer) for layer in layers]
+
+    def _between(self, features: list[Tensor]) -> list[float]:
+        total: Tensor | float = 0.0
+        for layer, head in zip(features, self._model.lins, strict=True):
+            total = total + head((layer[1:] - layer[:-1]) ** 2).mean(dim=(1, 2, 3))
+        return total.tolist()  # type: ignore[union-attr]

@@ -1,0 +1,117 @@
+"""Decode once: one pass over a source gives every missing score of its clips, and of all steps that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ops.config import Curation
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.frames import UndecodableVideo, frames_at
+from ops.curation.funnel import walk
+from ops.curation.scorers import build, identity
+from ops.curation.scores import Score
+from ops.runtime.files import digest
+from ops.runtime.project import Project
+
+Frames = dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SourceTask:
+    """Clips of one source that need scores from `step` on; `known` holds what was measured before."""
+
+    project: Project
+    curation: Curation
+    step: str
+    file: Path
+    clips: tuple[Clip, ...]
+    known: dict[str, Any] = field(hash=False)
+
+
+def score_key(step: str, clip: Clip, curation: Curation) -> str:
+    """The same key means the same pixels measured in the same way."""
+    crop = None if clip.crop is None else list(clip.crop)
+    return digest([identity(step, curation), clip.sha256, clip.start, clip.end, crop])
+
+
+def score_source(task: SourceTask) -> list[Score]:
+    """Decode the source once and measure what is missing.
+
+    Raises:
+        UndecodableVideo: the file has changed since it was looked at first.
+    """
+    new: list[Score] = []
+    for clip, frames in _clips_with_frames(task):
+        walk(task.step, clip, task.curation, _Measuring(task, frames, new))
+    return new
+
+
+def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames]]:
+    """Each clip with its sampled frames, as soon as the decoder has passed its end; then they are let go."""
+    rate, short_side = task.curation.sampling.frames_per_second, task.curation.sampling.short_side
+    waiting = sorted(task.clips, key=lambda clip: (clip.end, clip.start))
+    wanted = {clip: sampled_frames(clip, rate) for clip in waiting}
+    held: Frames = {}
+    for index, frame in frames_at(task.file, (index for each in wanted.values() for index in each), short_side):
+        held[index] = frame
+        while waiting and (not wanted[waiting[0]] or index >= wanted[waiting[0]][-1]):
+            clip = waiting.pop(0)
+            yield clip, {index: held[index] for index in wanted[clip]}
+            oldest = min((clip.start for clip in waiting), default=index + 1)
+            held = {index: frame for index, frame in held.items() if index >= oldest}
+    if waiting:
+        raise UndecodableVideo(f"frames of {len(waiting)} clips are missing; run raw_videos again")
+
+
+class _Measuring:
+    """Looks a score up among the known ones, or measures it on the frames in hand."""
+
+    def __init__(self, task: SourceTask, frames: Frames, new: list[Score]) -> None:
+        self._task, self._frames, self._new = task, frames, new
+
+    def __call__(self, step: str, clip: Clip) -> Any:
+        key = score_key(step, clip, self._task.curation)
+        if key not in self._task.known:
+            value = self._measure(step, clip)
+            self._task.known[key] = value
+            self._new.append(Score(key, clip.sha256, step, value))
+        return self._task.known[key]
+
+    def _measure(self, step: str, clip: Clip) -> Any:
+        curation = self._task.curation
+        chosen = frames_of_step(step, clip, curation)
+        pictures = [_cut_out(self._frames[index], clip) for index in chosen]
+        value = build(self._task.project, curation, step)(pictures)
+        if step == "text_crop":
+            return [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
+        return [float(each) for each in value] if isinstance(value, list) else round(float(value), 6)
+
+
+def frames_of_step(step: str, clip: Clip, curation: Curation) -> list[int]:
+    """Which of the sampled frames a step looks at."""
+    rate = curation.sampling.frames_per_second
+    sampled = sampled_frames(clip, rate)
+    if step == "text_crop":
+        return sampled[:: max(1, round(rate / curation.text_crop.frames_per_second))]
+    if step in ("aesthetics", "technical_quality"):
+        return spread(sampled, getattr(curation, step).frames)
+    return sampled
+
+
+def _cut_out(frame: np.ndarray, clip: Clip) -> np.ndarray:
+    """The cropped part of a frame that may have been reduced while decoding."""
+    if clip.crop is None:
+        return frame
+    x0, x1, y0, y1 = clip.crop
+    across, down = frame.shape[1] / clip.width, frame.shape[0] / clip.height
+    return frame[round(y0 * down) : round(y1 * down), round(x0 * across) : round(x1 * across)]
+
+
+def _at_full_size(boxes: Sequence[Sequence[int]], picture: np.ndarray, clip: Clip) -> list[list[int]]:
+    across, down = clip.width / picture.shape[1], clip.height / picture.shape[0]
+    return [[round(x0 * across), round(x1 * across), round(y0 * down), round(y1 * down)] for x0, x1, y0, y1 in boxes]

@@ -1,0 +1,45 @@
+"""Jump cuts: every slice falls apart where its LPIPS series jumps; pieces of the wrong length are out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.config import Curation
+from ops.curation.clip import Clip, sampled_frames
+from ops.curation.funnel import pieces_of
+from ops.curation.jump_cuts import length_reason
+from ops.curation.scorers import as_column, identity
+from ops.curation.scoring import scores_of
+from ops.curation.tables import SHOTS
+from ops.curation.verdicts import judged
+from ops.data import tables
+from ops.data.tables import Row, kept
+from ops.runtime.parallel import Failure
+from ops.runtime.project import Project
+
+
+def shots(project: Project) -> None:
+    """Write `shots`: the pieces of every slice, with the slice's series of distances."""
+    curation = project.settings.curation
+    slices = tables.read(project.table("clips"))
+    scores = scores_of(project, "shots", kept(slices))
+    rows: list[Row] = []
+    for row in slices:
+        rows += _pieces(row, scores[row["clip_id"]], curation) if row["clip_id"] in scores else [row]
+    tables.write(project.table("shots"), rows, SHOTS)
+
+
+def _pieces(row: Row, distances: list[float] | Failure, curation: Curation) -> list[Row]:
+    if isinstance(distances, Failure):
+        return [judged(row, "shots", distances.reason, parent=row["clip_id"])]
+    whole = Clip.of(row)
+    series: dict[str, Any] = {
+        "parent": row["clip_id"],
+        "sampled_frames": sampled_frames(whole, curation.sampling.frames_per_second),
+        "cut_distances": distances,
+        "shots_scorer": as_column(identity("shots", curation)),
+    }
+    return [
+        judged(row, "shots", length_reason(piece.end - piece.start, curation.shots), **series, **piece.columns())
+        for piece in pieces_of(whole, distances, curation)
+    ]
