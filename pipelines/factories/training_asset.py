@@ -1,6 +1,7 @@
 """Assets that train: checks re-read, then a program that DeepSpeed runs, then an artifact."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -9,7 +10,7 @@ from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
 from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.resources.project import ProjectResource
-from pipelines.resources.training_process import Launch, TrainingProcess
+from pipelines.resources.training_process import TrainingProcess
 
 
 def training_asset(
@@ -17,7 +18,7 @@ def training_asset(
     *,
     group: str,
     deps: Sequence[str],
-    train: Callable[[Project, Launch], Artifact],
+    train: Callable[[Project, Any], Artifact],
     description: str,
 ) -> dg.AssetsDefinition:
     @dg.asset(

@@ -1,13 +1,13 @@
 """Starting training programs so that their words arrive in Dagster while they run."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ops.training.launch import Command, run
-from pipelines.lineage_run import PIPELINE_RUN_TAG
-
-Launch = Callable[[Command], None]
+if TYPE_CHECKING:
+    from ops.training.launch import Command
 
 
 class TrainingProcess(dg.ConfigurableResource):
@@ -16,16 +16,17 @@ class TrainingProcess(dg.ConfigurableResource):
     The process itself (its group, log files, heartbeat and end) is the business of `ops.training.launch`.
     """
 
-    def launcher(self, context: dg.AssetExecutionContext) -> Launch:
+    def launcher(self, context: dg.AssetExecutionContext) -> "Callable[[Command], None]":
         """A launch function for `ops.training`; it opens its session only when something is launched."""
+        from ops.training import launch
 
-        def start(command: Command) -> None:
+        def start(command: "Command") -> None:
             with dg.open_pipes_session(
                 context=context,
                 context_injector=dg.PipesTempFileContextInjector(),
                 message_reader=dg.PipesTempFileMessageReader(),
-                extras={"pipeline_run": context.run.tags.get(PIPELINE_RUN_TAG, context.run_id)},
             ) as session:
-                run(command.with_environment(session.get_bootstrap_env_vars()))
+                environment = {**command.environment, **session.get_bootstrap_env_vars()}
+                launch.run(replace(command, environment=environment))
 
         return start

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import dagster as dg
 
@@ -12,12 +13,11 @@ from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
-from pipelines.resources.training_process import Launch
 
 INPUTS = ["latents", "text_embeddings"]
 
 
-def _train(stage: Stage) -> Callable[[Project, Launch], Artifact]:
+def _train(stage: Stage) -> Callable[[Project, Any], Artifact]:
     return lambda project, launch: function("ops.training.assets:train_stage")(project, stage.name, launch)
 
 

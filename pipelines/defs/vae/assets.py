@@ -1,5 +1,7 @@
 """The video VAE, how well it reconstructs, and the latents that it makes of the training set."""
 
+from typing import Any
+
 import dagster as dg
 
 from ops.runtime.artifacts import Artifact
@@ -8,10 +10,9 @@ from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
-from pipelines.resources.training_process import Launch
 
 
-def _train(project: Project, launch: Launch) -> Artifact:
+def _train(project: Project, launch: Any) -> Artifact:
     return function("ops.training.assets:train_vae")(project, launch)
 
 
