@@ -1,0 +1,95 @@
+"""What the documents promise exists: settings, presets, selections, links, tables and their columns."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from ops import config
+from ops.config import Settings
+from ops.runtime.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SECTIONS = frozenset(Settings.model_fields)
+
+
+def fences(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def named_settings(text: str) -> list[str]:
+    """`section.key` in backticks, with or without `=value`, where the first word is a section of the recipe."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([a-z_0-9]+(?:\.[a-z_0-9]+)+)(?:=[^`]*)?`", prose)
+    return [key for key in inline if key.split(".")[0] in SECTIONS and not (ROOT / key).exists()]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of every `soraflow` command in a sh block; a backslash joins lines."""
+    for block in fences(text, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "soraflow":
+                yield words
+
+
+def options(words: list[str], name: str) -> list[str]:
+    return [value for option, value in zip(words, words[1:], strict=False) if option == name]
+
+
+def exists(model: type[BaseModel], key: str) -> bool:
+    head, _, rest = key.partition(".")
+    field = model.model_fields.get(head)
+    if field is None or not rest:
+        return field is not None
+    inner: Any = field.annotation
+    return isinstance(inner, type) and issubclass(inner, BaseModel) and exists(inner, rest)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_that_a_document_names_exists(document: Path) -> None:
+    assert [key for key in named_settings(document.read_text()) if not exists(Settings, key)] == []
+
+
+def test_settings_are_found_in_prose() -> None:
+    assert named_settings("`launch.nodes` `launch.nods=3` `dagster.yaml` `x`") == [
+        "launch.nodes",
+        "launch.nods",
+    ]
+    assert exists(Settings, "curation.shots.candidate_z")
+    assert not exists(Settings, "launch.nods")
+    assert not exists(Settings, "launch.nodes.more")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_documented_run_has_valid_settings_and_selection(document: Path, project: Project) -> None:
+    from pipelines.lineage_run import selected
+
+    for words in commands(document.read_text()):
+        if words[1] != "run":
+            continue
+        (project.root / "params.yaml").write_text("preset: tiny\n")
+        preset, assignments = options(words, "--preset"), options(words, "--set")
+        config.change(project.root, preset[0] if preset else None, assignments)
+        for selection in options(words, "--select"):
+            assert selected(selection)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_yaml_examples_parse(document: Path) -> None:
+    for block in fences(document.read_text(), "yaml"):
+        assert isinstance(yaml.safe_load(block), dict)
