@@ -97,17 +97,18 @@ def generate(
 
     chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    generation.generate(Project.find(), prompt, output, checkpoint, seed, overrides, console)
+    generation.generate(_with_environment(), prompt, output, checkpoint, seed, overrides, console)
 
 
 @app.command()
 def trace(
     version: Annotated[str, typer.Argument(help="A model version such as 3, or an alias such as champion.")],
+    settings: Annotated[bool, typer.Option("--settings", help="Show the whole configuration, too.")] = False,
 ) -> None:
     """What made this model: stages, runs, dataset versions, clips, sources, commit, configuration."""
     from pipelines.terminal import lineage
 
-    lineage.show(Project.find(), version, console)
+    lineage.show(_with_environment(), version, console, settings)
 
 
 @app.command()

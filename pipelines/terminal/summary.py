@@ -104,7 +104,7 @@ def _checkpoints(scores: Artifact) -> Iterator[RenderableType]:
     metrics = scores.results["metrics"]
     table = _table(f"Checkpoints of {scores.results['stage']}", "step", *metrics, "")
     for row in scores.results["checkpoints"]:
-        cells = ["–" if row[name] is None else f"{row[name]:.4g}" for name in metrics]
+        cells = ["none" if row[name] is None else f"{row[name]:.4g}" for name in metrics]
         chosen = "[green]chosen[/]" if row["step"] == scores.results["best_step"] else ""
         table.add_row(f"{row['step']:,}", *cells, chosen)
     yield table
@@ -128,7 +128,8 @@ def _champion(project: Project) -> Iterator[RenderableType]:
     if champion:
         found = champion.results
         yield Panel(
-            f"[bold]{found['registered_model']}[/] version [bold]{found['version']}[/] is {found['alias']}\n{found['decision']}",
+            f"[bold]{found['registered_model']}[/] version [bold]{found['version']}[/] is {found['alias']}\n"
+            f"{found['decision']}",
             title="Release",
             title_align="left",
             expand=False,
