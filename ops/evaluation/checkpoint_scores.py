@@ -40,8 +40,9 @@ class NoBestCheckpoint(ValueError):
 def score(project: Project) -> Artifact:
     """Gather every score of the sampled checkpoints, choose the best by `release.metric`, tell MLflow.
 
-    Results: `metric`, `best_step`, `checkpoints` [{step, logged_model, scores {metric: value}}], `protocols`
-    {metric: protocol}, `reasons` {metric: why it has no value}. Files: scores.parquet, scores.png.
+    Results: `stage`, `metric`, `best_step`, `metrics` (those with a value), `checkpoints` [{step, logged_model, and
+    the value of each metric}], `scores` (all of the best one, with reasons and protocols), `protocols` {metric: id}.
+    Files: scores.parquet, scores.png.
     """
     vbench, samples, denoiser = _upstream(project)
     settings = {"metric": project.settings.release.metric, "tracking": project.tracking_uri}
@@ -52,6 +53,7 @@ def score(project: Project) -> Artifact:
     metric = project.settings.release.metric
     best = best_step(scores, metric)
     kept = {checkpoint["step"]: checkpoint for checkpoint in checkpoints(denoiser)}
+    measured = [each.metric for each in scores[best] if each.value is not None]
     log_scores(work, denoiser, {step: kept[step]["logged_model"] for step in scores}, scores)
     rows = [_row(step, each) for step, all_of in scores.items() for each in all_of]
     tables.write(work.folder / "scores.parquet", rows, TABLE)
@@ -59,18 +61,16 @@ def score(project: Project) -> Artifact:
     return work.finish(
         version=digest([metric, best, rows]),
         results={
+            "stage": denoiser.asset,
             "metric": metric,
+            "metrics": measured,
             "best_step": best,
             "checkpoints": [
-                {
-                    "step": step,
-                    "logged_model": kept[step]["logged_model"],
-                    "scores": {each.metric: each.value for each in all_of if each.value is not None},
-                }
+                {"step": step, "logged_model": kept[step]["logged_model"], **_values(all_of, measured)}
                 for step, all_of in scores.items()
             ],
-            "protocols": {each.metric: each.protocol.as_json() for each in scores[best]},
-            "reasons": {each.metric: each.reason for each in scores[best] if each.reason},
+            "scores": [each.as_json() for each in scores[best]],
+            "protocols": {each.metric: each.protocol.id for each in scores[best] if each.metric in measured},
         },
     )
 
@@ -79,7 +79,7 @@ def scores_of(project: Project, denoiser: Artifact, vbench: Artifact, step: int)
     """The held-out loss of a checkpoint, and its sixteen dimensions."""
     kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
     loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(project, denoiser), higher_is_better=False)
-    protocol = Protocol.of_json(vbench.results["protocol"])
+    protocol = Protocol.of_json(vbench.results["protocol_terms"])
     rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
     dimensions = [
         Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"])
@@ -126,6 +126,11 @@ def _row(step: int, score: Score) -> Row:
         "reason": score.reason,
         "protocol": score.protocol.id,
     }
+
+
+def _values(scores: list[Score], metrics: list[str]) -> dict[str, float | None]:
+    values = {each.metric: each.value for each in scores}
+    return {metric: values[metric] for metric in metrics}
 
 
 def _plot(path: Path, scores: dict[int, list[Score]], best: int) -> None:

@@ -68,6 +68,13 @@ class Score:
     higher_is_better: bool
     reason: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "protocol": self.protocol.as_json()}
+
+    @classmethod
+    def of_json(cls, value: dict[str, Any]) -> Score:
+        return cls(**{**value, "protocol": Protocol.of_json(value["protocol"])})
+
     def loss_against(self, other: Score) -> float:
         """How much worse this is than `other`, relative to it: 0.1 is ten per cent worse, negative is better.
 

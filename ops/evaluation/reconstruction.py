@@ -49,7 +49,8 @@ def evaluate(project: Project) -> Artifact:
     """Score the VAE's best checkpoint on each held-out item.
 
     Results: `metrics` {kind: {metric: mean, low, high, count}} with kinds `all`, `video` and `image`, `items`,
-    `failed` (listed, never replaced), `capped_frames`, `protocol`. Files: items.parquet, reconstructions.png.
+    `failed` (listed, never replaced), `capped_frames`, `protocol` (its id), `protocol_terms`. Files: items.parquet,
+    reconstructions.png.
     """
     from ops.data.dvc import version
     from ops.weights import ensure
@@ -145,7 +146,8 @@ def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]
             "items": len(measured),
             "failed": [row["item_id"] for row in items if "reason" in row],
             "capped_frames": sum(row["capped_frames"] for row in measured),
-            "protocol": protocol.as_json(),
+            "protocol": protocol.id,
+            "protocol_terms": protocol.as_json(),
         },
     )
 

@@ -50,8 +50,8 @@ class Planned:
 def make_samples(project: Project) -> Artifact:
     """Sample the newest kept checkpoints of the last stage and its best one; finished files are not made again.
 
-    Results: `steps`, `videos`, `protocol`, `notes`. Files: step_*/*.mp4 with their settings, manifest.parquet,
-    contact_sheet.png.
+    Results: `steps`, `best_step` (of the training), `videos`, `protocol` (its id), `protocol_terms`, `notes`.
+    Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png.
     """
     from ops.sampling.mp4 import codec
 
@@ -72,7 +72,14 @@ def make_samples(project: Project) -> Artifact:
     write_contact_sheet(work.folder / "contact_sheet.png", work.folder, manifest)
     return work.finish(
         version=digest([protocol.id, [(row["file"], row["sha256"]) for row in manifest]]),
-        results={"steps": steps, "videos": len(manifest), "protocol": protocol.as_json(), "notes": notes},
+        results={
+            "steps": steps,
+            "best_step": denoiser.results["best_step"],
+            "videos": len(manifest),
+            "protocol": protocol.id,
+            "protocol_terms": protocol.as_json(),
+            "notes": notes,
+        },
     )
 
 

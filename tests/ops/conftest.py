@@ -56,7 +56,7 @@ class World:
 
     def train_denoiser(self, stage: str, losses: dict[int, float], before: Artifact | None, seed: int = 0) -> Artifact:
         """A finished stage whose checkpoints have these held-out losses."""
-        from mlflow.tracking import MlflowClient
+        import mlflow
 
         from ops.runtime.artifacts import current
         from ops.training.mlflow_run import connect
@@ -65,10 +65,10 @@ class World:
         if before is not None:
             inputs[before.asset] = before.version
         work = Work(self.project, f"denoiser_{stage}", inputs, {"seed": seed, "losses": [*losses.values()]})
-        client: MlflowClient = connect(self.project)
+        client = connect(self.project)
         run_id = self._run(client, work)
-        kept = [self._checkpoint(client, work, run_id, step, loss, seed) for step, loss in sorted(losses.items())]
-        client.set_terminated(run_id, "FINISHED")
+        with mlflow.start_run(run_id=run_id):
+            kept = [self._checkpoint(work, run_id, step, loss, seed) for step, loss in sorted(losses.items())]
         best = min(losses, key=losses.__getitem__)
         results: dict[str, Any] = {"metric": "held_out_loss", "first": 1.0, "last": kept[-1]["metric"]}
         results |= {"best": losses[best], "best_step": best, "steps": max(losses), "seconds": 1.0}
@@ -88,7 +88,7 @@ class World:
         tags = {"git.commit": "c" * 40, "git.dirty": "false", "soraflow.asset": work.asset}
         return client.create_run(experiment, run_name=work.asset, tags=tags).info.run_id
 
-    def _checkpoint(self, client: Any, work: Work, run_id: str, step: int, loss: float, seed: int) -> dict[str, Any]:
+    def _checkpoint(self, work: Work, run_id: str, step: int, loss: float, seed: int) -> dict[str, Any]:
         import mlflow
 
         folder = f"checkpoints/step_{step:06d}"

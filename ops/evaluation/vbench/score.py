@@ -43,9 +43,10 @@ SCORES = pa.schema(
 def score(project: Project) -> Artifact:
     """Score the current samples.
 
-    Results: `scores` (one row for each checkpoint and dimension: `score` or `reason`), `totals` {step: quality,
-    semantic, total} for checkpoints with all dimensions, `totals_reason` otherwise, `protocol`. Files:
-    videos.parquet, scores.parquet.
+    Results: `scores` (one row for each checkpoint and dimension: `score` or `reason`), `dimensions` (those of the
+    checkpoint with the best training metric), `totals` {step: quality, semantic, total} for checkpoints with all
+    dimensions, `totals_reason` otherwise, `protocol` (its id), `protocol_terms`. Files: videos.parquet,
+    scores.parquet.
     """
     samples = current(project, "samples")
     unavailable = {dimension.name: reason_without_score(project, dimension) for dimension in DIMENSIONS}
@@ -53,7 +54,7 @@ def score(project: Project) -> Artifact:
         project,
         ASSET,
         inputs={"samples": samples.version},
-        settings={"protocol": samples.results["protocol"]["id"], "unavailable": unavailable},
+        settings={"protocol": samples.results["protocol"], "unavailable": unavailable},
     )
     if done := work.finished():
         return done
@@ -66,8 +67,14 @@ def score(project: Project) -> Artifact:
     tables.write(work.folder / "videos.parquet", videos, VIDEOS)
     tables.write(work.folder / "scores.parquet", rows, SCORES)
     return work.finish(
-        version=digest([samples.results["protocol"]["id"], rows]),
-        results={"scores": rows, "protocol": samples.results["protocol"], **_totals(rows)},
+        version=digest([samples.results["protocol"], rows]),
+        results={
+            "scores": rows,
+            "dimensions": [row for row in rows if row["step"] == samples.results["best_step"]],
+            "protocol": samples.results["protocol"],
+            "protocol_terms": samples.results["protocol_terms"],
+            **_totals(rows),
+        },
     )
 
 

@@ -1,0 +1,206 @@
+"""What made a model: every artifact and dataset upstream of a released version, written down when it was released."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ops.data import tables
+from ops.runtime.artifacts import Artifact, find
+from ops.runtime.files import write_json
+from ops.runtime.project import Project
+
+FILE = "lineage.json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An asset at one version, and what it was made from. A dataset step has a DVC hash and no inputs here."""
+
+    asset: str
+    version: str
+    kind: str
+    """`artifact`, `dataset`, or `lost` when its folder is no longer there."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Made, ...] = ()
+
+    @classmethod
+    def of_json(cls, value: dict[str, Any]) -> Made:
+        return cls(**{**value, "inputs": tuple(cls.of_json(each) for each in value["inputs"])})
+
+    def walk(self) -> list[Made]:
+        """This and everything upstream, each asset once, upstream first."""
+        found = {each.asset: each for part in self.inputs for each in part.walk()}
+        return [*found.values(), self]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training on the way: its figures, its MLflow run and the commit that it ran from."""
+
+    asset: str
+    steps: int
+    metric: str
+    first: float
+    last: float
+    best: float
+    best_step: int
+    seconds: float
+    mlflow_run_id: str | None
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that the dataset was cut from."""
+
+    root: str
+    path: str
+    sha256: str
+    kind: str
+    items: int
+    """Clips (or images) of it in the training set."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The whole answer to "what made this model?"."""
+
+    root: Made
+    trainings: tuple[Training, ...]
+    datasets: dict[str, str]
+    """Dataset step → DVC hash, as the lock named them at release."""
+    dataset_note: str | None
+    clips: int
+    images: int
+    samples: dict[str, int]
+    """Split → samples."""
+    sources: tuple[Source, ...]
+    commit: str
+    changed: str
+    """'true' when tracked files differed from the commit."""
+    settings: dict[str, Any]
+
+    def write(self, folder: Path) -> Path:
+        write_json(folder / FILE, asdict(self))
+        return folder / FILE
+
+    @classmethod
+    def read(cls, path: Path) -> Trace:
+        value = json.loads(path.read_text())
+        return cls(
+            **{
+                **value,
+                "root": Made.of_json(value["root"]),
+                "trainings": tuple(Training(**each) for each in value["trainings"]),
+                "sources": tuple(Source(**each) for each in value["sources"]),
+            }
+        )
+
+
+def trace(project: Project, version: str | int) -> Trace:
+    """The trace of a released version, by number or alias, from its folder or else from MLflow.
+
+    Raises:
+        UnknownVersion: there is no such version.
+    """
+    from ops.release.registry import Registry
+
+    registry = Registry(project)
+    found = registry.version(version)
+    path = project.root / found.folder / FILE
+    if not path.is_file():
+        path = registry.download(found, FILE)
+    return Trace.read(path)
+
+
+def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace:
+    """Walk everything upstream of a model that is about to be released."""
+    from ops.training.source_code import git_state
+
+    dvc = _locked(project)
+    upstream = tuple(
+        _made(project, name, artifact.version, dvc)
+        for name, artifact in ((scores.asset, scores), (evaluation.asset, evaluation))
+    )
+    root = Made("champion", "", "artifact", {}, upstream)
+    nodes = root.walk()
+    trained_on = {node.version for node in nodes if node.asset == "training_set"}
+    known = trained_on == {dvc.get("training_set")}
+    counts = _counts(project) if known else {"clips": 0, "images": 0, "samples": {}, "sources": ()}
+    state = git_state(project.root)
+    return Trace(
+        root=root,
+        trainings=tuple(_training(node) for node in nodes if "best_step" in node.facts and "steps" in node.facts),
+        datasets=dvc if known else {"training_set": ", ".join(sorted(trained_on))},
+        dataset_note=None if known else "the dataset has changed since the training, so only its version is known",
+        **counts,
+        commit=state["git.commit"],
+        changed=state["git.dirty"],
+        settings=project.settings.model_dump(mode="json"),
+    )
+
+
+def _made(project: Project, asset: str, version: str, dvc: dict[str, str]) -> Made:
+    from ops.steps import STEPS
+
+    if asset in STEPS:
+        inputs = STEPS[asset].inputs if dvc.get(asset) == version else ()
+        return Made(
+            asset, version, "dataset", {}, tuple(_made(project, each, dvc[each], dvc) for each in inputs if each in dvc)
+        )
+    artifact = find(project, asset, version)
+    if artifact is None:
+        return Made(asset, version, "lost")
+    inputs = tuple(_made(project, name, each, dvc) for name, each in artifact.inputs.items())
+    return Made(asset, version, "artifact", _facts(artifact), inputs)
+
+
+def _facts(artifact: Artifact) -> dict[str, Any]:
+    """The artifact's plain results: numbers and names, not tables."""
+    plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
+    commit = _commit_of(artifact)
+    return {**plain, "fingerprint": artifact.fingerprint, **({"commit": commit} if commit else {})}
+
+
+def _commit_of(artifact: Artifact) -> str | None:
+    run_id = artifact.results.get("mlflow_run_id")
+    if not run_id:
+        return None
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        tags = MlflowClient().get_run(run_id).data.tags
+    except MlflowException:  # the run was deleted in MLflow; the trace goes on without its commit
+        return None
+    return tags.get("git.commit")
+
+
+def _training(node: Made) -> Training:
+    names = ("steps", "metric", "first", "last", "best", "best_step", "seconds", "mlflow_run_id", "commit")
+    return Training(node.asset, **{name: node.facts.get(name) for name in names})
+
+
+def _locked(project: Project) -> dict[str, str]:
+    """Step → DVC hash of its output."""
+    path = project.root / "dvc.lock"
+    stages = yaml.safe_load(path.read_text())["stages"] if path.is_file() else {}
+    return {name: stage["outs"][0]["md5"] for name, stage in stages.items() if stage.get("outs")}
+
+
+def _counts(project: Project) -> dict[str, Any]:
+    samples = tables.read(project.data / "training_set" / "samples.parquet")
+    items = {(row["root"], row["path"], row["sha256"], row["kind"], row["item_id"]) for row in samples}
+    sources = Counter(item[:4] for item in items)
+    return {
+        "clips": sum(item[3] == "video" for item in items),
+        "images": sum(item[3] == "image" for item in items),
+        "samples": dict(Counter(row["split"] for row in samples)),
+        "sources": tuple(Source(*source, items=count) for source, count in sorted(sources.items())),
+    }
