@@ -11,8 +11,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from ops.config import merge
 from ops.curation import tables as schemas
 from ops.data import tables
 from ops.runtime.files import sha256
@@ -20,6 +22,26 @@ from ops.runtime.project import Project
 
 ROOT = Path(__file__).parents[3]
 FPS = 16
+PINNED: dict[str, Any] = {
+    "curation": {
+        "shots": {"min_frames": 32, "max_frames": 512},
+        "motion": {"minimum": 0.001, "maximum": 0.3},
+        "text_crop": {"max_share": 0.2},
+        "aesthetics": {"scorer": "colourfulness", "minimum": 12.0},
+        "technical_quality": {"scorer": "niqe", "threshold": 9.0},
+    },
+    "dataset": {
+        "num_frames": 17,
+        "min_frames": 9,
+        "fps": 8,
+        "max_area": 4096,
+        "ratios": ["1:1", "3:4", "4:3"],
+        "windows_per_clip": 4,
+        "held_out_share": 0.25,
+        "max_dropped_share": 0.5,
+    },
+}
+"""What these tests count on, whatever becomes of the preset."""
 
 
 def picture(index: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -46,7 +68,7 @@ def bare(tmp_path: Path) -> Project:
     """An empty project of preset `tiny`."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "configs", root / "configs")
-    (root / "params.yaml").write_text("preset: tiny\n")
+    (root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **PINNED}))
     return Project(root)
 
 
@@ -149,7 +171,8 @@ def set_params(bare: Project) -> Callable[[str], Project]:
     """Write overrides and get the project that reads them."""
 
     def write(overrides: str) -> Project:
-        (bare.root / "params.yaml").write_text(f"preset: tiny\n{overrides}\n")
+        tree = merge({"preset": "tiny", **PINNED}, yaml.safe_load(overrides))
+        (bare.root / "params.yaml").write_text(yaml.safe_dump(tree))
         return Project(bare.root)
 
     return write

@@ -1,0 +1,237 @@
+"""The suites: for each kind of data, a table of what is checked and the expectations of it.
+
+Rules over several tables become columns of that table first, so that a failure can name its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops.config import PIXELS_PER_TOKEN, Settings
+from ops.data import tables
+from ops.data.caption_text import MAX_CHARACTERS, OPENINGS
+from ops.data.samples import training_samples
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`frame` gathers the rows, `expectations` says what must hold, `id` names a row, `measured` is summarised."""
+
+    id: str
+    frame: Callable[[Project], pd.DataFrame]
+    expectations: Callable[[Settings], list[Any]]
+    measured: tuple[str, ...]
+
+
+def _clips_frame(project: Project) -> pd.DataFrame:
+    """Kept clips, with the decoded frames of their source and the share of the picture that the crop leaves."""
+    decoded = {row["source_id"]: row["frames"] for row in tables.read(project.table("raw_videos"))}
+    rows = tables.kept(tables.read(project.table("curated_clips")))
+    for row in rows:
+        x0, x1, y0, y1 = row["crop"] or (0, row["width"], 0, row["height"])
+        row["source_frames"] = decoded.get(row["source_id"], 0)
+        row["frames"] = row["end_frame"] - row["start_frame"]
+        row["crop_is_inside"] = 0 <= x0 < x1 <= row["width"] and 0 <= y0 < y1 <= row["height"]
+        row["crop_share"] = min((x1 - x0) / row["width"], (y1 - y0) / row["height"])
+    derived = ("source_frames", "frames", "crop_is_inside", "crop_share")
+    return _frame(rows, project.table("curated_clips"), derived)
+
+
+def _clips_expectations(settings: Settings) -> list[Any]:
+    import great_expectations.expectations as gxe
+
+    rules, motion = settings.curation, settings.curation.motion
+    kept = rules.technical_quality
+    limit = {"max_value": kept.threshold} if kept.scorer == "niqe" else {"min_value": kept.threshold}
+    # two sides may each lose max_share, and sizes are whole pixels
+    smallest = 1 - 2 * rules.text_crop.max_share - 0.02
+    return [
+        *_identified("clip_id"),
+        _between("start_frame", "the first frame is not before the source's", min_value=0),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A="source_frames",
+            column_B="end_frame",
+            or_equal=True,
+            notes="the clip ends within its source",
+        ),
+        _between(
+            "frames",
+            "the length lies within curation.shots",
+            min_value=rules.shots.min_frames,
+            max_value=rules.shots.max_frames,
+        ),
+        _true("crop_is_inside", "the crop lies inside the picture"),
+        _between("crop_share", "the crop leaves what curation.text_crop allows", min_value=smallest),
+        _between("motion", "motion is within its limits", min_value=motion.minimum, max_value=motion.maximum),
+        _between(
+            "motion_cropped", "motion after cropping, too", min_value=motion.minimum, max_value=motion.maximum
+        ),
+        _between("aesthetic", "the aesthetic score is high enough", min_value=rules.aesthetics.minimum),
+        _between("technical", "the technical score is good enough", **limit),
+        *(_there(column) for column in ("motion", "motion_cropped", "aesthetic", "technical")),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"
+        ),
+        gxe.ExpectColumnValuesToNotMatchRegex(
+            column="path", regex=r"^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)", notes="paths stay below their root"
+        ),
+    ]
+
+
+def _captions_frame(project: Project) -> pd.DataFrame:
+    """One row a curated item, whether or not `captions` has one for it."""
+    written = {row["item_id"]: row for row in tables.read(project.table("captions"))}
+    rows = []
+    for item_id in _curated_items(project):
+        row = written.get(item_id, {"item_id": item_id})
+        rows.append({**row, "has_row": item_id in written, "is_kept": bool(row.get("caption"))})
+    for row in rows:
+        row["characters"] = len(row["caption"]) if row.get("caption") else None
+        row["reasoned"] = row["is_kept"] == (row.get("rejected_by") is None)
+    derived = ("has_row", "is_kept", "characters", "reasoned")
+    return _frame(rows, project.table("captions"), derived)
+
+
+def _captions_expectations(settings: Settings) -> list[Any]:
+    import great_expectations.expectations as gxe
+
+    openings = "|".join(opening.rstrip() for opening in OPENINGS)
+    return [
+        *_identified("item_id"),
+        _true("has_row", "every curated item has a row"),
+        _true("reasoned", "a row has a caption or the reason why not"),
+        gxe.ExpectColumnMeanToBeBetween(
+            column="is_kept",
+            min_value=1 - settings.dataset.max_dropped_share,
+            notes="as many items have captions as dataset.max_dropped_share asks for",
+        ),
+        _between(
+            "characters", "captions are neither empty nor too long", min_value=1, max_value=MAX_CHARACTERS
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="caption", regex=r"^\S[^\x00-\x1f\x7f]*$", notes="captions are one clean line"
+        ),
+        gxe.ExpectColumnValuesToNotMatchRegex(
+            column="caption", regex=rf"^(?:{openings}) ", notes="captions begin with the content"
+        ),
+    ]
+
+
+def _training_frame(project: Project) -> pd.DataFrame:
+    """Samples, with the decoded frames of their source and what is known of their item."""
+    decoded = {row["source_id"]: row["frames"] for row in tables.read(project.table("raw_videos"))}
+    items = set(_curated_items(project))
+    rows: list[dict[str, Any]] = [dict(sample) for sample in training_samples(project)]
+    splits: dict[str, set[str]] = {}
+    for row in rows:
+        splits.setdefault(row["sha256"], set()).add(row["split"])
+    for row in rows:
+        indices = row["frame_indices"]
+        row["splits_of_source"] = len(splits[row["sha256"]])
+        row["item_is_curated"] = row["item_id"] in items
+        row["source_frames"] = 1 if row["kind"] == "image" else decoded.get(row["source_id"], 0)
+        row["last_frame"], row["frames_listed"] = max(indices), len(indices)
+        row["in_order"] = indices == sorted(indices) and indices[0] >= 0
+        row["one_plus_four_n"] = row["frames"] % 4 == 1
+        row["sides_fit"] = row["height"] % PIXELS_PER_TOKEN == 0 == row["width"] % PIXELS_PER_TOKEN
+        row["bucket_agrees"] = row["bucket"] == f"{row['frames']}x{row['height']}x{row['width']}"
+        row["characters"] = len((row["caption"] or "").strip())
+    derived = (
+        "splits_of_source",
+        "item_is_curated",
+        "source_frames",
+        "last_frame",
+        "frames_listed",
+        "in_order",
+    )
+    derived += ("one_plus_four_n", "sides_fit", "bucket_agrees", "characters")
+    return _frame(rows, project.data / "training_set" / "samples.parquet", derived)
+
+
+def _training_expectations(settings: Settings) -> list[Any]:
+    import great_expectations.expectations as gxe
+
+    return [
+        *_identified("sample_id"),
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there are samples"),
+        _between("splits_of_source", "no source is in both splits", max_value=1),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="split", value_set=["train", "held_out"], notes="every sample is in a split"
+        ),
+        gxe.ExpectColumnDistinctValuesToContainSet(
+            column="split", value_set=["train", "held_out"], notes="both splits hold samples"
+        ),
+        _between("characters", "every caption says something", min_value=1),
+        _true("one_plus_four_n", "frames are 1 + 4n"),
+        _true("sides_fit", f"sides are multiples of {PIXELS_PER_TOKEN}"),
+        _true("bucket_agrees", "the bucket's name is its size"),
+        _true("in_order", "frame indices ascend"),
+        _true("item_is_curated", "every sample comes from a curated item"),
+        gxe.ExpectColumnPairValuesToBeEqual(
+            column_A="frames_listed", column_B="frames", notes="as many frames are listed as the bucket has"
+        ),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A="source_frames",
+            column_B="last_frame",
+            notes="the decoded source holds every listed frame",
+        ),
+        _between(
+            "frames", "no sample is longer than dataset.num_frames", max_value=settings.dataset.num_frames
+        ),
+    ]
+
+
+SUITES = {
+    "curated_clips": Suite(
+        "clip_id",
+        _clips_frame,
+        _clips_expectations,
+        ("frames", "motion", "motion_cropped", "aesthetic", "technical", "crop_share"),
+    ),
+    "captions": Suite("item_id", _captions_frame, _captions_expectations, ("characters",)),
+    "training_set": Suite("sample_id", _training_frame, _training_expectations, ("frames", "characters")),
+}
+
+
+def _curated_items(project: Project) -> list[str]:
+    clips = tables.kept(tables.read(project.table("curated_clips")))
+    images = tables.kept(tables.read(project.table("curated_images")))
+    return [*(row["clip_id"] for row in clips), *(row["source_id"] for row in images)]
+
+
+def _frame(rows: list[dict[str, Any]], table: Any, derived: tuple[str, ...]) -> pd.DataFrame:
+    """Rows with the table's columns and the derived ones, also when there is no row."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    return pd.DataFrame(rows, columns=[*pq.read_schema(table).names, *derived])
+
+
+def _identified(column: str) -> list[Any]:
+    import great_expectations.expectations as gxe
+
+    return [_there(column), gxe.ExpectColumnValuesToBeUnique(column=column, notes=f"{column} is unique")]
+
+
+def _there(column: str) -> Any:
+    import great_expectations.expectations as gxe
+
+    return gxe.ExpectColumnValuesToNotBeNull(column=column, notes=f"{column} is there")
+
+
+def _between(column: str, notes: str, **limits: Any) -> Any:
+    import great_expectations.expectations as gxe
+
+    return gxe.ExpectColumnValuesToBeBetween(column=column, notes=notes, **limits)
+
+
+def _true(column: str, notes: str) -> Any:
+    import great_expectations.expectations as gxe
+
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True], notes=notes)

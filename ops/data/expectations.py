@@ -1,0 +1,135 @@
+"""What must hold of curated clips, captions and training set before anything is trained on them.
+
+Great Expectations runs the suites (imported here, inside functions: it takes six seconds). Results are kept in
+`var/checks` with the version that they belong to, so that training and release can look again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops.data.dvc import MissingVersion, version
+from ops.data.expectation_suites import SUITES, Suite
+from ops.data.validation_page import page
+from ops.runtime.files import replacing, write_json
+from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTED = 50
+"""At most so many offending ids are written out for a failed expectation; the count is always whole."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The outcome of a suite. Each failure is {expectation, column, observed, count, ids}; `version` is DVC's."""
+
+    name: str
+    version: str | None
+    passed: bool
+    expectations: list[str]
+    failures: list[dict[str, Any]]
+    statistics: dict[str, Any]
+
+
+def validate(project: Project, name: str) -> Validation:
+    """Check `curated_clips`, `captions` or `training_set`; also writes var/checks/NAME.json and NAME.md."""
+    suite = SUITES[name]
+    frame = suite.frame(project)
+    results = _run(suite, frame, project)
+    validation = Validation(
+        name=name,
+        version=_version(project, name),
+        passed=all(result["success"] for result in results),
+        expectations=[_told(result) for result in results],
+        failures=[_failure(result, suite.id) for result in results if not result["success"]],
+        statistics=_statistics(frame, suite),
+    )
+    folder = project.var / "checks"
+    write_json(folder / f"{name}.json", asdict(validation))
+    with replacing(folder / f"{name}.md") as temporary:
+        temporary.write_text(page(asdict(validation)))
+    return validation
+
+
+def checks_passed(project: Project, name: str) -> bool:
+    """Whether the last validation of this data passed and was of the version that lies here now."""
+    path = project.var / "checks" / f"{name}.json"
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text())
+    current = _version(project, name)
+    return current is not None and found["passed"] and found["version"] == current
+
+
+def _version(project: Project, name: str) -> str | None:
+    try:
+        return version(project, name)
+    except MissingVersion:
+        return None
+
+
+def _run(suite: Suite, frame: pd.DataFrame, project: Project) -> list[dict[str, Any]]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    batch = context.data_sources.pandas_default.read_dataframe(frame)
+    result = batch.validate(
+        gx.ExpectationSuite(name="suite", expectations=suite.expectations(project.settings)),
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [suite.id]},
+    )
+    # through JSON: NumPy scalars, which its own rendering trips over, become plain numbers
+    results = result.to_json_dict()["results"]
+    for each in results:
+        if message := _exception(each):
+            raise RuntimeError(f"the expectation {_told(each)} could not be evaluated: {message}")
+    return results
+
+
+def _exception(result: dict[str, Any]) -> str | None:
+    info = result.get("exception_info") or {}
+    infos = [info] if "raised_exception" in info else list(info.values())
+    return next((each["exception_message"] for each in infos if each.get("raised_exception")), None)
+
+
+def _told(result: dict[str, Any]) -> str:
+    """The expectation as a line: its note where it has one, else its type and arguments."""
+    config = result["expectation_config"]
+    notes = config.get("notes") or (config.get("meta") or {}).get("notes", {}).get("content")
+    if notes:
+        return notes if isinstance(notes, str) else " ".join(notes)
+    arguments = {key: value for key, value in config["kwargs"].items() if key != "batch_id"}
+    return f"{config['type']} {json.dumps(arguments, sort_keys=True)}"
+
+
+def _failure(result: dict[str, Any], id_column: str) -> dict[str, Any]:
+    kwargs, found = result["expectation_config"]["kwargs"], result["result"]
+    ids = [entry[id_column] for entry in found.get("unexpected_index_list") or []]
+    return {
+        "expectation": _told(result),
+        "column": kwargs.get("column") or kwargs.get("column_A"),
+        "observed": found.get("observed_value", (found.get("partial_unexpected_list") or [None])[:5]),
+        "count": found.get("unexpected_count", 1),
+        "ids": ids[:LISTED],
+    }
+
+
+def _statistics(frame: pd.DataFrame, suite: Suite) -> dict[str, Any]:
+    """Rows, and for each telling column its range and mean."""
+    told: dict[str, Any] = {"rows": len(frame)}
+    for column in suite.measured:
+        values = frame[column].dropna().astype(float)
+        if len(values):
+            told[column] = {
+                "min": round(float(values.min()), 6),
+                "mean": round(float(values.mean()), 6),
+                "max": round(float(values.max()), 6),
+            }
+    return told

@@ -1,0 +1,157 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.curation import tables as schemas
+from ops.data import tables
+from ops.data.captions import SCHEMA, captions
+from ops.data.expectations import Validation, checks_passed, validate
+from ops.data.samples import SAMPLES
+from ops.data.training_set import training_set
+from ops.runtime.project import Project
+
+TABLES: dict[str, tuple[str, Any, str]] = {
+    "curated_clips": ("curated_clips.parquet", schemas.MOTION_RECHECK, "clip_id"),
+    "captions": ("captions.parquet", SCHEMA, "item_id"),
+    "training_set": ("training_set/samples.parquet", SAMPLES, "sample_id"),
+}
+
+
+@pytest.fixture
+def ready(curated: Project) -> Project:
+    captions(curated)
+    training_set(curated)
+    return curated
+
+
+def spoil(project: Project, name: str, change: Callable[[dict[str, Any]], None]) -> str:
+    """Change one row of the data and return its id."""
+    file, schema, key = TABLES[name]
+    rows = tables.read(project.data / file)
+    row = next(row for row in rows if row.get("rejected_by") is None)
+    change(row)
+    tables.write(project.data / file, rows, schema)
+    return row[key]
+
+
+def failed(validation: Validation) -> dict[str, list[str]]:
+    assert not validation.passed
+    return {failure["expectation"]: failure["ids"] for failure in validation.failures}
+
+
+def commit(project: Project, name: str, version: str) -> None:
+    """What DVC writes when it commits this version."""
+    outs = [{"path": f"data/{name}.parquet" if name != "training_set" else "data/training_set", "md5": version}]
+    (project.root / "dvc.lock").write_text(yaml.safe_dump({"stages": {name: {"outs": outs}}}))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_good_data_passes(ready: Project, name: str):
+    validation = validate(ready, name)
+    assert validation.failures == []
+    assert validation.passed
+    assert validation.statistics["rows"] > 0
+
+
+SPOILED: list[tuple[str, dict[str, Any], str]] = [
+    ("curated_clips", {"end_frame": 65}, "the clip ends within its source"),
+    ("curated_clips", {"end_frame": 20}, "the length lies within curation.shots"),
+    ("curated_clips", {"crop": [0, 65, 0, 48]}, "the crop lies inside the picture"),
+    ("curated_clips", {"crop": [0, 20, 0, 48]}, "the crop leaves what curation.text_crop allows"),
+    ("curated_clips", {"motion": 0.5}, "motion is within its limits"),
+    ("curated_clips", {"motion_cropped": None}, "motion_cropped is there"),
+    ("curated_clips", {"aesthetic": 1.0}, "the aesthetic score is high enough"),
+    ("curated_clips", {"technical": 9.5}, "the technical score is good enough"),
+    ("curated_clips", {"path": "../secret.mp4"}, "paths stay below their root"),
+    ("curated_clips", {"sha256": "12"}, "a sha256 names the content"),
+    ("captions", {"caption": ""}, "a row has a caption or the reason why not"),
+    ("captions", {"caption": "two\nlines"}, "captions are one clean line"),
+    ("captions", {"caption": "The video shows a cat"}, "captions begin with the content"),
+    ("captions", {"caption": "x" * 2001}, "captions are neither empty nor too long"),
+    ("training_set", {"caption": " "}, "every caption says something"),
+    (
+        "training_set",
+        {"frames": 12, "bucket": "12x64x64", "frame_indices": list(range(12))},
+        "frames are 1 + 4n",
+    ),
+    ("training_set", {"height": 63, "bucket": "13x63x64"}, "sides are multiples of 16"),
+    ("training_set", {"bucket": "17x64x64"}, "the bucket's name is its size"),
+    ("training_set", {"frame_indices": [*range(12), 64]}, "the decoded source holds every listed frame"),
+    ("training_set", {"frame_indices": [5, 4, *range(6, 17)]}, "frame indices ascend"),
+    ("training_set", {"frame_indices": [0]}, "as many frames are listed as the bucket has"),
+    ("training_set", {"item_id": "nobody"}, "every sample comes from a curated item"),
+    ("training_set", {"split": "test"}, "every sample is in a split"),
+]
+
+
+@pytest.mark.parametrize(("name", "columns", "expectation"), SPOILED)
+def test_what_is_wrong_is_told_with_the_row(ready: Project, name: str, columns: dict[str, Any], expectation: str):
+    offender = spoil(ready, name, lambda row: row.update(columns))
+    assert failed(validate(ready, name))[expectation] == [offender]
+
+
+def test_a_source_in_both_splits_is_told_with_its_samples(ready: Project):
+    samples = tables.read(ready.data / "training_set" / "samples.parquet")
+    images = [row["sha256"] for row in samples if row["split"] == "held_out"]
+    assert len(set(images)) >= 2
+    twin = {
+        **samples[0],
+        "sample_id": "twin",
+        "split": "train" if samples[0]["split"] == "held_out" else "held_out",
+    }
+    tables.write(ready.data / "training_set" / "samples.parquet", [*samples, twin], SAMPLES)
+    assert failed(validate(ready, "training_set")) == {"no source is in both splits": [samples[0]["sample_id"], "twin"]}
+
+
+def test_a_missing_caption_row_and_a_doubled_id_are_told(ready: Project):
+    rows = tables.read(ready.table("captions"))
+    tables.write(ready.table("captions"), rows[1:], SCHEMA)
+    assert rows[0]["item_id"] in failed(validate(ready, "captions"))["every curated item has a row"]
+    clips = tables.read(ready.table("curated_clips"))
+    tables.write(ready.table("curated_clips"), [*clips, clips[0]], schemas.MOTION_RECHECK)
+    assert set(failed(validate(ready, "curated_clips"))["clip_id is unique"]) == {clips[0]["clip_id"]}
+
+
+def test_too_many_items_without_a_caption_fail(ready: Project):
+    rows = tables.read(ready.table("captions"))
+    for row in rows[:4]:
+        row.update(caption=None, rejected_by="captions", reason="none came with it")
+    tables.write(ready.table("captions"), rows, SCHEMA)
+    assert list(failed(validate(ready, "captions"))) == [
+        "as many items have captions as dataset.max_dropped_share asks for"
+    ]
+
+
+def test_no_clips_at_all_pass_as_a_table(ready: Project):
+    tables.write(ready.table("curated_clips"), [], schemas.MOTION_RECHECK)
+    assert validate(ready, "curated_clips").passed
+
+
+def test_gates_look_again_at_the_version(ready: Project):
+    assert not checks_passed(ready, "training_set")
+    validate(ready, "training_set")
+    assert not checks_passed(ready, "training_set"), "nothing was committed yet"
+    commit(ready, "training_set", "one")
+    assert validate(ready, "training_set").version == "one"
+    assert checks_passed(ready, "training_set")
+    commit(ready, "training_set", "two")
+    assert not checks_passed(ready, "training_set"), "the check was of another version"
+    spoil(ready, "training_set", lambda row: row.update(caption=""))
+    validate(ready, "training_set")
+    assert not checks_passed(ready, "training_set"), "the check failed"
+
+
+def test_the_outcome_is_kept_as_json_and_as_a_page(ready: Project):
+    offender = spoil(ready, "curated_clips", lambda row: row.update(motion=0.5))
+    validation = validate(ready, "curated_clips")
+    kept = json.loads((ready.var / "checks" / "curated_clips.json").read_text())
+    assert kept["failures"] == validation.failures
+    assert kept["failures"][0]["count"] == 1
+    page = (ready.var / "checks" / "curated_clips.md").read_text()
+    assert "# curated_clips: 1 of" in page
+    assert f"| ✗ | motion is within its limits | 1 | `{offender}` |" in page
+    assert "| ✓ | clip_id is unique |" in page
+    assert "| motion | 0.06 | " in page
