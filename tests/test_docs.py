@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pydantic import BaseModel
 from ops import config
 from ops.config import Settings
 from ops.runtime.project import Project
+from ops.steps import STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,7 +45,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def options(words: list[str], name: str) -> list[str]:
-    return [value for option, value in zip(words, words[1:], strict=False) if option == name]
+    return [value for option, value in pairwise(words) if option == name]
 
 
 def exists(model: type[BaseModel], key: str) -> bool:
@@ -93,3 +96,14 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
 def test_yaml_examples_parse(document: Path) -> None:
     for block in fences(document.read_text(), "yaml"):
         assert isinstance(yaml.safe_load(block), dict)
+
+
+def test_the_page_of_columns_is_current() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "data_contract.py"))["page"]()
+    assert (ROOT / "docs" / "data.md").read_text() == made, "run: python docs/data_contract.py"
+
+
+def test_every_dataset_step_has_its_columns_on_the_page() -> None:
+    page = (ROOT / "docs" / "data.md").read_text()
+    tables = [step.output for step in STEPS.values() if step.output.endswith(".parquet")]
+    assert [table for table in tables if f"`{table}`" not in page] == []

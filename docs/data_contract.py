@@ -1,0 +1,272 @@
+"""Writes docs/data.md: every column of every table, from the schemas in the code and the meanings below.
+
+Run `python docs/data_contract.py` after changing a schema; a test compares the file with what this prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ops.curation import tables as curation
+from ops.data import captions, latents, samples, text_embeddings
+
+PAGE = Path(__file__).with_name("data.md")
+
+INTRODUCTION = """\
+# Tables and columns
+
+Made by `python docs/data_contract.py` from the schemas in the code; do not edit it by hand.
+
+Everything that a dataset step makes is a Parquet table (or a folder of them) in `data/`, under DVC. Read one with
+`pandas.read_parquet("data/curated_clips.parquet")`.
+
+* **A clip is a reference**: a source, two frame numbers and a crop. No video is cut or encoded again.
+* **Rejected rows stay.** `rejected_by` names the step that threw a row out and `reason` says why in a sentence; both
+  are null for a row that is kept. Later steps copy rejected rows and leave their own columns null.
+* **Frame numbers** count decoded frames from 0, in the order in which a player shows them; an end is exclusive.
+* **Sizes** are pixels of the upright picture: rotation that the file asks for is already applied.
+* **Scores are raw** and carry who measured them; thresholds decide separately, so changing one measures nothing anew.
+
+## What soraflow reads
+
+`sources.videos` and `sources.images` name one of
+
+* a folder, read recursively: mp4, mkv, webm, mov, avi, gif; jpg, jpeg, png, webp;
+* a manifest: `.txt` with a path a line, or `.jsonl` with `{"path": "a.mp4", "caption": "a dog"}` a line, both
+  relative to the manifest's own folder;
+* `package:NAME`, the media files of an installed package.
+
+A caption is looked for beside the file (`a.txt`, the whole text; or `a.json`), then in the manifest, then in the
+file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file
+names). JSON may hold a text, a list of texts, or an object with one of these under `caption`, `captions`, `cap` or
+`text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """`base` is the table whose columns this one has, too."""
+
+    name: str
+    path: str
+    schema: pa.Schema
+    about: str
+    base: str | None = None
+
+
+CHAPTERS = {
+    "Curation": (
+        Table("raw_videos", "data/raw_videos.parquet", curation.RAW_VIDEOS, "One row a video file."),
+        Table(
+            "clips",
+            "data/clips.parquet",
+            curation.CLIPS,
+            "One row a slice of at most `curation.clips.max_seconds`.",
+        ),
+        Table(
+            "shots",
+            "data/shots.parquet",
+            curation.SHOTS,
+            "Slices split at jump cuts: several rows may share a `parent`.",
+            "clips",
+        ),
+        Table("motion", "data/motion.parquet", curation.MOTION, "Shots with their motion.", "shots"),
+        Table(
+            "text_crop",
+            "data/text_crop.parquet",
+            curation.TEXT_CROP,
+            "`crop` is set here, and with it `clip_id` becomes that of the cropped clip.",
+            "motion",
+        ),
+        Table(
+            "aesthetics",
+            "data/aesthetics.parquet",
+            curation.AESTHETICS,
+            "Clips with an aesthetic score.",
+            "text_crop",
+        ),
+        Table(
+            "technical_quality",
+            "data/technical_quality.parquet",
+            curation.TECHNICAL_QUALITY,
+            "Clips with a technical score.",
+            "aesthetics",
+        ),
+        Table(
+            "motion_recheck",
+            "data/motion_recheck.parquet",
+            curation.MOTION_RECHECK,
+            "Motion again, on the cropped clip.",
+            "technical_quality",
+        ),
+        Table(
+            "curated_clips",
+            "data/curated_clips.parquet",
+            curation.MOTION_RECHECK,
+            "All clips with all scores and the final decision; guarded by a blocking check.",
+            "motion_recheck",
+        ),
+        Table("raw_images", "data/raw_images.parquet", curation.RAW_IMAGES, "One row an image file."),
+        Table(
+            "curated_images",
+            "data/curated_images.parquet",
+            curation.CURATED_IMAGES,
+            "Images with their scores and the final decision.",
+            "raw_images",
+        ),
+    ),
+    "Captions and training set": (
+        Table(
+            "captions",
+            "data/captions.parquet",
+            captions.SCHEMA,
+            "One row a kept clip or image; guarded by a blocking check.",
+        ),
+        Table(
+            "training_set",
+            "data/training_set/samples.parquet",
+            samples.SAMPLES,
+            "One row a sample, which is what a training step reads; guarded by a blocking check.",
+        ),
+        Table(
+            "buckets",
+            "data/training_set/buckets.parquet",
+            samples.BUCKETS,
+            "One row a bucket and split, and one row a kind and reason for items that fit no bucket.",
+        ),
+    ),
+    "Caches": (
+        Table(
+            "latents",
+            "var/artifacts/latents/<fingerprint>/index.parquet",
+            latents.INDEX,
+            "One row a sample. Its shard holds `<sample_id>.mean` and `<sample_id>.log_variance`, float32 "
+            "[C, t, h, w].",
+        ),
+        Table(
+            "text_embeddings",
+            "var/artifacts/text_embeddings/<fingerprint>/index.parquet",
+            text_embeddings.INDEX,
+            "One row a caption, and one for the empty caption. Its shard holds `<key>`, [tokens, width].",
+        ),
+    ),
+}
+
+MEANINGS = {
+    "source_id": "first 16 digits of the source's `sha256`",
+    "root": "the folder of the source, as the recipe names it",
+    "path": "the file, relative to `root`, with forward slashes",
+    "sha256": "hash of the file's content",
+    "bytes": "size of the file",
+    "mtime_ns": "when the file was last changed, in nanoseconds since 1970",
+    "container": "container format, as the decoder names it",
+    "codec": "video codec",
+    "width": "width in pixels",
+    "height": "height in pixels",
+    "rotation": "degrees clockwise that the file asks a player to turn it by",
+    "fps": "frames a second, on average over the whole source",
+    "variable_frame_rate": "whether the distance between frames varies",
+    "frames": "frames that were really decoded",
+    "seconds": "how long the frames last",
+    "captions": "captions that came with the file; may be empty",
+    "caption_error": "why captions that came with the file could not be read",
+    "rejected_by": "the step that rejected the row; null if it is kept",
+    "reason": "why, in a sentence; null if it is kept",
+    "clip_id": "16 digits that name what the clip shows: hash of content, frames and crop",
+    "start_frame": "first frame",
+    "end_frame": "frame after the last",
+    "crop": "[x0, x1, y0, y1] of what is used, ends exclusive; null means all of it",
+    "parent": "`clip_id` of the slice that this is a piece of",
+    "sampled_frames": "frames of the slice that the LPIPS series compares, n + 1 of them",
+    "cut_distances": "LPIPS distance of each sampled frame of the slice to the one before, n of them",
+    "shots_scorer": "JSON: scorer, version and settings of `cut_distances`",
+    "motion": "mean LPIPS distance between sampled frames of the shot",
+    "motion_scorer": "JSON: scorer, version and settings of `motion`",
+    "text_boxes": "JSON: for each frame looked at, the boxes of text [x0, x1, y0, y1]",
+    "central_text": "largest share of a frame under text that no allowed crop removes",
+    "text_crop_scorer": "JSON: scorer, version and settings of `text_boxes`",
+    "aesthetic": "aesthetic score, higher is better; its scale is the scorer's",
+    "aesthetics_scorer": "JSON: scorer, version and settings of `aesthetic`",
+    "technical": "technical quality; for `niqe` lower is better, for `dover` higher",
+    "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
+    "motion_cropped": "`motion`, measured inside `crop`",
+    "motion_recheck_scorer": "JSON: scorer, version and settings of `motion_cropped`",
+    "item_id": "what it belongs to: `clip_id` of a clip, `source_id` of an image",
+    "kind": "`video` or `image`",
+    "caption": "the caption",
+    "captioner": "JSON: who wrote it (for `endpoint` with model and prompt)",
+    "origin": "name of the captioner",
+    "note": "what was changed, such as a cut to the longest length allowed",
+    "sample_id": "16 digits: hash of item, frames and bucket",
+    "split": "`train` or `held_out`; a source is never in both",
+    "bucket": "frames x height x width of its samples, such as `17x48x64`",
+    "frame_indices": "frames of the source that make the sample, in order; [0] for an image",
+    "samples": "samples in the bucket",
+    "items": "clips or images that they come from, or that were dropped",
+    "enlarged": "samples that are smaller than the bucket and have to be enlarged",
+    "dropped": "`item_id` of each item dropped for `reason`",
+    "shard": "the safetensors file, beside the index",
+    "shape": "shape of the latent: channels, frames, height, width",
+    "key": "name of the tensor: first 32 digits of the caption's sha256",
+    "tokens": "tokens of the caption, as encoded",
+    "truncated": "whether the caption was longer than the encoder reads",
+}
+
+# Where a column means something else than under the same name elsewhere.
+SPECIAL = {
+    ("raw_videos", "source_id"): "first 16 digits of `sha256`; of the path's hash if the file cannot be read",
+    ("raw_images", "source_id"): "first 16 digits of `sha256`; of the path's hash if the file cannot be read",
+    ("raw_videos", "sha256"): "hash of the file's content; null if it cannot be read",
+    ("raw_images", "sha256"): "hash of the file's content; null if it cannot be read",
+    ("clips", "width"): "width of the source, before the crop",
+    ("clips", "height"): "height of the source, before the crop",
+    ("training_set", "frames"): "frames of the bucket",
+    ("training_set", "height"): "height of the bucket",
+    ("training_set", "width"): "width of the bucket",
+    ("buckets", "bucket"): "frames x height x width, such as `17x48x64`; null in rows of dropped items",
+    ("buckets", "reason"): "why the items fit no bucket; null in rows of buckets",
+}
+
+
+def page() -> str:
+    """The whole of docs/data.md.
+
+    Raises:
+        KeyError: a column has no meaning yet.
+    """
+    parts = [INTRODUCTION]
+    known = {table.name: table for tables in CHAPTERS.values() for table in tables}
+    for chapter, tables in CHAPTERS.items():
+        parts.append(f"## {chapter}\n")
+        parts += [_section(table, known) for table in tables]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _section(table: Table, known: dict[str, Table]) -> str:
+    inherited = known[table.base].schema.names if table.base else []
+    lines = [f"### {table.name}\n", f"`{table.path}`. {table.about}", ""]
+    added = [field for field in table.schema if field.name not in inherited]
+    if table.base:
+        lines += [f"The columns of [{table.base}](#{table.base})" + (", and:" if added else "."), ""]
+    if added:
+        rows = [
+            f"| `{field.name}` | {_type(field.type)} | {_meaning(table, field.name)} |" for field in added
+        ]
+        lines += ["| column | type | meaning |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _meaning(table: Table, column: str) -> str:
+    return SPECIAL.get((table.name, column)) or MEANINGS[column]
+
+
+def _type(kind: pa.DataType) -> str:
+    names = {"double": "float", "int64": "integer", "bool": "true or false", "string": "text"}
+    return f"list of {_type(kind.value_type)}s" if pa.types.is_list(kind) else names[str(kind)]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
