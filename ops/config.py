@@ -88,9 +88,9 @@ class Aesthetics(Section):
 
 
 class TechnicalQuality(Section):
-    """`dover` scores above `threshold` are kept; NIQE is a distance, so scores below it are."""
+    """`dover` scores above `threshold` are kept; BRISQUE and NIQE measure damage, so scores below it are."""
 
-    scorer: Literal["dover", "niqe"]
+    scorer: Literal["dover", "brisque", "niqe"]
     frames: Positive = 3
     threshold: float
 

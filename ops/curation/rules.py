@@ -21,10 +21,13 @@ def aesthetics_reason(score: float, rule: Aesthetics) -> str | None:
     return None
 
 
+LOWER_IS_BETTER = ("brisque", "niqe")
+
+
 def technical_reason(score: float, rule: TechnicalQuality) -> str | None:
-    """NIQE is a distance from natural pictures, so more is worse; DOVER is a quality, so less is."""
-    if rule.scorer == "niqe" and score > rule.threshold:
-        return f"niqe {score:.2f} is above {rule.threshold:g}"
-    if rule.scorer != "niqe" and score < rule.threshold:
+    """BRISQUE and NIQE measure damage, so more is worse; DOVER measures quality, so less is."""
+    if rule.scorer in LOWER_IS_BETTER and score > rule.threshold:
+        return f"{rule.scorer} {score:.2f} is above {rule.threshold:g}"
+    if rule.scorer not in LOWER_IS_BETTER and score < rule.threshold:
         return f"{rule.scorer} {score:.3f} is below {rule.threshold:g}"
     return None

