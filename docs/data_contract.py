@@ -190,7 +190,7 @@ MEANINGS = {
     "text_crop_scorer": "JSON: scorer, version and settings of `text_boxes`",
     "aesthetic": "aesthetic score, higher is better; its scale is the scorer's",
     "aesthetics_scorer": "JSON: scorer, version and settings of `aesthetic`",
-    "technical": "technical quality; for `niqe` lower is better, for `dover` higher",
+    "technical": "technical quality; for `brisque` and `niqe` lower is better, for `dover` higher",
     "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
     "motion_cropped": "`motion`, measured inside `crop`",
     "motion_recheck_scorer": "JSON: scorer, version and settings of `motion_cropped`",

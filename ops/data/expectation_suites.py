@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops.config import PIXELS_PER_TOKEN, Settings
+from ops.curation.rules import LOWER_IS_BETTER
 from ops.data import tables
 from ops.data.caption_text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
@@ -48,7 +49,7 @@ def _clips_expectations(settings: Settings) -> list[Any]:
 
     rules, motion = settings.curation, settings.curation.motion
     kept = rules.technical_quality
-    limit = {"max_value": kept.threshold} if kept.scorer == "niqe" else {"min_value": kept.threshold}
+    limit = {"max_value": kept.threshold} if kept.scorer in LOWER_IS_BETTER else {"min_value": kept.threshold}
     # two sides may each lose max_share, and sizes are whole pixels
     smallest = 1 - 2 * rules.text_crop.max_share - 0.02
     return [
@@ -142,7 +143,7 @@ def _training_frame(project: Project) -> pd.DataFrame:
         row["sides_fit"] = row["height"] % PIXELS_PER_TOKEN == 0 == row["width"] % PIXELS_PER_TOKEN
         row["bucket_agrees"] = row["bucket"] == f"{row['frames']}x{row['height']}x{row['width']}"
         row["characters"] = len((row["caption"] or "").strip())
-    derived = (
+    derived: tuple[str, ...] = (
         "splits_of_source",
         "item_is_curated",
         "source_frames",
