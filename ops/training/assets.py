@@ -12,7 +12,7 @@ from ops.runtime.files import digest
 from ops.runtime.project import Project
 from ops.training import checkpoints
 from ops.training.job import InitFrom, Job
-from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment
+from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launch import run as run_command
 
 CODE = 1
@@ -117,15 +117,16 @@ def _train(
 
 def _launch(job: Job, module: str, launch: Launch) -> None:
     """Start the ranks, and again after a failure as often as `launch.max_restarts` allows."""
-    settings = job.settings.launch
-    spec = LaunchSpec(module, job.write(), settings)
+    settings = job.settings.launch.model_copy(update={"hostfile": str(job.hostfile) if job.hostfile else None})
     command = Command(
-        argv=argv(spec),
+        argv=argv(LaunchSpec(module, job.write(), settings)),
         environment=environment(settings, job.root),
         logs=job.folder / "logs",
         heartbeat=job.project.var / "progress" / f"{job.asset}.json",
         heartbeat_seconds=settings.heartbeat_seconds,
     )
+    if settings.launcher != "torchrun":
+        command = write_exports(job.folder / "exports.env", command)
     for restarts_left in reversed(range(settings.max_restarts + 1)):
         try:
             return launch(command)

@@ -109,18 +109,14 @@ def verify(path: Path) -> None:
             raise CorruptCheckpoint(f"checkpoint {path} is corrupt: {name} is missing")
         if file.stat().st_size != expected["bytes"]:
             size = file.stat().st_size
-            raise CorruptCheckpoint(
-                f"checkpoint {path} is corrupt: {name} has {size} bytes, not {expected['bytes']}"
-            )
+            raise CorruptCheckpoint(f"checkpoint {path} is corrupt: {name} has {size} bytes, not {expected['bytes']}")
         if sha256(file) != expected["sha256"]:
             raise CorruptCheckpoint(f"checkpoint {path} is corrupt: the content of {name} has changed")
 
 
 def content_hash(path: Path, part: str) -> str:
     """A hash of the files under one folder of a complete checkpoint, such as `ema`."""
-    return digest(
-        {name: file["sha256"] for name, file in listed(path).items() if name.startswith(f"{part}/")}
-    )
+    return digest({name: file["sha256"] for name, file in listed(path).items() if name.startswith(f"{part}/")})
 
 
 def read_state(path: Path) -> dict[str, Any]:

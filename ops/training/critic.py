@@ -22,16 +22,10 @@ FILE = "critic.pt"
 
 
 class Critic:
-    def __init__(
-        self, losses: VaeLosses, learning_rate: float, weight_decay: float, device: torch.device
-    ) -> None:
+    def __init__(self, losses: VaeLosses, learning_rate: float, weight_decay: float, device: torch.device) -> None:
         self._losses = losses
-        self.network = PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers).to(
-            device
-        )
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=learning_rate, weight_decay=weight_decay
-        )
+        self.network = PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers).to(device)
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), lr=learning_rate, weight_decay=weight_decay)
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     def generator_loss(
@@ -41,8 +35,7 @@ class Critic:
         self.network.requires_grad_(False)
         adversarial = -self.network(output).mean()
         gradients = [
-            torch.autograd.grad(term, last_layer, retain_graph=True)[0]
-            for term in (reconstruction, adversarial)
+            torch.autograd.grad(term, last_layer, retain_graph=True)[0] for term in (reconstruction, adversarial)
         ]
         average(gradients)  # so that the weight does not depend on the number of ranks
         weight = vae_losses.adaptive_weight(*gradients) * self._losses.adversarial_weight

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 
 import numpy as np
 
@@ -68,9 +69,7 @@ class DataOrder:
 
 
 @lru_cache(maxsize=2)
-def _epoch(
-    buckets: tuple[tuple[str, tuple[str, ...]], ...], batch_size: int, seed: int
-) -> tuple[tuple[str, ...], ...]:
+def _epoch(buckets: tuple[tuple[str, tuple[str, ...]], ...], batch_size: int, seed: int) -> tuple[tuple[str, ...], ...]:
     random = np.random.Generator(np.random.PCG64(seed))
     batches = [batch for _, ids in buckets for batch in _batches(sorted(ids), batch_size, random)]
     return tuple(batches[i] for i in random.permutation(len(batches)))
@@ -78,9 +77,10 @@ def _epoch(
 
 def _batches(ids: Sequence[str], batch_size: int, random: np.random.Generator) -> list[tuple[str, ...]]:
     order = [ids[i] for i in random.permutation(len(ids))]
-    while ids and len(order) % batch_size:
-        missing = batch_size - len(order) % batch_size
-        order += [ids[i] for i in random.permutation(len(ids))[:missing]]
+    missing = -len(order) % batch_size
+    # the order begins with what the last, unfilled batch does not hold, unless it holds everything
+    fillers = cycle([order[i] for i in random.permutation(max(0, len(order) - len(order) % batch_size))] or order)
+    order += [next(fillers) for _ in range(missing)]
     return [tuple(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 def decay_at(step: int, decay: float) -> float:
-    """min(decay, (1 + s) / (10 + s)) with s = step − 1: short memory first, as diffusers' EMAModel has it.
+    """min(decay, (1 + s) / (10 + s)) with s = step − 1, and 0 at the first step: diffusers' EMAModel.
 
     `step` counts from 1.
     """
-    warm = (step - 1 + 1) / (step - 1 + 10)
-    return min(decay, warm)
+    s = step - 1
+    return min(decay, (1 + s) / (10 + s)) if s else 0.0
 
 
 class Ema:

@@ -55,9 +55,7 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
             raise ConfigError(f"{path}: '{key}' follows from the stage's schedule; remove it from this file")
     stage = config.get("zero_optimization", {}).get("stage")
     if stage not in (1, 2):
-        raise ConfigError(
-            f"{path}: zero_optimization.stage is {stage}; use 1 or 2 (a rank holds all weights)"
-        )
+        raise ConfigError(f"{path}: zero_optimization.stage is {stage}; use 1 or 2 (a rank holds all weights)")
     accumulation = config.setdefault("gradient_accumulation_steps", 1)
     micro, rest = divmod(schedule.batch_size, world_size * accumulation)
     if rest or not micro:
@@ -107,9 +105,7 @@ def save(engine: DeepSpeedEngine, folder: Path) -> None:
     """Called by every rank; `folder/state` then holds the shards."""
     engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
     if engine.global_rank == 0:
-        for script in folder.glob(
-            "zero_to_*.py"
-        ):  # DeepSpeed's conversion scripts; the released form is beside
+        for script in folder.glob("zero_to_*.py"):  # DeepSpeed's conversion scripts; the released form is beside
             script.unlink()
 
 

@@ -55,9 +55,7 @@ class HeldOutLoss:
 
 
 @torch.no_grad()
-def held_out_loss(
-    model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int
-) -> HeldOutLoss:
+def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int) -> HeldOutLoss:
     """Measure a model in evaluation mode. Nothing depends on how the samples are batched, up to rounding.
 
     Raises:
@@ -85,9 +83,7 @@ def held_out_loss(
             columns.append(losses.double().cpu().tolist())
         found.update(zip(batch.sample_ids, map(list, zip(*columns, strict=True)), strict=True))
     if not found:
-        raise ValueError(
-            "there is no held-out sample of these kinds: raise dataset.held_out_share, or add sources"
-        )
+        raise ValueError("there is no held-out sample of these kinds: raise dataset.held_out_share, or add sources")
     return HeldOutLoss(found, diffusion.train_timesteps)
 
 

@@ -49,6 +49,12 @@ class Job(BaseModel):
         return Project(self.root)
 
     @property
+    def hostfile(self) -> Path | None:
+        """Relative to the project."""
+        named = self.settings.launch.hostfile
+        return self.root / named if named else None
+
+    @property
     def schedule(self) -> Schedule:
         return self.settings.vae.schedule if self.stage is None else self.denoiser_stage.schedule
 
@@ -66,7 +72,5 @@ class Job(BaseModel):
     def from_arguments(cls) -> Job:
         """The job named by `--job FILE` on the command line."""
         parser = argparse.ArgumentParser()
-        parser.add_argument(
-            "--job", type=Path, required=True, help="a job.json written by ops.training.assets"
-        )
+        parser.add_argument("--job", type=Path, required=True, help="a job.json written by ops.training.assets")
         return cls.model_validate_json(parser.parse_args().job.read_text())

@@ -20,11 +20,20 @@ from pathlib import Path
 
 from ops.config import ConfigError, Launch
 from ops.runtime.device import accelerator_environment, cores
+from ops.training.ranks import first_host
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_SAY_GOODBYE = 20.0
 LINES_IN_ERROR = 15
 PR_SET_PDEATHSIG = 1
+EXPORTED = (
+    "SORAFLOW_",
+    "DS_ACCELERATOR",
+    "TORCH_DEVICE_BACKEND_AUTOLOAD",
+    "OMP_NUM_THREADS",
+    "HF_HUB_OFFLINE",
+    "HCCL_",
+)
 
 
 class LaunchError(RuntimeError):
@@ -81,10 +90,18 @@ def argv(spec: LaunchSpec) -> list[str]:
         *(spec.python, "-m", "deepspeed.launcher.runner"),
         *("--launcher", launch.launcher, "--hostfile", launch.hostfile),
         *_nodes(launch),
+        *_without_ssh(launch.launcher, Path(launch.hostfile)),
         "--no_local_rank",
         # A path, not --module: DeepSpeed's Slurm runner forgets to pass the -m on.
         *(_source(spec.module), "--job", str(spec.job)),
     ]
+
+
+def _without_ssh(launcher: str, hostfile: Path) -> list[str]:
+    """srun and mpirun need no ssh; DeepSpeed would still use it, to try it and to ask for the first host's address."""
+    if launcher == "pdsh":
+        return []
+    return ["--no_ssh_check", "--master_addr", first_host(hostfile)]
 
 
 def _nodes(launch: Launch) -> list[str]:
@@ -96,6 +113,13 @@ def _nodes(launch: Launch) -> list[str]:
 def _source(module: str) -> str:
     root = Path(__file__).resolve().parents[2]
     return str(root.joinpath(*module.split(".")).with_suffix(".py"))
+
+
+def write_exports(path: Path, command: Command) -> Command:
+    """DeepSpeed's launchers hand only a few variables on to other nodes; this names ours in the file that adds more."""
+    lines = [f"{key}={value}" for key, value in sorted(command.environment.items()) if key.startswith(EXPORTED)]
+    path.write_text("\n".join(lines) + "\n")
+    return command.with_environment({"DS_ENV_FILE": str(path)})
 
 
 def environment(launch: Launch, project_root: Path) -> dict[str, str]:

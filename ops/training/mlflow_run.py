@@ -32,9 +32,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 class MlflowRun:
     """Metrics of steps that MLflow has from an earlier attempt are not sent again."""
 
-    def __init__(
-        self, job: Job, metric: str, tags: Mapping[str, str], launch_facts: Mapping[str, str]
-    ) -> None:
+    def __init__(self, job: Job, metric: str, tags: Mapping[str, str], launch_facts: Mapping[str, str]) -> None:
         self._job = job
         self._memory = job.folder / "run.json"
         self._buffer: list[Metric] = []
@@ -44,9 +42,7 @@ class MlflowRun:
         if known:
             mlflow.start_run(run_id=known["run_id"], log_system_metrics=True)
         else:
-            mlflow.start_run(
-                experiment_id=experiment, run_name=job.stage or job.asset, log_system_metrics=True
-            )
+            mlflow.start_run(experiment_id=experiment, run_name=job.stage or job.asset, log_system_metrics=True)
         run = mlflow.active_run()
         assert run is not None
         self.run_id: str = run.info.run_id

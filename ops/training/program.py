@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ops.runtime.device import accelerator, cores, seed_everything
+from ops.runtime.device import accelerator, accelerator_environment, cores, seed_everything
 from ops.runtime.progress import Progress
 from ops.training.job import Job
 from ops.training.launch import die_with_parent
@@ -33,7 +33,8 @@ def main(build: Callable[..., Any]) -> None:
     die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
     job = Job.from_arguments()
-    ranks = discover(hostfile=job.settings.launch.hostfile)
+    os.environ.update(accelerator_environment(job.settings.launch.accelerator))  # other nodes may lack it
+    ranks = discover(hostfile=job.hostfile)
     logs = job.folder / "logs"
     own_log(logs, ranks.rank)
     try:

@@ -29,7 +29,7 @@ class Ranks:
         return self.rank == 0
 
 
-def discover(environment: MutableMapping[str, str] = os.environ, hostfile: str | None = None) -> Ranks:
+def discover(environment: MutableMapping[str, str] = os.environ, hostfile: Path | None = None) -> Ranks:
     """Read this process's place from its launcher's variables, and set the ones that torch expects.
 
     srun and mpirun do not set torch's; DeepSpeed would ask mpi4py, which is not among our dependencies.
@@ -48,12 +48,15 @@ def discover(environment: MutableMapping[str, str] = os.environ, hostfile: str |
         )
     environment.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank))
     environment.setdefault("MASTER_PORT", DEFAULT_PORT)
-    environment.setdefault("MASTER_ADDR", _first_host(hostfile) if hostfile else "127.0.0.1")
+    environment.setdefault("MASTER_ADDR", first_host(hostfile) if hostfile else "127.0.0.1")
     return Ranks(rank, world_size, local_rank)
 
 
-def _first_host(hostfile: str) -> str:
-    for line in Path(hostfile).read_text().splitlines():
+def first_host(hostfile: Path) -> str:
+    """The host of the first line, which is where rank 0 runs."""
+    if not hostfile.is_file():
+        raise ConfigError(f"launch.hostfile names {hostfile}, which does not exist")
+    for line in hostfile.read_text().splitlines():
         words = line.partition("#")[0].split()
         if words:
             return words[0]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ops.training.data_order import DataOrder, NoBatches, table
+
+BUCKETS = {"1x64x64": tuple(f"i{n}" for n in range(7)), "17x48x64": tuple(f"v{n}" for n in range(8))}
+
+
+def order(**changes: object) -> DataOrder:
+    return DataOrder(**{"buckets": BUCKETS, "batch_size": 4, "seed": 1, "dataset_version": "a", **changes})  # type: ignore[arg-type]
+
+
+def test_a_batch_never_mixes_buckets() -> None:
+    for step in range(1, 20):
+        assert len({name[0] for name in order().batch(step)}) == 1
+
+
+def test_an_epoch_shows_every_sample_and_repeats_only_what_fills_the_last_batch() -> None:
+    shown = Counter(name for step in range(1, 5) for name in order().batch(step))
+    assert set(shown) == {name for ids in BUCKETS.values() for name in ids}
+    assert sum(shown.values()) == 16
+    assert max(shown.values()) == 2
+    assert all(shown[name] == 1 for name in BUCKETS["17x48x64"])
+
+
+def test_no_sample_is_twice_in_a_batch_that_its_bucket_can_fill() -> None:
+    for step in range(1, 40):
+        assert len(set(order().batch(step))) == 4
+
+
+def test_a_bucket_smaller_than_a_batch_is_not_dropped() -> None:
+    small = order(buckets={"1x64x64": ("a", "b", "c")}, batch_size=8)
+    assert Counter(small.batch(1)).keys() == {"a", "b", "c"}
+    assert len(small.batch(1)) == 8
+
+
+def test_it_is_a_function_of_seed_version_and_step_alone() -> None:
+    shuffled = {name: BUCKETS[name][::-1] for name in reversed(BUCKETS)}
+    assert [order(buckets=shuffled).batch(step) for step in (9, 1, 5)] == [order().batch(step) for step in (9, 1, 5)]
+    for change in ({"seed": 2}, {"dataset_version": "b"}):
+        assert [order(**change).batch(step) for step in range(1, 5)] != [order().batch(step) for step in range(1, 5)]
+
+
+def test_epochs_differ() -> None:
+    assert [order().batch(step) for step in range(1, 5)] != [order().batch(step) for step in range(5, 9)]
+
+
+def test_the_table_counts_samples_batches_and_repeats() -> None:
+    lines = table(order().counts()).splitlines()
+    assert lines[1].split() == ["17x48x64", "8", "2", "0"]
+    assert lines[2].split() == ["1x64x64", "7", "2", "1"]
+
+
+def test_nothing_to_train_on_is_an_error_with_the_table() -> None:
+    with pytest.raises(NoBatches, match=r"no samples to train on\nbucket +samples(?s:.*)no bucket"):
+        order(buckets={})
