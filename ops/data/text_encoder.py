@@ -87,9 +87,11 @@ def version(project: Project) -> str:
 
 def _encoder(root: Path, width: int) -> Any:
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+    from transformers.utils.logging import disable_progress_bar
 
     from models.text import TextEncoder
 
+    disable_progress_bar()  # it would draw over ours
     config = AutoConfig.from_pretrained(str(root), local_files_only=True)
     encoder_only = type(config) in AutoModelForTextEncoding._model_mapping  # T5 and mT5 without their decoder
     auto = AutoModelForTextEncoding if encoder_only else AutoModel

@@ -139,8 +139,8 @@ class Registry:
         """One of the attached files, fetched from MLflow's store."""
         from mlflow.artifacts import download_artifacts
 
-        assert self.client  # asking for it points MLflow at this project's store
-        return Path(download_artifacts(f"models:/{version.logged_model}/{file}"))
+        place = self.client.get_logged_model(version.logged_model).artifact_location
+        return Path(download_artifacts(f"{place}/{file}"))
 
     def point(self, alias: str, version: Version | None) -> None:
         """Move an alias to a version, or remove it."""

@@ -124,11 +124,8 @@ def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace
     from ops.training.source_code import git_state
 
     dvc = _locked(project)
-    upstream = tuple(
-        _made(project, name, artifact.version, dvc)
-        for name, artifact in ((scores.asset, scores), (evaluation.asset, evaluation))
-    )
-    root = Made("champion", "", "artifact", {}, upstream)
+    walk = _Walk(project, dvc)
+    root = Made("champion", "", "artifact", {}, tuple(walk(each.asset, each.version) for each in (scores, evaluation)))
     nodes = root.walk()
     trained_on = {node.version for node in nodes if node.asset == "training_set"}
     known = trained_on == {dvc.get("training_set")}
@@ -136,7 +133,7 @@ def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace
     state = git_state(project.root)
     return Trace(
         root=root,
-        trainings=tuple(_training(node) for node in nodes if "best_step" in node.facts and "steps" in node.facts),
+        trainings=tuple(_training(node) for node in nodes if {"best_step", "mlflow_run_id"} <= node.facts.keys()),
         datasets=dvc if known else {"training_set": ", ".join(sorted(trained_on))},
         dataset_note=None if known else "the dataset has changed since the training, so only its version is known",
         **counts,
@@ -146,45 +143,60 @@ def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace
     )
 
 
-def _made(project: Project, asset: str, version: str, dvc: dict[str, str]) -> Made:
-    from ops.steps import STEPS
+class _Walk:
+    """Upstream from an asset's version, looking at each only once."""
 
-    if asset in STEPS:
-        inputs = STEPS[asset].inputs if dvc.get(asset) == version else ()
-        return Made(
-            asset, version, "dataset", {}, tuple(_made(project, each, dvc[each], dvc) for each in inputs if each in dvc)
-        )
-    artifact = find(project, asset, version)
-    if artifact is None:
-        return Made(asset, version, "lost")
-    inputs = tuple(_made(project, name, each, dvc) for name, each in artifact.inputs.items())
-    return Made(asset, version, "artifact", _facts(artifact), inputs)
+    def __init__(self, project: Project, locked: dict[str, str]) -> None:
+        self._project, self._locked = project, locked
+        self._made: dict[tuple[str, str], Made] = {}
+
+    def __call__(self, asset: str, version: str) -> Made:
+        from ops.steps import STEPS
+
+        if (asset, version) not in self._made:
+            look = self._step if asset in STEPS else self._artifact
+            self._made[asset, version] = look(asset, version)
+        return self._made[asset, version]
+
+    def _step(self, asset: str, version: str) -> Made:
+        """A dataset step; what it was made from is known only of the version that the lock names."""
+        from ops.steps import STEPS
+
+        inputs = STEPS[asset].inputs if self._locked.get(asset) == version else ()
+        known = [name for name in inputs if name in self._locked]
+        return Made(asset, version, "dataset", {}, tuple(self(name, self._locked[name]) for name in known))
+
+    def _artifact(self, asset: str, version: str) -> Made:
+        artifact = find(self._project, asset, version)
+        if artifact is None:
+            return Made(asset, version, "lost")
+        inputs = tuple(self(name, each) for name, each in artifact.inputs.items())
+        return Made(asset, version, "artifact", _facts(self._project, artifact), inputs)
 
 
-def _facts(artifact: Artifact) -> dict[str, Any]:
-    """The artifact's plain results: numbers and names, not tables."""
+def _facts(project: Project, artifact: Artifact) -> dict[str, Any]:
+    """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
     plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
-    commit = _commit_of(artifact)
-    return {**plain, "fingerprint": artifact.fingerprint, **({"commit": commit} if commit else {})}
+    if run_id := plain.get("mlflow_run_id"):
+        plain["commit"] = _commit_of(project, str(run_id))
+    return {**plain, "fingerprint": artifact.fingerprint}
 
 
-def _commit_of(artifact: Artifact) -> str | None:
-    run_id = artifact.results.get("mlflow_run_id")
-    if not run_id:
-        return None
+def _commit_of(project: Project, run_id: str) -> str | None:
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
+
+    from ops.training.mlflow_run import connect
 
     try:
-        tags = MlflowClient().get_run(run_id).data.tags
+        return connect(project).get_run(run_id).data.tags.get("git.commit")
     except MlflowException:  # the run was deleted in MLflow; the trace goes on without its commit
         return None
-    return tags.get("git.commit")
 
 
 def _training(node: Made) -> Training:
-    names = ("steps", "metric", "first", "last", "best", "best_step", "seconds", "mlflow_run_id", "commit")
-    return Training(node.asset, **{name: node.facts.get(name) for name in names})
+    facts: dict[str, Any] = node.facts
+    names = ("steps", "metric", "first", "last", "best", "best_step", "seconds", "mlflow_run_id")
+    return Training(node.asset, commit=facts.get("commit"), **{name: facts[name] for name in names})
 
 
 def _locked(project: Project) -> dict[str, str]:

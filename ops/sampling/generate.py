@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +72,8 @@ def generate(
     request, notes = wanted.checked()
     parts, label = resolve(project, checkpoint)
     started = time.monotonic()
-    more = render(VideoModel(project, parts), request, output, on_step)
-    return Generated(output, output.with_suffix(".json"), label, time.monotonic() - started, (*notes, *more))
+    notes = render(VideoModel(project, parts), request, output, on_step, notes)
+    return Generated(output, output.with_suffix(".json"), label, time.monotonic() - started, tuple(notes))
 
 
 def render(
@@ -81,15 +81,16 @@ def render(
     request: Request,
     output: Path,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    notes: Sequence[str] = (),
 ) -> list[str]:
-    """Sample one checked request into `output` and its settings file; returns notes for people."""
+    """Sample one checked request into `output` and its settings file; returns `notes` and its own for people."""
     from ops.sampling.denoise import draw_latent
     from ops.sampling.mp4 import codec, write_mp4
 
     prompt, negative = model.encode_text([request.prompt, request.negative_prompt])
-    notes = []
+    said = list(notes)
     if prompt.truncated:
-        notes.append(f"the prompt is longer than {model.parts.max_tokens} tokens; the rest was not read")
+        said.append(f"the prompt is longer than {model.parts.max_tokens} tokens; the rest was not read")
     latent = draw_latent(
         model.denoiser,
         request,
@@ -101,8 +102,8 @@ def render(
         on_step,
     )
     write_mp4(output, model.decode(latent), request.fps)
-    write_json(output.with_suffix(".json"), _record(model, request, codec()[0], notes))
-    return notes
+    write_json(output.with_suffix(".json"), _record(model, request, codec()[0], said))
+    return said
 
 
 def _record(model: VideoModel, request: Request, codec: str, notes: list[str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 from ops.sampling.mp4 import write_mp4
+from ops.steps import STEPS
 
 PARAMS = """
 preset: tiny
@@ -150,10 +151,8 @@ def _write_dataset(project: Project) -> None:
         Image.fromarray(_film(5 + number)[0]).save(path)
         rows.append(_sample(project, path, "held_out" if number else "train", None, f"picture {number}"))
     tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
-    for name in ("clips", "captions", "curated_clips"):
-        tables.write(project.table(name), [], SAMPLES)
-    outs = {"training_set": "data/training_set", "clips": "data/clips.parquet", "captions": "data/captions.parquet"}
-    stages = {name: {"cmd": name, "outs": [{"path": path, "md5": digest(name)}]} for name, path in outs.items()}
+    steps = ("raw_videos", "curated_clips", "captions", "training_set")
+    stages = {name: {"cmd": name, "outs": [{"path": STEPS[name].output, "md5": digest(name)}]} for name in steps}
     (project.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
 

@@ -27,9 +27,7 @@ def test_an_embedding_does_not_depend_on_its_batch(trained_world) -> None:
 
 
 def test_a_long_text_is_cut_and_marked(trained_world) -> None:
-    short, exact, long = text_encoder.PromptEncoder(trained_world.project)(
-        ["word", "word " * 62, "word " * 5000]
-    )
+    short, exact, long = text_encoder.PromptEncoder(trained_world.project)(["word", "word " * 62, "word " * 5000])
     assert [short.truncated, exact.truncated, long.truncated] == [False, False, True]
     assert len(exact.embedding) == len(long.embedding) == 64
 

@@ -1,0 +1,130 @@
+"""The `champion` asset: the best checkpoint becomes candidate, and, if the gate lets it, champion."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ops.release import card
+from ops.release.gate import Verdict, judge
+from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, Registry, Version
+from ops.release.trace import Trace, look_back
+from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
+from ops.runtime.files import digest, replacing
+from ops.runtime.project import Project
+from ops.sampling.model import Parts, last_stage, parts_of
+
+ASSET = "champion"
+
+
+def release_candidate(project: Project) -> Artifact:
+    """Register the best checkpoint once, judge it, and move the aliases accordingly.
+
+    The same scores under the same release settings give the version that was registered before. Results:
+    `registered_model`, `version`, `alias`, `promoted`, `decision` (a sentence), `reasons`, `findings`. Files:
+    lineage.json, model_card.md; both are attached to the version as well.
+    """
+    scores = current(project, "checkpoint_scores")
+    evaluation = current(project, f"{project.settings.vae.architecture}_evaluation")
+    work = Work(
+        project,
+        ASSET,
+        inputs={scores.asset: scores.version, evaluation.asset: evaluation.version},
+        settings={"release": project.settings.release.model_dump(mode="json")},
+    )
+    registry = Registry(project)
+    done = work.finished()
+    if done and any(version.number == done.results["version"] for version in registry.versions()):
+        return done
+    parts, logged_model = _best(project, scores)
+    trace = look_back(project, scores, evaluation)
+    candidate = registry.register(
+        digest([parts.as_json(), scores.version, evaluation.version]),
+        logged_model,
+        _tags(work, parts, scores, trace),
+    )
+    return _decide(work, registry, candidate, trace)
+
+
+def _best(project: Project, scores: Artifact) -> tuple[Parts, str]:
+    """The parts of the chosen checkpoint and its logged model."""
+    asset = last_stage(project)
+    denoiser = find(project, asset, scores.inputs.get(asset, ""))
+    if denoiser is None:
+        raise MissingArtifact(f"the {asset} that `checkpoint_scores` is of is gone: make `checkpoint_scores` again")
+    best = scores.results["best_step"]
+    row = next(row for row in scores.results["checkpoints"] if row["step"] == best)
+    return parts_of(project, denoiser, best), row["logged_model"]
+
+
+def _tags(work: Work, parts: Parts, scores: Artifact, trace: Trace) -> dict[str, str]:
+    measured = {row["metric"]: row for row in scores.results["scores"] if row["value"] is not None}
+    return {
+        PARTS: parts.as_json(),
+        SCORES: json.dumps(scores.results["scores"]),
+        FOLDER: work.folder.relative_to(work.project.root).as_posix(),
+        "stage": f"{parts.denoiser_asset}, step {parts.step}",
+        "git.commit": trace.commit,
+        "training_set": trace.datasets.get("training_set", "unknown"),
+        **{f"version.{made.asset}": made.version for made in trace.root.walk()[:-1] if made.kind == "artifact"},
+        **{f"score.{metric}": f"{row['value']:.6g}" for metric, row in measured.items()},
+        **{f"protocol.{metric}": row["protocol"]["id"] for metric, row in measured.items()},
+    }
+
+
+def _decide(work: Work, registry: Registry, candidate: Version, trace: Trace) -> Artifact:
+    champion = registry.aliased(CHAMPION)
+    if champion and champion.number == candidate.number:  # the decision was carried out and then interrupted
+        champion = registry.aliased(PREVIOUS)
+    else:
+        registry.point(CANDIDATE, candidate)
+    verdict = judge(work.project, candidate, champion)
+    files = (trace.write(work.folder), work.folder / card.FILE)
+    text = card.card(candidate, trace, verdict, verdict.passed)
+    with replacing(files[1]) as temporary:
+        temporary.write_text(text)
+    registry.describe(candidate, text)
+    registry.attach(candidate, *files)
+    registry.tag(candidate, _decision_tags(work, verdict))
+    if verdict.passed:
+        promote(registry, candidate, champion)
+    return work.finish(
+        version=digest([candidate.model, candidate.number, verdict.passed]),
+        results=_results(candidate, champion, verdict),
+    )
+
+
+def promote(registry: Registry, candidate: Version, champion: Version | None) -> None:
+    """Make `candidate` champion and the old one previous. Interrupted between its steps, there is a champion still."""
+    if champion:
+        registry.point(PREVIOUS, champion)
+    registry.point(CHAMPION, candidate)
+    registry.point(CANDIDATE, None)
+
+
+def _decision_tags(work: Work, verdict: Verdict) -> dict[str, str]:
+    return {
+        "gate": "passed" if verdict.passed else "refused",
+        "gate.reasons": "; ".join(verdict.reasons),
+        FOLDER: work.folder.relative_to(work.project.root).as_posix(),
+    }
+
+
+def _results(candidate: Version, champion: Version | None, verdict: Verdict) -> dict[str, Any]:
+    name = f"version {candidate.number}"
+    if not verdict.passed:
+        stays = f"version {champion.number} stays champion" if champion else "there is no champion"
+        decision = f"{name} stays candidate and {stays}: {'; '.join(verdict.reasons)}"
+    elif champion:
+        decision = f"{name} replaces version {champion.number} as champion: {verdict.reasons[-1]}"
+    else:
+        decision = f"{name} is the first champion: {verdict.reasons[-1]}"
+    return {
+        "registered_model": candidate.model,
+        "version": candidate.number,
+        "alias": CHAMPION if verdict.passed else CANDIDATE,
+        "promoted": verdict.passed,
+        "decision": decision,
+        "reasons": verdict.reasons,
+        "findings": [[finding.rule, finding.passed, finding.message] for finding in verdict.findings],
+    }

@@ -1,0 +1,98 @@
+"""The gate between a candidate and the champion's place. It looks again at everything; nothing is taken on trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops.evaluation.protocol import ProtocolMismatch, Score
+from ops.release.registry import Version
+from ops.runtime.project import Project
+
+
+class GateClosed(RuntimeError):
+    """Data whose checks have not passed must not be trained on or released; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule's outcome and a sentence about it."""
+
+    rule: str
+    passed: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All findings; a candidate passes when none of them speaks against it."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.passed for finding in self.findings)
+
+    @property
+    def reasons(self) -> list[str]:
+        """What speaks against the candidate, or, when nothing does, what speaks for it."""
+        return [finding.message for finding in self.findings if finding.passed == self.passed]
+
+
+def judge(project: Project, candidate: Version, champion: Version | None) -> Verdict:
+    """Whether `candidate` may take the place of `champion`; None when there is no champion yet.
+
+    The blocking checks must have passed for the data that lies here now, and the candidate's `release.metric` must
+    have a value that is not worse than the champion's, under the same protocol, by more than `release.tolerance`.
+    """
+    return Verdict((*check_findings(project), _score_finding(project, candidate, champion)))
+
+
+def require_checks(project: Project) -> None:
+    """Raises GateClosed unless every blocking check passed for the dataset version that lies here now."""
+    failed = [finding.message for finding in check_findings(project) if not finding.passed]
+    if failed:
+        raise GateClosed("; ".join(failed))
+
+
+def check_findings(project: Project) -> tuple[Finding, ...]:
+    """The blocking checks, as they were last recorded for the current data versions."""
+    from ops.data.expectation_suites import SUITES
+    from ops.data.expectations import checks_passed
+
+    return tuple(_check_finding(name, checks_passed(project, name)) for name in SUITES)
+
+
+def _check_finding(name: str, passed: bool) -> Finding:
+    if passed:
+        return Finding(f"checks of {name}", True, f"the checks of {name} passed")
+    remedy = f"run `soraflow run --select {name}` and read var/checks/{name}.md"
+    return Finding(
+        f"checks of {name}", False, f"the checks of {name} have not passed for the data that lies here now: {remedy}"
+    )
+
+
+def _score_finding(project: Project, candidate: Version, champion: Version | None) -> Finding:
+    release = project.settings.release
+    rule = f"{release.metric} against the champion"
+    mine = candidate.scores.get(release.metric)
+    if mine is None or mine.value is None:
+        why = mine.reason if mine else "it was not scored"
+        return Finding(rule, False, f"the candidate has no {release.metric}: {why}")
+    if champion is None:
+        return Finding(rule, True, f"there is no champion yet; the candidate's {release.metric} is {mine.value:.6g}")
+    theirs = champion.scores.get(release.metric)
+    if theirs is None or theirs.value is None:
+        return Finding(rule, False, f"champion version {champion.number} has no {release.metric} to compare with")
+    try:
+        loss = mine.loss_against(theirs)
+    except ProtocolMismatch as error:
+        return Finding(rule, False, f"the scores cannot be compared with champion version {champion.number}: {error}")
+    return Finding(rule, loss <= release.tolerance, _comparison(mine, theirs, loss, release.tolerance, champion))
+
+
+def _comparison(mine: Score, theirs: Score, loss: float, tolerance: float, champion: Version) -> str:
+    word = "as good as" if loss == 0 else f"{abs(loss):.2%} {'worse' if loss > 0 else 'better'} than"
+    return (
+        f"{mine.metric} {mine.value:.6g} is {word} {theirs.value:.6g} of champion version {champion.number} "
+        f"(tolerated: {tolerance:.2%} worse)"
+    )

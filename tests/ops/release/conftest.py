@@ -1,0 +1,72 @@
+"""Projects with scored checkpoints, ready to be released."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.data.expectation_suites import SUITES
+from ops.runtime.artifacts import current
+from ops.runtime.files import write_json
+from ops.runtime.project import Project
+
+
+def pass_checks(project: Project, passed: bool = True) -> None:
+    """Record an outcome of the blocking checks for the data that lies here."""
+    from ops.data.dvc import version
+
+    for name in SUITES:
+        outcome = {"name": name, "version": version(project, name), "passed": passed}
+        write_json(project.var / "checks" / f"{name}.json", outcome)
+
+
+def score(project: Project) -> None:
+    from ops.evaluation import checkpoint_scores, reconstruction, samples, vbench
+
+    samples.make_samples(project)
+    vbench.score(project)
+    checkpoint_scores.score(project)
+    reconstruction.evaluate(project)
+
+
+@pytest.fixture(scope="session")
+def scored_world(trained_world, tmp_path_factory: pytest.TempPathFactory, shared_weights: Path) -> Iterator[Project]:
+    """Made once, not to be changed: the world with its checkpoints scored and its checks passed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        root = tmp_path_factory.mktemp("scored") / "project"
+        shutil.copytree(trained_world.project.root, root)
+        project = Project(root)
+        score(project)
+        pass_checks(project)
+        yield project
+
+
+@pytest.fixture
+def scored(scored_world, trained_world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Path):
+    """A copy of the scored world, to release from."""
+    root = tmp_path / "project"
+    shutil.copytree(scored_world.root, root)
+    monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return type(trained_world)(Project(root))
+
+
+@pytest.fixture(scope="session")
+def train_again() -> Callable[..., None]:
+    """Train the last stage of a world anew, to these held-out losses, and score it."""
+
+    def train(world, losses: dict[int, float], seed: int = 1) -> None:
+        world.train_denoiser("video", losses, current(world.project, "denoiser_image"), seed)
+        score(world.project)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def set_checks() -> Callable[..., None]:
+    return pass_checks

@@ -1,0 +1,135 @@
+import dataclasses
+import json
+
+import pytest
+
+from ops.release.champion import release_candidate
+from ops.release.gate import GateClosed, judge, require_checks
+from ops.release.registry import Registry, UnknownVersion
+from ops.release.rollback import rollback
+from ops.runtime.project import Project
+
+
+def aliases(project: Project) -> dict[str, int]:
+    return {alias: version.number for version in Registry(project).versions() for alias in version.aliases}
+
+
+def test_the_first_candidate_that_passes_becomes_champion_and_once_only(scored) -> None:
+    first = release_candidate(scored.project)
+    assert first.results["version"] == 1
+    assert first.results["alias"] == "champion"
+    assert first.results["decision"].startswith("version 1 is the first champion: there is no champion yet")
+    assert aliases(scored.project) == {"champion": 1}
+    assert release_candidate(scored.project) == first
+    assert len(Registry(scored.project).versions()) == 1
+
+
+def test_a_version_holds_what_generation_and_people_need(scored) -> None:
+    release_candidate(scored.project)
+    champion = Registry(scored.project).version("champion")
+    assert champion.parts.step == 4
+    assert (scored.project.root / champion.parts.denoiser / "config.json").is_file()
+    assert not champion.parts.denoiser.startswith("/")
+    assert champion.tags["score.held_out_loss"] == "0.4"
+    assert champion.tags["protocol.held_out_loss"] == champion.scores["held_out_loss"].protocol.id
+    assert champion.tags["stage"] == "denoiser_video, step 4"
+    assert champion.tags["gate"] == "passed"
+    assert {"git.commit", "training_set", "version.wfvae", "version.denoiser_image"} <= champion.tags.keys()
+
+
+def test_a_worse_candidate_stays_candidate_and_a_better_one_takes_over(scored, train_again) -> None:
+    release_candidate(scored.project)
+    train_again(scored, {2: 0.6, 4: 0.5})
+    worse = release_candidate(scored.project)
+    assert (worse.results["promoted"], worse.results["alias"]) == (False, "candidate")
+    assert aliases(scored.project) == {"champion": 1, "candidate": 2}
+    assert "held_out_loss 0.5 is 25.00% worse than 0.4 of champion version 1" in worse.results["decision"]
+    tags = Registry(scored.project).version(2).tags
+    assert tags["gate"] == "refused"
+    assert "25.00% worse" in tags["gate.reasons"]
+
+    train_again(scored, {2: 0.35, 4: 0.3}, seed=2)
+    better = release_candidate(scored.project)
+    assert better.results["decision"].startswith("version 3 replaces version 1 as champion")
+    assert aliases(scored.project) == {"champion": 3, "previous": 1}
+
+    assert rollback(scored.project) == (1, 3)
+    assert aliases(scored.project) == {"champion": 1, "previous": 3}
+    assert "instead of version 3" in Registry(scored.project).version(1).tags["rollback"]
+    assert rollback(scored.project) == (3, 1)
+
+
+def test_a_tolerated_loss_passes_and_registers_no_second_version(scored, train_again) -> None:
+    release_candidate(scored.project)
+    train_again(scored, {2: 0.6, 4: 0.41})
+    assert not release_candidate(scored.project).results["promoted"]
+    path = scored.project.root / "params.yaml"
+    path.write_text(path.read_text().replace("registered_model: squares", "registered_model: squares, tolerance: 0.05"))
+    again = release_candidate(Project(scored.project.root))
+    assert again.results["promoted"]
+    assert again.results["version"] == 2
+    assert aliases(scored.project) == {"champion": 2, "previous": 1}
+
+
+def test_failed_checks_close_the_gate(scored, set_checks) -> None:
+    require_checks(scored.project)
+    set_checks(scored.project, passed=False)
+    with pytest.raises(GateClosed, match="soraflow run --select training_set"):
+        require_checks(scored.project)
+    refused = release_candidate(scored.project)
+    assert not refused.results["promoted"]
+    assert "the checks of captions have not passed" in refused.results["decision"]
+    assert aliases(scored.project) == {"candidate": 1}
+    with pytest.raises(UnknownVersion, match="no version 'champion'; versions: 1; aliases: candidate"):
+        Registry(scored.project).version("champion")
+
+
+def test_scores_of_another_protocol_or_without_a_value_are_refused(scored) -> None:
+    release_candidate(scored.project)
+    champion = Registry(scored.project).version("champion")
+
+    def changed(**changes) -> object:
+        rows = json.loads(champion.tags["soraflow.scores"])
+        loss = next(row for row in rows if row["metric"] == "held_out_loss")
+        loss |= {key: value for key, value in changes.items() if key != "terms"}
+        loss["protocol"]["terms"] |= changes.get("terms", {})
+        return dataclasses.replace(champion, number=2, tags={**champion.tags, "soraflow.scores": json.dumps(rows)})
+
+    assert judge(scored.project, changed(value=0.4), champion).passed
+    other = judge(scored.project, changed(value=0.1, terms={"latents": "of another VAE"}), champion)
+    assert not other.passed
+    assert "cannot be compared with champion version 1" in other.reasons[0]
+    assert "latents: of another VAE here" in other.reasons[0]
+    missing = judge(scored.project, changed(value=None, reason="the disk was full"), champion)
+    assert missing.reasons == ["the candidate has no held_out_loss: the disk was full"]
+    assert not judge(scored.project, champion, changed(value=None)).passed
+
+
+def test_an_interrupted_promotion_is_finished(scored, train_again, monkeypatch) -> None:
+    release_candidate(scored.project)
+    train_again(scored, {2: 0.35, 4: 0.3})
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ops.release.champion.Work.finish", full)
+        with pytest.raises(OSError, match="no space"):
+            release_candidate(scored.project)
+    assert aliases(scored.project) == {"champion": 2, "previous": 1}
+    finished = release_candidate(Project(scored.project.root))
+    assert finished.results["decision"].startswith("version 2 replaces version 1 as champion")
+    assert aliases(scored.project) == {"champion": 2, "previous": 1}
+
+
+def test_without_a_release_the_errors_say_what_to_run(world) -> None:
+    with pytest.raises(UnknownVersion, match="no model has been released yet, so there is no 'champion'"):
+        Registry(world.project).version("champion")
+    with pytest.raises(UnknownVersion, match="no model has been released"):
+        rollback(world.project)
+
+
+def test_the_first_champion_cannot_be_rolled_back(scored) -> None:
+    release_candidate(scored.project)
+    with pytest.raises(UnknownVersion, match="version 1 is the first champion"):
+        rollback(scored.project)

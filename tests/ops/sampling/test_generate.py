@@ -1,0 +1,106 @@
+import json
+
+import pytest
+
+from ops.release.registry import UnknownVersion
+from ops.runtime.artifacts import MissingArtifact, current
+from ops.runtime.files import sha256
+from ops.sampling.generate import generate
+from ops.sampling.model import Parts, parts_of, resolve
+from ops.sampling.mp4 import read_mp4
+from ops.sampling.request import SamplingError
+
+
+def test_a_prompt_becomes_a_video_with_its_settings_beside_it(trained_world, tmp_path) -> None:
+    heard = []
+    made = generate(
+        trained_world.project,
+        "a grey  square",
+        tmp_path / "video.mp4",
+        checkpoint="denoiser_video",
+        steps=5,
+        on_step=lambda done, total: heard.append((done, total)),
+    )
+    assert read_mp4(made.path).shape == (5, 32, 32, 3)
+    assert heard == [(step, 5) for step in range(1, 6)]
+    assert made.model == "denoiser_video step 4"
+    beside = json.loads(made.settings.read_text())
+    assert beside["request"]["prompt"] == "a grey square"
+    assert beside["request"]["steps"] == 5
+    assert beside["request"]["sampler"] == "ddim"
+    assert beside["model"]["vae_version"] == current(trained_world.project, "wfvae").version
+    assert set(beside["code"]) == {"git.commit", "git.dirty"}
+
+
+def test_five_steps_give_the_same_file_twice_and_another_for_another_seed(trained_world, tmp_path) -> None:
+    hashes = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        made = generate(trained_world.project, "a cat", tmp_path / f"{name}.mp4", "denoiser_video", seed, steps=5)
+        hashes.append(sha256(made.path))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_checkpoint_has_several_names(trained_world) -> None:
+    project = trained_world.project
+    denoiser = current(project, "denoiser_video")
+    best, _ = resolve(project, "denoiser_video")
+    assert best == parts_of(project, denoiser) == resolve(project, "denoiser_video@4")[0]
+    assert resolve(project, str(denoiser.folder / "checkpoints" / "step_000006" / "ema"))[0].step == 6
+    assert Parts.of_json(best.as_json()) == best
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("champion", UnknownVersion, "no model has been released yet"),
+        ("denoiser_video@5", SamplingError, "no checkpoint of step 5; kept are the steps 2, 4, 6, 8"),
+        ("denoiser_nothing", MissingArtifact, "soraflow run --select denoiser_nothing"),
+        ("/", SamplingError, "not a checkpoint of this project"),
+    ],
+)
+def test_a_checkpoint_that_is_not_there_is_explained(trained_world, name: str, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        resolve(trained_world.project, name)
+
+
+def test_what_cannot_be_made_is_refused_before_anything_is_loaded(trained_world, tmp_path) -> None:
+    with pytest.raises(SamplingError, match="empty"):
+        generate(trained_world.project, " ", tmp_path / "v.mp4")
+    with pytest.raises(SamplingError, match=r"must end in \.mp4"):
+        generate(trained_world.project, "a cat", tmp_path / "v.gif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_of_ten_thousand_characters_is_cut_and_said(trained_world, tmp_path) -> None:
+    made = generate(trained_world.project, "word " * 2000, tmp_path / "v.mp4", "denoiser_video", steps=1)
+    assert made.notes == (
+        "the prompt has 9999 characters; only the first 8000 were read",
+        "the prompt is longer than 64 tokens; the rest was not read",
+    )
+    assert json.loads(made.settings.read_text())["notes"] == list(made.notes)
+
+
+def test_another_text_encoder_than_the_trained_one_is_refused(world, tmp_path) -> None:
+    from ops.sampling.model import VideoModel
+
+    parts = parts_of(world.project, current(world.project, "denoiser_video"))
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {max_tokens: 32}\n")
+    project = type(world.project)(world.project.root)
+    with pytest.raises(SamplingError, match="is not the one that this model was trained with"):
+        _ = VideoModel(project, parts).encode_text
+
+
+def test_the_champion_generates(world, tmp_path) -> None:
+    """From the registry's tags alone, in a project that was moved since."""
+    from ops.release.registry import FOLDER, PARTS, SCORES, Registry
+
+    denoiser = current(world.project, "denoiser_video")
+    registry = Registry(world.project)
+    parts = parts_of(world.project, denoiser)
+    tags = {PARTS: parts.as_json(), SCORES: "[]", FOLDER: "nowhere"}
+    version = registry.register("key", denoiser.results["checkpoints"][1]["logged_model"], tags)
+    registry.point("champion", version)
+    made = generate(world.project, "a cat", tmp_path / "champion.mp4")
+    assert made.model == "squares version 1"
+    assert made.path.is_file()
