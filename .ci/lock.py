@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
     "requirements.lock": ["demo,ray,test", "torch==2.14.1", "torchvision==0.29.1"],
-    "requirements-npu.lock": ["demo,npu,test"],
+    "requirements-npu.lock": ["demo,npu,test", "torchvision==0.29.0"],
 }
 REASONS = {
     "antlr4-python3-runtime": "Dagster's selection parser is generated with 4.13; 4.9 breaks every string selection",

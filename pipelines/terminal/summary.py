@@ -12,6 +12,7 @@ from ops.runtime.artifacts import Artifact, MissingArtifact, current
 from ops.runtime.project import Project
 
 BAR_WIDTH = 24
+KINDS = {"video": "videos, by seconds", "image": "images", "item": "training set"}
 
 
 def show(project: Project, console: Console) -> None:
@@ -26,11 +27,15 @@ def _funnel(project: Project) -> Iterator[RenderableType]:
 
     if not project.table("curated_clips").is_file():
         return
-    table = _table("Curation", "step", "kept", "share", "", "fell out")
+    table = _table("Curation", "", "step", "kept", "share", "", "fell out")
+    kind = ""
     for row in report.funnel(project):
+        heading = KINDS[row["kind"]] if row["kind"] != kind else ""
+        kind = row["kind"]
         bar = "█" * round(row["share"] * BAR_WIDTH)
         reasons = "; ".join(f"{count} {reason}" for reason, count in row["reasons"].items())
-        table.add_row(row["step"], str(row["kept"]), f"{row['share']:.0%}", f"[cyan]{bar}[/]", f"[dim]{reasons}[/]")
+        figures = (row["step"].replace("_", " "), str(row["kept"]), f"{row['share']:.0%}")
+        table.add_row(f"[dim]{heading}[/]", *figures, f"[cyan]{bar}[/]", f"[dim]{reasons}[/]")
     yield table
 
 

@@ -22,6 +22,7 @@ SCORERS = {
     "colourfulness": [],
     "laion-v2": ["clip-vit-l14", "laion-v2"],
     "niqe": ["niqe"],
+    "brisque": ["brisque"],
     "dover": ["dover"],
 }
 RECONSTRUCTION_METRIC = "lpips-alex"

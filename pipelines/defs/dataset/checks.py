@@ -8,7 +8,7 @@ from pipelines.resources.project import ProjectResource
 def expectation_check(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset,
-        name=f"{asset}_meets_expectations",
+        name="meets_expectations",
         blocking=True,
         description=f"The Great Expectations suite of {asset}; a failure names the offending rows.",
     )
