@@ -70,15 +70,11 @@ def _clips_expectations(settings: Settings) -> list[Any]:
         _true("crop_is_inside", "the crop lies inside the picture"),
         _between("crop_share", "the crop leaves what curation.text_crop allows", min_value=smallest),
         _between("motion", "motion is within its limits", min_value=motion.minimum, max_value=motion.maximum),
-        _between(
-            "motion_cropped", "motion after cropping, too", min_value=motion.minimum, max_value=motion.maximum
-        ),
+        _between("motion_cropped", "motion after cropping, too", min_value=motion.minimum, max_value=motion.maximum),
         _between("aesthetic", "the aesthetic score is high enough", min_value=rules.aesthetics.minimum),
         _between("technical", "the technical score is good enough", **limit),
         *(_there(column) for column in ("motion", "motion_cropped", "aesthetic", "technical")),
-        gxe.ExpectColumnValuesToMatchRegex(
-            column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"
-        ),
+        gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"),
         gxe.ExpectColumnValuesToNotMatchRegex(
             column="path", regex=r"^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)", notes="paths stay below their root"
         ),
@@ -112,9 +108,7 @@ def _captions_expectations(settings: Settings) -> list[Any]:
             min_value=1 - settings.dataset.max_dropped_share,
             notes="as many items have captions as dataset.max_dropped_share asks for",
         ),
-        _between(
-            "characters", "captions are neither empty nor too long", min_value=1, max_value=MAX_CHARACTERS
-        ),
+        _between("characters", "captions are neither empty nor too long", min_value=1, max_value=MAX_CHARACTERS),
         gxe.ExpectColumnValuesToMatchRegex(
             column="caption", regex=r"^\S[^\x00-\x1f\x7f]*$", notes="captions are one clean line"
         ),
@@ -182,9 +176,7 @@ def _training_expectations(settings: Settings) -> list[Any]:
             column_B="last_frame",
             notes="the decoded source holds every listed frame",
         ),
-        _between(
-            "frames", "no sample is longer than dataset.num_frames", max_value=settings.dataset.num_frames
-        ),
+        _between("frames", "no sample is longer than dataset.num_frames", max_value=settings.dataset.num_frames),
     ]
 
 

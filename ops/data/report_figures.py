@@ -1,0 +1,178 @@
+"""The pictures of the dataset report that show numbers: the funnel and the scores."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ops.config import Settings
+from ops.curation.rules import LOWER_IS_BETTER
+from ops.data.funnel import seconds
+from ops.data.tables import Row
+from ops.runtime.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+KEPT, REJECTED, FADED, LIMIT = "#2a6f97", "#e76f51", "#f3c6bb", "#8d0801"
+INK, GREY, PALE = "#2b2d42", "#adb5bd", "#edf2f4"
+STYLE: dict[Any, Any] = {
+    **{"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.parse_math": False},
+    **{"axes.edgecolor": GREY, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK},
+}
+KINDS = {"video": "videos, by seconds", "image": "images", "item": "clips and images in the training set"}
+
+
+def figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure in the report's style; sizes in inches at 110 dots each."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update(STYLE)
+    drawn = Figure(figsize=(width, height), dpi=110, facecolor="white")
+    drawn.set_layout_engine("constrained", rect=(0.01, 0.0, 0.98, 0.98))
+    drawn.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold")
+    return drawn
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Replace `path` by the figure; equal figures give equal bytes."""
+    with replacing(path) as temporary:
+        drawn.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def draw_funnel(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """A bar a step: what is left, what the step took, and why."""
+    groups = [(title, group) for kind, title in KINDS.items() if (group := [r for r in rows if r["kind"] == kind])]
+    lines = len(rows) + 1.2 * len(groups)
+    drawn = figure(12, 0.33 * lines + 0.6, "What is left after each step")
+    axes = drawn.subplots()
+    height, places, names = 0.0, [], []
+    for title, group in groups:
+        axes.text(0, height, title, va="center", color="#6c757d", fontsize=10)
+        before = 1.0
+        for row in group:
+            height += 1
+            _bar(axes, height, row, before)
+            before = row["share"]
+            places.append(height)
+            names.append(row["step"].replace("_", " "))
+        height += 1.2
+    axes.set(
+        yticks=places,
+        yticklabels=names,
+        xlim=(0, 2.1 if any(row["reasons"] for row in rows) else 1.05),
+        ylim=(height - 0.6, -0.6),
+        xticks=[],
+    )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    save(drawn, path)
+
+
+def _bar(axes: Axes, place: float, row: dict[str, Any], before: float) -> None:
+    share = row["share"]
+    for width, colour in ((1.0, PALE), (max(before, share), FADED), (share, KEPT)):
+        axes.barh(place, width, color=colour, height=0.76)
+    length = f" · {row['seconds']:,.0f} s" if row["seconds"] is not None else ""
+    inside = share > 0.3
+    axes.text(
+        share + (-0.01 if inside else 0.01),
+        place,
+        f"{row['kept']:,}{length} · {share:.0%}",
+        va="center",
+        ha="right" if inside else "left",
+        color="white" if inside else INK,
+    )
+    told = "; ".join(f"{count} × {reason}" for reason, count in row["reasons"].items())  # noqa: RUF001
+    axes.text(1.02, place, textwrap.shorten(told, 92, placeholder=" …"), va="center", fontsize=8, color="#6c757d")
+
+
+@dataclass(frozen=True)
+class _Score:
+    title: str
+    rows: Sequence[Row]
+    column: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def draw_histograms(settings: Settings, clips: Sequence[Row], images: Sequence[Row], path: Path) -> None:
+    """Every score with the limits of its rule, apart for what was kept in the end and what was not."""
+    from matplotlib.patches import Patch
+
+    panels = [score for score in _scores(settings, clips, images) if _values(score.rows, score.column)]
+    columns, lines = min(3, max(1, len(panels))), max(1, -(-len(panels) // 3))
+    drawn = figure(4 * columns, 2.4 * lines + 0.6, "Scores and the limits of their rules")
+    meaning = {"kept in the end": KEPT, "rejected": REJECTED, "limit of the rule": LIMIT}
+    drawn.legend(
+        handles=[Patch(color=colour, label=label) for label, colour in meaning.items()],
+        loc="upper right",
+        ncols=len(meaning),
+        frameon=False,
+    )
+    grid = list(drawn.subplots(lines, columns, squeeze=False).flat)
+    for axes, score in zip(grid, panels, strict=False):
+        _histogram(axes, score)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    save(drawn, path)
+
+
+def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> list[_Score]:
+    rules = settings.curation
+    motion, quality, looks = rules.motion, rules.technical_quality, rules.aesthetics
+    limit = {"maximum" if quality.scorer in LOWER_IS_BETTER else "minimum": quality.threshold}
+    measured = [row | {"seconds": seconds(row)} for row in clips]
+    slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
+    return [
+        _Score("length of a clip, s", measured, "seconds"),
+        _Score("LPIPS between sampled frames; a cut above", slices, "cut_distances", None, rules.shots.sure_distance),
+        _Score("motion, mean LPIPS", clips, "motion", motion.minimum, motion.maximum),
+        _Score(f"aesthetics of clips, {looks.scorer}", clips, "aesthetic", looks.minimum),
+        _Score(f"technical quality of clips, {quality.scorer}", clips, "technical", **limit),
+        _Score("motion after cropping, mean LPIPS", clips, "motion_cropped", motion.minimum, motion.maximum),
+        _Score(f"aesthetics of images, {looks.scorer}", images, "aesthetic", looks.minimum),
+        _Score(f"technical quality of images, {quality.scorer}", images, "technical", **limit),
+    ]
+
+
+def _values(rows: Iterable[Row], column: str) -> list[float]:
+    found: list[float] = []
+    for row in rows:
+        value = row.get(column)
+        found += value if isinstance(value, list) else [] if value is None else [value]
+    return found
+
+
+def _histogram(axes: Axes, score: _Score) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    kept, rejected = ([row for row in score.rows if (row["rejected_by"] is None) is side] for side in (True, False))
+    inside, outside = _values(kept, score.column), _values(rejected, score.column)
+    low, high = min(inside + outside), max(inside + outside)
+    room = high - low or 1.0
+    near = [limit for limit in (score.minimum, score.maximum) if limit is not None and -room < limit - low < 2 * room]
+    edges = np.linspace(min([low, *near]) - room / 50, max([high, *near]) + room / 50, 28)
+    if score.column == "cut_distances":  # a distance belongs to a slice, of which one piece may stay and another go
+        axes.hist(inside + outside, bins=list(edges), color="#8d99ae")
+    else:
+        axes.hist([inside, outside], bins=list(edges), stacked=True, color=[KEPT, REJECTED])
+    axes.set_xlim(edges[0], edges[-1])
+    for limit, outer in ((score.minimum, edges[0]), (score.maximum, edges[-1])):
+        if limit in near:
+            axes.axvspan(limit, outer, color=FADED, alpha=0.35, linewidth=0, zorder=0)
+            axes.axvline(limit, color=LIMIT, linewidth=1.4)
+    limits = [f"{word} {limit:g}" for word, limit in (("≥", score.minimum), ("≤", score.maximum)) if limit is not None]
+    axes.set_title(score.title, loc="left", fontsize=9)
+    if limits and score.column != "cut_distances":
+        axes.set_title(", ".join(limits), loc="right", fontsize=9, color=LIMIT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -1,0 +1,70 @@
+"""The dataset report as one Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def page(report: Mapping[str, Any]) -> str:
+    lines = [
+        f"# Dataset report, preset {report['preset']}",
+        "",
+        "![funnel](funnel.png)",
+        "",
+        "| | step | kept | rejected | share | seconds | fell out because |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+        *map(_step, report["funnel"]),
+        "",
+        *_splits(report["splits"]),
+        "",
+        *_buckets(report["buckets"]),
+        "",
+        "![scores](histograms.png)",
+        "",
+        "![kept](samples.png)",
+        "",
+        "![rejected](rejected.png)",
+    ]
+    if report["unusable_files"]:
+        lines += ["", "| file that cannot be used | reason |", "| --- | --- |"]
+        lines += [f"| `{file['path']}` | {_cell(file['reason'])} |" for file in report["unusable_files"]]
+    return "\n".join(lines) + "\n"
+
+
+def _step(row: Mapping[str, Any]) -> str:
+    reasons = "; ".join(f"{count}: {reason}" for reason, count in row["reasons"].items())
+    length = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+    cells = (
+        row["kind"],
+        row["step"],
+        row["kept"],
+        row["rejected"],
+        f"{row['share']:.0%}",
+        length,
+        _cell(reasons),
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _splits(splits: Mapping[str, Any]) -> list[str]:
+    lines = ["| split | kind | samples | items | sources |", "| --- | --- | ---: | ---: | ---: |"]
+    for split, kinds in splits.items():
+        for kind, counts in kinds.items():
+            lines.append(f"| {split} | {kind} | {counts['samples']} | {counts['items']} | {counts['sources']} |")
+    return lines
+
+
+def _buckets(buckets: list[Mapping[str, Any]]) -> list[str]:
+    lines = ["| bucket | kind | split | samples | enlarged |", "| --- | --- | --- | ---: | ---: |"]
+    for row in buckets:
+        if row["bucket"] is None:
+            lines.append(f"| none | {row['kind']} | | {row['items']} items dropped: {_cell(row['reason'])} | |")
+        else:
+            cells = (row["bucket"], row["kind"], row["split"], row["samples"], row["enlarged"])
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
