@@ -90,7 +90,7 @@ def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     names = _names(module)
     given = {spelled_out(key): value for key, value in state_dict.items()}
     constants = wavelet_entries() if isinstance(module, WFVAE) else {}
-    own = {key: value for key, value in module.state_dict().items()}
+    own = module.state_dict()
     wanted = {theirs: own[ours].shape for ours, theirs in names.items()}
     problems = [
         *_listed("missing", wanted.keys() - given.keys()),

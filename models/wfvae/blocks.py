@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from models.wfvae.cache import CausalCache
 from models.wfvae.convolutions import CausalConv3d, PointwiseConv3d, fold_frames, unfold_frames
-from models.wfvae.normalization import normalization
+from models.wfvae.normalization import activated, normalization
 
 
 class ResidualBlock(nn.Module):
@@ -22,9 +22,9 @@ class ResidualBlock(nn.Module):
         self.shortcut = PointwiseConv3d(in_channels, out_channels) if in_channels != out_channels else nn.Identity()
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)), cache)
-        h = self.conv2(F.silu(self.norm2(h)), cache)
-        return self.shortcut(x) + h
+        h = self.conv1(activated(self.norm1(x)), cache)
+        h = activated(self.norm2(h))  # a line of its own, so that its input is freed before the next convolution
+        return self.conv2(h, cache).add_(self.shortcut(x))
 
 
 class FrameResidualBlock(nn.Module):
@@ -41,8 +41,9 @@ class FrameResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(fold_frames(x))))
-        return x + unfold_frames(self.conv2(F.silu(self.norm2(h))), x.shape[0])
+        h = self.conv1(activated(self.norm1(fold_frames(x))))
+        h = self.conv2(activated(self.norm2(h)))
+        return unfold_frames(h, x.shape[0]).add_(x)
 
 
 class FrameAttention(nn.Module):
@@ -61,7 +62,7 @@ class FrameAttention(nn.Module):
         q, k, v = (_places(layer(normed)) for layer in (self.query, self.key, self.value))
         attended = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
         frames = unfold_frames(attended.unflatten(2, x.shape[3:]), x.shape[0])
-        return x + self.project(frames)
+        return self.project(frames).add_(x)
 
 
 def _places(x: Tensor) -> Tensor:

@@ -36,9 +36,14 @@ class CausalConv3d(nn.Conv3d):
         super().__init__(in_channels, out_channels, kernel_size, stride, (0, padding, padding))
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
-        if self.kernel_size[0] > 1:
-            x = causal_input(self, x, self.kernel_size[0], self.stride[0], cache)
-        return super().forward(x)
+        if cache is None and x.shape[2] == 1:
+            return self._of_image(x)
+        return super().forward(causal_input(self, x, self.kernel_size[0], self.stride[0], cache))
+
+    def _of_image(self, x: Tensor) -> Tensor:
+        """All taps of a lone frame see that frame, so their sum is one 2D kernel."""
+        kernel = self.weight.sum(dim=2)
+        return F.conv2d(x.squeeze(2), kernel, self.bias, self.stride[1:], self.padding[1:]).unsqueeze(2)
 
 
 class FrameConv2d(nn.Conv2d):
@@ -63,8 +68,3 @@ def fold_frames(x: Tensor) -> Tensor:
 def unfold_frames(x: Tensor, batch: int) -> Tensor:
     """[B·T, C, H, W] → [B, C, T, H, W], always a view."""
     return x.unflatten(0, (batch, -1)).transpose(1, 2)
-
-
-def upsample_nearest(x: Tensor) -> Tensor:
-    """Every frame enlarged twice a side by repetition."""
-    return unfold_frames(F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest"), x.shape[0])

@@ -6,14 +6,13 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.wfvae.blocks import CausalSequence, Middle, ResidualBlock
 from models.wfvae.cache import CausalCache
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.convolutions import CausalConv3d, FrameConv2d
 from models.wfvae.encoder import Coefficients
-from models.wfvae.normalization import normalization
+from models.wfvae.normalization import activated, normalization
 from models.wfvae.resampling import CausalUpsample, FrameUpsample
 from models.wfvae.wavelets import HaarSynthesis
 
@@ -93,7 +92,7 @@ class Decoder(nn.Module):
         h, flow = self._split(self.level2(h, cache))
         wavelets2 = _add_low(self.flow2(flow, cache), self._aligned(low, flow.shape[2], cache))
         h = self.tail(self.level1(h, cache), cache)
-        wavelets1 = _add_low(self.conv_out(F.silu(self.norm_out(h))), self.wavelet2(wavelets2))
+        wavelets1 = _add_low(self.conv_out(activated(self.norm_out(h))), self.wavelet2(wavelets2))
         return self.wavelet1(wavelets1, cache), Coefficients(wavelets2, wavelets3)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.wfvae.blocks import CausalSequence, FrameResidualBlock, Middle, ResidualBlock
 from models.wfvae.cache import CausalCache
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.convolutions import CausalConv3d, FrameConv2d
-from models.wfvae.normalization import normalization
+from models.wfvae.normalization import activated, normalization
 from models.wfvae.resampling import CausalDownsample, FrameDownsample
 from models.wfvae.wavelets import HaarAnalysis
 
@@ -80,5 +79,5 @@ class Encoder(nn.Module):
         h = self.level1(wavelets1)
         h = self.level2(torch.cat([h, self.flow2(wavelets2)], dim=1), cache)
         h = self.middle(torch.cat([h, self.flow3(wavelets3)], dim=1), cache)
-        h = self.conv_out(F.silu(self.norm_out(h)), cache)
+        h = self.conv_out(activated(self.norm_out(h)), cache)
         return h, Coefficients(wavelets2, wavelets3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.wfvae.config import NORM_GROUPS
 
@@ -25,3 +27,8 @@ class ChannelNorm(nn.LayerNorm):
 def normalization(kind: str, channels: int) -> nn.Module:
     """`layernorm` sees one place at a time and so keeps a video causal; `groupnorm` averages over all frames."""
     return ChannelNorm(channels) if kind == "layernorm" else nn.GroupNorm(NORM_GROUPS, channels, eps=EPSILON)
+
+
+def activated(normed: Tensor) -> Tensor:
+    """SiLU, in place where no gradient asks for its input."""
+    return F.silu(normed, inplace=not torch.is_grad_enabled())

@@ -1,4 +1,4 @@
-"""Haar wavelet transforms of video [B, C, T, H, W], each as a single strided convolution.
+"""Haar wavelet transforms of video [B, C, T, H, W], each as a single matrix product.
 
 Sub-bands are stacked on the channel axis, sub-band major: channel k·C + c is sub-band k of channel c, and sub-band 0 is
 the low-pass one. A detail is the first element minus the second. `spec/wfvae` §1.1.
@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.wfvae.cache import CausalCache
 from models.wfvae.convolutions import causal_input
@@ -35,46 +34,44 @@ def filters(axes: Axes) -> Tensor:
     return bank
 
 
-def _channel_filters(axes: Axes, channels: int) -> Tensor:
-    """Convolution weights [bands·C, C, t, h, w] that apply each filter to each channel.
+class _Haar(nn.Module):
+    """The filters as a matrix [bands, places of a block]; each block of 2×2×2 or 1×2×2 values is multiplied by it."""
 
-    They are constants that no state dict holds, so they are real even in a model that is built on the meta device.
-    """
-    device = torch.get_default_device()
-    device = torch.device("cpu") if device.type == "meta" else device
-    each = torch.einsum("kthw,cd->kcdthw", filters(axes).to(device), torch.eye(channels, device=device))
-    return each.flatten(0, 1)
+    matrix: Tensor
 
-
-class HaarAnalysis(nn.Module):
-    """Video to wavelet coefficients, causal in time: [B, C, 2m+1, 2h, 2w] → [B, 8·C, m+1, h, w] over "thw"
-    (frame 0 is repeated in front), [B, C, T, 2h, 2w] → [B, 4·C, T, h, w] over "hw"."""
-
-    weight: Tensor
-
-    def __init__(self, axes: Axes, channels: int = 3) -> None:
+    def __init__(self, axes: Axes) -> None:
         super().__init__()
         self.axes = axes
-        self.register_buffer("weight", _channel_filters(axes, channels), persistent=False)
+        self.step = 2 if axes == "thw" else 1
+        bank = filters(axes).flatten(1)
+        # No state dict holds this constant, so it is real even in a model that is built on the meta device.
+        device = torch.get_default_device()
+        self.register_buffer("matrix", bank if device.type == "meta" else bank.to(device), persistent=False)
+
+
+class HaarAnalysis(_Haar):
+    """Video to wavelet coefficients, causal in time: [B, C, 2m+1, 2h, 2w] → [B, 8·C, m+1, h, w] over "thw"
+    (frame 0 is repeated in front), [B, C, T, 2h, 2w] → [B, 4·C, T, h, w] over "hw"."""
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
         if self.axes == "thw":
             x = causal_input(self, x, kernel=2, stride=2, cache=cache)
-        return F.conv3d(x, self.weight, stride=self.weight.shape[2:])
+        batch, _, frames, height, width = x.shape
+        size = (frames // self.step, height // 2, width // 2)
+        blocks = x.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, self.step))
+        columns = blocks.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(batch, self.matrix.shape[1], -1)
+        return (self.matrix @ columns).reshape(batch, -1, *size)
 
 
-class HaarSynthesis(nn.Module):
+class HaarSynthesis(_Haar):
     """The way back: [B, 8·C, m+1, h, w] → [B, C, 2m+1, 2h, 2w] over "thw" (the first frame is the repeated one and is
     dropped), [B, 4·C, T, h, w] → [B, C, T, 2h, 2w] over "hw"."""
 
-    weight: Tensor
-
-    def __init__(self, axes: Axes, channels: int = 3) -> None:
-        super().__init__()
-        self.axes = axes
-        self.register_buffer("weight", _channel_filters(axes, channels), persistent=False)
-
     def forward(self, coefficients: Tensor, cache: CausalCache | None = None) -> Tensor:
-        x = F.conv_transpose3d(coefficients, self.weight, stride=self.weight.shape[2:])
+        bands = self.matrix.shape[0]
+        batch, channels, *size = coefficients.shape
+        blocks = self.matrix.T @ coefficients.reshape(batch, bands, -1)
+        blocks = blocks.view(batch, self.step, 2, 2, channels // bands, *size)
+        x = blocks.permute(0, 4, 5, 1, 6, 2, 7, 3).flatten(6, 7).flatten(4, 5).flatten(2, 3)
         starts = cache is None or cache.first
         return x[:, :, 1:] if self.axes == "thw" and starts else x

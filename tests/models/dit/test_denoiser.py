@@ -101,9 +101,12 @@ def test_attention_gets_a_mask_only_where_something_is_masked(monkeypatch, grid,
     """Masks of ones leave all calls to the fast kernels; padding a sparse pattern takes a mask in its layers alone."""
     seen = []
     real = F.scaled_dot_product_attention
-    monkeypatch.setattr(
-        F, "scaled_dot_product_attention", lambda q, k, v, mask: seen.append(mask) or real(q, k, v, mask)
-    )
+
+    def spy(q, k, v, mask):
+        seen.append(mask)
+        return real(q, k, v, mask)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
     latent, timestep, text = inputs(grid=grid)
     tiny()(latent, timestep, text, torch.ones(2, 5), torch.ones(2, *grid))
     assert len(seen) == 12
