@@ -71,7 +71,7 @@ class MlflowRun:
             }
         else:
             tags |= _origin(self._job)
-            self._log_parameters({**flatten(self._job.settings.model_dump(mode="json")), **launch_facts})
+            self._log_parameters({**_settings(self._job), **launch_facts})
             self._log_dataset(tags["git.commit"])
         self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
@@ -174,6 +174,12 @@ class MlflowRun:
 
     def _remember(self) -> None:
         write_json(self._memory, {"run_id": self.run_id, "models": self._models})
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """The whole recipe, and under `stage` the part by which this stage differs from the other runs beside it."""
+    own = {"stage": job.denoiser_stage.model_dump(mode="json")} if job.stage else {}
+    return flatten({**job.settings.model_dump(mode="json"), **own})
 
 
 def _origin(job: Job) -> dict[str, str]:
