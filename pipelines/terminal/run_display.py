@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def run_and_watch(project: Project, selection: str, console: Console) -> bool:
     log = project.logs / "runs" / f"{token}.log"
     console.print(f"[bold]soraflow[/] preset [cyan]{project.settings.name}[/], assets [cyan]{selection}[/], log {log}")
     process = lineage_run.start(project, selection, {lineage_run.PIPELINE_RUN_TAG: token}, log)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the run below, as Ctrl-C does
     with dg.DagsterInstance.get() as instance, RunDisplay(project, console) as display:
         try:
             while process.poll() is None:
