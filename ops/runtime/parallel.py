@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from ops.config import Curation
@@ -78,7 +79,7 @@ def _run(
     """Work through `waiting`; when the pool breaks, leave what was under way in `suspects` and return."""
     threads = max(1, (os.cpu_count() or 1) // workers)
     pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), _limit_threads, (threads,), max_tasks_per_child=TASKS_PER_WORKER
+        workers, get_context("spawn"), _start_worker, (threads,), max_tasks_per_child=TASKS_PER_WORKER
     )
     running: dict[Future[Result | Failure], Item] = {}
     try:
@@ -102,10 +103,19 @@ def _caught(function: Callable[[Item], Result], item: Item) -> Result | Failure:
         return Failure(f"{type(error).__name__}: {error}")
 
 
-def _limit_threads(threads: int) -> None:
-    """Before anything heavy is imported, share the cores out among the workers."""
+def _start_worker(threads: int) -> None:
+    """Before anything heavy is imported, share the cores out; and never outlive the process that asked for work."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's workers wait for ever when its owner is killed with SIGKILL, which cannot tell them."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _over_ray(

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.config import Shots
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.clips import slices
+from ops.curation.funnel import mean_motion
+from ops.curation.jump_cuts import find_cuts, length_reason, pieces
+
+RULE = Shots()
+
+GOLDENS = [
+    ([0.02] * 20 + [0.50], [20]),
+    ([0.02] * 20 + [0.30], [20]),
+    ([0.02] * 10 + [0.30], []),
+    ([0.02] * 6 + [0.50] * 2, []),
+    ([0.1] * 30, []),
+    ([], []),
+    ([0.9], []),
+]
+
+
+@pytest.mark.parametrize(("distances", "cuts"), GOLDENS)
+def test_goldens_of_the_specification(distances: list[float], cuts: list[int]) -> None:
+    assert find_cuts(distances, RULE) == cuts
+
+
+def test_the_goldens_z_is_in_population_deviations() -> None:
+    series = np.array([0.02] * 20 + [0.50])
+    assert series.mean() == pytest.approx(0.0428571, abs=1e-7)
+    assert (series[-1] - series.mean()) / series.std() == pytest.approx(4.47214, abs=1e-5)
+
+
+@given(st.integers(1, 4), st.integers(1, 60), st.floats(0.36, 1))
+def test_equal_jumps_are_found_when_there_are_more_than_five_others_each(jumps: int, total: int, size: float) -> None:
+    """z = √((n − k) / k): above 2 exactly when n > 5k."""
+    if total <= jumps:
+        return
+    distances = [0.02] * (total - jumps) + [size] * jumps
+    assert bool(find_cuts(distances, RULE)) == (total > 5 * jumps)
+
+
+def test_a_cut_takes_its_gap_and_a_frame_each_side() -> None:
+    sampled = [0, 3, 6, 9, 12, 15]
+    assert pieces(0, 18, sampled, [2]) == [(0, 6), (10, 18)]
+    assert pieces(0, 18, sampled, []) == [(0, 18)]
+    assert pieces(0, 18, sampled, [0, 2]) == [(4, 6), (10, 18)]
+    assert pieces(0, 18, sampled, [1, 2]) == [(0, 3), (10, 18)]
+
+
+def test_lengths() -> None:
+    assert length_reason(32, RULE) is None
+    assert length_reason(512, RULE) is None
+    assert length_reason(31, RULE) == "31 frames between cuts, fewer than 32"
+    assert length_reason(513, RULE) == "513 frames without a cut, more than 512"
+
+
+@given(st.integers(1, 5000), st.floats(1, 120), st.floats(0.1, 20))
+def test_slices_cover_every_frame_once(frames: int, fps: float, seconds: float) -> None:
+    spans = slices(frames, fps, seconds)
+    assert [index for span in spans for index in range(*span)] == list(range(frames))
+    assert all(end - start <= max(1, seconds * fps + 1e-6) for start, end in spans)
+
+
+@given(st.floats(2, 120), st.integers(0, 400), st.integers(1, 400), st.integers(0, 100))
+def test_a_piece_sees_the_frames_that_its_slice_saw(fps: float, start: int, length: int, offset: int) -> None:
+    whole = Clip("x", start, start + length, None, fps, 64, 64)
+    piece = whole.part(start + min(offset, length - 1), whole.end)
+    inside = [index for index in sampled_frames(whole, 8) if index >= piece.start]
+    assert sampled_frames(piece, 8) == inside
+    assert len(set(inside)) == len(inside)
+
+
+def test_sampling_never_skips_below_the_rate() -> None:
+    assert sampled_frames(Clip("x", 0, 10, None, 5.0, 64, 64), 8) == list(range(10))
+    assert sampled_frames(Clip("x", 0, 25, None, 25.0, 64, 64), 8) == [0, 3, 6, 9, 12, 16, 19, 22]
+
+
+def test_spread_takes_the_middles_of_equal_parts() -> None:
+    assert spread(list(range(100)), 5) == [10, 30, 50, 70, 90]
+    assert spread([1, 2], 5) == [1, 2]
+
+
+def test_motion_of_a_piece_leaves_the_cut_out() -> None:
+    whole = Clip("x", 0, 18, None, 24, 64, 64)
+    sampled, distances = [0, 3, 6, 9, 12, 15], [0.1, 0.1, 0.9, 0.3, 0.5]
+    assert mean_motion(whole.part(0, 7), sampled, distances) == pytest.approx(0.1)
+    assert mean_motion(whole.part(9, 18), sampled, distances) == pytest.approx(0.4)
+    assert mean_motion(whole.part(10, 14), sampled, distances) is None
+
+
+def test_identity_of_a_clip_is_its_content_span_and_crop() -> None:
+    clip = Clip("x", 0, 18, None, 24, 64, 64)
+    assert clip.id == Clip("x", 0, 18, None, 30, 128, 64).id
+    assert len({clip.id, clip.part(0, 17).id, clip.cropped((0, 64, 0, 60)).id}) == 3
+    assert len(clip.id) == 16

