@@ -134,7 +134,7 @@ def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> 
     slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
     return [
         _Score("length of a clip, s", measured, "seconds"),
-        _Score("LPIPS between sampled frames; a cut above", slices, "cut_distances", None, rules.shots.sure_distance),
+        _Score("LPIPS between sampled frames", slices, "cut_distances", None, rules.shots.sure_distance),
         _Score("motion, mean LPIPS", clips, "motion", motion.minimum, motion.maximum),
         _Score(f"aesthetics of clips, {looks.scorer}", clips, "aesthetic", looks.minimum),
         _Score(f"technical quality of clips, {quality.scorer}", clips, "technical", **limit),
@@ -172,7 +172,7 @@ def _histogram(axes: Axes, score: _Score) -> None:
             axes.axvline(limit, color=LIMIT, linewidth=1.4)
     limits = [f"{word} {limit:g}" for word, limit in (("≥", score.minimum), ("≤", score.maximum)) if limit is not None]
     axes.set_title(score.title, loc="left", fontsize=9)
-    if limits and score.column != "cut_distances":
-        axes.set_title(", ".join(limits), loc="right", fontsize=9, color=LIMIT)
+    told = f"sure cut > {score.maximum:g}" if score.column == "cut_distances" else ", ".join(limits)
+    axes.set_title(told, loc="right", fontsize=9, color=LIMIT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
