@@ -122,6 +122,18 @@ def rollback() -> None:
 
 
 @app.command()
+def accept(
+    version: Annotated[str, typer.Argument(help="A model version such as 3, or 'candidate'.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the version.")],
+) -> None:
+    """Make a version champion that the gate could not judge, for example after the dataset changed."""
+    from ops.release.acceptance import accept as promote
+
+    accepted = promote(_with_environment(), version, reason)
+    console.print(f"champion is now version [bold]{accepted.number}[/]")
+
+
+@app.command()
 def doctor(
     free: Annotated[bool, typer.Option("--free", help="Free the pool slots of runs that are over.")] = False,
 ) -> None:

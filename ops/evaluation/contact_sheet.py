@@ -12,6 +12,7 @@ from ops.runtime.files import replacing
 
 FRAMES_SHOWN = 3
 MOST_PROMPTS = 8
+COLUMN_INCHES = 3.6
 
 
 def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
@@ -21,17 +22,22 @@ def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
 
     steps = sorted({row["step"] for row in manifest})
     prompts = sorted({row["prompt_index"] for row in manifest})[:MOST_PROMPTS]
-    figure = Figure(figsize=(3.6 * len(steps), 1.5 * len(prompts) + 0.4), layout="compressed")
+    height, width = _strip(folder / manifest[0]["file"]).shape[:2]
+    line_height = COLUMN_INCHES * height / width + 0.25
+    figure = Figure(
+        figsize=(COLUMN_INCHES * len(steps), line_height * len(prompts) + 0.3), layout="compressed", dpi=120
+    )
     grid = figure.subplots(len(prompts), len(steps), squeeze=False)
+    above = {"textcoords": "offset points", "va": "bottom", "parse_math": False}
     for prompt, line in zip(prompts, grid, strict=True):
         for step, axes in zip(steps, line, strict=True):
             row = next(row for row in manifest if row["step"] == step and row["prompt_index"] == prompt)
             axes.imshow(_strip(folder / row["file"]))
             axes.set_axis_off()
             if prompt == prompts[0]:
-                axes.set_title(f"step {step}", fontsize=9)
+                axes.set_title(f"step {step}", fontsize=9, pad=16)
             if step == steps[0]:
-                axes.text(0, -3, row["prompt"][:60], fontsize=7, va="bottom")
+                axes.annotate(row["prompt"][:60], (0, 1), xytext=(0, 3), xycoords="axes fraction", fontsize=7, **above)
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary))
 

@@ -25,6 +25,8 @@ from ops.runtime.project import Project
 
 METRICS = ("psnr", "ssim", "lpips")
 PICTURES = 8
+LEGIBLE = 192
+"""Pictures lower than this many pixels are shown enlarged."""
 
 ITEMS = pa.schema(
     [
@@ -188,5 +190,7 @@ def _write_grid(path: Path, pictures: list[tuple[NDArray, NDArray]]) -> None:
         np.concatenate([np.pad(part[row], ((0, gap), (0, gap), (0, 0)), constant_values=255) for part in pictures], 1)
         for row in (0, 1)
     ]
+    grid = np.concatenate(rows)
+    enlarged = max(1, LEGIBLE // pictures[0][0].shape[0])
     with replacing(path) as temporary:
-        Image.fromarray(np.concatenate(rows)).save(temporary)
+        Image.fromarray(grid.repeat(enlarged, 0).repeat(enlarged, 1)).save(temporary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ops.evaluation.protocol import Protocol, Score
 from ops.release import card
 from ops.release.gate import Verdict, judge
 from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, Registry, Version
@@ -41,7 +42,7 @@ def release_candidate(project: Project) -> Artifact:
     candidate = registry.register(
         digest([parts.as_json(), scores.version, evaluation.version]),
         logged_model,
-        _tags(work, parts, scores, trace),
+        _tags(work, parts, [*scores.results["scores"], *reconstruction_scores(evaluation)], trace),
     )
     return _decide(work, registry, candidate, trace)
 
@@ -57,11 +58,21 @@ def _best(project: Project, scores: Artifact) -> tuple[Parts, str]:
     return parts_of(project, denoiser, best), row["logged_model"]
 
 
-def _tags(work: Work, parts: Parts, scores: Artifact, trace: Trace) -> dict[str, str]:
-    measured = {row["metric"]: row for row in scores.results["scores"] if row["value"] is not None}
+def reconstruction_scores(evaluation: Artifact) -> list[dict[str, Any]]:
+    """The VAE's scores over all held-out items, under their own protocol."""
+    protocol = Protocol.of_json(evaluation.results["protocol_terms"])
+    found = evaluation.results["metrics"]["all"]
+    return [
+        Score(f"vae_{metric}", found[metric]["mean"], protocol, higher_is_better=metric != "lpips").as_json()
+        for metric in ("psnr", "ssim", "lpips")
+    ]
+
+
+def _tags(work: Work, parts: Parts, scores: list[dict[str, Any]], trace: Trace) -> dict[str, str]:
+    measured = {row["metric"]: row for row in scores if row["value"] is not None}
     return {
         PARTS: parts.as_json(),
-        SCORES: json.dumps(scores.results["scores"]),
+        SCORES: json.dumps(scores),
         FOLDER: work.folder.relative_to(work.project.root).as_posix(),
         "stage": f"{parts.denoiser_asset}, step {parts.step}",
         "git.commit": trace.commit,
@@ -99,7 +110,9 @@ def promote(registry: Registry, candidate: Version, champion: Version | None) ->
     if champion:
         registry.point(PREVIOUS, champion)
     registry.point(CHAMPION, candidate)
-    registry.point(CANDIDATE, None)
+    waiting = registry.aliased(CANDIDATE)
+    if waiting and waiting.number == candidate.number:
+        registry.point(CANDIDATE, None)
 
 
 def _decision_tags(work: Work, verdict: Verdict) -> dict[str, str]:

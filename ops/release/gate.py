@@ -9,7 +9,7 @@ from ops.release.registry import Version
 from ops.runtime.project import Project
 
 
-class GateClosed(RuntimeError):
+class GateClosed(ValueError):
     """Data whose checks have not passed must not be trained on or released; the message says what to do."""
 
 
@@ -86,7 +86,8 @@ def _score_finding(project: Project, candidate: Version, champion: Version | Non
     try:
         loss = mine.loss_against(theirs)
     except ProtocolMismatch as error:
-        return Finding(rule, False, f"the scores cannot be compared with champion version {champion.number}: {error}")
+        why = f"the scores cannot be compared with champion version {champion.number}: {error}"
+        return Finding(rule, False, f"{why}; to decide it yourself: `soraflow accept {candidate.number} --reason …`")
     return Finding(rule, loss <= release.tolerance, _comparison(mine, theirs, loss, release.tolerance, champion))
 
 

@@ -200,10 +200,13 @@ def _training(node: Made) -> Training:
 
 
 def _locked(project: Project) -> dict[str, str]:
-    """Step → DVC hash of its output."""
+    """Step → DVC hash of its output, each step after what it is made from."""
+    from ops.steps import STEPS
+
     path = project.root / "dvc.lock"
     stages = yaml.safe_load(path.read_text())["stages"] if path.is_file() else {}
-    return {name: stage["outs"][0]["md5"] for name, stage in stages.items() if stage.get("outs")}
+    locked = {name: stage["outs"][0]["md5"] for name, stage in stages.items() if stage.get("outs")}
+    return {name: locked[name] for name in STEPS if name in locked}
 
 
 def _counts(project: Project) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
 from ops.release.gate import GateClosed, judge, require_checks
 from ops.release.registry import Registry, UnknownVersion
@@ -133,3 +134,20 @@ def test_the_first_champion_cannot_be_rolled_back(scored) -> None:
     release_candidate(scored.project)
     with pytest.raises(UnknownVersion, match="version 1 is the first champion"):
         rollback(scored.project)
+
+
+def test_a_person_may_accept_what_the_gate_refused_and_the_reason_stays(scored, train_again, set_checks) -> None:
+    release_candidate(scored.project)
+    train_again(scored, {2: 0.6, 4: 0.5})
+    release_candidate(scored.project)
+    with pytest.raises(ValueError, match="say why"):
+        accept(scored.project, "candidate", " ")
+    with pytest.raises(ValueError, match="version 1 is champion already"):
+        accept(scored.project, 1, "it is nice")
+    set_checks(scored.project, passed=False)
+    with pytest.raises(GateClosed):
+        accept(scored.project, "candidate", "another data set, and the samples look better")
+    set_checks(scored.project)
+    accepted = accept(scored.project, "candidate", "another data set, and the samples look better")
+    assert accepted.tags["accepted"].endswith(": another data set, and the samples look better")
+    assert aliases(scored.project) == {"champion": 2, "previous": 1}

@@ -77,6 +77,7 @@ def test_the_card_is_attached_and_says_what_it_is(scored) -> None:
         "# squares, version 1",
         "It became champion:",
         "| held_out_loss | 0.4 | lower |",
+        f"| vae_psnr | {version.scores['vae_psnr'].value:.6g} | higher | `vae-recon/v1#",
         "- subject_consistency: not available: needs dino",
         "| denoiser_video | held_out_loss |",
         "3 clips and 2 images; samples: 3 held_out, 5 train.",
