@@ -45,12 +45,12 @@ def score(project: Project) -> Artifact:
     Files: scores.parquet, scores.png.
     """
     vbench, samples, denoiser = _upstream(project)
-    settings = {"metric": project.settings.release.metric, "tracking": project.tracking_uri}
-    work = Work(project, ASSET, {denoiser.asset: denoiser.version, "vbench": vbench.version}, settings)
+    metric = project.settings.release.metric
+    inputs = {denoiser.asset: denoiser.version, "vbench": vbench.version}
+    work = Work(project, ASSET, inputs, settings={"metric": metric})
     if done := work.finished():
         return done
     scores = {step: scores_of(project, denoiser, vbench, step) for step in samples.results["steps"]}
-    metric = project.settings.release.metric
     best = best_step(scores, metric)
     kept = {checkpoint["step"]: checkpoint for checkpoint in checkpoints(denoiser)}
     measured = [each.metric for each in scores[best] if each.value is not None]

@@ -24,8 +24,10 @@ class Lpips:
 
     def __init__(self, project: Project) -> None:
         from ops.perceptual import load_lpips
+        from ops.runtime.device import accelerator
 
-        self._model: Any = load_lpips(project, "alex", spatial=True)
+        self._device = accelerator(project.settings.launch.accelerator)
+        self._model: Any = load_lpips(project, "alex", spatial=True).to(self._device)
 
     def __call__(self, reference: NDArray, other: NDArray) -> NDArray[np.float64]:
         """The distance of each frame pair; takes [T, H, W, 3], uint8 or floats in [0, 1]."""
@@ -33,11 +35,11 @@ class Lpips:
 
         x, y = _network_range(reference), _network_range(other)
         with torch.inference_mode():
-            maps = [
-                self._model(x[i : i + BATCH], y[i : i + BATCH]).double().mean(dim=(1, 2, 3))
-                for i in range(0, len(x), BATCH)
-            ]
+            maps = [self._distances(x[i : i + BATCH], y[i : i + BATCH]) for i in range(0, len(x), BATCH)]
         return torch.cat(maps).numpy()
+
+    def _distances(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self._model(x.to(self._device), y.to(self._device)).double().mean(dim=(1, 2, 3)).cpu()
 
 
 def _network_range(video: NDArray) -> torch.Tensor:
