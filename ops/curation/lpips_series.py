@@ -42,10 +42,11 @@ class LpipsSeries:
         import lpips
         import torch
 
-        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
+        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
         scale = self._short_side / min(pictures.shape[-2:])
         size = [max(self._short_side, round(side * scale)) for side in pictures.shape[-2:]]
-        pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+        # on bytes, which takes a twentieth of the time that it takes on floats
+        pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True).float()
         layers = self._model.net(self._model.scaling_layer(pictures / 127.5 - 1))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
