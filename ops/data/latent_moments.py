@@ -1,0 +1,40 @@
+"""The shift and scale that bring posterior draws to mean 0 and variance 1, channel by channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LatentError(ValueError):
+    """Latents that cannot be made or found; the message names the sample."""
+
+
+class Moments:
+    """Per-channel mean and variance of posterior draws: Var[z] = Var[mean] + E[variance], in float64."""
+
+    def __init__(self) -> None:
+        self.samples, self._count = 0, 0
+        self._sum: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, mean: torch.Tensor, log_variance: torch.Tensor) -> None:
+        """Count one posterior, [C, t, h, w]."""
+        values = mean.double().flatten(1)
+        self._sum = self._sum + values.sum(1)
+        self._squares = self._squares + (values.square() + log_variance.double().flatten(1).exp()).sum(1)
+        self._count += values.shape[1]
+        self.samples += 1
+
+    def shift_and_scale(self) -> tuple[list[float], list[float]]:
+        """The mean and 1/standard deviation of each channel."""
+        if not self.samples:
+            raise LatentError("no sample is in the training split, so the latents' shift and scale are unknown")
+        mean = self._sum / self._count
+        variance = self._squares / self._count - mean.square()
+        dead = [channel for channel, value in enumerate(variance.tolist()) if not value > 1e-12]
+        if dead:
+            raise LatentError(f"latent channels {dead} are constant over the training split: the VAE did not learn")
+        return mean.tolist(), variance.rsqrt().tolist()
