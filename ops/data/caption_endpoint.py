@@ -63,9 +63,7 @@ class EndpointCaptioner:
         return text
 
     def _request(self, frames: list[np.ndarray]) -> dict[str, Any]:
-        images = [
-            {"type": "image_url", "image_url": {"url": _data_url(frame, self.side)}} for frame in frames
-        ]
+        images = [{"type": "image_url", "image_url": {"url": _data_url(frame, self.side)}} for frame in frames]
         return {
             "model": self.model,
             "messages": [{"role": "user", "content": [*images, {"type": "text", "text": self.prompt}]}],

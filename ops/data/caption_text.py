@@ -48,9 +48,7 @@ OPENINGS = (
 def tidy(caption: str) -> str:
     """One line without control characters, doubled spaces or one of the `OPENINGS`."""
     caption = unicodedata.normalize("NFC", caption)
-    spaced = "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in caption
-    )
+    spaced = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in caption)
     return without_opening(re.sub(r"\s+", " ", spaced).strip())
 
 

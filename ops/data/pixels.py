@@ -37,9 +37,7 @@ def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[
         try:
             yield from _of_source(file, members)
         except (UndecodableVideo, FileNotFoundError) as error:
-            raise UnreadableSource(
-                f"{file} is not what was curated ({error}): run the curation again"
-            ) from error
+            raise UnreadableSource(f"{file} is not what was curated ({error}): run the curation again") from error
 
 
 class PixelReader:

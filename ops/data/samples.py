@@ -69,9 +69,7 @@ BUCKETS = pa.schema(
 items dropped for its `reason` and lists them in `dropped`."""
 
 
-def training_samples(
-    project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = ()
-) -> list[Sample]:
+def training_samples(project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = ()) -> list[Sample]:
     """The samples of a split (of both, if None) and of these kinds (of all, if none is named), in their order."""
     rows = cast(list[Sample], tables.read(project.data / "training_set" / "samples.parquet"))
     return [row for row in rows if split in (None, row["split"]) and (not kinds or row["kind"] in kinds)]

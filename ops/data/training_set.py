@@ -104,9 +104,7 @@ def _samples(item: _Item, captions: dict[str, str], dataset: Dataset, seed: int)
 
 def _check(items: int, dropped: list[tuple[Kind, str, str]], dataset: Dataset) -> None:
     if items == 0:
-        raise EmptyTrainingSet(
-            "no curated clip and no curated image is left: see the funnel in data/dataset_report"
-        )
+        raise EmptyTrainingSet("no curated clip and no curated image is left: see the funnel in data/dataset_report")
     if len(dropped) == items or len(dropped) / items > dataset.max_dropped_share:
         counted = Counter(reason for _, reason, _ in dropped).most_common(5)
         reasons = "; ".join(f"{number} because {reason}" for reason, number in counted)

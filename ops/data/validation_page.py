@@ -8,9 +8,7 @@ from typing import Any
 
 def page(validation: Mapping[str, Any]) -> str:
     failures = {failure["expectation"]: failure for failure in validation["failures"]}
-    verdict = (
-        "passed" if validation["passed"] else f"{len(failures)} of {len(validation['expectations'])} failed"
-    )
+    verdict = "passed" if validation["passed"] else f"{len(failures)} of {len(validation['expectations'])} failed"
     lines = [
         f"# {validation['name']}: {verdict}",
         "",

@@ -52,9 +52,7 @@ def test_the_command_line_ends_with_2_without_a_step(arguments: list[str], messa
 def test_an_unusable_recipe_is_told_without_a_traceback(tmp_path: Path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "params.yaml").write_text("preset: gone\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", "settings"], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "ops", "settings"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "preset 'gone' is unknown" in done.stderr
     assert "Traceback" not in done.stderr

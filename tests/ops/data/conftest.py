@@ -108,9 +108,7 @@ def curated(bare: Project) -> Project:
         clips += [clip_row(source, 0, 32), clip_row(source, 32, 64)]
         final += [_kept_clip(source, number), _rejected_clip(source, number)]
     empty = {**videos[0], "source_id": "f" * 16, "path": "empty.mkv", "sha256": "f" * 64, "captions": []}
-    videos.append(
-        {**empty, "frames": 0, "seconds": 0.0, "rejected_by": "raw_videos", "reason": "the file is empty"}
-    )
+    videos.append({**empty, "frames": 0, "seconds": 0.0, "rejected_by": "raw_videos", "reason": "the file is empty"})
     images = [_image(bare, number) for number in range(4)]
     tables.write(bare.table("raw_videos"), videos, schemas.RAW_VIDEOS)
     tables.write(bare.table("clips"), clips, schemas.CLIPS)

@@ -29,9 +29,7 @@ def test_every_kept_item_gets_its_caption_and_rejected_ones_no_row(curated: Proj
     clips = tables.kept(tables.read(curated.table("curated_clips")))
     images = tables.kept(tables.read(curated.table("curated_images")))
     assert set(found) == {row["clip_id"] for row in clips} | {row["source_id"] for row in images}
-    assert [found[row["clip_id"]]["caption"] for row in clips] == [
-        f"A film with number {n}" for n in range(3)
-    ]
+    assert [found[row["clip_id"]]["caption"] for row in clips] == [f"A film with number {n}" for n in range(3)]
     assert found[images[1]["source_id"]]["caption"] == "picture number 1"
     assert json.loads(found[clips[0]["clip_id"]]["captioner"]) == {"name": "sidecar", "seed": 1234}
     assert {row["rejected_by"] for row in found.values()} == {None}
@@ -40,12 +38,8 @@ def test_every_kept_item_gets_its_caption_and_rejected_ones_no_row(curated: Proj
 def test_one_of_several_captions_is_chosen_by_seed_and_item():
     chosen = [SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
     assert set(chosen) == {"one", "two", "three"}
-    assert chosen == [
-        SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)
-    ]
-    assert chosen != [
-        SidecarCaptioner(seed=1).caption(replace(ITEM, item_id=str(number))) for number in range(50)
-    ]
+    assert chosen == [SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
+    assert chosen != [SidecarCaptioner(seed=1).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
 
 
 @pytest.mark.parametrize(
@@ -59,9 +53,7 @@ def test_one_of_several_captions_is_chosen_by_seed_and_item():
 def test_an_item_without_a_caption_is_a_rejected_row(curated: Project, columns: dict[str, Any], reason: str):
     edit(curated, "raw_videos", schemas.RAW_VIDEOS, **columns)
     rejected = [row for row in rows(curated).values() if row["rejected_by"]]
-    assert [(row["rejected_by"], row["reason"], row["caption"]) for row in rejected] == [
-        ("captions", reason, None)
-    ]
+    assert [(row["rejected_by"], row["reason"], row["caption"]) for row in rejected] == [("captions", reason, None)]
 
 
 def test_ten_thousand_characters_are_cut_with_a_note(curated: Project):

@@ -243,9 +243,7 @@ def test_push_and_pull_bring_the_data_to_a_fresh_clone(folder: Path, tmp_path: P
 def test_two_processes_take_turns(folder: Path):
     make_all(folder)
     project = Project(folder)
-    blocker = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True, cwd=folder
-    )
+    blocker = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True, cwd=folder)
     assert blocker.stdout is not None
     assert blocker.stdout.readline() == "held\n"
     worker = threading.Thread(target=dvc.materialise, args=(project, "scores"))

@@ -62,15 +62,11 @@ def test_every_sample_of_the_training_set_can_be_read_with_each_source_decoded_o
 ):
     opened: list[Path] = []
     decode = pixels.frames_at
-    monkeypatch.setattr(
-        pixels, "frames_at", lambda path, *args: (opened.append(path), decode(path, *args))[1]
-    )
+    monkeypatch.setattr(pixels, "frames_at", lambda path, *args: (opened.append(path), decode(path, *args))[1])
     samples = training_samples(ready)
     found = {row["sample_id"]: array for row, array in pixels.read_samples(ready, samples)}
     assert set(found) == {row["sample_id"] for row in samples}
-    assert all(
-        found[row["sample_id"]].shape == (row["frames"], row["height"], row["width"], 3) for row in samples
-    )
+    assert all(found[row["sample_id"]].shape == (row["frames"], row["height"], row["width"], 3) for row in samples)
     assert len([path for path in opened if path.suffix == ".mkv"]) == 3
 
 
@@ -81,9 +77,7 @@ def test_a_reader_decodes_the_windows_of_a_source_together_and_remembers(
     expected = [pixels.read_sample(ready, window) for window in windows]
     opened = []
     decode = pixels.frames_at
-    monkeypatch.setattr(
-        pixels, "frames_at", lambda path, *args: (opened.append(path), decode(path, *args))[1]
-    )
+    monkeypatch.setattr(pixels, "frames_at", lambda path, *args: (opened.append(path), decode(path, *args))[1])
     reader = pixels.PixelReader(ready, windows)
     for k in (4, 0, 5, 2, 4, 1, 3):
         assert np.array_equal(reader.read(windows[k]), expected[k])
@@ -113,9 +107,7 @@ def test_a_picture_is_turned_as_its_exif_data_asks(tmp_path: Path):
 
 def test_a_source_that_has_changed_since_is_named(ready: Project):
     film = ready.root / "films" / "film0.mkv"
-    with pytest.raises(
-        pixels.UnreadableSource, match=r"film0.mkv is not what was curated \(ends before frame 99"
-    ):
+    with pytest.raises(pixels.UnreadableSource, match=r"film0.mkv is not what was curated \(ends before frame 99"):
         pixels.read_sample(ready, sample(frame_indices=[99]))
     film.unlink()
     with pytest.raises(pixels.UnreadableSource, match="run the curation again"):

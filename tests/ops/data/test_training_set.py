@@ -31,9 +31,7 @@ def test_kept_items_become_samples_in_buckets(captioned: Project):
     videos = training_samples(captioned, kinds=("video",))
     images = training_samples(captioned, kinds=("image",))
     assert len(videos) + len(images) == len(samples)
-    assert {sample["bucket"] for sample in videos} == {
-        "13x64x64"
-    }  # 32 frames at 16/s are 16 at 8/s; cropped square
+    assert {sample["bucket"] for sample in videos} == {"13x64x64"}  # 32 frames at 16/s are 16 at 8/s; cropped square
     assert {sample["bucket"] for sample in images} == {"1x48x64"}
     assert len({sample["sample_id"] for sample in samples}) == len(samples)
     first = videos[0]
@@ -90,9 +88,7 @@ def test_an_item_whose_caption_was_rejected_is_dropped(captioned: Project):
 
 def test_dropping_too_much_is_an_error_with_numbers(captioned: Project, set_params: SetParams):
     project = set_params("dataset: {min_frames: 17, max_dropped_share: 0.4}")
-    with pytest.raises(
-        EmptyTrainingSet, match=r"3 of 6 curated items.*max_dropped_share \(0.4\).*3 because too short"
-    ):
+    with pytest.raises(EmptyTrainingSet, match=r"3 of 6 curated items.*max_dropped_share \(0.4\).*3 because too short"):
         training_set(project)
     assert not (project.data / "training_set").exists()
     training_set(set_params("dataset: {min_frames: 17, max_dropped_share: 0.5}"))
