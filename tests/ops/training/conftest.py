@@ -1,0 +1,199 @@
+"""Trainings of a few steps on a few small films: real processes, DeepSpeed, checkpoints and MLflow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import psutil
+import pytest
+import torch
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save_file
+
+from ops.data import latents, tables, text_embeddings
+from ops.data.samples import SAMPLES, Sample, Split
+from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.project import Project
+from ops.training import assets
+from ops.training.launch import Command, run
+from ops.training.metrics_file import read
+from ops.training.randomness import normal
+
+SCHEDULE = {"steps": 20, "batch_size": 2, "checkpoint_every": 5, "validate_every": 5, "keep_last": 2, "ema_decay": 0.9}
+PARAMS = {
+    "preset": "tiny",
+    "vae": {
+        "model": {"base_channels": 8, "latent_channels": 4, "encoder_flow_channels": 8, "decoder_flow_channels": 8},
+        "losses": {"discriminator_start": 10, "discriminator_width": 4},
+        "schedule": {**SCHEDULE, "optimizer": {"learning_rate": 2e-3}},
+    },
+    "denoiser": {"model": {"layers": 5, "heads": 2, "head_width": 12}, "diffusion": {"min_snr_gamma": None}},
+    "stages": [
+        {
+            "name": "joint",
+            "kinds": ["image", "video"],
+            "schedule": {**SCHEDULE, "optimizer": {"learning_rate": 2e-3, "warmup_steps": 4}},
+        },
+        {
+            "name": "video",
+            "kinds": ["video"],
+            "schedule": {**SCHEDULE, "steps": 5, "optimizer": {"learning_rate": 1e-3}},
+        },
+    ],
+}
+
+
+@dataclass
+class Lab:
+    """A project to train in."""
+
+    project: Project
+
+    def with_launch(self, **launch: Any) -> Lab:
+        (self.project.root / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "launch": launch}))
+        return Lab(Project(self.project.root))
+
+    def train(self, asset: str, launch: Callable[[Command], None] = run) -> Artifact:
+        if asset == "wfvae":
+            return assets.train_vae(self.project, launch)
+        return assets.train_stage(self.project, asset.removeprefix("denoiser_"), launch)
+
+    def train_and_kill(self, asset: str, rank: int, after_step: int) -> Path:
+        """SIGKILL one rank once a step has been written down. Returns the training's folder."""
+        killed: list[Path] = []
+
+        def watch(command: Command) -> None:
+            folder = command.logs.parent
+
+            def kill() -> None:
+                if not killed and any(line["step"] >= after_step for line in read(folder / "metrics.jsonl")):
+                    process_of(folder / "job.json", rank).kill()
+                    killed.append(folder)
+
+            run(command, kill)
+
+        with pytest.raises(assets.LaunchError):
+            self.train(asset, watch)
+        return killed[0]
+
+
+def process_of(job: Path, rank: int) -> psutil.Process:
+    for process in psutil.Process().children(recursive=True):
+        if str(job) in process.cmdline() and process.environ().get("RANK") == str(rank):
+            return process
+    raise LookupError(f"no process of rank {rank}")
+
+
+@pytest.fixture
+def make_lab(checkout: Path, shared_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Lab]:
+    """Lays a project with a dataset, latents and text embeddings that are the same on every machine."""
+    monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow itself sets it when it is told a store
+
+    def make(root: Path) -> Lab:
+        shutil.copytree(checkout / "configs", root / "configs")
+        lab = Lab(Project(root)).with_launch(accelerator="cpu", deepspeed="configs/deepspeed/zero1_cpu.json")
+        rows = _write_dataset(lab.project)
+        _write_latents(lab.project, rows)
+        _write_text(lab.project, rows)
+        return lab
+
+    return make
+
+
+VERSION = "d" * 32
+
+
+def _write_dataset(project: Project) -> list[Sample]:
+    rows = []
+    for number in range(5):
+        path = project.root / "films" / f"film{number}.mkv"
+        write_video(path, _film(number))
+        rows.append(_sample(path, number, 5, "held_out" if number == 4 else "train"))
+    for number in range(4):
+        path = project.root / "films" / f"picture{number}.png"
+        Image.fromarray(_film(number + 5)[0]).save(path)
+        rows.append(_sample(path, number + 5, 1, "held_out" if number == 3 else "train"))
+    tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    outs = [{"path": "data/training_set", "md5": VERSION}]
+    lock = {"schema": "2.0", "stages": {"training_set": {"cmd": "", "outs": outs}}}
+    (project.root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    return rows
+
+
+def _film(number: int, frames: int = 5) -> NDArray[np.uint8]:
+    """A disc that moves over a gradient."""
+    y, x = np.mgrid[:32, :32]
+    shades = []
+    for t in range(frames):
+        disc = (x - 6 - 2 * t - number) ** 2 + (y - 8 - 2 * number) ** 2 < 30
+        shades.append(np.stack([8 * x, 255 * disc, 8 * y // (1 + number % 3)], axis=-1))
+    return np.clip(np.stack(shades), 0, 255).astype(np.uint8)
+
+
+def write_video(path: Path, frames: NDArray[np.uint8]) -> None:
+    """Lossless, so that every decoder gives the same pixels."""
+    path.parent.mkdir(exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "bgr0"
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+
+
+def _sample(path: Path, number: int, frames: int, split: Split) -> Sample:
+    return {
+        "sample_id": f"sample{number}",
+        "item_id": f"item{number}",
+        "source_id": f"source{number}",
+        "kind": "video" if frames > 1 else "image",
+        "split": split,
+        "bucket": f"{frames}x32x32",
+        "frames": frames,
+        "height": 32,
+        "width": 32,
+        "root": str(path.parent),
+        "path": path.name,
+        "sha256": "",
+        "frame_indices": list(range(frames)),
+        "crop": None,
+        "caption": f"number {number % 3}",
+    }
+
+
+def _write_latents(project: Project, rows: list[Sample]) -> None:
+    work = Work(project, "latents", {"wfvae": "v", "training_set": VERSION}, {})
+    tensors, index = {}, []
+    for row in rows:
+        shape = (4, (row["frames"] + 3) // 4, 4, 4)
+        tensors[f"{row['sample_id']}.mean"] = 2 * normal(shape, row["sample_id"], row["caption"]) + 1
+        tensors[f"{row['sample_id']}.log_variance"] = torch.full(shape, -4.0)
+        columns = {name: row[name] for name in ("sample_id", "kind", "split", "bucket")}  # type: ignore[literal-required]
+        index.append({**columns, "shard": "shard_00000.safetensors", "shape": list(shape)})
+    tables.write(work.folder / "index.parquet", index, latents.INDEX)
+    save_file(tensors, work.folder / "shard_00000.safetensors")
+    work.finish("latents", {"shift": [1.0] * 4, "scale": [0.5] * 4})
+
+
+def _write_text(project: Project, rows: list[Sample]) -> None:
+    work = Work(project, "text_embeddings", {}, {})
+    tensors, index = {}, []
+    for caption in sorted({row["caption"] for row in rows} | {""}):
+        key, tokens = text_embeddings.key(caption), 2 + len(caption) % 3
+        tensors[key] = normal((tokens, 384), caption)
+        shard = "shard_00000.safetensors"
+        index.append({"key": key, "caption": caption, "shard": shard, "tokens": tokens, "truncated": False})
+    tables.write(work.folder / "index.parquet", index, text_embeddings.INDEX)
+    save_file(tensors, work.folder / "shard_00000.safetensors")
+    work.finish("text", {"width": 384})

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ops.config import Diffusion
+from ops.training.held_out import HeldOutBatch, held_out_loss
+
+SETTINGS = Diffusion(min_snr_gamma=None)
+
+
+class Zero(nn.Module):
+    """Predicts nothing; notes the timesteps that it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.asked: list[int] = []
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        self.asked += timesteps.tolist()
+        return noisy * self.weight
+
+
+def batch(*names: str) -> HeldOutBatch:
+    latents = torch.stack([torch.full((2, 1, 4, 4), 0.1 * ord(name)) for name in names])
+    return HeldOutBatch(names, latents, torch.zeros(len(names), 1, 3), torch.ones(len(names), 1))
+
+
+def test_it_is_the_same_every_time_and_however_batched() -> None:
+    torch.manual_seed(1)
+    whole = held_out_loss(Zero(), [batch("a", "b", "c")], SETTINGS, 7)
+    torch.manual_seed(2)
+    parts = held_out_loss(Zero(), [batch("c"), batch("b", "a")], SETTINGS, 7)
+    for name in ("a", "b", "c"):
+        assert whole.by_sample[name] == pytest.approx(parts.by_sample[name])
+    assert whole.figures() == pytest.approx(parts.figures())
+    assert held_out_loss(Zero(), [batch("a", "b", "c")], SETTINGS, 8).mean != whole.mean
+
+
+def test_every_sample_is_seen_in_every_quarter_of_the_timesteps() -> None:
+    model = Zero()
+    held_out_loss(model, [batch("a", "b")], SETTINGS, 7)
+    assert sorted(t // 250 for t in model.asked) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_figures_name_the_noise_levels_and_average_to_the_loss() -> None:
+    figures = held_out_loss(Zero(), [batch("a", "b")], SETTINGS, 7).figures()
+    parts = [value for name, value in figures.items() if name != "held_out_loss"]
+    assert list(figures)[1:] == [f"held_out_loss.t{span}" for span in ("0-249", "250-499", "500-749", "750-999")]
+    assert figures["held_out_loss"] == pytest.approx(sum(parts) / 4)
+
+
+def test_loss_weights_do_not_matter() -> None:
+    weighted = Diffusion(min_snr_gamma=5.0)
+    assert held_out_loss(Zero(), [batch("a")], weighted, 7) == held_out_loss(Zero(), [batch("a")], SETTINGS, 7)
+
+
+def test_nothing_to_measure_on_is_an_error() -> None:
+    with pytest.raises(ValueError, match="held_out_share"):
+        held_out_loss(Zero(), [], SETTINGS, 7)
