@@ -6,7 +6,6 @@ per-channel shift and scale that bring a draw to mean 0 and variance 1 are measu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,11 +220,3 @@ class LatentSet:
         if name not in self._open:
             self._open[name] = safe_open(self._folder / name, framework="pt")
         return self._open[name]
-
-
-def bucket_shape(bucket: str) -> tuple[int, int, int]:
-    """'17x48x64' → (17, 48, 64): frames, height, width in pixels."""
-    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)", bucket)
-    if not match:
-        raise LatentError(f"bucket '{bucket}' is not of the form FRAMESxHEIGHTxWIDTH")
-    return int(match[1]), int(match[2]), int(match[3])

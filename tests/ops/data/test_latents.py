@@ -4,7 +4,8 @@ import shutil
 import pytest
 import torch
 
-from ops.data.latents import LatentError, LatentSet, Moments, bucket_shape, cache_latents
+from ops.data.latent_moments import LatentError, Moments
+from ops.data.latents import LatentSet, cache_latents
 from ops.data.samples import training_samples
 from ops.runtime.artifacts import current
 
@@ -84,9 +85,3 @@ def test_a_dead_channel_is_an_error() -> None:
     moments.add(torch.zeros(2, 1, 2, 2), torch.full((2, 1, 2, 2), -60.0))
     with pytest.raises(LatentError, match=r"channels \[0, 1\] are constant"):
         moments.shift_and_scale()
-
-
-def test_a_bucket_names_its_shape() -> None:
-    assert bucket_shape("17x48x64") == (17, 48, 64)
-    with pytest.raises(LatentError, match="48x64"):
-        bucket_shape("48x64")
