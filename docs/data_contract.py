@@ -252,9 +252,7 @@ def _section(table: Table, known: dict[str, Table]) -> str:
     if table.base:
         lines += [f"The columns of [{table.base}](#{table.base})" + (", and:" if added else "."), ""]
     if added:
-        rows = [
-            f"| `{field.name}` | {_type(field.type)} | {_meaning(table, field.name)} |" for field in added
-        ]
+        rows = [f"| `{field.name}` | {_type(field.type)} | {_meaning(table, field.name)} |" for field in added]
         lines += ["| column | type | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
 

@@ -1,0 +1,173 @@
+"""Every command of the README, run in a finished project or held to what it stands for; a new one needs a check."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ops import config
+from ops.data import tables
+from ops.runtime.project import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("soraflow", "make", "dvc", "source")
+pytestmark = pytest.mark.timeout(900)
+
+
+def commands(text: str) -> list[str]:
+    """Lines of sh blocks, and inline code that starts with one of our programs; in order, each once."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    inline = [code for code in re.findall(r"`([^`\n]+)`", prose) if code.split()[0] in PROGRAMS and " " in code]
+    return list(dict.fromkeys([*filter(None, lines), *inline]))
+
+
+@pytest.fixture(scope="module")
+def shell(finished, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`soraflow` in a copy of the finished project, so that what is tried here disturbs nobody."""
+    root = tmp_path_factory.mktemp("readme") / "project"
+    shutil.copytree(finished.project.root, root, symlinks=True)
+    return replace(finished, project=Project(root))
+
+
+def words(command: str) -> list[str]:
+    return shlex.split(command)[1:]
+
+
+def runs(*more: str, shows: str = "", status: int = 0) -> Callable[..., None]:
+    """The command, with cheaper arguments added, ends as it should and shows these words."""
+
+    def check(command: str, shell: Any, **_: Any) -> None:
+        done = shell(*words(command), *more, check=status == 0)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert shows in done.stdout + done.stderr
+
+    return check
+
+
+def is_a_target(command: str, **_: Any) -> None:
+    _, name = command.split()
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(rf"^{name}:.*\n\t", makefile, flags=re.MULTILINE)
+    assert name in re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split()
+
+
+def starts(command: str, shell: Any, **_: Any) -> None:
+    """The pages are opened by tests/pipelines/test_browser.py; here only its options are read."""
+    assert "--mlflow-port" in shell(*words(command), "--help").stdout
+
+
+def is_made_by_the_makefile(command: str, **_: Any) -> None:
+    assert command == "source .venv/bin/activate"
+    assert "VENV := .venv" in (ROOT / "Makefile").read_text()
+
+
+def gives_a_graph(command: str, project: Project, **_: Any) -> None:
+    """A recipe for a cluster is not run here, but it must be valid and its whole graph must load."""
+    from pipelines.lineage_run import selected
+
+    preset = words(command)[words(command).index("--preset") + 1]
+    config.change(project.root, preset, [])
+    assert len(selected("*")) > 20
+
+
+def sets_automation(command: str, project: Project, **_: Any) -> None:
+    assignment = words(command)[words(command).index("--set") + 1]
+    assert config.change(project.root, None, [assignment]).automation.on_new_data
+
+
+def takes_ones_own_files(command: str, shell: Any, videos: ModuleType, tmp_path: Path, **_: Any) -> None:
+    """With real folders in place of the example's, the files end up in the tables with their captions."""
+    films, photos = tmp_path / "my-videos" / "holiday", tmp_path / "my-photos"
+    for folder in (films, photos):
+        folder.mkdir(parents=True)
+    videos.slow_pan(films / "beach.mp4")
+    (films / "beach.txt").write_text("waves roll onto a beach")
+    (films / "torn.mp4").write_bytes(b"not a video")
+    Image.new("RGB", (96, 80), "teal").save(photos / "sea.png")
+    here = command.replace("/data/my-videos", str(films.parent)).replace("/data/my-photos", str(photos))
+    params = (shell.project.root / "params.yaml").read_text()
+    shell(*words(here), "--select", "raw_videos,raw_images")
+    (shell.project.root / "params.yaml").write_text(params)
+    rows = {row["path"]: row for row in tables.read(shell.project.table("raw_videos"))}
+    assert rows["holiday/beach.mp4"]["captions"] == ["waves roll onto a beach"]
+    assert rows["holiday/beach.mp4"]["rejected_by"] is None
+    assert rows["holiday/torn.mp4"]["reason"]
+    assert [row["path"] for row in tables.read(shell.project.table("raw_images"))] == ["sea.png"]
+
+
+def rejects_more(command: str, shell: Any, **_: Any) -> None:
+    """A stricter threshold rejects by the scores that are there: nothing is measured again."""
+    scores = shell.project.var / "scores" / "scores.sqlite"
+    params, before = (shell.project.root / "params.yaml").read_text(), scores.read_bytes()
+    shell(*words(command), "--select", "aesthetics")
+    (shell.project.root / "params.yaml").write_text(params)
+    assert scores.read_bytes() == before
+    rejected = [row for row in tables.read(shell.project.table("aesthetics")) if row["rejected_by"] == "aesthetics"]
+    assert rejected
+    assert all("below 20" in row["reason"] for row in rejected)
+
+
+def works_on_the_data(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
+    root = shell.project.root
+    binaries = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "SORAFLOW_PROJECT": str(root)}
+
+    def dvc(*arguments: str) -> None:
+        program = [str(binaries / "dvc"), *arguments]
+        done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    if command != "dvc repro":
+        dvc("remote", "add", "--force", "--default", "store", str(tmp_path / "store"))
+        dvc("push")
+    dvc(*words(command))
+
+
+CHECKS: dict[str, Callable[..., None]] = {
+    "make demo": is_a_target,
+    "make test": is_a_target,
+    "source .venv/bin/activate": is_made_by_the_makefile,
+    "soraflow up": starts,
+    'soraflow generate "a rabbit in a meadow"': runs("--steps", "1", shows="video.mp4"),
+    "soraflow trace champion": runs(shows="denoiser_"),
+    "soraflow summary": runs(shows="Training"),
+    "soraflow doctor": runs(shows="Dagster parses asset selections"),
+    "soraflow weights list": runs(shows="lpips-alex"),
+    "soraflow rollback": runs(shows="first champion", status=1),
+    "soraflow run --select '+latents'": runs(shows="latents"),
+    "dvc repro": works_on_the_data,
+    "dvc push": works_on_the_data,
+    "dvc pull": works_on_the_data,
+    "soraflow run --set curation.aesthetics.minimum=20": rejects_more,
+    "soraflow run --videos /data/my-videos --images /data/my-photos": takes_ones_own_files,
+    "soraflow run --preset v1_3": gives_a_graph,
+    "soraflow run --set automation.on_new_data=true": sets_automation,
+}
+
+
+def test_every_command_has_its_check() -> None:
+    assert set(commands((ROOT / "README.md").read_text())) == set(CHECKS)
+
+
+@pytest.mark.parametrize("command", CHECKS)
+def test_the_command_does_what_the_readme_says(
+    command: str, request: pytest.FixtureRequest, project: Project, tmp_path: Path, videos: ModuleType
+) -> None:
+    check = CHECKS[command]
+    needs_a_project = check not in (is_a_target, is_made_by_the_makefile, gives_a_graph, sets_automation)
+    shell = request.getfixturevalue("shell") if needs_a_project else None
+    check(command, shell=shell, project=project, tmp_path=tmp_path, videos=videos)
