@@ -47,11 +47,21 @@ def available() -> tuple[Accelerator, ...]:
 
 def accelerator_environment(name: Accelerator) -> dict[str, str]:
     """The variables by which DeepSpeed and torch learn the accelerator before they are imported."""
-    return {
+    environment = {
         "DS_ACCELERATOR": name,
         # With torch-npu installed and no Ascend driver, plain `import torch` raises unless this is off.
         "TORCH_DEVICE_BACKEND_AUTOLOAD": str(int(name == "npu")),
     }
+    if name == "npu":  # waiting for the slowest node of a big job takes longer than the default
+        environment["HCCL_CONNECT_TIMEOUT"] = os.environ.get("HCCL_CONNECT_TIMEOUT", "1800")
+    return environment
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """What sums over many ranks are held in; Ascend has no float64."""
+    import torch
+
+    return torch.float32 if device.type == "npu" else torch.float64
 
 
 def count(name: Accelerator) -> int:

@@ -9,13 +9,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ops.runtime.device import widest_float
+
 T = TypeVar("T")
 
 
 def mean_over_ranks(figures: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:
     """The mean of each figure over ranks; NaN anywhere gives NaN everywhere."""
-    exact = torch.float32 if device.type == "npu" else torch.float64  # Ascend has no float64
-    values = torch.stack([figure.detach().to(device, exact) for figure in figures.values()])
+    values = torch.stack([figure.detach().to(device, widest_float(device)) for figure in figures.values()])
     dist.all_reduce(values)
     return dict(zip(figures, (values / dist.get_world_size()).tolist(), strict=True))
 

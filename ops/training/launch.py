@@ -132,8 +132,6 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
         # torchrun sets 1 when there are several ranks and nothing is said
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
-    if launch.accelerator == "npu":  # waiting for the slowest node of a big job takes longer than the default
-        extra["HCCL_CONNECT_TIMEOUT"] = os.environ.get("HCCL_CONNECT_TIMEOUT", "1800")
     return {**os.environ, **extra}
 
 

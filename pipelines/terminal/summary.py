@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.panel import Panel
@@ -142,13 +145,13 @@ def _champion(project: Project) -> Iterator[RenderableType]:
 
 
 def _next_steps(project: Project) -> Iterator[RenderableType]:
+    # Whoever came by `make demo` has not activated the environment.
+    command = "soraflow" if "VIRTUAL_ENV" in os.environ else str(Path(sys.executable).with_name("soraflow"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row(
-        "[bold]soraflow up[/]", "the Dagster page on http://127.0.0.1:3000 and the MLflow page on http://127.0.0.1:5000"
-    )
+    table.add_row(f"[bold]{command} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
     if _current(project, "champion"):
-        table.add_row('[bold]soraflow generate "a prompt"[/]', "a video from the champion")
-        table.add_row("[bold]soraflow trace champion[/]", "what made it")
+        table.add_row(f'[bold]{command} generate "a prompt"[/]', "a video from the champion")
+        table.add_row(f"[bold]{command} trace champion[/]", "what made it")
     yield table
 
 
