@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ops.config import Schedule, Settings, Stage
+from ops.config import ConfigError, Schedule, Settings, Stage
 from ops.runtime.artifacts import Artifact, Work, current
-from ops.runtime.files import digest
+from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 from ops.training import checkpoints
 from ops.training.job import InitFrom, Job
@@ -26,6 +26,9 @@ def train_vae(project: Project, launch: Launch = run_command) -> Artifact:
     from ops.data.dvc import version
 
     settings = project.settings
+    if settings.vae.released:
+        return adopt_vae(project, settings.vae.released)
+    _check_trainable("vae.architecture", settings.vae.architecture, "wfvae", "name finished weights in vae.released")
     dataset = version(project, "training_set")
     work = Work(
         project,
@@ -36,6 +39,24 @@ def train_vae(project: Project, launch: Launch = run_command) -> Artifact:
     return work.finished() or _train(work, "ops.training.wfvae", None, dataset, None, launch)
 
 
+def adopt_vae(project: Project, released: str) -> Artifact:
+    """Finished weights in place of a training: `released` is a folder, or an entry of the weights registry."""
+    from models import released as released_models
+    from ops import weights
+
+    folder = project.root / released
+    if not folder.is_dir():
+        folder = weights.ensure(project, released)
+    content = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
+    work = Work(project, project.settings.vae.architecture, inputs={}, settings={"released": content})
+    if done := work.finished():
+        return done
+    released_models.save_pretrained(released_models.from_pretrained(folder), work.folder / "released")
+    nothing = dict.fromkeys(("first", "last", "best", "best_step", "mlflow_run_id", "logged_model", "init_from"))
+    results = {"metric": "psnr", "higher_is_better": True, "steps": 0, "seconds": 0.0, "dataset_version": None}
+    return work.finish(digest(content), {**results, **nothing, "checkpoints": [], "released": "released"})
+
+
 def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact:
     """A stage of the denoiser, from the best checkpoint of the stage before it, or from scratch if it is the first.
 
@@ -44,6 +65,7 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
     """
     settings = project.settings
     stage, before = _find_stage(settings, name)
+    _check_trainable("denoiser.architecture", settings.denoiser.architecture, "skiparse", "use skiparse")
     latents, text = current(project, "latents"), current(project, "text_embeddings")
     dataset = latents.inputs["training_set"]
     inputs = {artifact.asset: artifact.version for artifact in (latents, text)}
@@ -62,6 +84,11 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
         },
     )
     return work.finished() or _train(work, "ops.training.denoiser", name, dataset, init_from, launch)
+
+
+def _check_trainable(key: str, named: str, trainable: str, remedy: str) -> None:
+    if named != trainable:
+        raise ConfigError(f"{key} is '{named}', but only '{trainable}' can be trained: {remedy}")
 
 
 def _find_stage(settings: Settings, name: str) -> tuple[Stage, Stage | None]:

@@ -14,12 +14,15 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ops.runtime.files import digest, sha256, sync_folder, write_json
 
 MARKER = "COMPLETE"
+CORRUPT = "CORRUPT"
+"""What a marker is renamed to when the files are found not to be those that it lists."""
 
 
 class CorruptCheckpoint(RuntimeError):
@@ -48,15 +51,39 @@ class CheckpointStore:
         return path
 
     def newest_sound(self) -> Path | None:
-        """The newest checkpoint whose files are whole. A broken one is passed over, loudly."""
-        for path in reversed(self.complete()):
-            try:
-                verify(path)
-            except CorruptCheckpoint as error:
-                print(f"WARNING: {error}; falling back to the checkpoint before", file=sys.stderr, flush=True)
-            else:
-                return path
-        return None
+        """The newest checkpoint whose files are whole. Broken ones are put aside, loudly."""
+        return next(iter(self._sound(reversed(self.complete()))), None)
+
+    def best_sound(self, higher_is_better: bool) -> Path:
+        """The one with the best `metric` among those whose files are whole, the earliest among equals.
+
+        Raises:
+            CorruptCheckpoint: when none is whole.
+        """
+        for path in self._sound(self._by_metric(higher_is_better)):
+            return path
+        raise CorruptCheckpoint(f"{self.folder} holds no sound checkpoint")
+
+    def best(self, higher_is_better: bool) -> Path:
+        """The same without reading the files."""
+        return self._by_metric(higher_is_better)[0]
+
+    def _by_metric(self, higher_is_better: bool) -> list[Path]:
+        metrics = {path: read_state(path)["metric"] for path in self.complete() if self._intact(path, read_state)}
+        return sorted(metrics, key=lambda path: -metrics[path] if higher_is_better else metrics[path])
+
+    def _sound(self, paths: Iterable[Path]) -> Iterator[Path]:
+        return (path for path in paths if self._intact(path, verify))
+
+    @staticmethod
+    def _intact(path: Path, look: Callable[[Path], object]) -> bool:
+        try:
+            look(path)
+        except CorruptCheckpoint as error:
+            print(f"WARNING: {error}; falling back to another checkpoint", file=sys.stderr, flush=True)
+            (path / MARKER).rename(path / CORRUPT)
+            return False
+        return True
 
     def prune(self, keep_last: int, best: Path | None) -> list[Path]:
         """Remove all but the last `keep_last` and the best one. Returns what was removed."""
@@ -120,7 +147,10 @@ def content_hash(path: Path, part: str) -> str:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    return json.loads((path / "state.json").read_text())
+    try:
+        return json.loads((path / "state.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CorruptCheckpoint(f"checkpoint {path} is corrupt: state.json is unreadable ({error})") from error
 
 
 def remove(path: Path) -> None:

@@ -26,7 +26,7 @@ from ops.training.held_out import HeldOutBatch, HeldOutLoss, held_out_loss
 from ops.training.job import Job
 from ops.training.method import Draw
 from ops.training.randomness import normal, uniform
-from ops.training.samples import by_bucket, same_size_batches
+from ops.training.samples import by_bucket, require_held_out, same_size_batches
 
 if TYPE_CHECKING:
     from ops.training.ranks import Ranks
@@ -65,6 +65,7 @@ class DenoiserMethod:
         self._text = TextSet(_input(job, "text_embeddings"))
         train = training_samples(job.project, "train", stage.kinds)
         self._held_out = training_samples(job.project, "held_out", stage.kinds)
+        require_held_out(self._held_out, stage.kinds)
         self._captions = {row["sample_id"]: row["caption"] for row in [*train, *self._held_out]}
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)

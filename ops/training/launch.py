@@ -144,8 +144,8 @@ def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:
         LaunchError: when a rank fails, or the job is silent for longer than its deadline.
     """
     command.logs.mkdir(parents=True, exist_ok=True)
-    started = time.time()
     with (command.logs / "launcher.log").open("ab") as log:
+        attempt = Attempt(command, time.time(), log.tell())
         process = subprocess.Popen(
             command.argv,
             env=command.environment,
@@ -156,27 +156,26 @@ def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:
             preexec_fn=die_with_parent,
         )
         try:
-            _watch(process, command, started, on_poll)
+            _watch(process, attempt, on_poll)
         finally:
             end(process)
             if on_poll:
                 on_poll()
     if process.returncode:
-        raise LaunchError(explain(command, process.returncode, started))
+        raise LaunchError(attempt.explain(process.returncode))
 
 
-def _watch(
-    process: subprocess.Popen[bytes], command: Command, started: float, on_poll: Callable[[], None] | None
-) -> None:
+def _watch(process: subprocess.Popen[bytes], attempt: Attempt, on_poll: Callable[[], None] | None) -> None:
+    deadline = attempt.command.heartbeat_seconds
     while process.poll() is None:
         if on_poll:
             on_poll()
-        silent = time.time() - max(started, _modified(command.heartbeat))
-        if silent > command.heartbeat_seconds:
+        silent = time.time() - max(attempt.started, _modified(attempt.command.heartbeat))
+        if silent > deadline:
             end(process)
             raise LaunchError(
-                f"no sign of life for {silent:.0f} s (launch.heartbeat_seconds is {command.heartbeat_seconds:.0f}); "
-                f"the job was ended. {_tails(command.logs, started)}"
+                f"no sign of life for {silent:.0f} s (launch.heartbeat_seconds is {deadline:.0f}); the job was ended. "
+                f"{attempt.last_lines(attempt.first_failure())}"
             )
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -205,31 +204,40 @@ def die_with_parent() -> None:
 _LIBC = ctypes.CDLL(None)  # loaded here, because between fork and exec it could deadlock
 
 
-def explain(command: Command, code: int, started: float) -> str:
-    """Why a job failed, as far as its logs tell."""
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"the training job {how}. {_tails(command.logs, started)}"
+@dataclass(frozen=True)
+class Attempt:
+    """A start of a command, and where in `launcher.log` its part begins. Tells why it failed, as far as logs do."""
 
+    command: Command
+    started: float
+    offset: int
 
-def _tails(logs: Path, started: float) -> str:
-    """The last lines of the log of the rank that failed first, or of the launcher if no rank has come to write."""
-    path = _first_failure(logs, started) or logs / "launcher.log"
-    lines = path.read_text(errors="replace").splitlines()[-LINES_IN_ERROR:] if path.is_file() else []
-    return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
+    def explain(self, code: int) -> str:
+        dead = self._killed_rank()
+        if dead:
+            return f"rank {dead[0]} was killed by signal {dead[1]}. {self.last_lines(self._log_of(dead[0]))}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"the training job {how}. {self.last_lines(self.first_failure())}"
 
+    def last_lines(self, path: Path) -> str:
+        lines = path.read_text(errors="replace").splitlines()[-LINES_IN_ERROR:] if path.is_file() else []
+        return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
 
-def _first_failure(logs: Path, started: float) -> Path | None:
-    """The log of the rank that failed first: by its own note, else by torchrun's summary, else the only one."""
-    notes = [path for path in logs.glob("rank*.failed") if _modified(path) >= started]
-    if notes:
-        return min(notes, key=_modified).with_suffix(".log")
-    launcher = logs / "launcher.log"
-    text = launcher.read_text(errors="replace") if launcher.is_file() else ""
-    named = re.findall(r"^\s*rank\s*:\s*(\d+)", text, flags=re.MULTILINE)
-    if named and (logs / f"rank{named[-1]}.log").is_file():
-        return logs / f"rank{named[-1]}.log"
-    written = [path for path in logs.glob("rank*.log") if _modified(path) >= started]
-    return written[0] if len(written) == 1 else None
+    def first_failure(self) -> Path:
+        """The log of the rank that was the first to note its failure, or the launcher's if none has come to that."""
+        notes = [path for path in self.command.logs.glob("rank*.failed") if _modified(path) >= self.started]
+        return min(notes, key=_modified).with_suffix(".log") if notes else self.command.logs / "launcher.log"
+
+    def _killed_rank(self) -> tuple[int, int] | None:
+        """(rank, signal) from torchrun's summary: a killed rank leaves no note, but its peers do, a moment later."""
+        with (self.command.logs / "launcher.log").open("rb") as log:
+            log.seek(self.offset)
+            summary = log.read().decode(errors="replace").partition("Root Cause")[2]
+        named = re.search(r"rank\s*: (\d+)(?s:.)*?exitcode\s*: -(\d+)", summary)
+        return (int(named[1]), int(named[2])) if named else None
+
+    def _log_of(self, rank: int) -> Path:
+        return self.command.logs / f"rank{rank}.log"
 
 
 def _modified(path: Path) -> float:

@@ -204,12 +204,13 @@ def connect(project: Project) -> MlflowClient:
 
 
 def close_run(job: Job, status: Status) -> None:
-    """End the run of a training whose process could not do so itself; a run that has ended stays as it is."""
+    """Say how a training ended whose process could not, or could not know: a rank that is stopped because another
+    one died takes it for a request to stop. A run that has finished stays so."""
     known = _remembered(job.folder / "run.json")
     if not known:
         return
     client = connect(job.project)
-    if client.get_run(known["run_id"]).info.status == "RUNNING":
+    if client.get_run(known["run_id"]).info.status != "FINISHED":
         client.set_terminated(known["run_id"], status)
 
 

@@ -8,6 +8,18 @@ from collections.abc import Sequence
 from ops.data.samples import Sample
 
 
+class NoHeldOutSamples(ValueError):
+    """A training that could not be judged."""
+
+
+def require_held_out(rows: Sequence[Sample], kinds: Sequence[str]) -> None:
+    if not rows:
+        raise NoHeldOutSamples(
+            f"the training set holds out no sample of kind {' or '.join(kinds)}, so this training could not be judged: "
+            "raise dataset.held_out_share, or add sources"
+        )
+
+
 def by_bucket(rows: Sequence[Sample]) -> dict[str, tuple[str, ...]]:
     """Bucket → its sample ids."""
     buckets: dict[str, list[str]] = defaultdict(list)

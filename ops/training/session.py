@@ -152,15 +152,10 @@ class Session:
 
     def _prune(self) -> None:
         assert self.records
-        best = self.best()
+        best = self.store.best(self.method.higher_is_better)
         hashes = {path: checkpoints.content_hash(path, "ema") for path in self.store.complete()}
         for path in self.store.prune(self.job.schedule.keep_last, best):
             self.records.run.forget_checkpoint(hashes[path])
-
-    def best(self) -> Path:
-        """The complete checkpoint with the best held-out metric, the earliest among equals."""
-        sign = -1 if self.method.higher_is_better else 1
-        return min(self.store.complete(), key=lambda path: sign * checkpoints.read_state(path)["metric"])
 
     def restore(self, path: Path, shards: Path) -> None:
         """Continue from a checkpoint. `shards` are its engine's, or those converted for this number of ranks."""
@@ -181,9 +176,9 @@ class Session:
     def finish(self) -> dict[str, Any]:
         """Register what an interrupted attempt left out, release the best, and write `results.json`."""
         assert self.records
+        best = self.store.best_sound(self.method.higher_is_better)
         for path in self.store.complete():
             self._register(path)
-        best = self.best()
         state = checkpoints.read_state(best)
         model = self.records.run.log_released(best / "ema", state["step"], state["held_out"])
         results = self._results(best, model)

@@ -23,7 +23,7 @@ from ops.training.data_order import DataOrder
 from ops.training.job import Job
 from ops.training.method import Draw
 from ops.training.randomness import normal
-from ops.training.samples import by_bucket, same_size_batches
+from ops.training.samples import by_bucket, require_held_out, same_size_batches
 
 if TYPE_CHECKING:
     from ops.training.ranks import Ranks
@@ -58,6 +58,7 @@ class WfvaeMethod:
         self._device, self._dtype, self._ranks = device, dtype, ranks
         train = training_samples(job.project, "train")
         self._held_out = training_samples(job.project, "held_out")
+        require_held_out(self._held_out, ("video", "image"))
         self._rows = {row["sample_id"]: row for row in [*train, *self._held_out]}
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._reader = PixelReader(job.project, list(self._rows.values()))

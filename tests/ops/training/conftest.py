@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ops.runtime.project import Project
 from ops.training import assets
 from ops.training.launch import Command, run
 from ops.training.metrics_file import read
+from ops.training.mlflow_run import connect
 from ops.training.randomness import normal
 
 SCHEDULE = {"steps": 20, "batch_size": 2, "checkpoint_every": 5, "validate_every": 5, "keep_last": 2, "ema_decay": 0.9}
@@ -80,9 +82,13 @@ class Lab:
 
             run(command, kill)
 
-        with pytest.raises(assets.LaunchError):
+        with pytest.raises(assets.LaunchError, match=f"rank {rank} was killed by signal 9"):
             self.train(asset, watch)
         return killed[0]
+
+    def status_of(self, folder: Path) -> str:
+        """The status of a training's MLflow run."""
+        return connect(self.project).get_run(json.loads((folder / "run.json").read_text())["run_id"]).info.status
 
 
 def process_of(job: Path, rank: int) -> psutil.Process:

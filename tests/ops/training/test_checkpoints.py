@@ -61,6 +61,24 @@ def test_a_corrupt_one_is_passed_over_loudly(
     assert words in said
 
 
+def test_a_corrupt_one_is_not_looked_at_again(store: CheckpointStore) -> None:
+    (store.path(30) / "state.json").write_text("not JSON any more")
+    store.newest_sound()
+    assert store.best(higher_is_better=True) == store.path(20)
+    assert [checkpoints.step_of(path) for path in store.complete()] == [10, 20]
+
+
+def test_an_old_one_whose_state_is_lost_is_put_aside_when_the_best_is_sought(store: CheckpointStore) -> None:
+    (store.path(10) / "state.json").write_text("not JSON any more")
+    assert store.best(higher_is_better=False) == store.path(20)
+
+
+def test_the_best_is_released_only_if_it_is_whole(store: CheckpointStore) -> None:
+    assert store.best_sound(higher_is_better=False) == store.path(10)
+    (store.path(10) / "ema" / "weights").write_text("weights of 11")
+    assert store.best_sound(higher_is_better=False) == store.path(20)
+
+
 def test_none_is_left(store: CheckpointStore, tmp_path: Path) -> None:
     for path in store.complete():
         (path / "state.json").write_text("{}")

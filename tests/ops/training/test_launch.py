@@ -119,6 +119,22 @@ raise SystemExit(3)
         run(command(tmp_path, script))
 
 
+def test_a_killed_rank_is_named_though_only_its_peers_could_complain(tmp_path: Path) -> None:
+    script = """
+import os, pathlib
+logs = pathlib.Path(os.environ["FOLDER"], "logs")
+(logs / "rank1.log").write_text("step 7")
+(logs / "rank0.log").write_text("Connection closed by peer")
+(logs / "rank0.failed").touch()
+print("Root Cause (first observed failure):\\n[0]:\\n  rank      : 1 (local_rank: 1)\\n  exitcode  : -9 (pid: 5)")
+raise SystemExit(1)
+"""
+    with pytest.raises(LaunchError, match=r"rank 1 was killed by signal 9\. The end of .*rank1\.log:\nstep 7"):
+        run(command(tmp_path, script))
+    with pytest.raises(LaunchError, match="exit code 2"):  # the summary of an earlier attempt is not this one's
+        run(command(tmp_path, "raise SystemExit(2)"))
+
+
 def test_a_silent_job_is_ended(tmp_path: Path) -> None:
     script = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     started = time.time()

@@ -111,7 +111,9 @@ def test_two_ranks_killed_and_continued_by_one_follow_the_curve_of_one(
     folder = lab.train_and_kill("denoiser_joint", rank=1, after_step=12)
     assert json.loads((folder / "checkpoints" / "step_000010" / "state.json").read_text())["world_size"] == 2
     assert (folder / "logs" / "rank1.log").is_file()
+    assert lab.status_of(folder) == "FAILED"
     lab.with_launch(**launch).train("denoiser_joint")
+    assert lab.status_of(folder) == "FINISHED"
     assert "from 2 to 1 ranks" in (folder / "logs" / "rank0.log").read_text()
     assert_close(curve(folder), curve(whole.folder), 1e-3, {"loss", "unweighted_loss", "held_out_loss", "grad_norm"})
 

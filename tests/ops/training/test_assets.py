@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from models import released
+from ops.config import ConfigError
+from ops.runtime.project import Project
+from ops.training import assets
+from ops.training.launch import Command, LaunchError
+from ops.training.wfvae import build_model
+
+
+def reads(project: Project, **params: Any) -> Project:
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **params}))
+    return Project(project.root)
+
+
+def test_finished_weights_take_the_place_of_a_training(project: Project) -> None:
+    model = build_model(project.settings.vae.model, seed=3)
+    released.save_pretrained(model, project.root / "bought")
+    artifact = assets.train_vae(reads(project, vae={"released": "bought"}))
+    kept = released.from_pretrained(artifact.folder / artifact.results["released"]).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in model.state_dict().items())
+    assert (artifact.results["steps"], artifact.results["best"]) == (0, None)
+    assert assets.train_vae(reads(project, vae={"released": "bought"})) == artifact
+
+
+def test_what_cannot_be_trained_says_so(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"vae\.architecture is 'causalvae'.*vae\.released"):
+        assets.train_vae(reads(project, vae={"architecture": "causalvae"}))
+    with pytest.raises(ConfigError, match=r"denoiser\.architecture is 'latte'"):
+        assets.train_stage(reads(project, denoiser={"architecture": "latte"}), "image")
+
+
+def test_an_unknown_stage_is_named(project: Project) -> None:
+    with pytest.raises(ValueError, match=r"preset 'tiny' has no stage 'imgae'; it has: image, joint, video"):
+        assets.train_stage(project, "imgae")
+
+
+def fingerprint(lab: Any) -> str:
+    commands: list[Command] = []
+    with pytest.raises(FileNotFoundError, match=r"results\.json"):
+        lab.train("wfvae", commands.append)
+    return commands[0].logs.parent.name
+
+
+def test_only_what_changes_the_model_changes_the_fingerprint(make_lab: Callable, tmp_path: Path) -> None:
+    lab = make_lab(tmp_path / "lab")
+    first = fingerprint(lab)
+    assert fingerprint(lab.with_launch(ranks_per_node=2, accelerator="cpu")) == first
+    params = yaml.safe_load((lab.project.root / "params.yaml").read_text())
+    params["vae"]["losses"]["kl_weight"] = 1e-5
+    (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
+    lab.project = Project(lab.project.root)
+    assert fingerprint(lab) != first
+
+
+def test_a_failed_launch_is_tried_again_as_often_as_allowed(make_lab: Callable, tmp_path: Path) -> None:
+    lab = make_lab(tmp_path / "lab").with_launch(max_restarts=2, accelerator="cpu")
+    tried: list[Command] = []
+
+    def fail(command: Command) -> None:
+        tried.append(command)
+        raise LaunchError("out of luck")
+
+    with pytest.raises(LaunchError, match="out of luck"):
+        lab.train("wfvae", fail)
+    assert len(tried) == 3
+
+
+def test_a_job_without_held_out_samples_is_refused(make_lab: Callable, tmp_path: Path) -> None:
+    from ops.training.samples import NoHeldOutSamples, require_held_out
+
+    with pytest.raises(NoHeldOutSamples, match=r"no sample of kind video.*held_out_share"):
+        require_held_out([], ("video",))
