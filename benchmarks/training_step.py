@@ -1,0 +1,130 @@
+"""Training step: the DeepSpeed program over a bare PyTorch loop of the same model, batches and loss.
+
+`python -m benchmarks.training_step` measures WF-VAE and the denoiser of preset `tiny` (`--steps N`, 40 by default).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from benchmarks.fresh_project import CHECKOUT, fresh_project
+from benchmarks.report import Report
+from ops.data import dvc
+from ops.data.latents import cache_latents
+from ops.data.text_embeddings import cache_text
+from ops.runtime.project import Project
+from ops.steps import STEPS
+from ops.training import assets, launch
+from ops.training.launch import Command
+
+PROGRAM, FILE = "benchmarks.alternating_training", "alternating.json"
+STEPS_DEFAULT = 40
+WARM_UP = 5
+"""Steps that are left out, though never more than half: the first ones allocate memory."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Seconds of each step of the program, of each whole turn of its loop, and of each bare step."""
+
+    step: list[float]
+    turn: list[float]
+    bare: list[float]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self._settled(getattr(self, name)))
+
+    @property
+    def ratio(self) -> float:
+        """The median over steps of turn / bare step on the same batch: batches of images and of videos differ."""
+        return statistics.median(
+            turn / bare for turn, bare in self._settled(list(zip(self.turn, self.bare, strict=True)))
+        )
+
+    def _settled(self, values: list[Any]) -> list[Any]:
+        return values[min(WARM_UP, len(values) // 2) :]
+
+
+def measure(train: Callable[[Callable[[Command], None]], Any]) -> Figures:
+    """Train with the program that alternates. `train` takes a launch function, as `assets.train_vae` does."""
+    folders: list[Path] = []
+
+    def alternating(command: Command) -> None:
+        folders.append(command.logs.parent)
+        argv = [PROGRAM if word.startswith("ops.training.") else word for word in command.argv]
+        launch.run(replace(command, argv=argv).with_environment({"PYTHONPATH": str(CHECKOUT)}))
+
+    train(alternating)
+    return Figures(**json.loads((folders[0] / FILE).read_text()))
+
+
+def recipe(steps: int) -> dict[str, Any]:
+    """Preset `tiny` with one joint stage and `steps` steps, validated only in the end, and no adversarial loss."""
+    tiny = yaml.safe_load((CHECKOUT / "configs" / "tiny.yaml").read_text())
+    schedule = {"steps": steps, "checkpoint_every": steps, "validate_every": steps}
+    (stage,) = (stage for stage in tiny["stages"] if len(stage["kinds"]) > 1)
+    return {
+        "vae": {"losses": {"discriminator_start": steps}, "schedule": schedule},
+        "stages": [{**stage, "schedule": {**stage["schedule"], **schedule}}],
+    }
+
+
+def measure_both(steps: int) -> dict[str, Figures]:
+    with fresh_project(recipe(steps)) as project:
+        _make_training_set(project)
+        stage = project.settings.stages[0].name
+        vae = measure(lambda start: assets.train_vae(project, start))
+        cache_latents(project)
+        cache_text(project)
+        return {"WF-VAE": vae, "denoiser": measure(lambda start: assets.train_stage(project, stage, start))}
+
+
+def _make_training_set(project: Project) -> None:
+    for name in STEPS:
+        if name != "dataset_report":
+            dvc.materialise(project, name)
+
+
+def report(found: dict[str, Figures]) -> Report:
+    rows = [
+        (name, *(f"{figures.median(each):.3f}" for each in ("bare", "step", "turn")), f"{figures.ratio:.2f}")
+        for name, figures in found.items()
+    ]
+    ratios = " and ".join(f"{figures.ratio:.2f} ({name})" for name, figures in found.items())
+    steps = min(len(figures.bare) for figures in found.values()) - WARM_UP
+    return Report(
+        "Training step",
+        f"A turn of the DeepSpeed program's loop takes {ratios} times a step of a bare PyTorch loop.",
+        ("model", "bare step, s", "program: step, s", "program: whole turn, s", "ratio"),
+        rows,
+        (
+            f"Medians of {steps} steps; program and bare loop alternate on the same batches in one process, and a "
+            "ratio is taken for each batch. Preset `tiny`, one rank, float32, no adversarial loss.",
+            "A step holds ZeRO, clipping by running statistics and the figures for the log. A turn adds the average of "
+            "the weights, waiting for the next batch, and records in the log, the loss curve and MLflow.",
+        ),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=STEPS_DEFAULT)
+    console = Console()
+    with console.status("training"):
+        found = measure_both(parser.parse_args().steps)
+    result = report(found)
+    result.show(console)
+    result.write()
+
+
+if __name__ == "__main__":
+    main()

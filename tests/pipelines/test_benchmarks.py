@@ -1,0 +1,93 @@
+"""Each benchmark's measurement, at the smallest size: that it works, not how fast anything is."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.runtime.project import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_are_importable(monkeypatch: pytest.MonkeyPatch, shared_weights: Path) -> Iterator[None]:
+    """As `python -m benchmarks.…` from the root finds them; what they set in the environment is undone."""
+    before = dict(os.environ)
+    monkeypatch.syspath_prepend(ROOT)
+    os.environ["SORAFLOW_WEIGHTS"] = str(shared_weights)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_orchestration() -> None:
+    from benchmarks import orchestration
+    from benchmarks.fresh_project import fresh_project
+
+    with fresh_project({}) as project:
+        figures = orchestration.measure(project, "raw_images")
+    assert set(figures.steps) == {"raw_images"}
+    assert 0 < figures.own < figures.wall
+    assert "step raw_images" in orchestration.report(figures, "one asset").section()
+
+
+def test_curation(videos: ModuleType, tmp_path: Path) -> None:
+    from benchmarks import curation
+
+    videos.slow_pan(tmp_path / "films" / "pan.mp4")
+    rules = {"aesthetics": {"minimum": 0.0}, "technical_quality": {"threshold": 1000.0}, "motion": {"minimum": 0.0}}
+    figures = curation.measure({"sources": {"videos": str(tmp_path / "films")}, "curation": rules})
+    assert (figures.clips, figures.frames) == (1, 48)
+    assert 0 < figures.decoding < figures.one_core
+    assert sum(figures.scorers.values()) < figures.one_core
+    assert {name.split()[0] for name in figures.scorers} >= {"shots", "text_crop", "aesthetics", "technical_quality"}
+    assert "lpips-alex" in curation.report(figures).section()
+
+
+def test_training_step(finished: Any, tmp_path: Path) -> None:
+    """On the latents of the finished project, in a copy of it."""
+    from benchmarks import training_step
+    from ops.training import assets
+
+    project = Project(tmp_path / "project")
+    shutil.copytree(finished.project.root, project.root, symlinks=True)
+    params = yaml.safe_load((project.root / "params.yaml").read_text())
+    params["stages"] = [{**stage, "schedule": {**stage["schedule"], "steps": 3}} for stage in params["stages"]]
+    (project.root / "params.yaml").write_text(yaml.safe_dump(params))
+    name = project.settings.stages[0].name
+    figures = training_step.measure(lambda start: assets.train_stage(project, name, start))
+    assert len(figures.bare) == len(figures.step) == len(figures.turn) == 2
+    assert math.isfinite(figures.ratio)
+    assert all(turn > step > 0 for turn, step in zip(figures.turn, figures.step, strict=True))
+    assert name not in training_step.report({"denoiser": figures}).finding
+
+
+def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:
+    from benchmarks.report import Report
+
+    page = tmp_path / "benchmarks.md"
+    Report("Training step", "old", ("", "s"), [("a", "1")]).write(page)
+    Report("Curation", "stays", ("", "s"), [("b", "2")]).write(page)
+    Report("Training step", "new", ("", "s"), [("c", "3")], ("a note",)).write(page)
+    text = page.read_text()
+    assert "**old**" not in text
+    assert text.index("**stays**") < text.index("**new**") < text.index("* a note")
+    assert text.count("## ") == 2
+
+
+def test_the_shipped_page_has_every_section_and_names_no_place() -> None:
+    from benchmarks.report import TITLES
+
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")] == list(TITLES)
+    assert text.count("cores of an") == len(TITLES)
+    assert not [word for word in text.split() if word.startswith(("/", "~"))]
