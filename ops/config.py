@@ -131,6 +131,13 @@ class Captions(Section):
         return self
 
 
+def one_plus_four_n(frames: int) -> int:
+    if frames % 4 != 1:
+        below = max(frames - (frames - 1) % 4, 1)
+        raise ValueError(f"is {frames}, but the VAE takes 1 + 4n frames: use {below} or {below + 4}")
+    return frames
+
+
 class Dataset(Section):
     """Buckets by tokens (mmdit's min-max rule): each ratio h:w gets the largest size within `max_area` pixels."""
 
@@ -247,11 +254,26 @@ class VaeLosses(Section):
     discriminator_layers: Positive = 4
 
 
+class VaeViews(Section):
+    """What the VAE sees of a sample in one step, drawn anew each time: short windows, as in the paper (25 frames of
+    93), and for small datasets mirrored ones, too."""
+
+    frames: Positive = 25
+    flips: bool = False
+    """Mirror left to right, top to bottom and in time, each with probability ½."""
+
+    @field_validator("frames")
+    @classmethod
+    def _one_plus_four_n(cls, value: int) -> int:
+        return one_plus_four_n(value)
+
+
 class Vae(Section):
     architecture: Literal["wfvae", "causalvae"] = "wfvae"
     released: str | None = None
     """A folder or registry entry with finished weights; set, nothing is trained and these are registered."""
     model: VaeModel = VaeModel()
+    views: VaeViews = VaeViews()
     losses: VaeLosses = VaeLosses()
     schedule: Schedule
 

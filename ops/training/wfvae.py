@@ -24,6 +24,7 @@ from ops.training.job import Job
 from ops.training.method import Draw
 from ops.training.randomness import normal
 from ops.training.samples import by_bucket, require_held_out, same_size_batches
+from ops.training.views import views
 
 if TYPE_CHECKING:
     from ops.training.ranks import Ranks
@@ -54,7 +55,7 @@ class WfvaeMethod:
 
     def __init__(self, job: Job, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> None:
         settings = job.settings
-        self._losses, self._seed = settings.vae.losses, settings.seed
+        self._losses, self._views, self._seed = settings.vae.losses, settings.vae.views, settings.seed
         self._device, self._dtype, self._ranks = device, dtype, ranks
         train = training_samples(job.project, "train")
         self._held_out = training_samples(job.project, "held_out")
@@ -79,7 +80,7 @@ class WfvaeMethod:
         return Clips(tuple(sample_ids), torch.stack(pixels))
 
     def loss(self, model: nn.Module, batch: Clips, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        video = self._video(batch)
+        video = self._video(views(batch.pixels, self._views, draw))
         vae: WFVAE = model.module  # type: ignore[assignment]
         posterior, encoded = vae.encode(video.to(self._dtype), return_coefficients=True)
         latent = posterior.mean + (0.5 * posterior.log_variance).exp() * self._noise(posterior.mean, draw)
@@ -108,9 +109,9 @@ class WfvaeMethod:
         noise = [normal(shape, draw.seed, "posterior", draw.step, position) for position in keys]
         return torch.stack(noise).to(like)
 
-    def _video(self, batch: Clips) -> Tensor:
-        """[B, 3, T, H, W] in [-1, 1], float32, on the device."""
-        return batch.pixels.to(self._device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    def _video(self, pixels: Tensor) -> Tensor:
+        """uint8 [B, T, H, W, 3] → [B, 3, T, H, W] in [-1, 1], float32, on the device."""
+        return pixels.to(self._device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
     def after_step(self, step: int) -> dict[str, Tensor]:
         if not self._critic or step < self._losses.discriminator_start:
@@ -137,7 +138,7 @@ class WfvaeMethod:
     def _reconstruct(self, model: nn.Module, clips: Clips) -> Tensor:
         """uint8, like `clips.pixels`."""
         vae: WFVAE = model  # type: ignore[assignment]
-        output = vae.decode(vae.encode(self._video(clips)).mode())
+        output = vae.decode(vae.encode(self._video(clips.pixels)).mode())
         pixels = ((output.float() + 1) * 127.5).round().clamp(0, 255)
         return pixels.byte().permute(0, 2, 3, 4, 1).cpu()
 
