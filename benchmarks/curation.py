@@ -30,7 +30,15 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.steps import STEPS
 
-VIDEO_STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
+VIDEO_STEPS: tuple[str, ...] = (
+    "raw_videos",
+    "clips",
+    "shots",
+    "motion",
+    "text_crop",
+    "aesthetics",
+    "technical_quality",
+)
 VIDEO_STEPS += ("motion_recheck", "curated_clips")
 
 
