@@ -50,7 +50,7 @@ def line(name: str, version: str) -> str:
 
 def main() -> None:
     for file, (extras, *pins) in LOCKS.items():
-        head = f"# Made by .ci/lock.py from pyproject.toml, extras {extras}. Install with: pip install --no-deps -r {file}\n"
+        head = f"# Made by .ci/lock.py, extras {extras}. Install with: pip install --no-deps -r {file}\n"
         (ROOT / file).write_text(head + "".join(line(*item) for item in resolve(extras, *pins).items()))
 
 

@@ -1,7 +1,9 @@
 """The held-out loss of a denoiser: the same noise and timesteps for the same samples, always.
 
-It is the plain mean squared error of the prediction, without loss weights, so that it compares across settings that
-differ in them. Every sample is looked at once in each quarter of the timesteps.
+`held_out_loss` is what training minimises: the mean squared error under the recipe's loss weights, as a weighted mean.
+`held_out_error` is the same without weights, which compares across recipes that differ in them; with min-SNR weights
+and zero terminal SNR it is mostly noise levels that training hardly touches. Every sample is looked at once in each
+quarter of the timesteps.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ops.config import Diffusion
-from ops.training.diffusion import element_losses, scheduler
+from ops.training.diffusion import element_losses, loss_weights, scheduler
 from ops.training.randomness import normal, uniform
 
 PARTS = 4
@@ -32,26 +34,29 @@ class HeldOutBatch:
 
 @dataclass(frozen=True)
 class HeldOutLoss:
-    """`by_sample` maps each sample to its loss in each part of the timesteps, low noise first."""
+    """`by_sample` maps each sample to its (error, loss weight) in each part of the timesteps, low noise first."""
 
-    by_sample: dict[str, list[float]]
+    by_sample: dict[str, list[tuple[float, float]]]
     train_timesteps: int
 
     @property
     def mean(self) -> float:
-        return sum(self.parts) / PARTS
+        """The weighted mean: Σ weight · error / Σ weight."""
+        pairs = [pair for sample_id in sorted(self.by_sample) for pair in self.by_sample[sample_id]]
+        return sum(error * weight for error, weight in pairs) / sum(weight for _, weight in pairs)
 
     @property
     def parts(self) -> list[float]:
-        """The mean loss in each part of the timesteps."""
+        """The mean error in each part of the timesteps, unweighted."""
         values = [self.by_sample[sample_id] for sample_id in sorted(self.by_sample)]
-        return [sum(column) / len(values) for column in zip(*values, strict=True)]
+        return [sum(error for error, _ in column) / len(values) for column in zip(*values, strict=True)]
 
     def figures(self) -> dict[str, float]:
-        """For a log: `held_out_loss`, and `held_out_loss.t0-249` and so on."""
+        """For a log: `held_out_loss`, `held_out_error`, and `held_out_error.t0-249` and so on."""
         edges = [self.train_timesteps * part // PARTS for part in range(PARTS + 1)]
-        names = [f"held_out_loss.t{low}-{high - 1}" for low, high in pairwise(edges)]
-        return {"held_out_loss": self.mean, **dict(zip(names, self.parts, strict=True))}
+        names = [f"held_out_error.t{low}-{high - 1}" for low, high in pairwise(edges)]
+        parts = dict(zip(names, self.parts, strict=True))
+        return {"held_out_loss": self.mean, "held_out_error": sum(self.parts) / PARTS, **parts}
 
 
 @torch.no_grad()
@@ -62,8 +67,9 @@ def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: 
         ValueError: when there is no sample.
     """
     noise_schedule = scheduler(diffusion)
+    weights = loss_weights(diffusion, noise_schedule)
     device = next(model.parameters()).device
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for batch in batches:
         columns = []
         for part in range(PARTS):
@@ -80,7 +86,7 @@ def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: 
                 batch.text.to(device),
                 batch.text_mask.to(device),
             )
-            columns.append(losses.double().cpu().tolist())
+            columns.append(zip(losses.double().cpu().tolist(), weights[timesteps].tolist(), strict=True))
         found.update(zip(batch.sample_ids, map(list, zip(*columns, strict=True)), strict=True))
     if not found:
         raise ValueError("there is no held-out sample of these kinds: raise dataset.held_out_share, or add sources")

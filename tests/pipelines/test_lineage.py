@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -89,7 +90,7 @@ def test_running_again_does_nothing_twice(finished) -> None:
 
 def test_each_stage_starts_from_the_one_before(finished) -> None:
     stages = finished.project.settings.stages
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in pairwise(stages):
         start = current(finished.project, f"denoiser_{stage.name}").inputs[f"denoiser_{before.name}"]
         assert start == current(finished.project, f"denoiser_{before.name}").version
 
