@@ -56,10 +56,8 @@ def test_device_names_stay_in_one_file() -> None:
         for path in modules(package)
         if path.relative_to(ROOT) not in allowed
         for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Constant)
-        and node.value in ("cuda", "npu"))
-        or (isinstance(node, ast.Attribute)
-        and node.attr in ("cuda", "npu"))
+        if (isinstance(node, ast.Constant) and node.value in ("cuda", "npu"))
+        or (isinstance(node, ast.Attribute) and node.attr in ("cuda", "npu"))
     ]
     assert not literals
 
