@@ -35,7 +35,7 @@ PARAMS = {
     "vae": {
         "model": {"base_channels": 8, "latent_channels": 4, "encoder_flow_channels": 8, "decoder_flow_channels": 8},
         "views": {"frames": 25, "flips": False},
-        "losses": {"discriminator_start": 10, "discriminator_width": 4},
+        "losses": {"lpips_weight": 0.1, "discriminator_start": 10, "discriminator_width": 4},
         "schedule": {**SCHEDULE, "optimizer": {"learning_rate": 2e-3, "warmup_steps": 0}},
     },
     "denoiser": {"model": {"layers": 5, "heads": 2, "head_width": 12}, "diffusion": {"min_snr_gamma": None}},
