@@ -39,12 +39,9 @@ class Shell:
     project: Project
 
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "SORAFLOW_PROJECT": str(self.project.root),
-            "COLUMNS": "140",
-            "OMP_NUM_THREADS": "2",
-        }
+        more = {"SORAFLOW_PROJECT": str(self.project.root), "COLUMNS": "140", "OMP_NUM_THREADS": "2"}
+        # Other tests leave MLflow's address in this process; a user's project keeps its own store.
+        environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | more
         command = [str(Path(sys.executable).parent / "soraflow"), *arguments]
         done = subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=self.project.root, timeout=timeout

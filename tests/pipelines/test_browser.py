@@ -62,13 +62,14 @@ def pages(finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]
     root = finished.project.root
     dagster_port, mlflow_port = free_ports(2)
     log = tmp_path_factory.mktemp("up") / "up.log"
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     argv = [str(Path(sys.executable).parent / "soraflow"), "up"]
     argv += ["--dagster-port", str(dagster_port), "--mlflow-port", str(mlflow_port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             argv,
             cwd=root,
-            env={**os.environ, "SORAFLOW_PROJECT": str(root)},
+            env={**environment, "SORAFLOW_PROJECT": str(root)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -45,10 +45,10 @@ def test_the_summary_tells_the_whole_story(finished) -> None:
     assert "soraflow up" in shown
 
 
-def test_every_asset_was_materialised_with_a_data_version(finished) -> None:
+def test_every_asset_was_materialised_with_a_data_version(finished, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.definitions import defs
 
-    os.environ["SORAFLOW_PROJECT"] = str(finished.project.root)
+    monkeypatch.setenv("SORAFLOW_PROJECT", str(finished.project.root))
     names = [key.to_user_string() for key in defs().resolve_asset_graph().get_all_asset_keys()]
     for name in names:
         assert materialisations(finished.project, name)[0].tags["dagster/data_version"], name
@@ -104,7 +104,7 @@ def test_generate_writes_a_video_and_its_settings(finished, tmp_path: Path) -> N
         frames = sum(1 for _ in container.decode(video=0))
     settings = json.loads(output.with_suffix(".json").read_text())
     assert frames == 9
-    assert settings["prompt"] == "a rabbit in a meadow"
+    assert settings["request"]["prompt"] == "a rabbit in a meadow"
 
 
 def test_trace_answers_what_made_the_champion(finished) -> None:
