@@ -261,6 +261,9 @@ class VaeViews(Section):
     frames: Positive = 25
     flips: bool = False
     """Mirror left to right, top to bottom and in time, each with probability ½."""
+    zoom: Positive = 1
+    """Read samples at this many times their bucket's size and take a window of it at a random scale, from the whole
+    frame down to 1/zoom of its sides: a few large pictures hold many small ones. 1 shows whole frames, as the paper."""
 
     @field_validator("frames")
     @classmethod

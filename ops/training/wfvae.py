@@ -62,6 +62,7 @@ class WfvaeMethod:
         require_held_out(self._held_out, ("video", "image"))
         self._rows = {row["sample_id"]: row for row in [*train, *self._held_out]}
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
+        self._rows |= {row["sample_id"]: _enlarged(row, self._views.zoom) for row in train}
         self._reader = PixelReader(job.project, list(self._rows.values()))
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
         self.model = build_model(settings.vae.model, settings.seed)
@@ -170,6 +171,11 @@ class WfvaeMethod:
     def restore(self, folder: Path) -> None:
         if self._critic:
             self._critic.restore(folder)
+
+
+def _enlarged(row: Sample, zoom: int) -> Sample:
+    """The same sample, to be read at several times its bucket's size."""
+    return {**row, "height": zoom * row["height"], "width": zoom * row["width"]}
 
 
 def spread_samples(rows: Sequence[Sample], count: int) -> list[Sample]:

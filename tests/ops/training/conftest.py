@@ -34,7 +34,7 @@ PARAMS = {
     "preset": "tiny",
     "vae": {
         "model": {"base_channels": 8, "latent_channels": 4, "encoder_flow_channels": 8, "decoder_flow_channels": 8},
-        "views": {"frames": 25, "flips": False},
+        "views": {"frames": 25, "flips": False, "zoom": 1},
         "losses": {"lpips_weight": 0.1, "discriminator_start": 10, "discriminator_width": 4},
         "schedule": {**SCHEDULE, "optimizer": {"learning_rate": 2e-3, "warmup_steps": 0}},
     },

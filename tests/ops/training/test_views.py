@@ -40,3 +40,11 @@ def test_two_ranks_see_what_one_sees() -> None:
     whole, settings = clips(4), VaeViews(frames=5, flips=True)
     halves = [views(whole[:2], settings, draw()), views(whole[2:], settings, draw(first=2))]
     assert torch.equal(torch.cat(halves), views(whole, settings, draw()))
+
+
+def test_zoomed_views_are_windows_of_the_right_size() -> None:
+    settings = VaeViews(frames=5, zoom=2)
+    seen = [views(clips(2), settings, draw(step)) for step in range(20)]
+    assert {tuple(view.shape) for view in seen} == {(2, 5, 2, 3, 3)}
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 20
+    assert torch.equal(seen[3], views(clips(2), settings, draw(3)))
