@@ -41,6 +41,8 @@ def run_and_watch(project: Project, selection: str, console: Console) -> bool:
             process.terminate()
             process.wait()
             console.print("[yellow]interrupted; run the same command again to go on[/]")
+        if process.returncode == -signal.SIGKILL:
+            display.close_killed(instance)
     if process.returncode != 0:
         display.show_failure(log)
     return process.returncode == 0
@@ -89,6 +91,16 @@ class RunDisplay:
         for record in connection.records:
             self._draw(record)
         self._move_bar()
+
+    def close_killed(self, instance: DagsterInstance) -> None:
+        """A killed run cannot say so itself: Dagster would show it as running, and keep its pool slots, for ever."""
+        run = instance.get_run_by_id(self._run_id) if self._run_id else None
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, message="The process of this run was killed (signal 9).")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        self._errors.append(
+            "the run was killed (signal 9), perhaps for lack of memory; run the same command again to go on"
+        )
 
     def show_failure(self, log: Path) -> None:
         for error in self._errors:

@@ -39,16 +39,24 @@ class Shell:
     project: Project
 
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+        done = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        if check and done.returncode != 0:
+            pytest.fail(f"soraflow {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a command and come back at once."""
         more = {"SORAFLOW_PROJECT": str(self.project.root), "COLUMNS": "140", "OMP_NUM_THREADS": "2"}
         # Other tests leave MLflow's address in this process; a user's project keeps its own store.
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | more
         command = [str(Path(sys.executable).parent / "soraflow"), *arguments]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=self.project.root, timeout=timeout
-        )
-        if check and done.returncode != 0:
-            pytest.fail(f"soraflow {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=self.project.root)
 
 
 def lay_project(root: Path) -> Project:
@@ -68,6 +76,15 @@ def lay_project(root: Path) -> Project:
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
         subprocess.run(["git", *identity, *command], cwd=root, check=True)
     return Project(root)
+
+
+@pytest.fixture
+def beside(finished: Shell, tmp_path: Path) -> Shell:
+    """A second project, with the dataset of the finished one and nothing trained yet."""
+    project = lay_project(tmp_path / "beside")
+    shutil.copytree(finished.project.data, project.data)
+    shutil.copy(finished.project.root / "dvc.lock", project.root)
+    return Shell(project)
 
 
 @pytest.fixture(scope="session")
