@@ -14,7 +14,7 @@ from rich.table import Table
 from ops.runtime.artifacts import Artifact, MissingArtifact, current
 from ops.runtime.project import Project
 
-BAR_WIDTH = 24
+BAR_WIDTH = 12  # everything fits into the 80 columns of a plain terminal
 KINDS = {"video": "videos, by seconds", "image": "images", "item": "training set"}
 
 
@@ -30,15 +30,16 @@ def _funnel(project: Project) -> Iterator[RenderableType]:
 
     if not project.table("curated_clips").is_file():
         return
-    table = _table("Curation", "", "step", "kept", "share", "", "fell out")
+    table = _table("Curation", "", "kept", "share", "", "fell out")
     kind = ""
     for row in report.funnel(project):
-        heading = KINDS[row["kind"]] if row["kind"] != kind else ""
-        kind = row["kind"]
+        if row["kind"] != kind:
+            kind = row["kind"]
+            table.add_row(f"[dim]{KINDS[kind]}[/]")
         bar = "█" * round(row["share"] * BAR_WIDTH)
         reasons = "; ".join(f"{count} {reason}" for reason, count in row["reasons"].items())
-        figures = (row["step"].replace("_", " "), str(row["kept"]), f"{row['share']:.0%}")
-        table.add_row(f"[dim]{heading}[/]", *figures, f"[cyan]{bar}[/]", f"[dim]{reasons}[/]")
+        figures = (f"  {row['step'].replace('_', ' ')}", str(row["kept"]), f"{row['share']:.0%}")
+        table.add_row(*figures, f"[cyan]{bar}[/]", f"[dim]{reasons}[/]")
     yield table
 
 
@@ -49,7 +50,7 @@ def _dataset(project: Project) -> Iterator[RenderableType]:
         found = version(project, "training_set")
     except MissingVersion:
         return
-    yield f"[bold]Dataset version[/] [cyan]{found}[/] [dim](DVC; pictures: data/dataset_report/)[/]\n"
+    yield f"[bold]Dataset version[/] [cyan]{found}[/] [dim](see data/dataset_report/)[/]\n"
 
 
 def _training(project: Project) -> Iterator[RenderableType]:
@@ -58,26 +59,17 @@ def _training(project: Project) -> Iterator[RenderableType]:
     made = [artifact for name in names if (artifact := _current(project, name))]
     if not made:
         return
-    table = _table(
-        "Training, measured on held-out data",
-        "stage",
-        "metric",
-        "at the start",
-        "at the end",
-        "best",
-        "",
-        "steps",
-        "time",
-    )
+    title = "Training, measured on held-out data"
+    table = _table(title, "stage", "metric", "start", "end", "", "best at", "steps", "time")
     for artifact in made:
         found = artifact.results
         table.add_row(
             artifact.asset,
-            "PSNR, dB" if found["metric"] == "psnr" else "loss",
+            "PSNR" if found["metric"] == "psnr" else "loss",
             f"{found['first']:.4g}",
             f"{found['last']:.4g}",
-            f"{found['best']:.4g} at {found['best_step']}",
             _change(found),
+            f"{found['best_step']:,}",
             f"{found['steps']:,}",
             f"{found['seconds']:.0f} s",
         )
@@ -146,8 +138,10 @@ def _champion(project: Project) -> Iterator[RenderableType]:
 
 def _next_steps(project: Project) -> Iterator[RenderableType]:
     # Whoever came by `make demo` has not activated the environment.
-    command = "soraflow" if "VIRTUAL_ENV" in os.environ else str(Path(sys.executable).with_name("soraflow"))
+    program = os.path.relpath(Path(sys.executable).with_name("soraflow"))
+    command = "soraflow" if "VIRTUAL_ENV" in os.environ else program
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
     table.add_row(f"[bold]{command} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
     if _current(project, "champion"):
         table.add_row(f'[bold]{command} generate "a prompt"[/]', "a video from the champion")
@@ -157,7 +151,8 @@ def _next_steps(project: Project) -> Iterator[RenderableType]:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=f"[bold]{title}[/]", title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
+    table.add_column(columns[0], no_wrap=True)
+    for column in columns[1:]:
         table.add_column(column)
     return table
 

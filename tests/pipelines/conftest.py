@@ -80,9 +80,10 @@ def lay_project(root: Path) -> Project:
 
 @pytest.fixture
 def beside(finished: Shell, tmp_path: Path) -> Shell:
-    """A second project, with the dataset of the finished one and nothing trained yet."""
+    """A second project, with the checked dataset of the finished one and nothing trained yet."""
     project = lay_project(tmp_path / "beside")
     shutil.copytree(finished.project.data, project.data)
+    shutil.copytree(finished.project.var / "checks", project.var / "checks")
     shutil.copy(finished.project.root / "dvc.lock", project.root)
     return Shell(project)
 

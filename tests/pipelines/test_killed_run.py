@@ -18,7 +18,7 @@ from ops.training.metrics_file import read
 from ops.training.mlflow_run import connect
 
 pytestmark = pytest.mark.timeout(600)
-STEPS = 40
+STEPS = 24
 
 
 def lengthen(project: Project) -> None:
@@ -33,7 +33,7 @@ def under_way(project: Project, shell: subprocess.Popen[str], step: int) -> Path
     """The folder of the training at work, once it has written down this step and a whole checkpoint."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        assert shell.poll() is None, "the run ended before it could be killed"
+        assert shell.poll() is None, f"the run ended before it could be killed: {shell.communicate()}"
         for metrics in (project.artifacts / "wfvae").glob("*/metrics.jsonl"):
             whole = list(metrics.parent.glob("checkpoints/*/COMPLETE"))
             if whole and any(line["step"] >= step for line in read(metrics)):
