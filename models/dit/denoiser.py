@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -14,6 +16,25 @@ from models.dit.inputs import PATCH, check_inputs
 from models.dit.masks import pattern_bias, text_bias, token_bias
 from models.dit.rope import rotary_table
 from models.dit.skiparse import layer_pattern
+
+
+class BlockController(Protocol):
+    """Adds to the tokens after each block. Called once a forward pass with its own tokens [B, S, D] and what all blocks
+    share, as `Block.forward` names it; `addition` makes of the result the summand [B, S, D] of one block.
+    """
+
+    def __call__(
+        self, tokens: Tensor, text: Tensor, modulation: Tensor, context: SelfContext, text_bias: Tensor | None
+    ) -> Tensor: ...
+
+    def addition(self, features: Tensor, index: int) -> Tensor: ...
+
+
+class Control(NamedTuple):
+    """A controller and the tokens [B, S, D] of what it follows, for one forward pass."""
+
+    controller: BlockController
+    tokens: Tensor
 
 
 class SkiparseDenoiser(nn.Module):
@@ -43,6 +64,8 @@ class SkiparseDenoiser(nn.Module):
         text: Tensor,
         text_mask: Tensor | None = None,
         latent_mask: Tensor | None = None,
+        *,
+        control: Control | None = None,
     ) -> Tensor:
         """[B, C, T, H, W], like `latent`.
 
@@ -53,13 +76,14 @@ class SkiparseDenoiser(nn.Module):
             text_mask: [B, L], 1 for a token and 0 for padding; None when there is no padding.
             latent_mask: [B, T, H, W], 1 where the latent is part of the video and 0 where it pads it; None for no
                 padding.
+            control: what a controller adds after each block; None for nothing.
 
         Raises:
             ValueError: an argument of another shape or range; the message names it.
         """
         check_inputs(self.config, latent, timestep, text, text_mask, latent_mask)
         tokens = self.patch_embed(latent)
-        return self._denoise(tokens, latent, timestep, text, text_mask, latent_mask)
+        return self._denoise(tokens, latent, timestep, text, text_mask, latent_mask, control)
 
     def _denoise(
         self,
@@ -69,11 +93,13 @@ class SkiparseDenoiser(nn.Module):
         text: Tensor,
         text_mask: Tensor | None,
         latent_mask: Tensor | None,
+        control: Control | None = None,
     ) -> Tensor:
         grid = (latent.shape[2], latent.shape[3] // PATCH, latent.shape[4] // PATCH)
         context = self._context(tokens, grid, latent_mask)
         embedding, modulation = self.timestep(timestep)
         text, bias = self.text_projection(text), text_bias(text_mask, tokens.dtype)
+        features = None if control is None else control.controller(control.tokens, text, modulation, context, bias)
         for index, block in enumerate(self.blocks):
             pattern = layer_pattern(index, len(self.blocks), self.sparse_ratio)
             arguments = (tokens, text, modulation, pattern, context, bias)
@@ -81,6 +107,8 @@ class SkiparseDenoiser(nn.Module):
                 tokens = checkpoint(block, *arguments, use_reentrant=False)
             else:
                 tokens = block(*arguments)
+            if control is not None and features is not None:
+                tokens = tokens + control.controller.addition(features, index)
         shift, scale = (self.modulation_out + embedding.unsqueeze(1)).unsqueeze(2).unbind(1)
         return unpatchify(self.project_out(modulated(tokens, shift, scale)), grid)
 

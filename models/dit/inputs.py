@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import torch
 from torch import Tensor
 
@@ -22,27 +24,27 @@ def check_inputs(
     """Raises ValueError for the first argument that does not fit the configuration or the latent."""
     check_latent("latent", latent, config.in_channels)
     batch = latent.shape[0]
-    _check_timestep(timestep, batch)
+    check_timestep(timestep, batch)
     if text.ndim != 3 or text.shape[0] != batch or text.shape[2] != config.text_width or not text.shape[1]:
-        _refuse("text", text, f"[{batch}, L, {config.text_width}]")
+        refuse("text", text, f"[{batch}, L, {config.text_width}]")
     if text_mask is not None and text_mask.shape != text.shape[:2]:
-        _refuse("text_mask", text_mask, f"{list(text.shape[:2])}, as text is {list(text.shape)}")
+        refuse("text_mask", text_mask, f"{list(text.shape[:2])}, as text is {list(text.shape)}")
     if latent_mask is not None and latent_mask.shape != (batch, *latent.shape[2:]):
-        _refuse("latent_mask", latent_mask, f"{[batch, *latent.shape[2:]]}")
+        refuse("latent_mask", latent_mask, f"{[batch, *latent.shape[2:]]}")
 
 
 def check_condition(latent: Tensor, condition_latent: Tensor, condition_mask: Tensor, mask_channels: int) -> None:
     """Raises ValueError for a condition that does not fit the latent."""
     if condition_latent.shape != latent.shape:
-        _refuse("condition_latent", condition_latent, f"{list(latent.shape)}, like latent")
+        refuse("condition_latent", condition_latent, f"{list(latent.shape)}, like latent")
     expected = [latent.shape[0], mask_channels, *latent.shape[2:]]
     if list(condition_mask.shape) != expected:
-        _refuse("condition_mask", condition_mask, str(expected))
+        refuse("condition_mask", condition_mask, str(expected))
 
 
 def check_latent(name: str, latent: Tensor, channels: int) -> None:
     if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
-        _refuse(name, latent, f"[B, {channels}, T, H, W]")
+        refuse(name, latent, f"[B, {channels}, T, H, W]")
     if latent.shape[3] % PATCH or latent.shape[4] % PATCH:
         height, width = latent.shape[3:]
         raise ValueError(
@@ -51,9 +53,10 @@ def check_latent(name: str, latent: Tensor, channels: int) -> None:
         )
 
 
-def _check_timestep(timestep: Tensor, batch: int) -> None:
+def check_timestep(timestep: Tensor, batch: int) -> None:
+    """Raises ValueError for another shape than [batch], or a step outside 0 to 999."""
     if timestep.shape != (batch,):
-        _refuse("timestep", timestep, f"[{batch}]")
+        refuse("timestep", timestep, f"[{batch}]")
     if torch.compiler.is_compiling() or timestep.is_meta:
         return
     low, high = (float(x) for x in timestep.aminmax())
@@ -61,5 +64,6 @@ def _check_timestep(timestep: Tensor, batch: int) -> None:
         raise ValueError(f"timestep holds {low:g} to {high:g}, but must lie within 0 to {LAST_TIMESTEP}")
 
 
-def _refuse(name: str, tensor: Tensor, expected: str) -> None:
+def refuse(name: str, tensor: Tensor, expected: str) -> NoReturn:
+    """Raises the ValueError of an argument of the wrong shape."""
     raise ValueError(f"{name} has shape {list(tensor.shape)}, but must be {expected}")

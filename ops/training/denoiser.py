@@ -89,10 +89,11 @@ class DenoiserMethod:
         lost = diffusion.lost_timesteps(self._weights)
         if not lost:
             return []
+        start = ": sampling starts there" if lost[-1] == len(self._weights) - 1 else ""
         return [
             f"min-SNR weighting (gamma {self._diffusion.min_snr_gamma}) leaves {len(lost)} of "
-            f"{len(self._weights)} timesteps, {lost[0]} to {lost[-1]}, with a weight below 0.001: sampling starts "
-            "there. denoiser.diffusion.min_snr_gamma: null trains all timesteps alike"
+            f"{len(self._weights)} timesteps with a weight below 0.001, {diffusion.runs(lost)}{start}. "
+            "denoiser.diffusion.min_snr_gamma: null trains all timesteps alike"
         ]
 
     def read(self, sample_ids: Sequence[str]) -> LatentBatch:

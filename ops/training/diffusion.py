@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -54,6 +55,13 @@ def loss_weights(diffusion: Diffusion, noise: DDPMScheduler) -> Tensor:
 def lost_timesteps(weights: Tensor, below: float = 1e-3) -> list[int]:
     """Timesteps whose weight is so small that they are hardly learned."""
     return torch.nonzero(weights < below).flatten().tolist()
+
+
+def runs(timesteps: Sequence[int]) -> str:
+    """Ascending timesteps in words: `0 and 804 to 999`."""
+    firsts = [t for t, before in zip(timesteps, [None, *timesteps], strict=False) if before is None or t != before + 1]
+    lasts = [t for t, after in zip(timesteps, [*timesteps[1:], None], strict=True) if after is None or after != t + 1]
+    return " and ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(firsts, lasts, strict=True))
 
 
 def element_losses(

@@ -21,10 +21,12 @@ class TrainingProcess(dg.ConfigurableResource):
         from ops.training import launch
 
         def start(command: "Command") -> None:
+            command.logs.mkdir(parents=True, exist_ok=True)
+            # Beside the logs, which every node sees; rank 0 need not run where Dagster does.
             with dg.open_pipes_session(
                 context=context,
-                context_injector=dg.PipesTempFileContextInjector(),
-                message_reader=dg.PipesTempFileMessageReader(),
+                context_injector=dg.PipesFileContextInjector(str(command.logs / "pipes_context.json")),
+                message_reader=dg.PipesFileMessageReader(str(command.logs / "pipes_messages.jsonl")),
             ) as session:
                 environment = {**command.environment, **session.get_bootstrap_env_vars()}
                 launch.run(replace(command, environment=environment))

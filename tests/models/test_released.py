@@ -8,9 +8,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models import released
+from models.causal_vae import CausalVAEConfig, CausalVideoVAE
 from models.control import ImageConditionedDenoiser
 from models.dit import DenoiserConfig, SkiparseDenoiser
-from models.published_config import ConfigError
+from models.latte import LatteConfig, LatteDenoiser
+from models.released.config import ConfigError
 from models.wfvae import WFVAE, PatchDiscriminator3D, WFVAEConfig
 
 DENOISER = DenoiserConfig(layers=6, heads=4, head_width=24, in_channels=8, text_width=32, sparse_ratio=2)
@@ -30,6 +32,8 @@ MODELS = {
     "denoiser": lambda: SkiparseDenoiser(DENOISER),
     "dense denoiser": lambda: SkiparseDenoiser(DenoiserConfig(layers=2, heads=1, head_width=6, sparse_ratio=1)),
     "image condition": lambda: ImageConditionedDenoiser(DENOISER),
+    "causal vae": lambda: CausalVideoVAE(CausalVAEConfig(base_channels=32, multipliers=(1, 1, 2, 1), blocks=1)),
+    "latte": lambda: LatteDenoiser(LatteConfig(layers=2, heads=2, head_width=12, text_width=16, latent_frames=57)),
 }
 
 

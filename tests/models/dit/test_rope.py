@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from models.dit import DenoiserConfig, denoiser
 from models.dit.rope import rotary_table, rotate
 
 CPU = torch.device("cpu")
@@ -66,3 +67,27 @@ def test_half_precision_keeps_exact_angles_unless_rounding_is_asked_for():
     assert torch.equal(rounded.cosine[299, 0, 2, 0], angle.bfloat16().cos().float())
     assert (exact.cosine - rounded.cosine).abs().max() > 0.05
     assert rotate(torch.randn(1, 300, 1, 24, dtype=torch.bfloat16), exact).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+@torch.no_grad()
+def test_a_forward_pass_makes_one_table(monkeypatch, rounded):
+    """For all layers, with the scale of each axis, and rounded only where the configuration asks for it."""
+    made = []
+
+    def spy(*arguments):
+        made.append((arguments, rotary_table(*arguments)))
+        return made[-1][1]
+
+    monkeypatch.setattr(denoiser, "rotary_table", spy)
+    scales = {"position_scale_t": 1.0, "position_scale_h": 2.0, "position_scale_w": 4.0}
+    shape = {"layers": 6, "heads": 1, "head_width": 12, "in_channels": 4, "text_width": 8, "sparse_ratio": 2}
+    model = denoiser.SkiparseDenoiser(DenoiserConfig(**shape, **scales, rounded_positions=rounded)).bfloat16()
+    latent, text = torch.randn(1, 4, 2, 4, 6).bfloat16(), torch.randn(1, 3, 8).bfloat16()
+    for passes in (1, 2):
+        model(latent, torch.tensor([500]), text)
+        assert len(made) == passes
+    arguments, table = made[0]
+    assert arguments[:3] == ((2, 2, 3), (1.0, 2.0, 4.0), 12)
+    assert arguments[4] == (torch.bfloat16 if rounded else torch.float32)
+    assert table.cosine.dtype == table.sine.dtype == torch.float32

@@ -81,12 +81,30 @@ def test_timesteps_are_stratified_over_the_batch() -> None:
     assert every == set(range(1000))
 
 
-def test_the_lost_terminal_steps_are_announced() -> None:
+def noted(settings: Diffusion) -> list[str]:
     from ops.training.denoiser import DenoiserMethod
 
     method = DenoiserMethod.__new__(DenoiserMethod)
-    method._diffusion = V1_3
-    method._weights = loss_weights(V1_3, scheduler(V1_3))
-    assert "999" in method.notes()[0]
-    assert "min_snr_gamma: null" in method.notes()[0]
+    method._diffusion = settings
+    method._weights = loss_weights(settings, scheduler(settings))
+    return method.notes()
+
+
+def test_the_lost_terminal_steps_are_announced() -> None:
+    (note,) = noted(V1_3)
+    lost = lost_timesteps(loss_weights(V1_3, scheduler(V1_3)))
+    assert lost == [0, *range(804, 1000)]
+    assert "197 of 1000 timesteps with a weight below 0.001, 0 and 804 to 999: sampling starts there" in note
+    assert "min_snr_gamma: null" in note
     assert diffusion.signal_to_noise(scheduler(V1_3))[999] == 0
+
+
+def test_lost_steps_elsewhere_are_not_called_the_start_of_sampling() -> None:
+    """With ε it is the nearly clean ones that weigh little."""
+    (note,) = noted(V1_3.model_copy(update={"prediction": "epsilon"}))
+    assert "1 of 1000 timesteps with a weight below 0.001, 0. " in note
+    assert "sampling" not in note
+
+
+def test_nothing_is_announced_where_nothing_is_lost() -> None:
+    assert noted(V1_3.model_copy(update={"min_snr_gamma": None})) == []

@@ -11,13 +11,19 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from models.causal_vae.resampling import FlatConv3d
 from models.dit.config import DenoiserConfig
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.convolutions import CausalConv3d, PointwiseConv3d
 from models.wfvae.normalization import ChannelNorm
 from models.wfvae.wavelets import Axes, filters
 
-WRAPPED: dict[type[nn.Module], str] = {CausalConv3d: "conv", PointwiseConv3d: "conv", ChannelNorm: "norm"}
+WRAPPED: dict[type[nn.Module], str] = {
+    CausalConv3d: "conv",
+    PointwiseConv3d: "conv",
+    FlatConv3d: "conv",
+    ChannelNorm: "norm",
+}
 WFVAE_PARTS = {"shortcut": "nin_shortcut", "query": "q", "key": "k", "value": "v", "project": "proj_out"}
 DENOISER_PARTS = {
     "patch_embed": "0.proj",
@@ -93,12 +99,16 @@ def wfvae_beginnings(config: WFVAEConfig) -> dict[str, str]:
 
 def denoiser_beginnings(config: DenoiserConfig) -> dict[str, str]:
     blocks = {f"blocks.{i}": f"transformer_blocks.{i}" for i in range(config.layers)}
-    forwards = {
+    return DENOISER_BEGINNINGS | blocks | feed_forward_beginnings(blocks)
+
+
+def feed_forward_beginnings(blocks: Mapping[str, str]) -> dict[str, str]:
+    """The layers of each block's feed-forward; their names tell them from those of its attention."""
+    return {
         f"{ours}.feed_forward.{layer}": f"{theirs}.ff.net.{name}"
         for ours, theirs in blocks.items()
         for layer, name in (("hidden", "0.proj"), ("out", "2"))
     }
-    return DENOISER_BEGINNINGS | blocks | forwards
 
 
 def wavelet_entries() -> dict[str, Tensor]:

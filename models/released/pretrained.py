@@ -1,10 +1,4 @@
-"""Released models, in and out: `config.json` and state dicts of Open-Sora Plan v1.3 under their published names.
-
-    model = from_pretrained(folder)          # or build(class_name, config), then load(model, state_dict)
-    save_pretrained(model, other_folder)     # the reference implementation reads it
-
-Our networks have names of their own; this module is where the two sets meet.
-"""
+"""Networks from published configurations, and their weights from and to files."""
 
 from __future__ import annotations
 
@@ -17,35 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.control.image_condition import ImageConditionedDenoiser
-from models.dit.denoiser import SkiparseDenoiser
-from models.published_config import (
-    DENOISER_UNSEEN,
-    DISCRIMINATOR_CLASS,
-    INPAINT_CLASS,
-    T2V_CLASS,
-    WFVAE_CLASS,
-    WFVAE_UNSEEN,
-    ConfigError,
-    read_denoiser,
-    read_discriminator,
-    read_wfvae,
-    write_denoiser,
-    write_wfvae,
-)
-from models.released_keys import (
-    DENOISER_PARTS,
-    WFVAE_PARTS,
-    denoiser_beginnings,
-    released_names,
-    spelled_out,
-    wavelet_entries,
-    wfvae_beginnings,
-)
-from models.wfvae.discriminator import PatchDiscriminator3D
-from models.wfvae.vae import WFVAE
+from models.released.classes import CLASSES, RELEASED, class_of
+from models.released.config import ConfigError
+from models.released.keys import spelled_out
 
-CLASSES = (WFVAE_CLASS, T2V_CLASS, INPAINT_CLASS, DISCRIMINATOR_CLASS)
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 FILTER_TOLERANCE = 1e-3  # the filters of a half-precision file are rounded
@@ -61,35 +30,31 @@ def build(class_name: str, config: Mapping[str, Any]) -> nn.Module:
     Raises ConfigError for an unknown class or field, a configuration of another class, or a value that is not
     supported.
     """
-    if class_name == WFVAE_CLASS:
-        return WFVAE(read_wfvae(config))
-    if class_name == T2V_CLASS:
-        return SkiparseDenoiser(read_denoiser(class_name, config))
-    if class_name == INPAINT_CLASS:
-        return ImageConditionedDenoiser(read_denoiser(class_name, config))
-    if class_name == DISCRIMINATOR_CLASS:
-        return PatchDiscriminator3D(**read_discriminator(config))
+    for released in RELEASED:
+        if released.name == class_name:
+            return released.build(config)
     raise ConfigError(f"class {class_name!r} is not one of: {', '.join(CLASSES)}")
 
 
 def config_of(module: nn.Module) -> dict[str, Any]:
     """The published configuration of a network, `_class_name` included; the inverse of `build`."""
-    if isinstance(module, WFVAE):
-        return write_wfvae(module.config)
-    if isinstance(module, SkiparseDenoiser):
-        class_name = INPAINT_CLASS if isinstance(module, ImageConditionedDenoiser) else T2V_CLASS
-        return write_denoiser(class_name, module.config, module.sparse_ratio)
-    raise TypeError(f"{type(module).__name__} has no released class with a config.json")
+    describe = class_of(module).describe
+    if describe is None:
+        raise TypeError(f"{type(module).__name__} has no released class with a config.json")
+    return describe(module)
 
 
 def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
-    """Fill a network from released key names. Strict, in one error; wavelet filters may be absent.
+    """Fill a network from released key names. Strict, in one error, with two exceptions.
+
+    Wavelet filters may be absent. What a release keeps beside a v1.1 network is passed over: the losses of its
+    autoencoder (`loss.*`), the unused embedding of no caption of its denoiser.
 
     Raises StateDictError.
     """
-    names = _names(module)
-    given = {spelled_out(key): value for key, value in state_dict.items()}
-    constants = wavelet_entries() if isinstance(module, WFVAE) else {}
+    released = class_of(module)
+    names, constants = released.names(module), released.constants()
+    given = {spelled_out(key): value for key, value in state_dict.items() if not key.startswith(released.unused)}
     own = module.state_dict()
     wanted = {theirs: own[ours].shape for ours, theirs in names.items()}
     problems = [
@@ -110,12 +75,10 @@ def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 
 def dump(module: nn.Module) -> dict[str, Tensor]:
     """The state dict of a network under its released key names, wavelet filters included."""
-    own = module.state_dict()
-    entries = {theirs: own[ours] for ours, theirs in _names(module).items()}
-    if not isinstance(module, WFVAE):
-        return entries
+    own, released = module.state_dict(), class_of(module)
+    entries = {theirs: own[ours] for ours, theirs in released.names(module).items()}
     like = next(iter(entries.values()))
-    return entries | {key: value.to(like.device, like.dtype) for key, value in wavelet_entries().items()}
+    return entries | {key: value.to(like.device, like.dtype) for key, value in released.constants().items()}
 
 
 def from_pretrained(folder: Path | str, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -139,10 +102,10 @@ def save_pretrained(module: nn.Module, folder: Path | str, **notes: Any) -> None
     """Write `config.json` and safetensors, in the layout of diffusers.
 
     `notes` replace fields of the configuration that a forward pass does not see: `scale` and `shift` of a VAE's
-    latents, `sample_size_*` of a denoiser. Raises ConfigError for any other.
+    latents, `sample_size_*` of a v1.3 denoiser. Raises ConfigError for any other.
     """
     folder = Path(folder)
-    allowed = WFVAE_UNSEEN if isinstance(module, WFVAE) else DENOISER_UNSEEN
+    allowed = class_of(module).unseen
     if unknown := sorted(set(notes) - allowed):
         raise ConfigError(f"{', '.join(unknown)}: only {', '.join(sorted(allowed))} may be noted beside the weights")
     config = config_of(module) | notes
@@ -176,16 +139,6 @@ def unwrapped(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     inner: Mapping[str, Any] = checkpoint.get("ema_state_dict") or checkpoint.get("state_dict") or checkpoint
     inner = inner.get("gen_model", inner)
     return {key.removeprefix("module."): value for key, value in inner.items()}
-
-
-def _names(module: nn.Module) -> dict[str, str]:
-    if isinstance(module, WFVAE):
-        return released_names(module, wfvae_beginnings(module.config), WFVAE_PARTS)
-    if isinstance(module, SkiparseDenoiser):
-        return released_names(module, denoiser_beginnings(module.config), DENOISER_PARTS)
-    if isinstance(module, PatchDiscriminator3D):
-        return released_names(module, {"layers": "main"}, {})
-    raise TypeError(f"{type(module).__name__} is not a network with released names")
 
 
 def _misshapen(given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The `config.json` of released models, read into our configurations and written back.
+"""The `config.json` of released v1.3 models, read into our configurations and written back.
 
 Each class lists its fields once: those that shape the network under our names, those that a released model always
 holds at one value, and those that a forward pass does not see.
@@ -75,24 +75,22 @@ class ConfigError(ValueError):
 
 
 def read_wfvae(config: Mapping[str, Any]) -> WFVAEConfig:
-    _check(WFVAE_CLASS, config, {*WFVAE_FIELDS, *WFVAE_FIXED, *WFVAE_UNSEEN}, WFVAE_FIXED)
-    return WFVAEConfig(**_ours(config, WFVAE_FIELDS))
+    check(WFVAE_CLASS, config, {*WFVAE_FIELDS, *WFVAE_FIXED, *WFVAE_UNSEEN}, WFVAE_FIXED)
+    return WFVAEConfig(**our_fields(config, WFVAE_FIELDS))
 
 
 def read_denoiser(class_name: str, config: Mapping[str, Any]) -> DenoiserConfig:
     derived = {"out_channels", "cross_attention_dim", "sparse1d", "sparse_n"}
-    _check(class_name, config, {*DENOISER_FIELDS, *DENOISER_FIXED, *DENOISER_UNSEEN, *derived}, DENOISER_FIXED)
+    check(class_name, config, {*DENOISER_FIELDS, *DENOISER_FIXED, *DENOISER_UNSEEN, *derived}, DENOISER_FIXED)
     ratio = int(config.get("sparse_n", 1)) if config.get("sparse1d", False) else 1
-    read = DenoiserConfig(**_ours(config, DENOISER_FIELDS), sparse_ratio=ratio)
-    for field, expected in (("out_channels", read.in_channels), ("cross_attention_dim", read.width)):
-        if config.get(field) not in (None, expected):
-            raise ConfigError(f"{field} is {config[field]!r}, but must be {expected} in a {class_name} of this shape")
+    read = DenoiserConfig(**our_fields(config, DENOISER_FIELDS), sparse_ratio=ratio)
+    check_derived(class_name, config, {"out_channels": read.in_channels, "cross_attention_dim": read.width})
     return read
 
 
 def read_discriminator(config: Mapping[str, Any]) -> dict[str, int]:
     """The arguments of `PatchDiscriminator3D`."""
-    _check(DISCRIMINATOR_CLASS, config, {"input_nc", "ndf", "n_layers"}, {"input_nc": 3})
+    check(DISCRIMINATOR_CLASS, config, {"input_nc", "ndf", "n_layers"}, {"input_nc": 3})
     return {"width": config.get("ndf", 64), "layers": config.get("n_layers", 4)}
 
 
@@ -116,7 +114,8 @@ def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -
     return {"_class_name": class_name, **fields, **derived, **DENOISER_FIXED, **sizes, **inpaint}
 
 
-def _check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: Mapping[str, Any]) -> None:
+def check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: Mapping[str, Any]) -> None:
+    """Raises ConfigError for another class, a field that is not `known`, or one that is not at its `fixed` value."""
     found = config.get("_class_name", class_name)
     if found != class_name:
         raise ConfigError(f"_class_name is {found!r}, but must be {class_name!r}")
@@ -126,11 +125,19 @@ def _check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: M
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise ConfigError(f"{key} is not a field of {class_name}" + (f"; did you mean {near[0]}?" if near else ""))
-        if key in fixed and value != fixed[key]:
+        if key in fixed and (list(value) if isinstance(value, tuple) else value) != fixed[key]:
             raise ConfigError(f"{key} is {value!r}, but must be {fixed[key]!r}: no other {class_name} is supported")
 
 
-def _ours(config: Mapping[str, Any], fields: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+def check_derived(class_name: str, config: Mapping[str, Any], derived: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a field that is there and is not what the others make it."""
+    for field, expected in derived.items():
+        if config.get(field) not in (None, expected):
+            raise ConfigError(f"{field} is {config[field]!r}, but must be {expected} in a {class_name} of this shape")
+
+
+def our_fields(config: Mapping[str, Any], fields: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+    """The fields under our names, defaults filled in. Raises ConfigError for absent ones that have none."""
     values = {ours: config.get(theirs, default) for theirs, (ours, default) in fields.items()}
     missing = sorted(theirs for theirs, (ours, _) in fields.items() if values[ours] is None)
     if missing:

@@ -1,0 +1,121 @@
+"""Seconds of two callables in turns, and the peak memory of one side of a case in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.model_cases import Case, Place, Side
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of each, the number of pairs, and how far apart their results are: at most, of values up to."""
+
+    ours: float
+    plain: float
+    pairs: int
+    apart: float = 0.0
+    largest: float = 0.0
+
+
+def in_turns(
+    ours: Callable[[], Tensor], plain: Callable[[], Tensor], repeats: int, patience: float, device: str = "cpu"
+) -> Timing:
+    """Ours, plain, ours, plain, …: `repeats` pairs, or as many as begin within `patience` seconds, but at least one.
+
+    One pair before them warms up; its results are compared.
+    """
+    started = time.perf_counter()
+    result = ours().detach().float().clone()
+    expected = plain().detach().float()
+    apart, largest = (result - expected).abs().max().item(), expected.abs().max().item()
+    del result, expected
+    seconds: list[tuple[float, float]] = []
+    while not seconds or (len(seconds) < repeats and time.perf_counter() - started < patience):
+        seconds.append((_seconds(ours, device), _seconds(plain, device)))
+    first, second = (statistics.median(each) for each in zip(*seconds, strict=True))
+    return Timing(first, second, len(seconds), apart, largest)
+
+
+def _seconds(work: Callable[[], Tensor], device: str) -> float:
+    _wait(device)
+    started = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def _wait(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def peak_memory(case: Case, side: Side, place: Place) -> int:
+    """Bytes that the work needs at most above what is held before it, measured in a fresh process.
+
+    Weights, inputs and (in training) gradients are held before it and so are not counted: what is, is activations,
+    workspaces, the result, and what the allocator keeps of freed memory. On the CPU it is resident memory, on a GPU
+    what PyTorch's allocator has handed out.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_peak, case, side, place, torch.get_num_threads()).result()
+
+
+def held_memory(case: Case, side: Side, place: Place) -> int:
+    """Bytes that weights and inputs take on a GPU before the work: with `peak_memory`, all that it takes."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_held, case, side, place).result()
+
+
+def _held(case: Case, side: Side, place: Place) -> int:
+    module = case.module(side, place)
+    work = case.work(module, place)
+    held = torch.cuda.memory_allocated()
+    del module, work
+    return held
+
+
+def _peak(case: Case, side: Side, place: Place, threads: int) -> int:
+    torch.set_num_threads(threads)
+    module = case.module(side, place)
+    case.small().work(module, place)()  # loads the kernels, and makes the gradients
+    work = case.work(module, place)
+    gc.collect()
+    if place.device != "cpu":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - held
+    held = _resident()
+    with suppress(OSError):  # where the mark cannot be lowered, what building took may hide a smaller peak
+        Path("/proc/self/clear_refs").write_text("5")
+    work()
+    return max(_highest() - held, 0)
+
+
+def _resident() -> int:
+    return _status("VmRSS") or 0
+
+
+def _highest() -> int:
+    """The high-water mark of resident memory."""
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _status(field: str) -> int | None:
+    found = re.search(rf"^{field}:\s*(\d+) kB$", Path("/proc/self/status").read_text(), flags=re.MULTILINE)
+    return int(found[1]) * 1024 if found else None

@@ -1,0 +1,138 @@
+"""The released classes: for each, the network that it is here, and how its configuration and its keys translate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.causal_vae.vae import CausalVideoVAE
+from models.control.image_condition import ImageConditionedDenoiser
+from models.dit.denoiser import SkiparseDenoiser
+from models.latte.denoiser import LatteDenoiser
+from models.released.config import (
+    DENOISER_UNSEEN,
+    DISCRIMINATOR_CLASS,
+    INPAINT_CLASS,
+    T2V_CLASS,
+    WFVAE_CLASS,
+    WFVAE_UNSEEN,
+    read_denoiser,
+    read_discriminator,
+    read_wfvae,
+    write_denoiser,
+    write_wfvae,
+)
+from models.released.config_v1_1 import (
+    CAUSAL_VAE_CLASS,
+    CAUSAL_VAE_UNSEEN,
+    LATTE_CLASS,
+    LATTE_UNSEEN,
+    read_causal_vae,
+    read_latte,
+    write_causal_vae,
+    write_latte,
+)
+from models.released.keys import (
+    DENOISER_PARTS,
+    WFVAE_PARTS,
+    denoiser_beginnings,
+    released_names,
+    wavelet_entries,
+    wfvae_beginnings,
+)
+from models.released.keys_v1_1 import (
+    CAUSAL_VAE_PARTS,
+    CAUSAL_VAE_UNUSED,
+    LATTE_UNUSED,
+    causal_vae_beginnings,
+    latte_beginnings,
+)
+from models.wfvae.discriminator import PatchDiscriminator3D
+from models.wfvae.vae import WFVAE
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedClass:
+    """`network` is what `build` makes of a published configuration, and what the other functions take."""
+
+    name: str
+    network: type[nn.Module]
+    build: Callable[[Config], nn.Module]
+    names: Callable[[Any], dict[str, str]]
+    """Our state-dict key → its released key."""
+    describe: Callable[[Any], dict[str, Any]] | None = None
+    """The published configuration; None for a class that is released without one."""
+    unseen: frozenset[str] = frozenset()
+    """Fields of the configuration that a forward pass does not see."""
+    unused: tuple[str, ...] = ()
+    """Beginnings of released keys that the network has no use for: neither loaded nor written."""
+    constants: Callable[[], dict[str, Tensor]] = dict
+    """Entries that are the same in every release, by released key; they may be absent."""
+
+
+RELEASED = (
+    ReleasedClass(
+        name=WFVAE_CLASS,
+        network=WFVAE,
+        build=lambda config: WFVAE(read_wfvae(config)),
+        names=lambda vae: released_names(vae, wfvae_beginnings(vae.config), WFVAE_PARTS),
+        describe=lambda vae: write_wfvae(vae.config),
+        unseen=frozenset(WFVAE_UNSEEN),
+        constants=wavelet_entries,
+    ),
+    ReleasedClass(
+        name=T2V_CLASS,
+        network=SkiparseDenoiser,
+        build=lambda config: SkiparseDenoiser(read_denoiser(T2V_CLASS, config)),
+        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
+        describe=lambda model: write_denoiser(T2V_CLASS, model.config, model.sparse_ratio),
+        unseen=frozenset(DENOISER_UNSEEN),
+    ),
+    ReleasedClass(
+        name=INPAINT_CLASS,
+        network=ImageConditionedDenoiser,
+        build=lambda config: ImageConditionedDenoiser(read_denoiser(INPAINT_CLASS, config)),
+        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
+        describe=lambda model: write_denoiser(INPAINT_CLASS, model.config, model.sparse_ratio),
+        unseen=frozenset(DENOISER_UNSEEN),
+    ),
+    ReleasedClass(
+        name=DISCRIMINATOR_CLASS,
+        network=PatchDiscriminator3D,
+        build=lambda config: PatchDiscriminator3D(**read_discriminator(config)),
+        names=lambda critic: released_names(critic, {"layers": "main"}, {}),
+    ),
+    ReleasedClass(
+        name=CAUSAL_VAE_CLASS,
+        network=CausalVideoVAE,
+        build=lambda config: CausalVideoVAE(read_causal_vae(config)),
+        names=lambda vae: released_names(vae, causal_vae_beginnings(), CAUSAL_VAE_PARTS),
+        describe=lambda vae: write_causal_vae(vae.config),
+        unseen=frozenset(CAUSAL_VAE_UNSEEN),
+        unused=CAUSAL_VAE_UNUSED,
+    ),
+    ReleasedClass(
+        name=LATTE_CLASS,
+        network=LatteDenoiser,
+        build=lambda config: LatteDenoiser(read_latte(config)),
+        names=lambda model: released_names(model, latte_beginnings(model.config), DENOISER_PARTS),
+        describe=lambda model: write_latte(model.config),
+        unseen=frozenset(LATTE_UNSEEN),
+        unused=LATTE_UNUSED,
+    ),
+)
+CLASSES = tuple(released.name for released in RELEASED)
+
+
+def class_of(module: nn.Module) -> ReleasedClass:
+    """The released class of a network; of a subclass, that of its nearest ancestor. Raises TypeError for none."""
+    networks = {released.network: released for released in RELEASED}
+    for ancestor in type(module).__mro__:
+        if ancestor in networks:
+            return networks[ancestor]
+    raise TypeError(f"{type(module).__name__} is not a network with released names")
