@@ -52,8 +52,7 @@ class Shell:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a command and come back at once."""
         more = {"SORAFLOW_PROJECT": str(self.project.root), "COLUMNS": "140", "OMP_NUM_THREADS": "2"}
-        # Other tests leave MLflow's address in this process; a user's project keeps its own store.
-        environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | more
+        environment = {**os.environ, **more}
         command = [str(Path(sys.executable).parent / "soraflow"), *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=self.project.root)
