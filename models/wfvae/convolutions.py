@@ -6,16 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.wfvae import winograd
 from models.wfvae.cache import CausalCache
 
 
-def causal_input(layer: nn.Module, x: Tensor, kernel: int, stride: int, cache: CausalCache | None) -> Tensor:
-    """`x` with the frames in front that a temporal kernel needs: copies of frame 0, or what the cache kept.
-
-    With a cache, the frames that the next chunk needs again are kept under `layer`.
-    """
+def causal_front(layer: nn.Module, x: Tensor, kernel: int, cache: CausalCache | None) -> Tensor:
+    """The frames in front of `x` that a temporal kernel needs: copies of frame 0, or what the cache kept."""
     front = None if cache is None else cache.recall(layer)
-    x = torch.cat([x[:, :, :1]] * (kernel - 1) + [x], dim=2) if front is None else torch.cat([front, x], dim=2)
+    return x[:, :, :1].expand(-1, -1, kernel - 1, -1, -1) if front is None else front
+
+
+def causal_input(layer: nn.Module, x: Tensor, kernel: int, stride: int, cache: CausalCache | None) -> Tensor:
+    """`x` with the frames in front. With a cache, those that the next chunk needs again are kept under `layer`."""
+    x = torch.cat([causal_front(layer, x, kernel, cache), x], dim=2)
     if cache is not None:
         outputs = (x.shape[2] - kernel) // stride + 1
         cache.keep(layer, x[:, :, outputs * stride :])
@@ -34,10 +37,16 @@ class CausalConv3d(nn.Conv3d):
         padding: int = 0,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, (0, padding, padding))
+        self._by_winograd = (kernel_size, stride, padding) == (3, 1, 1)
 
     def forward(self, x: Tensor, cache: CausalCache | None = None) -> Tensor:
         if cache is None and x.shape[2] == 1:
             return self._of_image(x)
+        if self._by_winograd and winograd.pays(x):
+            front = causal_front(self, x, 3, cache)
+            if cache is not None:
+                cache.keep(self, x[:, :, -2:])
+            return winograd.convolve(front, x, self.weight, self.bias)
         return super().forward(causal_input(self, x, self.kernel_size[0], self.stride[0], cache))
 
     def _of_image(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -73,6 +74,24 @@ def test_some_clips_fell_out_each_with_its_reason(finished) -> None:
 def test_dvc_agrees_that_nothing_is_left_to_do(finished) -> None:
     assert "up to date" in dvc(finished.project.root, "status")
     assert "Running stage" not in dvc(finished.project.root, "repro")
+
+
+def test_a_colleague_pulls_the_dataset_into_a_fresh_clone(finished, tmp_path: Path) -> None:
+    from ops.data.dvc import version
+    from ops.runtime.project import Project
+
+    root, clone = finished.project.root, tmp_path / "clone"
+    dvc(root, "remote", "add", "--local", "--force", "--default", "shelf", str(tmp_path / "shelf"))
+    dvc(root, "push")
+    subprocess.run(["git", "clone", "-q", str(root), str(clone)], check=True)
+    for name in ("dvc.lock", ".dvc/config.local"):  # the lock is committed, the remote known, among colleagues
+        shutil.copy(root / name, clone / name)
+    dvc(clone, "pull")
+    for name in STEPS:
+        assert version(Project(clone), name) == version(finished.project, name), name
+    theirs, ours = (sorted(path.relative_to(base) for path in (base / "data").rglob("*")) for base in (clone, root))
+    assert theirs == ours
+    assert "up to date" in dvc(clone, "status")
 
 
 def test_running_again_does_nothing_twice(finished) -> None:
