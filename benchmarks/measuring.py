@@ -34,28 +34,30 @@ class Timing:
 def in_turns(
     ours: Callable[[], Tensor], plain: Callable[[], Tensor], repeats: int, patience: float, device: str = "cpu"
 ) -> Timing:
-    """Ours, plain, ours, plain, …: `repeats` pairs, or as many as begin within `patience` seconds, but at least one.
+    """Ours, plain, ours, plain, …: `repeats` pairs, or as many as begin within `patience` seconds.
 
-    One pair before them warms up; its results are compared.
+    The results of the first pair are compared. It also warms up: its seconds count only where there is no other.
     """
-    started = time.perf_counter()
-    result = ours().detach().float().clone()
-    expected = plain().detach().float()
+    began = time.perf_counter()
+    (result, first_ours), (expected, first_plain) = _timed(ours, device), _timed(plain, device)
     apart, largest = (result - expected).abs().max().item(), expected.abs().max().item()
     del result, expected
     seconds: list[tuple[float, float]] = []
-    while not seconds or (len(seconds) < repeats and time.perf_counter() - started < patience):
-        seconds.append((_seconds(ours, device), _seconds(plain, device)))
-    first, second = (statistics.median(each) for each in zip(*seconds, strict=True))
-    return Timing(first, second, len(seconds), apart, largest)
+    while len(seconds) < repeats and time.perf_counter() - began < patience:
+        seconds.append((_timed(ours, device)[1], _timed(plain, device)[1]))
+    seconds = seconds or [(first_ours, first_plain)]
+    ours_seconds, plain_seconds = (statistics.median(each) for each in zip(*seconds, strict=True))
+    return Timing(ours_seconds, plain_seconds, len(seconds), apart, largest)
 
 
-def _seconds(work: Callable[[], Tensor], device: str) -> float:
+def _timed(work: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:
+    """A copy of the result, which the next call cannot overwrite, and the seconds of the work."""
     _wait(device)
     started = time.perf_counter()
-    work()
+    result = work()
     _wait(device)
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    return result.detach().float().clone(), seconds
 
 
 def _wait(device: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from unittest.mock import patch
 
 import torch
@@ -20,8 +20,8 @@ from models.dit import DenoiserConfig, SkiparseDenoiser, skiparse
 from models.wfvae import WFVAE, WFVAEConfig
 
 Side = Literal["ours", "plain"]
-Step = Literal["forward", "training", "training, recomputed"]
-STEPS: tuple[Step, ...] = ("forward", "training", "training, recomputed")
+Step = Literal["forward", "training"]
+STEPS: tuple[Step, ...] = ("forward", "training")
 SIDES: tuple[Side, ...] = ("ours", "plain")
 TIMESTEP = 500
 
@@ -126,8 +126,8 @@ class DenoiserCase:
 
     @property
     def name(self) -> str:
-        steps = {"training": "training step", "training, recomputed": "training step, activations recomputed"}
-        return f"{steps.get(self.step, self.step)}, {'dense' if self.ratio == 1 else f'k = {self.ratio}'}"
+        step = "training step" if self.step == "training" else self.step
+        return f"{step}, {'dense' if self.ratio == 1 else f'k = {self.ratio}'}"
 
     @property
     def config(self) -> DenoiserConfig:
@@ -142,8 +142,7 @@ class DenoiserCase:
     def module(self, side: Side, place: Place) -> nn.Module:
         torch.manual_seed(0)
         with torch.device(place.device):
-            module: Any = SkiparseDenoiser(self.config) if side == "ours" else PlainDenoiser(self.config, dense_ends=0)
-        module.gradient_checkpointing = self.step == "training, recomputed"
+            module = SkiparseDenoiser(self.config) if side == "ours" else PlainDenoiser(self.config, dense_ends=0)
         return module.to(place.dtype).train(self.step != "forward")
 
     def work(self, module: nn.Module, place: Place) -> Callable[[], Tensor]:

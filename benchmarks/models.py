@@ -61,7 +61,7 @@ class Figures:
     def line(self) -> str:
         """For the console, while the others are still measured."""
         timing = self.timing
-        apart = f", apart by {timing.apart:.1e} of values up to {timing.largest:.2g}" if self.memory else ""
+        apart = f", apart by {timing.apart:.1e} of values up to {timing.largest:.2g}" if timing.largest else ""
         return f"{self.name}: {timing.ours:.3f} s against {timing.plain:.3f} s, {timing.pairs} pairs{apart}"
 
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -94,7 +94,7 @@ def denoiser_cases(quick: bool) -> list[tuple[str, str, Case]]:
 
 def compare(name: str, kind: str, case: Case, repeats: int, patience: float) -> Figures:
     place = Place()
-    memory = peak_memory(case, "ours", place), peak_memory(case, "plain", place)
+    memory = (peak_memory(case, "ours", place), peak_memory(case, "plain", place)) if kind in MEMORY else None
     both = {side: case.work(module, place) for side, module in modules(case, place).items()}
     return Figures(name, kind, in_turns(both["ours"], both["plain"], repeats, patience), memory)
 

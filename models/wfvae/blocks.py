@@ -42,8 +42,8 @@ class FrameResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(activated(self.norm1(fold_frames(x))))
-        h = self.conv2(activated(self.norm2(h)))
-        return unfold_frames(h, x.shape[0]).add_(x)
+        h = activated(self.norm2(h))
+        return unfold_frames(self.conv2(h), x.shape[0]).add_(x)
 
 
 class FrameAttention(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -46,13 +48,20 @@ class FrameUpsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         source, bias = F.pad(fold_frames(x), (1, 1, 1, 1)), self.conv.get_parameter("bias")
-        phases = F.conv2d(source, phase_kernels(self.conv.weight), bias.repeat(4)).unflatten(1, (2, 2, -1))
+        kernels = phase_kernels(self.conv.weight).unflatten(0, (2, 2, -1))
         height, width = x.shape[3:]
-        rows = [
-            torch.stack([phases[:, a, b, :, a : a + height, b : b + width] for b in range(2)], dim=4).flatten(3)
-            for a in range(2)
-        ]
-        return unfold_frames(torch.stack(rows, dim=3).flatten(2, 3), x.shape[0])
+        phases = (
+            (row, column, source[:, :, row : row + height + 1, column : column + width + 1])
+            for row, column in product(range(2), range(2))
+        )
+        if torch.is_grad_enabled():
+            made = [F.conv2d(seen, kernels[row, column], bias) for row, column, seen in phases]
+            rows = [torch.stack(pair, dim=4).flatten(3) for pair in (made[:2], made[2:])]
+            return unfold_frames(torch.stack(rows, dim=3).flatten(2, 3), x.shape[0])
+        enlarged = source.new_empty(len(source), 2 * height, 2 * width, len(bias)).movedim(3, 1)
+        for row, column, seen in phases:  # one phase at a time, so that memory holds little beside the result
+            enlarged[:, :, row::2, column::2] = F.conv2d(seen, kernels[row, column], bias)
+        return unfold_frames(enlarged, x.shape[0])
 
 
 def phase_kernels(kernel: Tensor) -> Tensor:
