@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from ops.config import ConfigError
 from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
+from pipelines import dagster_home
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -26,13 +26,11 @@ PIPELINE_RUN_TAG = "soraflow/pipeline_run"
 
 def environment(project: Project) -> dict[str, str]:
     """What every process of a project needs: its own Dagster home, its MLflow store, and no phoning home."""
-    project.dagster_home.mkdir(parents=True, exist_ok=True)
     (project.var / "mlflow").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(project.root / "dagster.yaml", project.dagster_home / "dagster.yaml")
     return {
         **os.environ,
         "SORAFLOW_PROJECT": str(project.root),
-        "DAGSTER_HOME": str(project.dagster_home),
+        "DAGSTER_HOME": str(dagster_home.make(project)),
         "MLFLOW_TRACKING_URI": project.tracking_uri,
         **accelerator_environment(project.settings.launch.accelerator),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
