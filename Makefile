@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	$(BIN)/soraflow run
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 up: $(INSTALLED)
 	$(BIN)/soraflow up

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from ops import weights
 from ops.runtime.project import Project
@@ -20,6 +21,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +72,15 @@ def videos() -> ModuleType:
     sys.modules["videos"] = module
     specification.loader.exec_module(module)
     return module
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
+
+    That is a file, or all that need the finished project; these come first, for they take longest.
+    """
+    for item in items:
+        finished = "finished" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("finished" if finished else str(item.path)))
+    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ops.config import Shots
@@ -37,9 +37,8 @@ def test_the_goldens_z_is_in_population_deviations() -> None:
 
 @given(st.integers(1, 4), st.integers(1, 60), st.floats(0.36, 1))
 def test_equal_jumps_are_found_when_there_are_more_than_five_others_each(jumps: int, total: int, size: float) -> None:
-    """z = √((n − k) / k): above 2 exactly when n > 5k."""
-    if total <= jumps:
-        return
+    """z = √((n − k) / k): above 2 when n > 5k, below when n < 5k, and where they are equal rounding decides."""
+    assume(total > jumps and total != 5 * jumps)
     distances = [0.02] * (total - jumps) + [size] * jumps
     assert bool(find_cuts(distances, RULE)) == (total > 5 * jumps)
 
