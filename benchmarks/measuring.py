@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import resource
 import statistics
@@ -13,11 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from benchmarks.model_cases import Case, Place, Side
+
+GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # of glibc, in bytes
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,11 @@ def peak_memory(case: Case, side: Side, place: Place) -> int:
     """Bytes that the work needs at most above what is held before it, measured in a fresh process.
 
     Weights, inputs and (in training) gradients are held before it and so are not counted: what is, is activations,
-    workspaces, the result, and what the allocator keeps of freed memory. On the CPU it is resident memory, on a GPU
-    what PyTorch's allocator has handed out.
+    workspaces and the result. On the CPU it is resident memory, with a C library that gives freed blocks of 64 KiB
+    and more back at once, as it would otherwise hold them and hide what the work needs; on a GPU it is what PyTorch's
+    allocator has handed out.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with patch.dict(os.environ, GIVE_BACK), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_peak, case, side, place, torch.get_num_threads()).result()
 
 

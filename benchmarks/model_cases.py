@@ -74,7 +74,7 @@ class VAECase:
 
     @property
     def name(self) -> str:
-        chunked = f", {self.chunk} latents at once" if self.chunk else ""
+        chunked = f" in chunks of {self.chunk}" if self.chunk else ""
         return f"{self.way} {self.frames}x{self.side}x{self.side}{chunked}"
 
     @property

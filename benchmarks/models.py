@@ -32,7 +32,7 @@ from models.dit.skiparse import Pattern, join, pad, split
 PARTS = ("vae", "denoiser", "attention")
 SPARSE_RATIO = 4
 TOKENS = 6144
-CHUNK = 2
+CHUNK = 1
 QUICK_VAE = {"frames": 9, "base_channels": 8, "flow_channels": 8}
 QUICK_DENOISER = {"grid": (2, 4, 4), "heads": 2, "head_width": 12, "text_width": 16, "tokens": 8}
 SPEED = {"encode": 1.2, "decode": 1.15, "denoiser forward": 1.1, "self attention": 3.0}

@@ -35,27 +35,34 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
+    def split_heads(self, x_BSD: Tensor) -> Tensor:
+        """[B, S, D] → [B, S, H, E]."""
+        return x_BSD.unflatten(-1, (self.heads, -1))
+
     def project(self, x_BSD: Tensor, source_BLD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [B, S, H, E] of `x`, keys and values [B, L, H, E] of `source`."""
-        q = self.query(x_BSD).unflatten(-1, (self.heads, -1))
-        k = self.key(source_BLD).unflatten(-1, (self.heads, -1))
-        return q, k, self.value(source_BLD).unflatten(-1, (self.heads, -1))
+        q, k, v = self.query(x_BSD), self.key(source_BLD), self.value(source_BLD)
+        return self.split_heads(q), self.split_heads(k), self.split_heads(v)
 
 
 class SelfAttention(Attention):
     """Attention among latent tokens, with rotary positions and one of the Skiparse patterns."""
 
     def forward(self, x_BSD: Tensor, pattern: Pattern, context: SelfContext) -> Tensor:
-        q, k, v = self.project(x_BSD, x_BSD)
-        q, k = rotate(q, context.table), rotate(k, context.table)
-        bias = context.biases[pattern]
-        if pattern is Pattern.DENSE:
-            attended = attend(q, k, v, bias)
-        else:
-            ratio = context.sparse_ratio
-            q, k, v = (split(pad(x, ratio), pattern, ratio) for x in (q, k, v))
-            attended = join(attend(q, k, v, bias), pattern, ratio)[:, : x_BSD.shape[1]]
-        return self.out(attended.flatten(2))
+        return self.out(self._attended(x_BSD, pattern, context).flatten(2))
+
+    def _attended(self, x_BSD: Tensor, pattern: Pattern, context: SelfContext) -> Tensor:
+        """[B, S, H, E]. Of queries, keys and values each is arranged before the next is made, to hold least at once."""
+        ratio = context.sparse_ratio
+
+        def arranged(projected_BSD: Tensor, table: RotaryTable | None) -> Tensor:
+            x = self.split_heads(projected_BSD)
+            x = x if table is None else rotate(x, table)
+            return x if pattern is Pattern.DENSE else split(pad(x, ratio), pattern, ratio)
+
+        q, k = arranged(self.query(x_BSD), context.table), arranged(self.key(x_BSD), context.table)
+        attended = attend(q, k, arranged(self.value(x_BSD), None), context.biases[pattern])
+        return attended if pattern is Pattern.DENSE else join(attended, pattern, ratio)[:, : x_BSD.shape[1]]
 
 
 class CrossAttention(Attention):

@@ -14,6 +14,7 @@ from models.dit.skiparse import Pattern
 
 EPSILON = 1e-6
 WIDENING = 4
+TOKENS_AT_ONCE = 2048
 
 
 class FeedForward(nn.Module):
@@ -22,7 +23,13 @@ class FeedForward(nn.Module):
         self.hidden = nn.Linear(width, WIDENING * width)
         self.out = nn.Linear(WIDENING * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x_BSD: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return self._of_tokens(x_BSD)
+        # Tokens know nothing of each other here, so inference holds the wide activations of a few at a time.
+        return torch.cat([self._of_tokens(part) for part in x_BSD.split(TOKENS_AT_ONCE, dim=1)], dim=1)
+
+    def _of_tokens(self, x: Tensor) -> Tensor:
         return self.out(F.gelu(self.hidden(x), approximate="tanh"))
 
 

@@ -43,10 +43,10 @@ class CausalConv3d(nn.Conv3d):
         if cache is None and x.shape[2] == 1:
             return self._of_image(x)
         if self._by_winograd and winograd.pays(x):
-            front = causal_front(self, x, 3, cache)
+            convolved = winograd.convolve(causal_front(self, x, 3, cache), x, self.weight, self.bias)
             if cache is not None:
                 cache.keep(self, x[:, :, -2:])
-            return winograd.convolve(front, x, self.weight, self.bias)
+            return convolved
         return super().forward(causal_input(self, x, self.kernel_size[0], self.stride[0], cache))
 
     def _of_image(self, x: Tensor) -> Tensor:

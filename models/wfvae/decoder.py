@@ -16,6 +16,8 @@ from models.wfvae.normalization import activated, normalization
 from models.wfvae.resampling import CausalUpsample, FrameUpsample
 from models.wfvae.wavelets import HaarSynthesis
 
+FINEST_FRAMES = 2
+
 
 class CoefficientHead(nn.Module):
     """The energy flow's channels to wavelet coefficients."""
@@ -91,9 +93,16 @@ class Decoder(nn.Module):
         low = self.wavelet3(wavelets3, cache)
         h, flow = self._split(self.level2(h, cache))
         wavelets2 = _add_low(self.flow2(flow, cache), self._aligned(low, flow.shape[2], cache))
-        h = self.tail(self.level1(h, cache), cache)
-        wavelets1 = _add_low(self.conv_out(activated(self.norm_out(h))), self.wavelet2(wavelets2))
+        # With a cache, the finest level can hold the activations of fewer frames still than the chunk has.
+        parts = [h] if cache is None else h.split(FINEST_FRAMES, dim=2)
+        details = torch.cat([self._details(part, cache) for part in parts], dim=2)
+        wavelets1 = _add_low(details, self.wavelet2(wavelets2))
         return self.wavelet1(wavelets1, cache), Coefficients(wavelets2, wavelets3)
+
+    def _details(self, x: Tensor, cache: CausalCache | None) -> Tensor:
+        """The finest level's wavelet coefficients, its low-pass band less the coarser levels' share."""
+        h = self.tail(self.level1(x, cache), cache)
+        return self.conv_out(activated(self.norm_out(h)))
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The trunk's channels and, last on the axis, the energy flow's."""

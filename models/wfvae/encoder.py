@@ -15,8 +15,6 @@ from models.wfvae.normalization import activated, normalization
 from models.wfvae.resampling import CausalDownsample, FrameDownsample
 from models.wfvae.wavelets import HaarAnalysis
 
-FRAMES_AT_ONCE = 4
-
 
 class Coefficients(NamedTuple):
     """Wavelet coefficients of the energy flow, for a video of 4n+1 frames of H×W."""
@@ -38,12 +36,6 @@ class FrameLevel(nn.Module):
         self.downsample = FrameDownsample(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            return self._of_frames(x)
-        # Frames know nothing of each other here, so inference takes a few at a time and holds only their activations.
-        return torch.cat([self._of_frames(part) for part in x.split(FRAMES_AT_ONCE, dim=2)], dim=2)
-
-    def _of_frames(self, x: Tensor) -> Tensor:
         return self.downsample(self.blocks(self.conv(x)))
 
 

@@ -17,6 +17,8 @@ from models.wfvae.posterior import Posterior
 
 TEMPORAL = 4
 SPATIAL = 8
+LATENTS_AT_ONCE = 2
+"""What inference takes where the caller names no chunk: more is not faster, and takes more memory."""
 
 
 class WFVAE(nn.Module):
@@ -47,10 +49,13 @@ class WFVAE(nn.Module):
     ) -> Posterior | tuple[Posterior, Coefficients]:
         """The posterior of a video, and with `return_coefficients` the wavelet coefficients of its energy flow.
 
-        `chunk_frames`, a multiple of 4, bounds the frames in work at once; the result is the same. Raises ValueError
-        for frames other than 1 + 4n, sides that 8 does not divide, other than 3 channels, or chunks under groupnorm.
+        `chunk_frames`, a multiple of 4, bounds the frames in work at once; the result is the same. By default
+        inference takes few, and what needs all takes all: gradients, and group normalisation.
+
+        Raises:
+            ValueError: for frames other than 1 + 4n, sides that 8 does not divide, other than 3 channels, or chunks
+                under groupnorm.
         """
-        self._check_video(video)
         parameters, coefficients = _joined(self._encode_chunks(video, chunk_frames))
         posterior = Posterior(parameters)
         return (posterior, coefficients) if return_coefficients else posterior
@@ -70,8 +75,11 @@ class WFVAE(nn.Module):
     ) -> Tensor | tuple[Tensor, Coefficients]:
         """The video of a latent, near [-1, 1] but not clamped; with `return_coefficients` also those it was made from.
 
-        `chunk_latents` bounds the latent frames in work at once; the result is the same. Raises ValueError for a wrong
-        channel count or chunks under groupnorm.
+        `chunk_latents` bounds the latent frames in work at once; the result is the same. By default inference takes
+        few, and what needs all takes all: gradients, and group normalisation.
+
+        Raises:
+            ValueError: for a wrong channel count or chunks under groupnorm.
         """
         if return_coefficients:
             return _joined(self._decode_chunks(latent, chunk_latents))
@@ -88,27 +96,34 @@ class WFVAE(nn.Module):
         return self.decode(posterior.sample(generator)), posterior
 
     def _encode_chunks(self, video: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
-        if chunk is None:
+        self._check_video(video)
+        frames = video.shape[2]
+        if chunk is None and self._takes_all(1 + frames // TEMPORAL):
             yield self.encoder(video)
             return
-        self._check_chunk("chunk_frames", chunk, TEMPORAL)
+        chunk = TEMPORAL * LATENTS_AT_ONCE if chunk is None else self._checked("chunk_frames", chunk, TEMPORAL)
         # The first latent stands for one frame, so the first chunk is short of the others by TEMPORAL - 1.
-        edges = [0, *range(1 + chunk - TEMPORAL, video.shape[2], chunk), video.shape[2]]
+        edges = [0, *range(1 + chunk - TEMPORAL, frames, chunk), frames]
         cache = CausalCache()
         for start, end in pairwise(edges):
-            cache.first, cache.last = start == 0, end == video.shape[2]
+            cache.first, cache.last = start == 0, end == frames
             yield self.encoder(video[:, :, start:end], cache)
 
     def _decode_chunks(self, latent: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
         self._check_latent(latent)
-        if chunk is None:
+        latents = latent.shape[2]
+        if chunk is None and self._takes_all(latents):
             yield self.decoder(latent)
             return
-        self._check_chunk("chunk_latents", chunk, 1)
+        chunk = LATENTS_AT_ONCE if chunk is None else self._checked("chunk_latents", chunk, 1)
         cache = CausalCache()
-        for start in range(0, latent.shape[2], chunk):
-            cache.first, cache.last = start == 0, start + chunk >= latent.shape[2]
+        for start in range(0, latents, chunk):
+            cache.first, cache.last = start == 0, start + chunk >= latents
             yield self.decoder(latent[:, :, start : start + chunk], cache)
+
+    def _takes_all(self, latents: int) -> bool:
+        """Whether a call that names no chunk is better, or only, done at once."""
+        return latents <= LATENTS_AT_ONCE or torch.is_grad_enabled() or self.config.norm == "groupnorm"
 
     def _check_video(self, video: Tensor) -> None:
         if video.ndim != 5 or video.shape[1] != 3:
@@ -124,7 +139,7 @@ class WFVAE(nn.Module):
         if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
             raise ValueError(f"latent has shape {list(latent.shape)}, but must be [B, {channels}, T, H, W]")
 
-    def _check_chunk(self, name: str, chunk: int, multiple: int) -> None:
+    def _checked(self, name: str, chunk: int, multiple: int) -> int:
         if chunk < 1 or chunk % multiple:
             raise ValueError(f"{name} is {chunk}, but must be a positive multiple of {multiple}")
         if self.config.norm == "groupnorm":
@@ -132,6 +147,7 @@ class WFVAE(nn.Module):
                 f"{name} is {chunk}, but must be None: group normalisation averages over all frames, so this model "
                 "cannot be run in chunks"
             )
+        return chunk
 
 
 def _joined(chunks: Iterator[tuple[Tensor, Coefficients]]) -> tuple[Tensor, Coefficients]:

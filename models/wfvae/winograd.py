@@ -2,8 +2,8 @@
 
 Of four neighbouring frames d₀…d₃ and taps g₀, g₁, g₂, two output frames are
 
-    y₀ = m₀ + m₁ + m₂        m₀ = (d₀ − d₂) ∗ g₀        m₁ = (d₁ + d₂) ∗ (g₀ + g₁ + g₂)/2
-    y₁ = m₁ − m₂ − m₃        m₃ = (d₁ − d₃) ∗ g₂        m₂ = (d₂ − d₁) ∗ (g₀ − g₁ + g₂)/2
+    y₀ = m₁ + m₂ + m₀        m₁ = (d₁ + d₂) ∗ (g₀ + g₁ + g₂)/2        m₀ = (d₀ − d₂) ∗ g₀
+    y₁ = m₁ − m₂ − m₃        m₂ = (d₂ − d₁) ∗ (g₀ − g₁ + g₂)/2        m₃ = (d₁ − d₃) ∗ g₂
 
 with ∗ the 2D convolution of a frame: four of them in the place of six. Rounding errors stay what they are.
 
@@ -11,6 +11,8 @@ B: batch · C: channels · T: frames
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -37,50 +39,40 @@ def convolve(front: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None) -> T
     `front` [B, C, 2, H, W] are the two frames before `x`. Returns [B, O, T, H, W] in channels-last memory.
     """
     batch, _, frames, height, width = x.shape
-    out = x.new_empty(batch, frames, height, width, weight.shape[0]).permute(0, 4, 1, 2, 3)
-    kernels = _kernels(weight)
+    bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
+    out = bias.expand(batch, frames, height, width, -1).contiguous().permute(0, 4, 1, 2, 3)
     at_once = 2 * max(1, PLACES // (2 * batch * height * width))
-    for start in range(0, frames - 1, at_once):
-        end = min(start + at_once, frames - frames % 2)
-        _pairs(_between(front, x, start, end + 2), kernels, bias, out[:, :, start:end])
-    if frames % 2:
-        out[:, :, -1:] = F.conv3d(_between(front, x, frames - 1, frames + 2), weight, bias, padding=(0, 1, 1))
+    parts = [(start, min(start + at_once, frames - frames % 2)) for start in range(0, frames - 1, at_once)]
+
+    def add(kernel: Tensor, seen: Callable[[int, int], Tensor], to_even: int, to_odd: int) -> None:
+        for start, end in parts:
+            product = _product(seen(start, end), kernel)
+            for frame, sign in ((start, to_even), (start + 1, to_odd)):
+                if sign:
+                    out[:, :, frame:end:2].add_(product, alpha=sign)
+
+    def d(which: int, start: int, end: int) -> Tensor:
+        """Frame d₀, d₁, d₂ or d₃ of each pair of output frames from `start` to `end`."""
+        if which >= 2 or start > 0:
+            return x[:, :, start + which - 2 : end + which - 2 : 2][:, :, : (end - start) // 2]
+        kept = front[:, :, which : which + 1]
+        return torch.cat([kept, x[:, :, which : end - 2 : 2]], dim=2) if end > 2 else kept
+
+    # One kernel after the other: the widest layers' are what fills memory where the video is small.
+    first, second, third = weight.unbind(2)
+    add((first + second).add_(third).div_(2), lambda *part: d(1, *part) + d(2, *part), to_even=1, to_odd=1)
+    add((first - second).add_(third).div_(2), lambda *part: d(2, *part) - d(1, *part), to_even=1, to_odd=-1)
+    add(first, lambda *part: d(0, *part) - d(2, *part), to_even=1, to_odd=0)
+    add(third, lambda *part: d(1, *part) - d(3, *part), to_even=0, to_odd=-1)
+    if frames % 2:  # the last has no neighbour to share with
+        for back, tap in enumerate((third, second, first)):
+            place = frames - 1 - back
+            seen = x[:, :, place : place + 1] if place >= 0 else front[:, :, place:][:, :, :1]
+            out[:, :, -1:] += _product(seen, tap)
     return out
 
 
-def _kernels(weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """[O, C, 3, 3, 3] → four kernels [O, C, 3, 3]."""
-    first, second, third = weight.unbind(2)
-    ends = first + third
-    return first, (ends + second) / 2, (ends - second) / 2, third
-
-
-def _between(front: Tensor, x: Tensor, start: int, end: int) -> Tensor:
-    """Frames `start` to `end` of `front` and `x` together; a view where `front` has no part in them."""
-    lead = front.shape[2]
-    if start >= lead:
-        return x[:, :, start - lead : end - lead]
-    return torch.cat([front[:, :, start:], x[:, :, : end - lead]], dim=2)
-
-
-def _pairs(
-    x: Tensor,
-    kernels: tuple[Tensor, Tensor, Tensor, Tensor],
-    bias: Tensor | None,
-    out: Tensor,
-) -> None:
-    """Fill `out` [B, O, 2p, H, W] from the frames [B, C, 2p + 2, H, W] that it sees."""
-    count = out.shape[2]
-    d0, d1, d2, d3 = (x[:, :, start : start + count : 2].transpose(1, 2) for start in range(4))
-    even, odd = out[:, :, 0::2].transpose(1, 2), out[:, :, 1::2].transpose(1, 2)
-
-    def product(frames: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
-        return F.conv2d(frames.flatten(0, 1), kernel, bias, padding=1).unflatten(0, frames.shape[:2])
-
-    both = product(d1 + d2, kernels[1], bias)
-    apart = product(d2 - d1, kernels[2])
-    torch.add(both, apart, out=even)
-    torch.sub(both, apart, out=odd)
-    del both, apart
-    even += product(d0 - d2, kernels[0])
-    odd -= product(d1 - d3, kernels[3])
+def _product(x: Tensor, kernel: Tensor) -> Tensor:
+    """Each frame of [B, C, T, H, W] convolved by [O, C, 3, 3]."""
+    frames = x.transpose(1, 2)
+    return F.conv2d(frames.flatten(0, 1), kernel, padding=1).unflatten(0, frames.shape[:2]).transpose(1, 2)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 ASSET = "latents"
 SHARD_SAMPLES = 64
-CHUNKED_ABOVE_FRAMES = 33
-"""Longer clips are encoded in chunks of this many frames less one: same numbers, bounded memory."""
 
 INDEX = pa.schema(
     [
@@ -56,7 +54,7 @@ def cache_latents(project: Project) -> Artifact:
         project,
         ASSET,
         inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
-        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES, "chunked_above": CHUNKED_ABOVE_FRAMES},
+        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES},
     )
     if done := work.finished():
         return done
@@ -147,18 +145,13 @@ class _Encoder:
         device = accelerator(self.project.settings.launch.accelerator)
         video = torch.from_numpy(pixels).to(device).permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0
         with torch.inference_mode():
-            posterior = self._model.encode(video, chunk_frames=chunk_frames(video.shape[2]))
+            posterior = self._model.encode(video)
         mean, log_variance = posterior.mean[0].float().cpu(), posterior.log_variance[0].float().cpu()
         if not (mean.isfinite().all() and log_variance.isfinite().all()):
             raise LatentError(
                 f"{self._vae.asset} gives non-finite latents for sample {sample['sample_id']} of {sample['path']}"
             )
         return mean.contiguous(), log_variance.contiguous()
-
-
-def chunk_frames(frames: int) -> int | None:
-    """How many frames a VAE pass may take at once, or None for all of them."""
-    return None if frames <= CHUNKED_ABOVE_FRAMES else CHUNKED_ABOVE_FRAMES - 1
 
 
 def load_vae(project: Project, vae: Artifact) -> Any:

@@ -166,15 +166,13 @@ class Reconstruction:
         """(original, reconstruction), both [T, H, W, 3] in 8 bits."""
         import torch
 
-        from ops.data.latents import chunk_frames
         from ops.data.pixels import read_sample
 
         original = read_sample(self._project, cast(Sample, row))
         device = next(self._model.parameters()).device
         video = (torch.from_numpy(original).to(device).permute(3, 0, 1, 2)[None].float() / 127.5) - 1
         with torch.inference_mode():
-            mode = self._model.encode(video, chunk_frames=chunk_frames(video.shape[2])).mode()
-            back = self._model.decode(mode, chunk_latents=None if mode.shape[2] <= 9 else 8)
+            back = self._model.decode(self._model.encode(video).mode())
         copy = (back[0].float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         return original, copy.permute(1, 2, 3, 0).cpu().numpy()
 

@@ -208,10 +208,6 @@ class VideoModel:
         shift = torch.tensor(self.parts.shift, device=self.device).view(1, -1, 1, 1, 1)
         scale = torch.tensor(self.parts.scale, device=self.device).view(1, -1, 1, 1, 1)
         with torch.inference_mode():
-            video = self.vae.decode(latent / scale + shift, chunk_latents=_chunk(latent.shape[2]))
+            video = self.vae.decode(latent / scale + shift)
         pixels = (video[0].float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         return pixels.permute(1, 2, 3, 0).cpu().numpy()
-
-
-def _chunk(latent_frames: int) -> int | None:
-    return None if latent_frames <= 9 else 8

@@ -27,7 +27,7 @@ def test_every_figure_but_memory(monkeypatch, capsys, tmp_path):
     models.main()
     assert not pages
     printed = capsys.readouterr().out
-    for name in ("WF-VAE-S encode", "decode 9x16x16, 2 latents at once", "training step, k = 4"):
+    for name in ("WF-VAE-S encode", "decode 9x16x16 in chunks of 1", "training step, k = 4"):
         assert name in " ".join(printed.split())
     found = list(models.measure(models.PARTS, [16], 1, 60, quick=True))
     assert len(found) == 3 + 4 + 2

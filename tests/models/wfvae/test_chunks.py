@@ -8,6 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.wfvae import WFVAE
+from models.wfvae.posterior import Posterior
 
 TOLERANCE = 2e-5
 
@@ -21,11 +22,12 @@ def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 def assert_chunks_equal(vae: WFVAE, x: torch.Tensor, latents: int) -> None:
-    direct, coefficients = vae.encode(x, return_coefficients=True)
+    parameters, coefficients = vae.encoder(x)
+    direct = Posterior(parameters)
     chunked, chunked_coefficients = vae.encode(x, chunk_frames=4 * latents, return_coefficients=True)
     close(chunked.mean, direct.mean)
     close(chunked.log_variance, direct.log_variance)
-    restored, restored_coefficients = vae.decode(direct.mode(), return_coefficients=True)
+    restored, restored_coefficients = vae.decoder(direct.mode())
     piecewise, piecewise_coefficients = vae.decode(direct.mode(), chunk_latents=latents, return_coefficients=True)
     close(piecewise, restored)
     for a, b in zip(chunked_coefficients + piecewise_coefficients, coefficients + restored_coefficients, strict=True):
@@ -69,7 +71,18 @@ def test_two_videos_at_once(tiny_vae):
     pieces = list(zip(*streams, strict=True))
     assert len(pieces) == 3
     for latent, parts in zip(latents, zip(*pieces, strict=True), strict=True):
-        close(torch.cat(parts, dim=2), vae.decode(latent))
+        close(torch.cat(parts, dim=2), vae.decoder(latent)[0])
+
+
+def test_without_a_chunk_inference_takes_its_own(tiny_vae):
+    vae, x = tiny_vae(), video(33)
+    latent = torch.zeros(1, 4, 9, 1, 2)
+    with torch.no_grad():
+        posterior = vae.encode(x)
+        close(posterior.mean, Posterior(vae.encoder(x)[0]).mean)
+        close(vae.decode(posterior.mode()), vae.decoder(posterior.mode())[0])
+        assert len(list(vae.decode_stream(latent))) > 1
+    assert len(list(vae.decode_stream(latent))) == 1  # gradients need all of it
 
 
 @torch.no_grad()
@@ -79,7 +92,7 @@ def test_compiled_without_graph_breaks(tiny_vae):
     in_chunks = torch.compile(
         lambda x: vae.decode(vae.encode(x, chunk_frames=8).mode(), chunk_latents=2), fullgraph=True, backend="eager"
     )
-    expected = vae.decode(vae.encode(x).mode())
+    expected, _ = vae.decoder(Posterior(vae.encoder(x)[0]).mode())
     close(compiled(x), expected)
     close(in_chunks(x), expected)
 
@@ -126,7 +139,7 @@ def test_memory_does_not_grow_with_frames(tiny_vae):
     assert min(peaks) > 0
     assert max(peaks) <= 1.01 * min(peaks)
     with PeakMemory() as direct:
-        vae.decode(torch.randn(1, 4, 33, 4, 4))
+        vae.decoder(torch.randn(1, 4, 33, 4, 4))
     assert direct.peak > 4 * max(peaks)
 
 

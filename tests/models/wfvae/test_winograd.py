@@ -20,7 +20,7 @@ def test_equals_the_direct_convolution(frames: int, places: int, monkeypatch: py
     front, x = torch.randn(2, 6, 2, 8, 10), torch.randn(2, 6, frames, 8, 10)
     weight, bias = torch.randn(5, 6, 3, 3, 3) / 12, torch.randn(5)
     direct = F.conv3d(torch.cat([front, x], dim=2), weight, bias, padding=(0, 1, 1))
-    torch.testing.assert_close(winograd.convolve(front, x, weight, bias), direct, atol=2e-6, rtol=0)
+    torch.testing.assert_close(winograd.convolve(front, x, weight, bias), direct, atol=3e-6, rtol=0)
 
 
 def test_it_is_as_exact_as_the_direct_convolution() -> None:
