@@ -482,13 +482,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `overrides` laid over it, mapping by mapping; lists are replaced whole."""
-    merged = dict(base)
-    for key, value in overrides.items():
-        old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
-    return merged
+    """`base` with `overrides` laid over it, mapping by mapping.
+
+    A list is replaced whole, or, where its items have names, changed item by item: `stages.video.schedule.steps`.
+    """
+    return {**base, **{key: _laid_over(key, base.get(key), value) for key, value in overrides.items()}}
+
+
+def _laid_over(key: str, old: Any, value: Any) -> Any:
+    if isinstance(old, Mapping) and isinstance(value, Mapping):
+        return merge(old, value)
+    if not isinstance(old, list) or not isinstance(value, Mapping):
+        return value
+    names = [str(item.get("name", "")) if isinstance(item, Mapping) else "" for item in old]
+    if strange := [name for name in value if name not in names]:
+        known = ", ".join(name for name in names if name) or "they have no names, so write the whole list"
+        raise ConfigError(f"{key}: '{strange[0]}' is none of its items: {known}")
+    return [
+        _laid_over(name, item, value[name]) if name in value else item for name, item in zip(names, old, strict=True)
+    ]
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:

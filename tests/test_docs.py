@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -54,6 +54,8 @@ def exists(model: type[BaseModel], key: str) -> bool:
     if field is None or not rest:
         return field is not None
     inner: Any = field.annotation
+    if get_origin(inner) is tuple:  # of named items, such as the stages
+        inner, rest = get_args(inner)[0], rest.partition(".")[2]
     return isinstance(inner, type) and issubclass(inner, BaseModel) and exists(inner, rest)
 
 

@@ -96,6 +96,16 @@ def test_changes_are_written_once_they_are_valid(recipe: Path) -> None:
     assert (recipe / "params.yaml").read_text() == before
 
 
+def test_a_stage_is_changed_by_its_name(recipe: Path) -> None:
+    before = config.resolve(recipe, "tiny", {}).stages
+    after = config.change(recipe, None, ["stages.video.schedule.steps=7"]).stages
+    assert [stage.name for stage in after] == [stage.name for stage in before]
+    assert after[:-1] == before[:-1]
+    assert after[-1].schedule == before[-1].schedule.model_copy(update={"steps": 7})
+    with pytest.raises(ConfigError, match="stages: 'vidoe' is none of its items: image, joint, video"):
+        config.change(recipe, None, ["stages.vidoe.schedule.steps=7"])
+
+
 def test_another_preset_drops_the_old_overrides(recipe: Path) -> None:
     config.change(recipe, None, ["dataset.fps=12"])
     assert config.change(recipe, "v1_3", []).dataset.fps == 16
