@@ -45,6 +45,45 @@ names). JSON may hold a text, a list of texts, or an object with one of these un
 `text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
 """
 
+EXPORTS = """\
+## Exports
+
+For other programs; made from what the tables say, and not under DVC. Each folder has a `manifest.json` with the kind
+of export, the DVC versions of the tables (`dataset`), and size and sha256 of every file. `complete` is false while an
+export is under way. The same command again goes on where it stopped, writes nothing that is there unchanged, and
+deletes what it wrote before and does not need any more.
+
+`soraflow export annotations --to FOLDER` writes what the loader of Open-Sora Plan reads: `videos_1.json` and
+`images_1.json`, lists of all kept clips and images of both splits, and `merge_data.txt` with a line
+`data_root,annotation_path` for each. They refer to the source files, which have to be `.mp4` or `.jpg`: that loader
+stops at anything else.
+
+| key | meaning |
+|---|---|
+| `path` | the file, relative to the data root; `.mp4` or `.jpg`, others are counted in `left_out` |
+| `cap` | the caption |
+| `resolution` | `height` and `width` after the crop |
+| `num_frames`, `fps` | frames of the clip, and frames a second of the source |
+| `cut` | [first frame, frame after the last] |
+| `crop` | [x0, x1, y0, y1], to be applied to the decoded frame; absent if all of it is used |
+| `aesthetic` | only if the scorer is `laion-v2`, by whose scale the loader extends captions |
+| `tech` | only if the scorer is `dover` |
+| `motion` | mean LPIPS distance, inside the crop |
+
+`soraflow export webdataset --to FOLDER` writes the training set as tar shards of one split, kind and bucket, such as
+`train/video-17x48x64-00000.tar`, with at most `--samples-per-shard` samples. They hold the pixels that training sees,
+cropped and resized, and need no source file. The same dataset gives the same bytes.
+
+| member | meaning |
+|---|---|
+| `<sample_id>.mp4` | a film at `dataset.fps`: H.264, 4:2:0, so it loses a little |
+| `<sample_id>.png` | a picture, without loss |
+| `<sample_id>.txt` | the caption |
+| `<sample_id>.json` | `fps`, `captioner`, `scores` (each a `value` and its `scorer`), `source` (the file), and more |
+
+What that JSON holds besides is called as in [training_set](#training_set) and means the same.
+"""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -242,7 +281,7 @@ def page() -> str:
     for chapter, tables in CHAPTERS.items():
         parts.append(f"## {chapter}\n")
         parts += [_section(table, known) for table in tables]
-    return "\n".join(parts).rstrip() + "\n"
+    return "\n".join([*parts, EXPORTS]).rstrip() + "\n"
 
 
 def _section(table: Table, known: dict[str, Table]) -> str:

@@ -24,6 +24,8 @@ weights_app = typer.Typer(
     help="Model weights: what there is, where it comes from, what is missing.", no_args_is_help=True
 )
 app.add_typer(weights_app, name="weights")
+export_app = typer.Typer(help="The dataset for other programs, with a manifest of hashes.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
 console = Console()
 
 
@@ -160,6 +162,27 @@ def weights_fetch(
     from pipelines.terminal import weights
 
     raise typer.Exit(0 if weights.fetch(Project.find(), names or [], packages, console) else 1)
+
+
+@export_app.command("annotations")
+def export_annotations(
+    to: Annotated[Path, typer.Option("--to", help="The folder to write, new or exported to before.")],
+) -> None:
+    """Kept clips and images as Open-Sora Plan's loader reads them: lists of sources and a merge file, no pixels."""
+    from pipelines.terminal import exports
+
+    exports.write_annotations(Project.find(), to, console)
+
+
+@export_app.command("webdataset")
+def export_webdataset(
+    to: Annotated[Path, typer.Option("--to", help="The folder to write, new or exported to before.")],
+    samples_per_shard: Annotated[int, typer.Option(min=1, help="The most samples in one tar file.")] = 256,
+) -> None:
+    """The training set as tar shards by bucket: pixels at their size in training, captions, where they come from."""
+    from pipelines.terminal import exports
+
+    exports.write_webdataset(Project.find(), to, samples_per_shard, console)
 
 
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:

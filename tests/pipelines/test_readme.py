@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from PIL import Image
 
 from ops import config
 from ops.data import tables
+from ops.runtime.files import sha256
 from ops.runtime.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +123,18 @@ def rejects_more(command: str, shell: Any, **_: Any) -> None:
     assert all("below 20" in row["reason"] for row in rejected)
 
 
+def exports(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
+    """The folder holds what its manifest says, and a second call has nothing to do."""
+    *verb, _ = words(command)
+    shell(*verb, str(tmp_path / "out"))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["complete"]
+    assert manifest["files"]
+    for name, entry in manifest["files"].items():
+        assert sha256(tmp_path / "out" / name) == entry["sha256"]
+    assert "0 written now" in shell(*verb, str(tmp_path / "out")).stdout
+
+
 def works_on_the_data(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     root = shell.project.root
     binaries = Path(sys.executable).parent
@@ -149,6 +163,8 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow weights list": runs(shows="lpips-alex"),
     "soraflow rollback": runs(shows="first champion", status=1),
     "soraflow run --select '+latents'": runs(shows="latents"),
+    "soraflow export webdataset --to shards": exports,
+    "soraflow export annotations --to open-sora-plan": exports,
     "dvc repro": works_on_the_data,
     "dvc push": works_on_the_data,
     "dvc pull": works_on_the_data,

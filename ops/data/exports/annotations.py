@@ -1,0 +1,145 @@
+"""The dataset as Open-Sora Plan's own loader reads it (`spec/data` §1): lists of sources, cuts and crops, no pixels.
+
+The folder holds one JSON list a data root and kind (`videos_1.json`, `images_1.json`) and `merge_data.txt`, with a
+line `data_root,annotation_path` for each, both absolute. Items are all kept clips and images that have a caption, of
+both splits. That loader knows `.mp4` and `.jpg` only and stops at anything else, so other files are left out, and
+counted in the manifest and the notes.
+
+It also takes scores for what they are called: it adds a sentence to the caption by LAION's scale of `aesthetic`, and
+`tech` is DOVER's. A score of another scorer is left out, and a note says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from ops.curation.sources import file_of, resolve_root
+from ops.data import tables
+from ops.data.dvc import version
+from ops.data.exports.manifest import Export, ExportError, Manifest
+from ops.data.tables import Row
+from ops.runtime.files import replacing
+from ops.runtime.project import Project
+
+MADE_FROM = ("curated_clips", "curated_images", "captions")
+MERGE_FILE = "merge_data.txt"
+SUFFIX = {"videos": ".mp4", "images": ".jpg"}
+SCORES = {
+    "aesthetic": ("aesthetic", "aesthetics_scorer", "laion-v2"),
+    "tech": ("technical", "technical_quality_scorer", "dover"),
+}
+"""Key → the column of the score, the column of its scorer, and the only scorer that the key may come from."""
+
+Group = tuple[str, str]
+"""Kind and root, as the tables name it."""
+
+
+def export_annotations(project: Project, folder: Path) -> Export:
+    """Write the lists, the merge file and `manifest.json`; files that are there already stay as they are.
+
+    Raises:
+        ExportError: a root or the folder holds a comma or a line break, a source is missing, nothing is left, or the
+            folder holds something else.
+        MissingVersion: the tables have no DVC version yet.
+    """
+    collected = _Collected(project)
+    manifest = Manifest.at(folder, "annotations", {name: version(project, name) for name in MADE_FROM})
+    texts = collected.texts(folder)
+    planned = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    missing = manifest.begin(planned)
+    for name in missing:
+        with replacing(manifest.place(name)) as temporary:
+            temporary.write_text(texts[name], encoding="utf-8")
+        manifest.add(name, planned[name])
+    counts = {kind: sum(len(items) for (of, _), items in collected.groups.items() if of == kind) for kind in SUFFIX}
+    about = {"items": counts, "left_out": dict(collected.left_out), "scores_left_out": dict(collected.scores_left_out)}
+    return manifest.finish(sum(counts.values()), len(missing), about, collected.notes())
+
+
+class _Collected:
+    """Items by kind and root, and what could not be taken."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._captions = {row["item_id"]: row["caption"] for row in _kept(project, "captions")}
+        self.groups: dict[Group, list[Row]] = defaultdict(list)
+        self.left_out: Counter[str] = Counter()
+        self.scores_left_out: Counter[str] = Counter()
+        for row in _kept(project, "curated_clips"):
+            self._add("videos", row["clip_id"], row)
+        for row in _kept(project, "curated_images"):
+            self._add("images", row["source_id"], row)
+        if not self.groups:
+            raise ExportError(f"nothing can be exported: {'; '.join(self.notes()) or 'no clip and no image is kept'}")
+
+    def texts(self, folder: Path) -> dict[str, str]:
+        """File name → content."""
+        texts, lines, numbers = {}, [], Counter[str]()
+        for (kind, root), items in sorted(self.groups.items()):
+            numbers[kind] += 1
+            name = f"{kind}_{numbers[kind]}.json"
+            texts[name] = json.dumps(items, indent=1) + "\n"
+            roots = str(resolve_root(self._project, root)), str(folder.resolve() / name)
+            lines.append(",".join(_without_comma(each) for each in roots) + "\n")
+        return {**texts, MERGE_FILE: "".join(lines)}
+
+    def notes(self) -> tuple[str, ...]:
+        items = (f"{count} left out: {reason}" for reason, count in sorted(self.left_out.items()))
+        scores = (f"{count} without {reason}" for reason, count in sorted(self.scores_left_out.items()))
+        return (*items, *scores)
+
+    def _add(self, kind: str, item_id: str, row: Row) -> None:
+        suffix = Path(row["path"]).suffix
+        if suffix != SUFFIX[kind]:
+            self.left_out[f"{kind} are read as {SUFFIX[kind]}, not {suffix}"] += 1
+        elif item_id not in self._captions:
+            self.left_out["there is no caption"] += 1
+        else:
+            file = file_of(self._project, row["root"], row["path"])
+            if not file.is_file():
+                raise ExportError(f"{file} is missing: bring it back, or run the curation again")
+            item = {"path": row["path"], "cap": self._captions[item_id], **_frames(row), **self._scores(kind, row)}
+            self.groups[kind, row["root"]].append(item)
+
+    def _scores(self, kind: str, row: Row) -> Row:
+        found = {"motion": row["motion_cropped"]} if kind == "videos" else {}
+        for key, (column, scorer_column, wanted) in SCORES.items():
+            if row[column] is None or (key == "tech" and kind == "images"):
+                continue
+            scorer = json.loads(row[scorer_column])["scorer"]
+            if scorer == wanted:
+                found[key] = row[column]
+            else:
+                self.scores_left_out[f"'{key}': the scores are from {scorer}, not {wanted}"] += 1
+        return {key: score for key, score in found.items() if score is not None}
+
+
+def _frames(row: Row) -> dict[str, Any]:
+    """Size after the crop; for a clip its frames and the crop, which are applied to the decoded source, too."""
+    if "start_frame" not in row:
+        return {"resolution": {"height": row["height"], "width": row["width"]}}
+    start, end = row["start_frame"], row["end_frame"]
+    x0, x1, y0, y1 = row["crop"] or (0, row["width"], 0, row["height"])
+    frames = {
+        "resolution": {"height": y1 - y0, "width": x1 - x0},
+        "num_frames": end - start,
+        "fps": row["fps"],
+        "cut": [start, end],
+    }
+    return {**frames, "crop": row["crop"]} if row["crop"] else frames
+
+
+def _without_comma(path: str) -> str:
+    if "," in path or len(path.splitlines()) != 1:
+        raise ExportError(
+            f"'{path}' holds a comma or a line break, at which the loader splits the merge file: rename the folder"
+        )
+    return path
+
+
+def _kept(project: Project, name: str) -> list[Row]:
+    return tables.kept(tables.read(project.table(name)))

@@ -1,0 +1,79 @@
+"""What an exported sample says about itself: where it comes from, who captioned it, and its scores."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ops.data import tables
+from ops.data.exports.manifest import ExportError
+from ops.data.samples import Sample
+from ops.data.tables import Row
+from ops.runtime.project import Project
+
+SCORES = {
+    "motion": "motion_scorer",
+    "motion_cropped": "motion_recheck_scorer",
+    "central_text": "text_crop_scorer",
+    "aesthetic": "aesthetics_scorer",
+    "technical": "technical_quality_scorer",
+}
+"""Column of a score → column of its scorer."""
+
+
+class Facts:
+    """The tables behind the training set, read once."""
+
+    def __init__(self, project: Project) -> None:
+        self._fps = project.settings.dataset.fps
+        clips = {row["clip_id"]: row for row in _kept(project, "curated_clips")}
+        images = {row["source_id"]: row for row in _kept(project, "curated_images")}
+        self._items = {"video": clips, "image": images}
+        self._captions = {row["item_id"]: row for row in _kept(project, "captions")}
+
+    def of(self, sample: Sample) -> dict[str, Any]:
+        """JSON: identity, bucket, source and crop of the sample, its captioner, and each score with its scorer.
+
+        `fps` is that of the sample's frames (null for an image); `frame_indices` and `crop` refer to the source.
+
+        Raises:
+            ExportError: the training set was made from other tables than those that are there.
+        """
+        item_id, kind = sample["item_id"], sample["kind"]
+        if item_id not in self._items[kind] or item_id not in self._captions:
+            raise ExportError(
+                f"the training set holds {kind} {item_id}, which is not kept, or has no caption any more: "
+                "run `soraflow run --select training_set`"
+            )
+        return {
+            "sample_id": sample["sample_id"],
+            "item_id": item_id,
+            "kind": kind,
+            "split": sample["split"],
+            "bucket": sample["bucket"],
+            "frames": sample["frames"],
+            "height": sample["height"],
+            "width": sample["width"],
+            "fps": self._fps if kind == "video" else None,
+            "source": {name: sample[name] for name in ("source_id", "root", "path", "sha256")},
+            "frame_indices": sample["frame_indices"],
+            "crop": sample["crop"],
+            "captioner": _parsed(self._captions[item_id]["captioner"]),
+            "scores": _scores(self._items[kind][item_id]),
+        }
+
+
+def _kept(project: Project, name: str) -> list[Row]:
+    return tables.kept(tables.read(project.table(name)))
+
+
+def _scores(row: Row) -> dict[str, Any]:
+    return {
+        name: {"value": row[name], "scorer": _parsed(row[column])}
+        for name, column in SCORES.items()
+        if row.get(name) is not None
+    }
+
+
+def _parsed(column: str | None) -> Any:
+    return None if column is None else json.loads(column)
