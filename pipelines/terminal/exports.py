@@ -41,4 +41,4 @@ def _show(made: Export, console: Console) -> None:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
     written = f"{made.written:,} written now, {made.files - made.written:,} unchanged"
     size = f"{made.items:,} items in {made.files:,} files, {made.bytes / 1e6:,.1f} MB"
-    console.print(f"{made.folder} [dim]{size}; {written}[/]", highlight=False)
+    console.print(f"{made.folder} [dim]{size}; {written}[/]", highlight=False, soft_wrap=True)

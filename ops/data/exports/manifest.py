@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ops.runtime.files import sha256, write_json
 
@@ -87,12 +87,14 @@ class Manifest:
         """
         for name in planned:
             self.place(name)
-        for name in sorted(set(self.files) - set(planned)):
+        left_over = sorted(set(self.files) - set(planned))
+        intact = {name: entry for name, entry in self.files.items() if self._intact(name, planned.get(name))}
+        missing = [name for name in planned if name not in intact]
+        if missing or left_over:
+            self._save(complete=False)  # still lists what is deleted now, lest a killed process leave it unlisted
+        for name in left_over:
             self.place(name).unlink(missing_ok=True)
-        self.files = {name: entry for name, entry in self.files.items() if self._intact(name, planned.get(name))}
-        missing = [name for name in planned if name not in self.files]
-        if missing:
-            self._save(complete=False)
+        self.files = intact
         return missing
 
     def add(self, name: str, made_from: str) -> None:
@@ -130,7 +132,7 @@ class Manifest:
 def _read(path: Path) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text())
-        known = tree["format"] == FORMAT
+        known = tree["format"] == FORMAT and tree["kind"] in get_args(Kind)
         whole = all(entry.keys() == {"sha256", "bytes", "made_from"} for entry in tree["files"].values())
     except (ValueError, KeyError, TypeError, AttributeError):
         known = whole = False

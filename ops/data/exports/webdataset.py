@@ -7,7 +7,8 @@ The pixels are those that training sees: the sample's own frames, cropped and re
 lossless. A film is H.264 in yuv420p at the quality of all films that soraflow writes, so that it differs from the
 decoded source by what that encoder loses; its frame rate is `dataset.fps`.
 
-The same dataset gives the same bytes, with the same builds of FFmpeg and Pillow.
+The same dataset gives the same bytes, with the same builds of FFmpeg and Pillow. Samples of one source lie side by
+side, so that it is decoded once a shard: shuffle while reading.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SHARD_SAMPLES = 256
 
 @dataclass(frozen=True)
 class Shard:
-    """`made_from` is a hash of everything that decides its bytes, short of the builds of the encoders."""
+    """`made_from` is a hash of everything that decides its bytes, short of the code and of the encoders' builds."""
 
     name: str
     samples: list[Sample]

@@ -136,7 +136,7 @@ def test_a_second_export_writes_nothing_and_a_changed_one_only_what_changed(read
 
 
 def test_a_comma_is_refused_and_named_before_anything_is_written(readable: Project, tmp_path: Path):
-    with pytest.raises(ExportError, match=r"a,b/videos_1.json' holds a comma|a,b/images_1.json' holds a comma"):
+    with pytest.raises(ExportError, match=r"a,b/images_1.json' holds a comma"):
         export_annotations(readable, tmp_path / "a,b")
     assert not (tmp_path / "a,b").exists()
     (readable.root / "films").rename(readable.root / "films, old")
@@ -150,7 +150,7 @@ def test_a_path_out_of_its_root_and_a_missing_source_are_refused(readable: Proje
     (readable.root / "films" / "film1.mp4").unlink()
     with pytest.raises(ExportError, match=r"film1.mp4 is missing"):
         export_annotations(readable, tmp_path / "out")
-    change(readable, "curated_clips", lambda row: row.update(path="../films/film0.mp4".replace("films", "else")))
+    change(readable, "curated_clips", lambda row: row.update(path="../elsewhere.mp4"))
     with pytest.raises(ValueError, match="leads outside"):
         export_annotations(readable, tmp_path / "out")
 

@@ -38,7 +38,13 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path):
         Manifest.at(tmp_path, "webdataset", {})
     with pytest.raises(ExportError, match="is not a folder"):
         Manifest.at(tmp_path / "photo.jpg", "webdataset", {})
-    for text in ("[]", "{", '{"format": 99, "files": {}}', '{"format": 1, "files": {"a": 3}, "kind": "webdataset"}'):
+    for text in (
+        "[]",
+        "{",
+        '{"format": 99, "files": {}}',
+        '{"format": 1, "files": {"a": 3}, "kind": "webdataset"}',
+        '{"format": 1, "files": {}}',
+    ):
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(ExportError, match="not a manifest of format 1"):
             Manifest.at(tmp_path, "webdataset", {})
@@ -49,3 +55,25 @@ def test_a_folder_holds_one_kind_of_export(tmp_path: Path):
     manifest.begin({"a.json": "x"})
     with pytest.raises(ExportError, match="an export of kind annotations"):
         Manifest.at(tmp_path / "out", "webdataset", {})
+
+
+def test_files_that_are_to_be_deleted_stay_listed_until_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "out"
+    manifest = Manifest.at(out, "webdataset", {})
+    for name in manifest.begin({"a.tar": "x", "b.tar": "x"}):
+        (out / name).write_bytes(b"")
+        manifest.add(name, "x")
+    manifest.finish(2, 2, {})
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Manifest.at(out, "webdataset", {}).begin({"a.tar": "x"})
+    tree = json.loads((out / "manifest.json").read_text())
+    assert tree["complete"] is False
+    assert sorted(tree["files"]) == ["a.tar", "b.tar"]
+    Manifest.at(out, "webdataset", {}).begin({"a.tar": "x"})
+    assert not (out / "b.tar").exists()

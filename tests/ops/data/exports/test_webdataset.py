@@ -19,7 +19,8 @@ from ops.data.pixels import read_sample
 from ops.data.samples import SAMPLES, Sample, training_samples
 from ops.runtime.project import Project
 
-TIMES = (0, 0, 0, "", "", 0o644)
+BARE = (0, 0, 0, "", "", 0o644)
+"""Time, owner and group of a member, their names, and its permissions."""
 
 
 def read_shard(path: Path) -> dict[str, dict[str, bytes]]:
@@ -27,7 +28,7 @@ def read_shard(path: Path) -> dict[str, dict[str, bytes]]:
     samples: dict[str, dict[str, bytes]] = {}
     with tarfile.open(path) as tar:
         for member in tar:
-            assert (member.mtime, member.uid, member.gid, member.uname, member.gname, member.mode) == TIMES
+            assert (member.mtime, member.uid, member.gid, member.uname, member.gname, member.mode) == BARE
             key, _, extension = member.name.partition(".")
             file = tar.extractfile(member)
             assert file is not None
@@ -203,7 +204,9 @@ def test_a_changed_source_and_a_stale_training_set_are_named(dataset: Project, t
         export_webdataset(dataset, tmp_path / "out")
 
 
-def test_an_empty_training_set_is_an_error(dataset: Project, tmp_path: Path):
+def test_an_empty_training_set_and_empty_shards_are_errors(dataset: Project, tmp_path: Path):
+    with pytest.raises(ExportError, match="samples_per_shard is 0"):
+        export_webdataset(dataset, tmp_path / "out", 0)
     none: list[Sample] = []
     tables.write(dataset.data / "training_set" / "samples.parquet", none, SAMPLES)
     with pytest.raises(ExportError, match="empty"):
