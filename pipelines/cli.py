@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ops.config import ConfigError
 from ops.runtime.project import Project
+from pipelines.terminal.curate import curate_app
 
 app = typer.Typer(
     name="soraflow",
@@ -26,6 +27,7 @@ weights_app = typer.Typer(
 app.add_typer(weights_app, name="weights")
 export_app = typer.Typer(help="The dataset for other programs, with a manifest of hashes.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
+app.add_typer(curate_app, name="curate")
 console = Console()
 
 

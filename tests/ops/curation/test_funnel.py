@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ops.curation import inspection, scoring
+from ops.curation.audit.retention import changed, outcome
 from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
 from ops.data.tables import Row
@@ -150,6 +151,28 @@ def test_another_threshold_decodes_nothing(
     after = {row["rejected_by"] for row in helpers["rows_of"](project, "motion_recheck")}
     assert "aesthetics" not in before
     assert "aesthetics" in after
+
+
+@pytest.mark.parametrize(
+    "stricter",
+    [
+        {"motion": {"minimum": 0.001, "maximum": 0.06}},
+        {"motion": {"minimum": 0.03, "maximum": 0.3}},
+        {"aesthetics": {"scorer": "colourfulness", "minimum": 130.0}},
+        {"technical_quality": {"scorer": "brisque", "threshold": 60.0}},
+    ],
+    ids=lambda rules: "-".join(rules),
+)
+def test_the_audits_retention_is_what_the_steps_decide(
+    curated: Project, tmp_path: Path, film_library: Path, helpers, stricter: dict[str, Any]
+) -> None:
+    project = helpers["recipe"](copied(curated, tmp_path), stricter, videos=str(film_library))
+    helpers["run"](project, *CLIP_TABLES[1:-1])
+    before, after = helpers["rows_of"](curated, "curated_clips"), helpers["rows_of"](project, "motion_recheck")
+    assert changed(before, curated.settings.curation) == 0
+    foreseen = [outcome(row, project.settings.curation) for row in before]
+    assert foreseen == [row["rejected_by"] or "kept" for row in after]
+    assert foreseen != [row["rejected_by"] or "kept" for row in before]
 
 
 def test_a_looser_rule_measures_only_what_is_missing(

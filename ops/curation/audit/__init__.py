@@ -1,0 +1,1 @@
+"""Looking at what curation decided: a random sample for a person to judge, and limits to try out."""

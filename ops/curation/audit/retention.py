@@ -1,0 +1,123 @@
+"""What other limits would keep: the rules of the funnel, over scores that are already measured.
+
+The audit page does the same in the browser (`web/numbers.js`), from the rows that `browser_row` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ops.config import Curation
+from ops.curation.audit.sample import KEPT
+from ops.curation.rules import LOWER_IS_BETTER, aesthetics_reason, motion_reason, technical_reason
+from ops.data.tables import Row
+
+UNMEASURED = "unmeasured"
+"""The clip passes every rule whose score it has, but was rejected before a later score was taken."""
+
+STEPS = ("clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+COLUMNS = {
+    "motion": "motion",
+    "aesthetics": "aesthetic",
+    "technical_quality": "technical",
+    "motion_recheck": "motion_cropped",
+}
+"""The column of each step that has a limit."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound of the recipe; a score beyond it is out. `steps` are those that it decides."""
+
+    key: str
+    bound: Literal["minimum", "maximum"]
+    value: float
+    steps: tuple[str, ...]
+    score: str
+    """What is measured, in words."""
+    logarithmic: bool
+
+
+def place(stratum: str) -> int:
+    """For sorting: kept clips, then steps in the order of the funnel, then steps that it does not know."""
+    order = (KEPT, *STEPS)
+    return order.index(stratum) if stratum in order else len(order)
+
+
+def limits(rules: Curation) -> list[Limit]:
+    """Every limit of a raw score that the recipe sets, in the order of the funnel."""
+    moving = ("motion", "motion_recheck")
+    quality, looks = rules.technical_quality, rules.aesthetics
+    side: Literal["minimum", "maximum"] = "maximum" if quality.scorer in LOWER_IS_BETTER else "minimum"
+    return [
+        Limit("curation.motion.minimum", "minimum", rules.motion.minimum, moving, "motion, mean LPIPS", True),
+        Limit("curation.motion.maximum", "maximum", rules.motion.maximum, moving, "motion, mean LPIPS", True),
+        Limit(
+            "curation.aesthetics.minimum",
+            "minimum",
+            looks.minimum,
+            ("aesthetics",),
+            f"aesthetics, {looks.scorer}",
+            False,
+        ),
+        Limit(
+            "curation.technical_quality.threshold",
+            side,
+            quality.threshold,
+            ("technical_quality",),
+            f"technical quality, {quality.scorer}",
+            False,
+        ),
+    ]
+
+
+def outcome(row: Row, rules: Curation) -> str:
+    """`kept`, the step that rejects the clip under these rules, or `unmeasured`.
+
+    What has no limit stays as it is: lengths of shots, and clips that could not be measured.
+    """
+    if row["rejected_by"] not in (None, *STEPS):
+        return str(row["rejected_by"])
+    for step in STEPS:
+        if step == _settled(row):
+            return step
+        if step in COLUMNS:
+            score = score_of(row, step)
+            if score is None:
+                return UNMEASURED
+            if _reason(step, score, rules):
+                return step
+    return KEPT
+
+
+def score_of(row: Row, step: str) -> float | None:
+    """The raw score that a step decides by. Without a crop the second motion is the first."""
+    score = row[COLUMNS[step]]
+    return row["motion"] if score is None and step == "motion_recheck" and row["crop"] is None else score
+
+
+def browser_row(row: Row) -> list[Any]:
+    """[seconds, step that no limit can change or null, then the score of each step of `COLUMNS` or null]."""
+    length = (row["end_frame"] - row["start_frame"]) / row["fps"]
+    return [round(length, 3), _settled(row), *(score_of(row, step) for step in COLUMNS)]
+
+
+def changed(rows: Sequence[Row], rules: Curation) -> int:
+    """How many rows these rules would judge in another way than the table does; 0 if the table is theirs."""
+    return sum(outcome(row, rules) != (row["rejected_by"] or KEPT) for row in rows)
+
+
+def _settled(row: Row) -> str | None:
+    """The step that rejected the row without a score: by another rule, or since it could not be measured."""
+    step = row["rejected_by"]
+    return None if step is None or (step in COLUMNS and score_of(row, step) is not None) else step
+
+
+def _reason(step: str, score: float, rules: Curation) -> str | None:
+    if step == "aesthetics":
+        return aesthetics_reason(score, rules.aesthetics)
+    if step == "technical_quality":
+        return technical_reason(score, rules.technical_quality)
+    return motion_reason(score, rules.motion)

@@ -1,0 +1,52 @@
+"""`soraflow curate`: look at what curation kept and what it did not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops.runtime.project import Project
+
+curate_app = typer.Typer(
+    help="Look at what curation kept, what it rejected, and whether it was right.", no_args_is_help=True
+)
+console = Console()
+
+
+@curate_app.command()
+def audit(
+    sample: Annotated[int, typer.Option(min=1, help="Clips to judge: half kept, half rejected, by each step.")] = 40,
+    seed: Annotated[int | None, typer.Option(help="Another seed draws other clips; by default the recipe's.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 4000,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Judge a random sample of clips by key, see how precise the filter is, and try other limits.
+
+    Verdicts are kept in var/audit/verdicts.jsonl; running again goes on where the last audit stopped.
+    """
+    from ops.curation.audit.server import serve
+    from ops.curation.audit.session import Audit
+
+    project = Project.find()
+    session = Audit.of(project, sample, project.settings.seed if seed is None else seed)
+
+    def ready(address: str) -> None:
+        done = f", {len(session.verdicts())} of them judged before" if session.verdicts() else ""
+        console.print(f"{len(session.sample)} of {len(session.rows)} clips{done}", highlight=False)
+        console.print(f"Audit    [link={address}]{address}[/link]", highlight=False)
+        console.print("[dim]A accepts, R rejects, U takes back; Ctrl-C ends[/]")
+        if browser and _has_a_screen():
+            typer.launch(address)
+
+    serve(session, port, ready)
+    for name, found in session.precision().items():
+        console.print(f"{name.replace('_', ' '):<18} {found}", highlight=False)
+
+
+def _has_a_screen() -> bool:
+    """Without one, a browser would be a text browser in this very terminal."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
