@@ -43,6 +43,28 @@ A caption is looked for beside the file (`a.txt`, the whole text; or `a.json`), 
 file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file
 names). JSON may hold a text, a list of texts, or an object with one of these under `caption`, `captions`, `cap` or
 `text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
+
+## Looking at what was kept
+
+```sh
+soraflow curate audit --sample 40
+soraflow curate report
+```
+
+`soraflow curate audit` serves a page on this machine with a random sample of clips, half of them kept and half
+rejected, in turns from each step. Press A for a clip that you would train on and R for one that you would not; what the
+filter decided shows once you have. The page gives the filter's precision with its 95 % interval (Wilson's; rejected
+clips are weighted by how many they stand for), and its sliders show what other limits would keep and how good that
+would be, together with the command that applies them. A clip that an earlier rule had rejected has no later scores:
+it counts as not measured, never as kept.
+
+Verdicts are lines of `var/audit/verdicts.jsonl`, added and never changed: `clip_id`, `verdict` (`accept`, `reject`, or
+`undo` of the clip's verdict before), `time`, `version` (DVC's hash of `curated_clips`) and `rejected_by` (what the
+filter had decided). They belong to the clip: a later audit that draws it again takes them over, whatever the limits.
+
+`soraflow curate report` writes `var/curation_report.html`, one file with the funnel, the histogram of each score with
+its limits, the precision by the verdicts given on this version of the table, and contact sheets of kept clips and of
+rejected ones for each reason, with crop boxes and cut points drawn in.
 """
 
 EXPORTS = """\

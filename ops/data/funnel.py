@@ -118,9 +118,14 @@ def _order(rows: Iterable[Row], known: tuple[str, ...]) -> list[str]:
     return [*known, *sorted(others)]
 
 
+def without_number(reason: str | None) -> str:
+    """The reason with … for the measured number, which is the first of the sentence: what many rows share."""
+    return re.sub(r"(?<![\w.])-?\d[\d.]*(?= | is )", "…", reason or "", count=1)
+
+
 def _reasons(rows: Iterable[Row]) -> dict[str, int]:
-    """Reasons that differ in the measured number only count as one; it is the first number of the sentence."""
-    counted = Counter(re.sub(r"(?<![\w.])-?\d[\d.]*(?= | is )", "…", row["reason"] or "", count=1) for row in rows)
+    """Reasons that differ in the measured number only count as one."""
+    counted = Counter(without_number(row["reason"]) for row in rows)
     reasons = dict(counted.most_common(MOST_REASONS))
     if others := counted.total() - sum(reasons.values()):
         reasons["other reasons"] = others

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ops.curation.audit.strip import strip
 from ops.curation.frames import UndecodableVideo
+from ops.curation.sources import file_of
 from ops.data import pixels
 from ops.data.report_figures import figure, save
 from ops.data.tables import Row
@@ -19,8 +21,8 @@ from ops.runtime.project import Project
 
 MOST = 12
 COLUMNS = 3
-WIDTH, HEIGHT, GAP = 480, 180, 6
-"""Pixels of a tile's picture and between two moments."""
+WIDTH, HEIGHT = 480, 180
+"""Pixels of a tile's picture."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,21 @@ def draw_gallery(project: Project, title: str, tiles: Sequence[Tile], path: Path
 
 
 def _strip(project: Project, row: Row) -> np.ndarray:
-    """An image, or as many moments of a clip as fill a tile best, white between them."""
+    """An image, or moments of a clip with its crop and the cuts beside it, as large as a tile allows."""
     try:
-        frames = pixels.spread_frames(project, row, 3)
+        picture = _picture(project, row)
     except (UndecodableVideo, OSError):
         return np.full((HEIGHT, WIDTH, 3), 233, np.uint8)  # grey: the words under it say what is wrong
-    height, width = frames[0].shape[:2]
-    if len(frames) == 3 and 3 * width * HEIGHT > WIDTH * height:
-        frames = frames[::2]
-    scale = min(HEIGHT / height, (WIDTH - GAP * (len(frames) - 1)) / (len(frames) * width))
-    tall, wide = max(1, int(height * scale)), max(1, int(width * scale))
-    gap = np.full((tall, GAP, 3), 255, np.uint8)
-    parts = chain.from_iterable((pixels.fitted(frame, tall, wide), gap) for frame in frames)
-    return np.concatenate(list(parts)[:-1], axis=1)
+    height, width = picture.shape[:2]
+    scale = min(HEIGHT / height, WIDTH / width)
+    return pixels.fitted(picture, max(1, int(height * scale)), max(1, int(width * scale)))
+
+
+def _picture(project: Project, row: Row) -> np.ndarray:
+    if "start_frame" not in row:
+        return pixels.image_pixels(file_of(project, row["root"], row["path"]))
+    count = 2 if 3 * row["width"] * HEIGHT > WIDTH * row["height"] else 3
+    return strip(project, row, project.settings.curation.shots, count)
 
 
 def _canvas(strip: np.ndarray) -> np.ndarray:

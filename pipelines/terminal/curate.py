@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,6 +46,19 @@ def audit(
     serve(session, port, ready)
     for name, found in session.precision().items():
         console.print(f"{name.replace('_', ' '):<18} {found}", highlight=False)
+
+
+@curate_app.command()
+def report(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="var/curation_report.html by default.")] = None,
+) -> None:
+    """Write a page with the funnel, every score's histogram and limits, and clips kept and rejected by reason."""
+    from ops.curation.audit.report import curation_report
+
+    project = Project.find()
+    path = output or project.var / "curation_report.html"
+    curation_report(project, path)
+    console.print(str(path), soft_wrap=True, highlight=False)
 
 
 def _has_a_screen() -> bool:

@@ -1,0 +1,144 @@
+"""`soraflow curate report`: one page, with its pictures inside, of what curation kept and what it rejected, and why."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ops.curation.audit.precision import precision
+from ops.curation.audit.preview import jpeg
+from ops.curation.audit.retention import COLUMNS, place, score_of
+from ops.curation.audit.sample import ranked, stratum
+from ops.curation.audit.session import TABLE, table_version
+from ops.curation.audit.strip import strip
+from ops.curation.audit.verdict_store import VerdictStore
+from ops.data import tables
+from ops.data.funnel import funnel, seconds, without_number
+from ops.data.report_figures import draw_funnel, draw_histograms
+from ops.data.tables import Row, kept
+from ops.runtime.files import replacing
+from ops.runtime.project import Project
+
+MOST = 12
+"""Clips shown of each group, drawn at random by the recipe's seed."""
+FRAMES = 5
+
+STYLE = """\
+:root { color-scheme: light dark; --ground: #f4f6f8; --card: #fff; --ink: #1f2233; --faint: #626b7b; --line: #dde2e8; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #12141b; --card: #1b1e28; --ink: #e8eaf0; --faint: #9aa3b5; --line: #2e3341; }
+}
+body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; background: var(--ground); color: var(--ink);
+  font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
+h1 { font-size: 1.4rem; margin: 0; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+p { margin: 0 0 .6rem; color: var(--faint); }
+img { max-width: 100%; height: auto; display: block; border-radius: .4rem; }
+.drawn { background: #fff; padding: .8rem; border: 1px solid var(--line); border-radius: .8rem; margin-top: 1rem; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 38rem), 1fr)); gap: 1rem; }
+figure { margin: 0; padding: .7rem; background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
+figcaption { margin-top: .4rem; font-size: .85rem; color: var(--faint); overflow-wrap: anywhere; }
+figcaption b { color: var(--ink); font-weight: 600; }
+.unseen { padding: 2rem 1rem; text-align: center; color: var(--faint); }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid var(--line); }
+"""
+
+
+def curation_report(project: Project, path: Path) -> None:
+    """Write the page: funnel, histograms with limits, precision where clips were judged, and contact sheets.
+
+    Raises:
+        FileNotFoundError: the clips or images have not been curated yet.
+    """
+    clips = tables.read(project.table(TABLE))
+    parts = [
+        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {len(kept(clips))} of {len(clips)} clips "
+        "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame beyond it."
+        "</p>",
+        *_figures(project, clips),
+        *_precision(project, clips),
+    ]
+    for title, rows in groups(clips).items():
+        parts.append(f"<h2>{_text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
+        parts += [_clip(project, row) for row in ranked(rows, project.settings.seed)[:MOST]]
+        parts.append("</div>")
+    page = (
+        "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>Curation report</title>\n"
+        f"<style>\n{STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page)
+
+
+def groups(clips: Sequence[Row]) -> dict[str, list[Row]]:
+    """The kept clips, then the rejected ones by step and reason, in the order of the funnel; reasons that differ in a
+    number are one."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    found["Kept"] = kept(clips)
+    for row in sorted(clips, key=lambda row: place(stratum(row))):
+        if row["rejected_by"] is not None:
+            found[f"Rejected at {row['rejected_by'].replace('_', ' ')}: {without_number(row['reason'])}"].append(row)
+    return {title: rows for title, rows in found.items() if rows}
+
+
+def _figures(project: Project, clips: Sequence[Row]) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / "funnel.png", Path(folder) / "histograms.png"
+        draw_funnel(funnel(project), drawn[0])
+        draw_histograms(project.settings, clips, tables.read(project.table("curated_images")), drawn[1])
+        for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
+            yield f"<div class='drawn'>{_image(picture.read_bytes(), 'png', about)}</div>"
+
+
+def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
+    """From the verdicts given on this very table: those given on another were drawn in other shares."""
+    strata = {row["clip_id"]: stratum(row) for row in clips}
+    version = table_version(project.table(TABLE))
+    judged = [judgement for clip_id, judgement in VerdictStore.of(project).standing().items() if clip_id in strata]
+    here = [(strata[each.clip_id], each.verdict) for each in judged if each.version == version]
+    yield "<h2>Precision</h2>"
+    if not here:
+        others = f" {len(judged)} were judged in other versions of the table." if judged else ""
+        yield f"<p>No clip of this table has been judged yet: run soraflow curate audit.{others}</p>"
+        return
+    yield "<p>Share of the filter's decisions that a person shares, with the 95 % interval.</p>"
+    yield "<table><tr><th>clips</th><th>right</th></tr>"
+    sizes = Counter(sorted(strata.values(), key=place))
+    for name, found in precision(sizes, here).items():
+        words = {"kept": "kept", "rejected": "rejected, all steps"}.get(name, f"rejected at {name.replace('_', ' ')}")
+        yield f"<tr><td>{_text(words)}</td><td>{_text(str(found))}</td></tr>"
+    yield "</table>"
+
+
+def _clip(project: Project, row: Row) -> str:
+    span = f"frames {row['start_frame']} to {row['end_frame'] - 1}"
+    try:
+        picture = jpeg(strip(project, row, project.settings.curation.shots, FRAMES))
+        shown = _image(picture, "jpeg", f"{row['path']}, {span}")
+    except (ValueError, OSError) as error:
+        shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
+    scores = [f"{step.replace('_', ' ')} {score:.4g}" for step in COLUMNS if (score := score_of(row, step)) is not None]
+    told = [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *map(_text, scores)]
+    if row["reason"]:
+        told.append(_text(row["reason"]))
+    return f"<figure>{shown}<figcaption>{' · '.join(told)}</figcaption></figure>"
+
+
+def _count(rows: Sequence[Row]) -> str:
+    length = sum(map(seconds, rows))
+    shown = f", {MOST} of them shown" if len(rows) > MOST else ""
+    return f"{len(rows)} clip{'s' if len(rows) > 1 else ''}, {length:,.1f} s{shown}"
+
+
+def _image(content: bytes, kind: str, about: str) -> str:
+    return f"<img alt='{_text(about)}' src='data:image/{kind};base64,{base64.b64encode(content).decode()}'>"
+
+
+def _text(text: str) -> str:
+    return html.escape(text)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ops.curation.audit.report import MOST, curation_report, groups
+from ops.curation.audit.session import Audit
+from ops.data import tables
+from ops.runtime.project import Project
+from pipelines.cli import app
+
+
+class Page(HTMLParser):
+    """Pictures, headings and captions of the page, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.pictures: dict[str, Image.Image] = {}
+        self.headings: list[str] = []
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.inside = tag
+        if tag == "img":
+            values = dict(attrs)
+            kind, _, content = str(values["src"]).partition(";base64,")
+            assert kind in ("data:image/png", "data:image/jpeg")
+            self.pictures[str(values["alt"])] = Image.open(io.BytesIO(base64.b64decode(content)))
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "h2" and data.strip():
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def text(audited_root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    curation_report(Project(audited_root), path)
+    return path.read_text()
+
+
+def test_the_page_shows_funnel_histograms_and_clips_by_reason(text: str) -> None:
+    page = Page(text)
+    assert page.headings == [
+        "Precision",
+        "Kept",
+        "Rejected at shots: … frames between cuts, fewer than 25",
+        "Rejected at motion: motion … is below 0.001: almost a still picture",
+        "Rejected at motion: motion … is above 0.3: shaking or flicker",
+        "Rejected at aesthetics: colourfulness … is below 12",
+        "Rejected at technical quality: brisque … is above 42",
+        "Rejected at technical quality: its worker died twice",
+    ]
+    assert page.pictures["What is left after each step"].width > 1000
+    assert page.pictures["Scores and their limits"].width > 1000
+    assert len(page.pictures) == 2 + 14
+    assert page.pictures["cut.mp4, frames 31 to 59"].width > page.pictures["pan0.mp4, frames 0 to 47"].width
+    assert "cannot be shown" in text
+    assert "No clip of this table has been judged yet" in text
+
+
+def test_the_command_writes_it_and_says_where(audited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SORAFLOW_PROJECT", str(audited.root))
+    done = CliRunner().invoke(app, ["curate", "report"])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == str(audited.var / "curation_report.html")
+    assert Page((audited.var / "curation_report.html").read_text()).pictures
+
+
+def test_crop_and_cut_are_drawn(text: str) -> None:
+    pictures = Page(text).pictures
+    gold = pictures["subtitle.mp4, frames 0 to 47"].convert("RGB").getpixel((160, 1))
+    red = pictures["cut.mp4, frames 31 to 59"].convert("RGB").getpixel((131, 2))
+    assert isinstance(gold, tuple)
+    assert isinstance(red, tuple)
+    assert gold[0] > 180 > gold[2]
+    assert red[0] > max(red[1:]) + 60
+
+
+def test_nothing_is_fetched(text: str) -> None:
+    sources = re.findall(r"(?:src|href)=(.{6})", text)
+    assert set(sources) == {"'data:"}
+    assert not re.search(r"url\(|@import|http", re.sub(r"base64,[^']*", "", text))
+
+
+def test_verdicts_give_the_precision(audited: Project) -> None:
+    audit = Audit.of(audited, 15, seed=0)
+    for row in audit.sample:
+        audit.judge(row["clip_id"], "accept" if row["rejected_by"] in (None, "motion") else "reject")
+    curation_report(audited, audited.var / "report.html")
+    text = (audited.var / "report.html").read_text()
+    assert "<td>kept</td><td>100% [70%, 100%], 9 of 9</td>" in text
+    assert "<td>rejected, all steps</td><td>67% [30%, 90%], 4 of 6</td>" in text
+    assert "<td>rejected at motion</td><td>0% [0%, 66%], 0 of 2</td>" in text
+
+
+def test_verdicts_on_another_version_of_the_table_are_not_counted(audited: Project) -> None:
+    audit = Audit.of(audited, 15, seed=0)
+    for row in audit.sample[:3]:
+        audit.store.append(row["clip_id"], "accept", "0" * 32, None)
+    curation_report(audited, audited.var / "report.html")
+    text = (audited.var / "report.html").read_text()
+    assert "3 were judged in other versions of the table" in text
+    assert "<td>kept</td>" not in text
+
+
+def test_a_large_group_is_sampled(audited: Project) -> None:
+    rows = tables.read(audited.table("curated_clips"))
+    kept = [{**rows[0], "clip_id": f"{number:016}"} for number in range(30)]
+    tables.write(audited.table("curated_clips"), kept, tables.pq.read_schema(audited.table("curated_clips")))
+    curation_report(audited, audited.var / "report.html")
+    text = (audited.var / "report.html").read_text()
+    assert text.count("<figure>") == MOST
+    assert f"30 clips, 60.0 s, {MOST} of them shown" in text
+
+
+def test_a_path_is_text_not_markup(audited: Project) -> None:
+    rows = tables.read(audited.table("curated_clips"))
+    evil = [{**row, "path": "<b>.mp4", "reason": row["reason"] and "<i>bad</i>"} for row in rows]
+    tables.write(audited.table("curated_clips"), evil, tables.pq.read_schema(audited.table("curated_clips")))
+    curation_report(audited, audited.var / "report.html")
+    text = (audited.var / "report.html").read_text()
+    assert "<b><b>" not in text
+    assert "<i>" not in text
+    assert "&lt;i&gt;bad" in text
+
+
+def test_groups_join_reasons_that_differ_in_a_number() -> None:
+    def row(step: str | None, reason: str | None) -> dict:
+        return {"rejected_by": step, "reason": reason}
+
+    rows = [row("motion", f"motion 0.000{n} is below 0.001: still") for n in range(3)] + [row(None, None)]
+    assert {title: len(members) for title, members in groups(rows).items()} == {
+        "Kept": 1,
+        "Rejected at motion: motion … is below 0.001: still": 3,
+    }
