@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ops.curation.audit.precision import precision
 from ops.curation.audit.preview import jpeg
-from ops.curation.audit.retention import COLUMNS, place, score_of
+from ops.curation.audit.retention import COLUMNS, place
 from ops.curation.audit.sample import ranked, stratum
 from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
@@ -83,7 +83,7 @@ def groups(clips: Sequence[Row]) -> dict[str, list[Row]]:
     found["Kept"] = kept(clips)
     for row in sorted(clips, key=lambda row: place(stratum(row))):
         if row["rejected_by"] is not None:
-            found[f"Rejected at {row['rejected_by'].replace('_', ' ')}: {without_number(row['reason'])}"].append(row)
+            found[f"Rejected at {_words(row['rejected_by'])}: {without_number(row['reason'])}"].append(row)
     return {title: rows for title, rows in found.items() if rows}
 
 
@@ -111,7 +111,7 @@ def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
     yield "<table><tr><th>clips</th><th>right</th></tr>"
     sizes = Counter(sorted(strata.values(), key=place))
     for name, found in precision(sizes, here).items():
-        words = {"kept": "kept", "rejected": "rejected, all steps"}.get(name, f"rejected at {name.replace('_', ' ')}")
+        words = {"kept": "kept", "rejected": "rejected, all steps"}.get(name, f"rejected at {_words(name)}")
         yield f"<tr><td>{_text(words)}</td><td>{_text(str(found))}</td></tr>"
     yield "</table>"
 
@@ -123,11 +123,20 @@ def _clip(project: Project, row: Row) -> str:
         shown = _image(picture, "jpeg", f"{row['path']}, {span}")
     except (ValueError, OSError) as error:
         shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
-    scores = [f"{step.replace('_', ' ')} {score:.4g}" for step in COLUMNS if (score := score_of(row, step)) is not None]
-    told = [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *map(_text, scores)]
+    told = [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *_scores(row)]
     if row["reason"]:
         told.append(_text(row["reason"]))
     return f"<figure>{shown}<figcaption>{' · '.join(told)}</figcaption></figure>"
+
+
+def _scores(row: Row) -> list[str]:
+    """What was measured; without a crop the second motion says nothing new."""
+    steps = [step for step in COLUMNS if step != "motion_recheck" or row["crop"] is not None]
+    return [f"{_words(step)} {row[COLUMNS[step]]:.4g}" for step in steps if row[COLUMNS[step]] is not None]
+
+
+def _words(step: str) -> str:
+    return step.replace("_", " ")
 
 
 def _count(rows: Sequence[Row]) -> str:

@@ -24,9 +24,10 @@ def strip(project: Project, row: Row, rule: Shots, count: int) -> np.ndarray:
     shown = preview(row, rule, count)
     parts = []
     for index, picture in tiles(project, row, shown).items():
-        drawn = with_crop(picture, row["crop"], row["width"], row["height"])
-        if index in (shown.before, shown.after):
-            drawn = (drawn * FAR + 255 * (1 - FAR)).astype(np.uint8)
+        if index in shown.frames:
+            drawn = with_crop(picture, row["crop"], row["width"], row["height"])
+        else:
+            drawn = (picture * FAR + 255 * (1 - FAR)).astype(np.uint8)
         parts += [drawn, _after(index, shown)]
     return np.concatenate(parts[:-1], axis=1)
 

@@ -7,7 +7,7 @@ import {buildSliders, element, short} from "./sliders.js";
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const words = (step) => step.replaceAll("_", " ");
-const percent = (share) => `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
+const percent = (share) => `${(share * 100).toFixed(share > 0 && share < 0.01 ? 1 : 0)} %`;
 const verdicts = new Map(data.verdicts);
 const initial = data.limits.map((limit) => limit.value);
 const SAID = {accept: "accepted", reject: "rejected", undo: "undone"};
@@ -107,8 +107,8 @@ function renderFilter(clip, verdict) {
   const text = `The filter ${decision(clip)}`;
   element("b", {className: clip.rejected_by === null ? "accept" : "reject", textContent: text}, box);
   data.scored.forEach((step, k) => {
-    const score = clip.measured[2 + k];
-    if (score !== null) element("span", {textContent: `${words(step)} ${short(score)}`}, box);
+    const score = clip.measured[2 + k], again = step === "motion_recheck" && !clip.preview.crop;
+    if (score !== null && !again) element("span", {textContent: `${words(step)} ${short(score)}`}, box);
   });
 }
 

@@ -109,7 +109,7 @@ export class Player {
     const place = indices.indexOf(index);
     const from = [(place % columns) * wide, Math.floor(place / columns) * tall, wide, tall];
     pen.drawImage(this.shown.sheet, ...from, x, y, width, height);
-    if (!crop || !this.crop) return;
+    if (!crop || !this.crop || beside(this.shown.clip, index)) return;
     const [x0, x1, y0, y1] = crop;
     const across = width / size[0], down = height / size[1];
     const inner = [x + x0 * across, y + y0 * down, (x1 - x0) * across, (y1 - y0) * down];

@@ -186,6 +186,34 @@ def test_quick_keys_judge_one_clip_each(page: Page, served: Served) -> None:
     expect(page.locator("#verdict")).to_have_text("rejected")
 
 
+def test_the_clip_plays_and_shows_its_crop_and_cuts(page: Page, served: Served) -> None:
+    numbers = {(row["path"], row["start_frame"]): n for n, row in enumerate(served.audit.sample, 1)}
+    drawn = "document.getElementById('player').toDataURL()"
+
+    def show(path: str, start: int) -> str:
+        page.get_by_role("button", name=f"Clip {numbers[path, start]}, not judged").click()
+        expect(page.locator("#place")).to_contain_text(path)
+        expect(page.locator("#player")).to_have_attribute("data-ready", "true")
+        return page.evaluate(drawn)
+
+    still = show("subtitle.mp4", 0)
+    page.keyboard.press("c")
+    assert page.evaluate(drawn) != still
+    page.keyboard.press("c")
+    assert page.evaluate(drawn) == still
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    page.wait_for_function(f"before => {drawn} !== before", arg=still)
+    page.keyboard.press(" ")
+    show("cut.mp4", 31)
+    expect(page.locator("#series .cut")).to_have_count(1)
+    expect(page.locator("#legend")).to_contain_text("1 jump cut;")
+    expect(page.locator("#strip")).to_have_attribute("aria-label", re.compile("a jump cut before it, after frame 27"))
+    expect(page.locator("#filter")).not_to_contain_text("kept it")
+    page.keyboard.press("b")
+    expect(page.locator("#filter")).to_contain_text("The filter kept it")
+
+
 def test_sliders_show_what_other_limits_keep(page: Page, served: Served) -> None:
     retained = page.locator("#retained")
     expect(retained).to_have_text("9 of 15 clips")

@@ -90,6 +90,14 @@ def test_the_strip_marks_cuts(audited: Project, rows: dict[tuple[str, int], Row]
     assert not (strip(audited, rows["pan0.mp4", 0], rule, 3).reshape(-1, 3) == RED).all(axis=1).any()
 
 
+def test_the_crop_is_not_that_of_the_frame_beyond_a_cut(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
+    cropped = {**rows["cut.mp4", 31], "crop": [0, 128, 0, 80]}
+    drawn = strip(audited, cropped, audited.settings.curation.shots, 3)
+    golden = (drawn == GOLD).all(axis=2).any(axis=0)
+    assert not golden[:128].any()
+    assert golden[128 + GAP : 2 * 128 + GAP].all()
+
+
 def test_what_cannot_be_decoded_says_so(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
     rule = audited.settings.curation.shots
     with pytest.raises(FileNotFoundError):
