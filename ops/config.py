@@ -64,8 +64,14 @@ class Shots(Section):
     sure_distance: float = 0.35
     strong_z: float = 3.2
     strong_distance: float = 0.2
+    hard_ratio: Annotated[float, Field(ge=1)] = 2.0
+    """A hard cut changes the picture this many times as much as any other frame between the two sampled ones."""
+    flash_share: Share = 0.5
+    """A change is a flash when what comes back differs by less than this share of it."""
     min_frames: Positive = 32
     max_frames: Positive = 512
+    max_fps: Annotated[float, Field(gt=0)] = 32.0
+    """A faster source counts as if reduced to this rate, at which the paper's 16 s are its 512 frames."""
 
 
 class Motion(Section):

@@ -7,13 +7,23 @@ to know which scores are still missing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.crop_rule import crop_of
-from ops.curation.jump_cuts import find_cuts, length_reason, pieces
+from ops.curation.jump_cuts import find_cuts, length_reason, locate, pieces
 from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
+
+
+class SliceSeries(TypedDict):
+    """The raw score of `shots`, of a slice with sampled frames s_0 to s_n."""
+
+    distances: list[float]
+    """LPIPS from each sampled frame to the next: n of them."""
+    changes: list[float]
+    """Of the picture from each decoded frame to the next (`frame_changes`): s_n - s_0 of them."""
+    returns: list[float]
 
 
 class Measure(Protocol):
@@ -32,11 +42,16 @@ def walk(step: str, clip: Clip, rules: Curation, measure: Measure) -> None:
         _from_clip(clip, rules, measure)
 
 
-def pieces_of(clip: Clip, distances: Sequence[float], rules: Curation) -> list[Clip]:
+def pieces_of(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
     """The pieces of a slice between its jump cuts."""
     sampled = sampled_frames(clip, rules.sampling.frames_per_second)
-    cuts = find_cuts(distances, rules.shots)
-    return [clip.part(*span) for span in pieces(clip.start, clip.end, sampled, cuts)]
+    cuts = []
+    for transition in find_cuts(series["distances"], rules.shots):
+        before, after = sampled[transition : transition + 2]
+        gap = slice(before - sampled[0], after - sampled[0])
+        cut = locate(before, series["changes"][gap], series["returns"][gap], rules.shots)
+        cuts += [] if cut is None else [cut]
+    return [clip.part(*span) for span in pieces(clip.start, clip.end, cuts)]
 
 
 def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) -> float | None:
@@ -50,11 +65,11 @@ def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) 
 
 
 def _from_slice(clip: Clip, rules: Curation, measure: Measure) -> None:
-    distances = measure("shots", clip)
+    series: SliceSeries = measure("shots", clip)
     sampled = sampled_frames(clip, rules.sampling.frames_per_second)
-    for piece in pieces_of(clip, distances, rules):
-        too_short = length_reason(piece.end - piece.start, rules.shots)
-        if not too_short and not motion_reason(mean_motion(piece, sampled, distances), rules.motion):
+    for piece in pieces_of(clip, series, rules):
+        wrong_length = length_reason(piece.end - piece.start, piece.fps, rules.shots)
+        if not wrong_length and not motion_reason(mean_motion(piece, sampled, series["distances"]), rules.motion):
             _from_piece(piece, rules, measure)
 
 

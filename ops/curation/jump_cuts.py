@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ops.config import Shots
+
+
+class Cut(NamedTuple):
+    """What lies between two pieces: frames [end, begin) are in neither, and there are none at a hard cut."""
+
+    end: int
+    begin: int
 
 
 def find_cuts(distances: Sequence[float], rule: Shots) -> list[int]:
@@ -24,23 +32,34 @@ def find_cuts(distances: Sequence[float], rule: Shots) -> list[int]:
     return [int(index) for index in np.flatnonzero(cut)]
 
 
-def pieces(start: int, end: int, sampled: Sequence[int], cuts: Sequence[int]) -> list[tuple[int, int]]:
-    """[start, end) of what is left between cuts.
+def locate(before: int, changes: Sequence[float], returns: Sequence[float], rule: Shots) -> Cut | None:
+    """Where between two sampled frames a cut lies; `changes` and `returns` are those from frame `before` on.
 
-    A cut lies anywhere between two sampled frames, so the gap between them goes, and one frame each side with it.
+    A hard cut is one change that stands out among the others: the next piece begins with the frame after it, and no
+    frame is lost. Where none stands out the change is gradual, or two frames were blended: the gap goes, and the two
+    sampled frames with it. It is no cut at all where the picture from before it comes back at once: that is a flash.
     """
-    found, begin = [], start
-    for cut in cuts:
-        found.append((begin, sampled[cut]))
-        begin = sampled[cut + 1] + 1
-    found.append((begin, end))
-    return [(first, last) for first, last in found if first < last]
+    jump = int(np.argmax(changes))
+    if returns[jump] < rule.flash_share * changes[jump]:
+        return None
+    others = max((*changes[:jump], *changes[jump + 1 :]), default=0.0)
+    if changes[jump] >= rule.hard_ratio * others:
+        return Cut(before + jump + 1, before + jump + 1)
+    return Cut(before, before + len(changes) + 1)
 
 
-def length_reason(frames: int, rule: Shots) -> str | None:
-    """Why a piece of this many frames is out, or None."""
-    if frames < rule.min_frames:
-        return f"{frames} frames between cuts, fewer than {rule.min_frames}"
-    if frames > rule.max_frames:
-        return f"{frames} frames without a cut, more than {rule.max_frames}"
+def pieces(start: int, end: int, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
+    """[start, end) of what is left between cuts, which are in order."""
+    bounds = [start, *(bound for cut in cuts for bound in cut), end]
+    return [(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True) if first < last]
+
+
+def length_reason(frames: int, fps: float, rule: Shots) -> str | None:
+    """Why a piece of this many frames is out, or None. Frames beyond `max_fps` a second do not count."""
+    counted = int(frames * min(1.0, rule.max_fps / fps) + 1e-6)
+    rate = f" at {rule.max_fps:g} a second" if fps > rule.max_fps else ""
+    if counted < rule.min_frames:
+        return f"{counted} frames{rate} between cuts, fewer than {rule.min_frames}"
+    if counted > rule.max_frames:
+        return f"{counted} frames{rate} without a cut, more than {rule.max_frames}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.frame_changes import Thumbnails, frame_changes
 from ops.curation.frames import UndecodableVideo, frames_at
-from ops.curation.funnel import walk
+from ops.curation.funnel import SliceSeries, walk
 from ops.curation.scorers import build, identity
 from ops.curation.scores import Score
 from ops.runtime.files import digest
@@ -46,23 +48,31 @@ def score_source(task: SourceTask) -> list[Score]:
         UndecodableVideo: the file has changed since it was looked at first.
     """
     new: list[Score] = []
-    for clip, frames in _clips_with_frames(task):
-        walk(task.step, clip, task.curation, _Measuring(task, frames, new))
+    for clip, frames, thumbnails in _clips_with_frames(task):
+        walk(task.step, clip, task.curation, _Measuring(task, frames, thumbnails, new))
     return new
 
 
-def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames]]:
-    """Each clip with its sampled frames, as soon as the decoder has passed its end; then they are let go."""
+def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames, Thumbnails]]:
+    """Each clip with its sampled frames, as soon as the decoder has passed its end; then they are let go.
+
+    Only `shots` looks at the frames between them. It cannot ask for those of some gaps: which hold a cut is known when
+    the whole slice is decoded, and it changes with the rule.
+    """
     rate, short_side = task.curation.sampling.frames_per_second, task.curation.sampling.short_side
     waiting = sorted(task.clips, key=lambda clip: (clip.end, clip.start))
     wanted = {clip: sampled_frames(clip, rate) for clip in waiting}
     held: Frames = {}
-    for index, frame in frames_at(task.file, (index for each in wanted.values() for index in each), short_side):
+    thumbnails = Thumbnails()
+    watch = thumbnails.see if task.step == "shots" else None
+    indices = (index for each in wanted.values() for index in each)
+    for index, frame in frames_at(task.file, indices, short_side, watch=watch):
         held[index] = frame
         while waiting and (not wanted[waiting[0]] or index >= wanted[waiting[0]][-1]):
             clip = waiting.pop(0)
-            yield clip, {index: held[index] for index in wanted[clip]}
+            yield clip, {index: held[index] for index in wanted[clip]}, thumbnails
             oldest = min((clip.start for clip in waiting), default=index + 1)
+            thumbnails.forget(oldest)
             held = {index: frame for index, frame in held.items() if index >= oldest}
     if waiting:
         raise UndecodableVideo(f"frames of {len(waiting)} clips are missing; run raw_videos again")
@@ -71,8 +81,8 @@ def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames]]:
 class _Measuring:
     """Looks a score up among the known ones, or measures it on the frames in hand."""
 
-    def __init__(self, task: SourceTask, frames: Frames, new: list[Score]) -> None:
-        self._task, self._frames, self._new = task, frames, new
+    def __init__(self, task: SourceTask, frames: Frames, thumbnails: Thumbnails, new: list[Score]) -> None:
+        self._task, self._frames, self._thumbnails, self._new = task, frames, thumbnails, new
 
     def __call__(self, step: str, clip: Clip) -> Any:
         key = score_key(step, clip, self._task.curation)
@@ -89,7 +99,17 @@ class _Measuring:
         value = build(self._task.project, curation, step)(pictures)
         if step == "text_crop":
             return [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
+        if step == "shots":
+            return self._series(clip, chosen, value)
         return [float(each) for each in value] if isinstance(value, list) else round(float(value), 6)
+
+    def _series(self, clip: Clip, sampled: list[int], distances: list[float]) -> SliceSeries:
+        """A flash may last from one sampled frame to the next: a longer one is a shot as the rule sees it."""
+        if len(sampled) < 2:
+            return {"distances": [], "changes": [], "returns": []}
+        reach = ceil(clip.fps / self._task.curation.sampling.frames_per_second) + 1
+        changes, returns = frame_changes(self._thumbnails.between(sampled[0], sampled[-1]), reach)
+        return {"distances": distances, "changes": changes, "returns": returns}
 
 
 def frames_of_step(step: str, clip: Clip, curation: Curation) -> list[int]:

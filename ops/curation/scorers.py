@@ -11,6 +11,7 @@ import numpy as np
 
 from ops import weights
 from ops.config import Curation
+from ops.curation import frame_changes
 from ops.runtime.project import Project
 
 Scorer = Callable[[Sequence[np.ndarray]], Any]
@@ -39,6 +40,8 @@ def identity(step: str, curation: Curation) -> dict[str, Any]:
     if step in ("shots", "motion_recheck"):
         name = curation.shots.scorer
         settings["short_side"] = curation.shots.short_side
+        if step == "shots":
+            settings["frame_changes"] = {"version": frame_changes.VERSION, "side": frame_changes.SIDE}
     elif step == "text_crop":
         name = curation.text_crop.scorer
         settings["frames_per_second"] = curation.text_crop.frames_per_second

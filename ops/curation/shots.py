@@ -6,7 +6,7 @@ from typing import Any
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.funnel import pieces_of
+from ops.curation.funnel import SliceSeries, pieces_of
 from ops.curation.jump_cuts import length_reason
 from ops.curation.scorers import as_column, identity
 from ops.curation.scoring import scores_of
@@ -29,17 +29,23 @@ def shots(project: Project) -> None:
     tables.write(project.table("shots"), rows, SHOTS)
 
 
-def _pieces(row: Row, distances: list[float] | Failure, curation: Curation) -> list[Row]:
-    if isinstance(distances, Failure):
-        return [judged(row, "shots", distances.reason, parent=row["clip_id"])]
+def _pieces(row: Row, series: SliceSeries | Failure, curation: Curation) -> list[Row]:
+    if isinstance(series, Failure):
+        return [judged(row, "shots", series.reason, parent=row["clip_id"])]
     whole = Clip.of(row)
-    series: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "parent": row["clip_id"],
         "sampled_frames": sampled_frames(whole, curation.sampling.frames_per_second),
-        "cut_distances": distances,
+        "cut_distances": series["distances"],
         "shots_scorer": as_column(identity("shots", curation)),
     }
     return [
-        judged(row, "shots", length_reason(piece.end - piece.start, curation.shots), **series, **piece.columns())
-        for piece in pieces_of(whole, distances, curation)
+        judged(
+            row,
+            "shots",
+            length_reason(piece.end - piece.start, piece.fps, curation.shots),
+            **columns,
+            **piece.columns(),
+        )
+        for piece in pieces_of(whole, series, curation)
     ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from ops.config import Shots
 from ops.curation.clip import Clip, sampled_frames, spread
 from ops.curation.clips import slices
+from ops.curation.frame_changes import frame_changes
 from ops.curation.funnel import mean_motion
-from ops.curation.jump_cuts import find_cuts, length_reason, pieces
+from ops.curation.jump_cuts import Cut, find_cuts, length_reason, locate, pieces
 
 RULE = Shots()
 
@@ -43,19 +46,74 @@ def test_equal_jumps_are_found_when_there_are_more_than_five_others_each(jumps: 
     assert bool(find_cuts(distances, RULE)) == (total > 5 * jumps)
 
 
-def test_a_cut_takes_its_gap_and_a_frame_each_side() -> None:
-    sampled = [0, 3, 6, 9, 12, 15]
-    assert pieces(0, 18, sampled, [2]) == [(0, 6), (10, 18)]
-    assert pieces(0, 18, sampled, []) == [(0, 18)]
-    assert pieces(0, 18, sampled, [0, 2]) == [(4, 6), (10, 18)]
-    assert pieces(0, 18, sampled, [1, 2]) == [(0, 3), (10, 18)]
+def test_a_hard_cut_is_found_to_the_frame_and_takes_none() -> None:
+    assert locate(6, [1.0, 1.5, 50.0], [1.0, 1.5, 48.0], RULE) == Cut(9, 9)
+    assert locate(6, [50.0, 25.0, 3.0], [49.0, 25.0, 3.0], RULE) == Cut(7, 7)
+    assert locate(6, [4.0], [4.0], RULE) == Cut(7, 7)
+
+
+def test_a_gradual_change_takes_its_gap_and_a_frame_each_side() -> None:
+    assert locate(6, [12.0, 13.0, 12.0], [12.0, 13.0, 12.0], RULE) == Cut(6, 10)
+    assert locate(6, [1.0, 25.0, 26.0], [1.0, 25.0, 26.0], RULE) == Cut(6, 10)
+    assert locate(6, [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], RULE) == Cut(7, 7)
+
+
+def test_what_comes_back_at_once_is_no_cut() -> None:
+    assert locate(6, [1.0, 90.0, 90.0], [1.0, 3.0, 3.0], RULE) is None
+    assert locate(6, [1.0, 90.0, 1.0], [1.0, 44.9, 1.0], RULE) is None
+    assert locate(6, [1.0, 90.0, 1.0], [1.0, 45.0, 1.0], RULE) == Cut(8, 8)
+
+
+def test_pieces_lie_between_the_cuts() -> None:
+    assert pieces(0, 18, []) == [(0, 18)]
+    assert pieces(0, 18, [Cut(7, 7)]) == [(0, 7), (7, 18)]
+    assert pieces(0, 18, [Cut(6, 10)]) == [(0, 6), (10, 18)]
+    assert pieces(0, 18, [Cut(0, 4), Cut(6, 10)]) == [(4, 6), (10, 18)]
+    assert pieces(0, 18, [Cut(3, 7), Cut(6, 10)]) == [(0, 3), (10, 18)]
+
+
+def test_changes_of_frames_and_what_comes_back() -> None:
+    """Grey levels 10, 10, 200, 12, 12, 90, 91: a flash of one picture, then a cut."""
+    levels = np.array([10, 10, 200, 12, 12, 90, 91], np.uint8)
+    pictures = np.broadcast_to(levels[:, None, None, None], (7, 4, 4, 3))
+    changes, returns = frame_changes(pictures, reach=3)
+    assert changes == [0, 190, 188, 0, 78, 1]
+    assert returns == [0, 2, 2, 0, 78, 1]
+    assert frame_changes(pictures, reach=1) == (changes, changes)
+    assert frame_changes(pictures[:2], reach=3) == ([0], [0])
+
+
+@given(st.lists(st.integers(0, 255), min_size=2, max_size=20), st.integers(1, 8))
+def test_returns_by_their_definition(levels: list[int], reach: int) -> None:
+    pictures = np.array(levels, np.uint8)[:, None, None, None]
+    changes, returns = frame_changes(pictures, reach)
+    assert changes == [abs(after - before) for before, after in pairwise(levels)]
+    for jump, change in enumerate(changes):
+        later = [abs(level - levels[jump]) for level in levels[jump + 2 : jump + 1 + reach]]
+        earlier = [abs(level - levels[jump + 1]) for level in levels[max(0, jump + 1 - reach) : jump]]
+        assert returns[jump] == min([change, *later, *earlier])
 
 
 def test_lengths() -> None:
-    assert length_reason(32, RULE) is None
-    assert length_reason(512, RULE) is None
-    assert length_reason(31, RULE) == "31 frames between cuts, fewer than 32"
-    assert length_reason(513, RULE) == "513 frames without a cut, more than 512"
+    assert length_reason(32, 25, RULE) is None
+    assert length_reason(512, 25, RULE) is None
+    assert length_reason(31, 25, RULE) == "31 frames between cuts, fewer than 32"
+    assert length_reason(513, 32, RULE) == "513 frames without a cut, more than 512"
+
+
+def test_lengths_count_at_a_normal_rate() -> None:
+    """Sixteen seconds are never too long, and half a second never long enough, however fast the source is."""
+    assert length_reason(960, 60, RULE) is None
+    assert length_reason(1920, 120, RULE) is None
+    assert length_reason(60, 60, RULE) is None
+    assert length_reason(59, 60, RULE) == "31 frames at 32 a second between cuts, fewer than 32"
+    assert length_reason(962, 60, RULE) == "513 frames at 32 a second without a cut, more than 512"
+
+
+@given(st.floats(16, 240))
+def test_a_whole_slice_of_sixteen_seconds_is_never_too_long(fps: float) -> None:
+    ((start, end), *_) = slices(round(40 * fps), fps, 16)
+    assert length_reason(end - start, fps, RULE) is None
 
 
 @given(st.integers(1, 5000), st.floats(1, 120), st.floats(0.1, 20))
