@@ -20,9 +20,10 @@ INTRODUCTION = """\
 # What soraflow costs over the bare work
 
 Each figure is a ratio of two things measured in one run on one machine; [benchmarks/](../benchmarks/README.md) says how
-to measure it on yours. Absolute times say more about the machine than about soraflow.
+to measure it on yours. Absolute times say more about the machine than about soraflow. Cut detection is the exception:
+its figures say how good something is, not what it costs.
 """
-TITLES = ("Orchestration", "Curation", "Training step")
+TITLES = ("Orchestration", "Curation", "Cut detection", "Training step")
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def score_source(task: SourceTask) -> list[Score]:
 def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames, Thumbnails]]:
     """Each clip with its sampled frames, as soon as the decoder has passed its end; then they are let go.
 
-    Only `shots` looks at the frames between them. It cannot ask for those of some gaps: which hold a cut is known when
-    the whole slice is decoded, and it changes with the rule.
+    Only `shots` looks at the frames between them, and at all of these: which of them are next to a cut is not known
+    before the whole slice is decoded, and changes with the rule.
     """
     rate, short_side = task.curation.sampling.frames_per_second, task.curation.sampling.short_side
     waiting = sorted(task.clips, key=lambda clip: (clip.end, clip.start))

@@ -71,6 +71,44 @@ def test_training_step(finished: Any, tmp_path: Path) -> None:
     assert name not in training_step.report({"denoiser": figures}).finding
 
 
+def test_cuts_are_counted_by_hand() -> None:
+    from benchmarks.cut_quality import Tally, tally
+    from benchmarks.joined_clips import Transition
+
+    hard, dissolve = [Transition(30, 30), Transition(60, 60)], [Transition(10, 20)]
+    assert tally([Transition(31, 31), Transition(59, 61)], hard) == Tally(2, 2, 2)
+    assert tally([Transition(28, 28), Transition(60, 62)], hard) == Tally(2, 2, 0)
+    assert tally([Transition(30, 30), Transition(31, 31)], hard) == Tally(2, 2, 1)
+    assert tally([Transition(5, 9)], dissolve) == tally([Transition(20, 24)], dissolve) == Tally(1, 1, 1)
+    assert tally([Transition(5, 8), Transition(22, 24)], dissolve) == Tally(1, 2, 0)
+    some = Tally(3, 4, 2) + Tally(1, 1, 1)
+    assert (some.precision, some.recall, some.f1) == pytest.approx((3 / 5, 3 / 4, 2 / 3))
+    assert (Tally(0, 2, 0).precision, Tally(0, 2, 0).recall, Tally(0, 2, 0).f1) == (0, None, None)
+    assert (Tally(2, 0, 0).precision, Tally(2, 0, 0).recall, Tally(2, 0, 0).f1) == (None, 0, 0)
+
+
+def test_a_slice_that_could_not_be_measured_has_no_tally() -> None:
+    from benchmarks.cut_quality import cuts_of
+
+    row = {"path": "a.mp4", "parent": "x", "start_frame": 0, "end_frame": 9, "reason": "broken", "cut_distances": None}
+    with pytest.raises(RuntimeError, match=r"a\.mp4: broken"):
+        cuts_of([row])
+
+
+def test_a_detector_that_is_not_installed_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import cut_quality
+    from benchmarks.cut_quality import Tally
+
+    monkeypatch.setattr(cut_quality.importlib.util, "find_spec", lambda name: None)
+    assert cut_quality.content_detector() is None
+    section = cut_quality.report({"soraflow": {"hard cuts": Tally(4, 5, 4)}, "PySceneDetect": None}).section()
+    assert "| hard cuts: soraflow | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 |" in section
+    assert "scenedetect is not installed: pip install -e .[benchmarks] |  |  |  |  |  |  |" in section
+    both = cut_quality.report({name: {"hard cuts": Tally(1, 1, 1)} for name in ("soraflow", "PySceneDetect")})
+    assert "not installed" not in both.section()
+    assert both.finding.endswith("is 1.000, that of PySceneDetect's content detector 1.000.")
+
+
 def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:
     from benchmarks.report import Report
 

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from ops.curation.frame_changes import Thumbnails
 from ops.curation.frames import UndecodableVideo, frames_at
 from ops.curation.probe import probe
 
@@ -113,3 +114,19 @@ def test_frames_come_by_index_and_size(tmp_path: Path, videos) -> None:
 def test_asking_past_the_end_is_an_error(tmp_path: Path, videos) -> None:
     with pytest.raises(UndecodableVideo, match="ends before frame 48"):
         list(frames_at(videos.slow_pan(tmp_path / "a.mp4"), [0, 48]))
+
+
+def test_every_frame_between_the_wanted_ones_can_be_watched(tmp_path: Path, videos) -> None:
+    path = videos.slow_pan(tmp_path / "a.mp4")
+    thumbnails = Thumbnails()
+    assert [index for index, _ in frames_at(path, [12, 5], watch=thumbnails.see)] == [5, 12]
+    small = thumbnails.between(5, 12)
+    assert (small.shape, small.dtype) == ((8, 32, 32, 3), np.uint8)
+    every = [picture for _, picture in frames_at(path, range(5, 13))]
+    means = [picture.mean(axis=(0, 1)) for picture in every]
+    np.testing.assert_allclose(small.mean(axis=(1, 2)), means, atol=2)
+    thumbnails.forget(before=9)
+    np.testing.assert_array_equal(thumbnails.between(9, 12), small[4:])
+    for outside in (4, 8, 13):
+        with pytest.raises(KeyError):
+            thumbnails.between(outside, outside)
