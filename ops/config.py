@@ -110,6 +110,11 @@ class Curation(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes of the local pool; 0 takes one per core."""
     ray_address: str | None = None
+    time_limit_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    """What one task of the local pool may take: a file to be looked at, or at most 32 clips of a source to be measured.
+    Then its process is killed, and the file or its clips are rejected as `too_slow`."""
+    memory_limit_gib: Annotated[float, Field(gt=0)] = 8.0
+    """Data that one process of the local pool may hold; a file or clips that need more are rejected."""
     clips: Slicing = Slicing()
     sampling: Sampling = Sampling()
     shots: Shots = Shots()

@@ -47,7 +47,63 @@ def test_a_dying_worker_costs_its_own_item_only() -> None:
     results = dict(parallel.map(signal.raise_signal, [0, signal.SIGKILL], settings(workers=2)))
     assert isinstance(results[signal.SIGKILL], Failure)
     assert "died twice" in results[signal.SIGKILL].reason
+    assert results[signal.SIGKILL].code == "crashed"
     assert set(results) == {0, signal.SIGKILL}
+
+
+def test_an_item_past_its_time_is_killed_and_costs_no_other(tmp_path: Path) -> None:
+    """Two that would sleep for minutes among many that are quick; their workers are replaced."""
+    items = [60.0, 0.0, 0.01, 61.0, 0.02, 0.03]
+    before = time.monotonic()
+    results = dict(parallel.map(time.sleep, items, settings(workers=2, time_limit_seconds=1.0)))
+    assert time.monotonic() - before < 20
+    slow = {item: result for item, result in results.items() if isinstance(result, Failure)}
+    assert set(slow) == {60.0, 61.0}
+    assert {result.code for result in slow.values()} == {"too_slow"}
+    assert {result.reason for result in slow.values()} == {"not done after 1 s (curation.time_limit_seconds); stopped"}
+    assert set(results) == set(items)
+    assert _workers_of(os.getpid()) == []
+
+
+def test_work_in_c_that_holds_the_interpreter_is_killed_too() -> None:
+    """No signal handler and no thread of the worker's own could end this power of ten."""
+    results = list(parallel.map(eval, ["1 + 1", "10 ** (10 ** 9)"], settings(workers=1, time_limit_seconds=1.0)))
+    assert results[0] == ("1 + 1", 2)
+    assert isinstance(results[1][1], Failure)
+    assert results[1][1].code == "too_slow"
+
+
+def test_an_item_that_wants_too_much_memory_fails_alone() -> None:
+    results = dict(parallel.map(bytes, [10, 4 * 2**30], settings(workers=1, memory_limit_gib=1.0)))
+    assert results[10] == bytes(10)
+    reason = "needs more memory than it may have (curation.memory_limit_gib): MemoryError"
+    assert results[4 * 2**30] == Failure(reason, "out_of_memory")
+
+
+def test_a_result_that_cannot_be_sent_is_a_failure() -> None:
+    results = dict(parallel.map(memoryview, [b"a"], settings(workers=1)))
+    assert "its result cannot be sent: TypeError" in results[b"a"].reason
+
+
+class _EndsItsReader:
+    """Whoever unpickles this ends with code 3."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (3,)
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
+def test_a_function_that_no_worker_can_load_is_an_error_of_the_step() -> None:
+    with pytest.raises(RuntimeError, match="a worker process ended with code 3 before it had any work"):
+        list(parallel.map(_EndsItsReader(), [1, 2], settings(workers=2)))
+
+
+def test_a_worker_is_replaced_after_its_share() -> None:
+    items = [f"({number}, __import__('os').getpid())[1]" for number in range(130)]
+    pids = {pid for _, pid in parallel.map(eval, items, settings(workers=1))}
+    assert len(pids) == 3
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:

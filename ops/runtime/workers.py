@@ -1,0 +1,195 @@
+"""Processes that can be killed: each works on one item at a time, within a time limit and a memory limit.
+
+A pipe of its own ties each worker to its owner. So it is known what a worker was at when it died or was killed, and it
+holds no lock that another one waits for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+TASKS_PER_WORKER = 64
+"""A worker is replaced after this many items, because decoders leak memory."""
+PATIENCE = 5.0
+"""Seconds that a worker without work has to end by itself, and that a killed one has to be gone."""
+
+_SPAWN = get_context("spawn")
+_NO_ITEM: Any = object()
+_DIED: Any = object()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What an item gave instead of a result."""
+
+    reason: str
+    code: Literal["failed", "crashed", "too_slow", "out_of_memory"] = "failed"
+
+
+@dataclass(frozen=True)
+class Limits:
+    seconds: float
+    """Of one item; importing what the function needs does not count."""
+    gib: float
+    """Of data in one worker (RLIMIT_DATA, which does not count addresses that are only reserved)."""
+
+
+def run(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, limits: Limits, died: list[Item]
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Yield (item, result) as they are done; an item whose worker died by itself goes into `died` instead.
+
+    Raises:
+        RuntimeError: a worker ended before it was given any work.
+    """
+    waiting = deque(items)
+    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    crew = [_Worker(function, threads, limits) for _ in range(min(workers, len(items)))]
+    try:
+        while crew:
+            for worker in _awaited(crew):
+                item, result = worker.take()
+                if result is _DIED:
+                    died.append(item)
+                elif item is not _NO_ITEM:
+                    yield item, result
+                if waiting and worker.is_spent:
+                    worker.leave()
+                    crew[crew.index(worker)] = _Worker(function, threads, limits)
+                elif waiting:
+                    worker.give(waiting.popleft())
+                else:
+                    crew.remove(worker)
+                    worker.leave()
+    finally:
+        for worker in crew:
+            worker.kill()
+
+
+def caught(function: Callable[[Item], Result], item: Item) -> Result | Failure:
+    """The result, or the error as a `Failure`."""
+    try:
+        return function(item)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if isinstance(error, MemoryError) or any(words in text for words in _MEMORY_WORDS):
+            return Failure(f"needs more memory than it may have (curation.memory_limit_gib): {text}", "out_of_memory")
+        return Failure(text)
+
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memory", "Failed to allocate memory")
+"""How torch (on a GPU and on a CPU), FFmpeg and onnxruntime say it without a MemoryError."""
+
+
+def _awaited(crew: Sequence[_Worker]) -> list[_Worker]:
+    """Wait for workers that have something to say, have ended, or are past their time."""
+    soonest = min(worker.deadline for worker in crew)
+    heard = wait(
+        [worker.connection for worker in crew], None if math.isinf(soonest) else max(0.0, soonest - time.monotonic())
+    )
+    now = time.monotonic()
+    return [worker for worker in crew if worker.connection in heard or worker.deadline <= now]
+
+
+class _Worker:
+    """The owner's side of one process."""
+
+    def __init__(self, function: Callable[[Any], Any], threads: int, limits: Limits) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.deadline = math.inf
+        self._limits, self._item, self._given, self._killed = limits, _NO_ITEM, 0, False
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits.gib), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._send(function)
+
+    @property
+    def is_spent(self) -> bool:
+        return self._killed or self._given >= TASKS_PER_WORKER
+
+    def give(self, item: Any) -> None:
+        self._item, self._given = item, self._given + 1
+        self.deadline = time.monotonic() + self._limits.seconds
+        self._send(item)
+
+    def take(self) -> tuple[Any, Any]:
+        """What it was given last and what came of it; a worker that died, or is past its time, is ended."""
+        item, self._item, self.deadline = self._item, _NO_ITEM, math.inf
+        try:
+            if self.connection.poll():
+                return item, self.connection.recv()
+        except (EOFError, OSError):
+            self.kill()
+            if item is _NO_ITEM:
+                message = f"a worker process ended with code {self._process.exitcode} before it had any work"
+                raise RuntimeError(f"{message}; its own error is printed above") from None
+            return item, _DIED
+        self.kill()
+        limit = self._limits.seconds
+        return item, Failure(f"not done after {limit:g} s (curation.time_limit_seconds); stopped", "too_slow")
+
+    def leave(self) -> None:
+        self.connection.close()
+        self._process.join(PATIENCE)
+        self.kill()
+
+    def kill(self) -> None:
+        self._killed = True
+        self._process.kill()
+        self._process.join(PATIENCE)
+        self.connection.close()
+
+    def _send(self, message: Any) -> None:
+        # whoever died meanwhile is noticed by the next `take`, for its pipe has ended
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(message)
+
+
+def _serve(connection: Connection, threads: int, gib: float) -> None:
+    """The worker's side. The function comes first: what it imports has to see the limits."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+    _limit_memory(round(gib * 2**30))
+    function = connection.recv()
+    connection.send(None)
+    with suppress(EOFError):
+        while True:
+            _answer(connection, caught(function, connection.recv()))
+
+
+def _answer(connection: Connection, result: Any) -> None:
+    try:
+        connection.send(result)
+    except OSError:
+        raise
+    except Exception as error:
+        connection.send(Failure(f"its result cannot be sent: {type(error).__name__}: {error}"))
+
+
+def _limit_memory(limit: int) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most != resource.RLIM_INFINITY:
+        limit = min(limit, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+def _end_with_owner() -> None:
+    """An owner that is killed with SIGKILL tells nobody, and a worker in the middle of an item does not look."""
+    owner = parent_process()
+    if owner is not None:
+        owner.join()
+        os._exit(1)
