@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from ops.curation import tables as curation
+from ops.curation.reasons import MEANINGS as MEANINGS_OF_REASONS
+from ops.curation.reasons import Reason
 from ops.data import captions, latents, samples, text_embeddings
 
 PAGE = Path(__file__).with_name("data.md")
@@ -25,7 +27,8 @@ Everything that a dataset step makes is a Parquet table (or a folder of them) in
 
 * **A clip is a reference**: a source, two frame numbers and a crop. No video is cut or encoded again.
 * **Rejected rows stay.** `rejected_by` names the step that threw a row out and `reason` says why in a sentence; both
-  are null for a row that is kept. Later steps copy rejected rows and leave their own columns null.
+  are null for a row that is kept. Later steps copy rejected rows and leave their own columns null. To count, group by
+  `reason_code`, which is one of a [fixed list](#reasons).
 * **Frame numbers** count decoded frames from 0, in the order in which a player shows them; an end is exclusive.
 * **Sizes** are pixels of the upright picture: rotation that the file asks for is already applied.
 * **Scores are raw** and carry who measured them; thresholds decide separately, so changing one measures nothing anew.
@@ -105,6 +108,12 @@ cropped and resized, and need no source file. The same dataset gives the same by
 
 What that JSON holds besides is called as in [training_set](#training_set) and means the same.
 """
+
+REASONS = """\
+Every `reason_code` of the tables above. One bad input costs its own row only: it is looked at in another process
+that is killed after `curation.time_limit_seconds` (`too_slow`), cannot hold more data than `curation.memory_limit_gib`
+(`out_of_memory`), and is tried once more, alone, if it ends by itself (`crashed`). Rows with one of these three codes,
+or with `failed`, are measured again by the next run of their step."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,7 @@ MEANINGS = {
     "captions": "captions that came with the file; may be empty",
     "caption_error": "why captions that came with the file could not be read",
     "rejected_by": "the step that rejected the row; null if it is kept",
+    "reason_code": "why, as a code of the list of [reasons](#reasons); null if it is kept",
     "reason": "why, in a sentence; null if it is kept",
     "clip_id": "16 digits that name what the clip shows: hash of content, frames and crop",
     "start_frame": "first frame",
@@ -303,7 +313,14 @@ def page() -> str:
     for chapter, tables in CHAPTERS.items():
         parts.append(f"## {chapter}\n")
         parts += [_section(table, known) for table in tables]
+        if chapter == "Curation":
+            parts.append(_reasons())
     return "\n".join([*parts, EXPORTS]).rstrip() + "\n"
+
+
+def _reasons() -> str:
+    rows = [f"| `{reason}` | {MEANINGS_OF_REASONS[reason]} |" for reason in Reason]
+    return "\n".join(["### Reasons\n", REASONS, "", "| code | meaning |", "|---|---|", *rows, ""])
 
 
 def _section(table: Table, known: dict[str, Table]) -> str:

@@ -23,7 +23,7 @@ def aesthetics(project: Project) -> None:
     def scored(row: Row) -> Row:
         score = scores[row["clip_id"]]
         if isinstance(score, Failure):
-            return judged(row, "aesthetics", score.reason)
+            return judged(row, "aesthetics", score)
         reason = aesthetics_reason(score, curation.aesthetics)
         return judged(row, "aesthetics", reason, aesthetic=score, aesthetics_scorer=scorer)
 

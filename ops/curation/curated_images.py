@@ -8,6 +8,7 @@ from typing import Any
 
 from ops.config import Curation
 from ops.curation.pictures import read_picture
+from ops.curation.reasons import Reason, Rejection
 from ops.curation.rules import aesthetics_reason, technical_reason
 from ops.curation.scorers import as_column, build, demand_weights, image_identity
 from ops.curation.scores import Score, ScoreStore
@@ -102,12 +103,13 @@ def _sized(row: Row, curation: Curation) -> Row:
     if row["rejected_by"] is not None:
         return row
     side, least = min(row["width"], row["height"]), curation.images.min_side
-    return judged(row, "min_side", f"short side {side} is below {least} pixels" if side < least else None)
+    small = Rejection(Reason.TOO_SMALL, f"short side {side} is below {least} pixels")
+    return judged(row, "min_side", small if side < least else None)
 
 
 def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> Row:
     if isinstance(scores, Failure):
-        return judged(row, "curated_images", scores.reason)
+        return judged(row, "curated_images", scores)
     columns = {"aesthetics": "aesthetic", "technical_quality": "technical"}
     for step in STEPS:
         scorer = {f"{step}_scorer": as_column(image_identity(step, curation)), columns[step]: scores[step]}
@@ -117,7 +119,7 @@ def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> R
     return row
 
 
-def _reason(step: str, score: float, curation: Curation) -> str | None:
+def _reason(step: str, score: float, curation: Curation) -> Rejection | None:
     if step == "aesthetics":
         return aesthetics_reason(score, curation.aesthetics)
     return technical_reason(score, curation.technical_quality)

@@ -11,14 +11,22 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from ops.curation.reasons import Reason, Rejection
+
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 """What may be opened. Playlists and scripts are left out on purpose: they can name any other file or address."""
 
 EVEN_AREA = "AREA"
+MAX_PIXELS = 8192 * 8192
+"""Of one frame, twice the area of 8K. More is taken for an attack: a small file whose frames fill the memory."""
 
 
 class UndecodableVideo(ValueError):
     """A file without usable pictures; the message is a reason that a person can act on."""
+
+    def __init__(self, message: str, code: Reason = Reason.DAMAGED) -> None:
+        super().__init__(message)
+        self.rejection = Rejection(code, message)
 
 
 @contextmanager
@@ -26,22 +34,31 @@ def opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, Video
     """The container and its first real video stream; `threads` decode (0: as many as there are cores).
 
     Raises:
-        UndecodableVideo: empty, of no admitted format, or without a video stream.
+        UndecodableVideo: empty, of no admitted format, without a video stream, or with frames above `MAX_PIXELS`.
+        MemoryError: it asks for more memory than there is.
     """
     if path.stat().st_size == 0:
-        raise UndecodableVideo("the file is empty")
+        raise UndecodableVideo("the file is empty", Reason.EMPTY)
     try:
         container = av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+    except MemoryError:
+        raise
     except (av.FFmpegError, OSError) as error:
         raise UndecodableVideo(
-            f"cannot be opened as mp4, mov, mkv, webm, avi or gif: {_said(error)}; damaged, cut short, or not a video"
+            f"cannot be opened as mp4, mov, mkv, webm, avi or gif: {_said(error)}; damaged, cut short, or not a video",
+            Reason.UNKNOWN_FORMAT,
         ) from None
     with container:
         streams = [each for each in container.streams.video if not _is_cover(each)]
         if not streams:
             sound = " (it holds sound only)" if container.streams.audio else ""
-            raise UndecodableVideo(f"holds no video stream{sound}")
+            raise UndecodableVideo(f"holds no video stream{sound}", Reason.NO_VIDEO)
         stream = streams[0]
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > MAX_PIXELS:
+            raise UndecodableVideo(f"{width}x{height} is more than {MAX_PIXELS} pixels", Reason.TOO_LARGE)
+        # a frame may announce another size than the header: then decoding fails
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.codec_context.thread_count = threads
         stream.thread_type = "AUTO" if threads != 1 else "NONE"
         yield container, stream
@@ -59,6 +76,8 @@ def decoded(path: Path, threads: int = 1) -> Iterator[av.VideoFrame]:
             for frame in container.decode(stream):
                 yield frame
                 count += 1
+        except MemoryError:
+            raise
         except av.FFmpegError as error:
             raise UndecodableVideo(f"decoding fails after {count} frames: {_said(error)}") from None
 
@@ -89,7 +108,7 @@ def frames_at(
             position += 1
             if position == len(wanted):
                 return
-    raise UndecodableVideo(f"ends before frame {wanted[position]}")
+    raise UndecodableVideo(f"ends before frame {wanted[position]}", Reason.CUT_SHORT)
 
 
 def upright(frame: av.VideoFrame, short_side: int | None = None) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ops.curation.reasons import Reason, Rejection
 from ops.curation.scores import Score, ScoreStore
 from ops.curation.sources import (
     TABLES,
@@ -27,7 +28,7 @@ from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
-VERSION = 1
+VERSION = 2
 """Raised when an examination finds something else in the same file."""
 
 Examine = Callable[[Path], dict[str, Any]]
@@ -43,28 +44,37 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     fingerprint = listing_fingerprint(project, TABLES[step])
     sources = find_sources(project, TABLES[step])
     examined = _examine(project, step, [source for source in sources if not source.problem], examine)
-    rows = [_row(project, source, examined.get(source, {"reason": source.problem}), step) for source in sources]
+    rows = [_row(project, source, source.problem or examined[source], step) for source in sources]
     rows = reject_duplicates(rows, step)
     tables.write(project.table(step), rows, schema)
     demand_some_kept(rows, TABLES[step], project.table(step))
     remember_listing(project, step, fingerprint)
 
 
-def _examine(project: Project, step: str, sources: list[Source], examine: Examine) -> dict[Source, dict[str, Any]]:
+def _examine(
+    project: Project, step: str, sources: list[Source], examine: Examine
+) -> dict[Source, dict[str, Any] | Rejection | Failure]:
     store = ScoreStore.of(project)
     files = {source: file_of(project, source.root, source.path) for source in sources}
-    keys = {source: _key(step, file) for source, file in files.items()}
-    found = {source: store.of_source(str(files[source])).get(keys[source]) for source in sources}
-    known = {source: columns for source, columns in found.items() if columns is not None}
-    new = {files[source]: source for source in sources if source not in known}
+    known: dict[Source, dict[str, Any] | Rejection | Failure] = {}
+    keys: dict[Path, str] = {}
+    new: dict[Path, Source] = {}
+    for source, file in files.items():
+        try:
+            keys[file] = _key(step, file)
+        except OSError as error:
+            known[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
+            continue
+        found = store.of_source(str(file)).get(keys[file])
+        if found is None:
+            new[file] = source
+        else:
+            known[source] = found
     progress = Progress.of(project, step, len(new), TABLES[step])
     for file, result in parallel.map(examine, list(new), project.settings.curation, progress):
-        source = new[file]
-        if isinstance(result, Failure):
-            known[source] = {"reason": result.reason}
-            continue
-        store.put([Score(keys[source], str(file), step, result)])
-        known[source] = result
+        known[new[file]] = result
+        if not isinstance(result, Failure):
+            store.put([Score(keys[file], str(file), step, result)])
     return known
 
 
@@ -73,20 +83,28 @@ def _key(step: str, file: Path) -> str:
     return digest([step, VERSION, str(file), state.st_size, state.st_mtime_ns])
 
 
-def _row(project: Project, source: Source, columns: dict[str, Any], step: str) -> Row:
-    columns = dict(columns)
-    reason = columns.pop("reason")
-    content = columns.get("sha256") or hashlib.sha256(f"{source.root}/{source.path}".encode()).hexdigest()
+def _row(project: Project, source: Source, found: dict[str, Any] | Rejection | Failure, step: str) -> Row:
     row: Row = {
-        "source_id": content[:16],
+        "source_id": hashlib.sha256(f"{source.root}/{source.path}".encode()).hexdigest()[:16],
         "root": source.root,
         "path": source.path,
         "captions": list(source.captions),
         "caption_error": source.caption_error,
         "rejected_by": None,
+        "reason_code": None,
         "reason": None,
     }
     if source.problem is None:
-        state = file_of(project, source.root, source.path).stat()
-        row |= {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
-    return judged({**row, **columns}, step, reason)
+        row |= _state(file_of(project, source.root, source.path))
+    if not isinstance(found, dict):
+        return judged(row, step, found)
+    rejected = {"rejected_by": step} if found["reason"] else {}
+    return {**row, **found, **rejected, "source_id": found["sha256"][:16]}
+
+
+def _state(file: Path) -> dict[str, int]:
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return {}
+    return {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ops.config import Shots
+from ops.curation.reasons import Reason, Rejection
 
 
 class Cut(NamedTuple):
@@ -54,12 +55,12 @@ def pieces(start: int, end: int, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True) if first < last]
 
 
-def length_reason(frames: int, fps: float, rule: Shots) -> str | None:
+def length_reason(frames: int, fps: float, rule: Shots) -> Rejection | None:
     """Why a piece of this many frames is out, or None. Frames beyond `max_fps` a second do not count."""
     counted = int(frames * min(1.0, rule.max_fps / fps) + 1e-6)
     rate = f" at {rule.max_fps:g} a second" if fps > rule.max_fps else ""
     if counted < rule.min_frames:
-        return f"{counted} frames{rate} between cuts, fewer than {rule.min_frames}"
+        return Rejection(Reason.TOO_SHORT, f"{counted} frames{rate} between cuts, fewer than {rule.min_frames}")
     if counted > rule.max_frames:
-        return f"{counted} frames{rate} without a cut, more than {rule.max_frames}"
+        return Rejection(Reason.TOO_LONG, f"{counted} frames{rate} without a cut, more than {rule.max_frames}")
     return None

@@ -24,7 +24,7 @@ def motion_recheck(project: Project) -> None:
     def scored(row: Row) -> Row:
         series = scores.get(row["clip_id"])
         if isinstance(series, Failure):
-            return judged(row, "motion_recheck", series.reason)
+            return judged(row, "motion_recheck", series)
         score = row["motion"] if row["crop"] is None else _mean(series)
         reason = motion_reason(score, curation.motion)
         return judged(row, "motion_recheck", reason, motion_cropped=score, motion_recheck_scorer=scorer)

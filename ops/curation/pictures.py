@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ops.curation.reasons import Reason, Rejection
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 200_000_000
 """Larger ones are taken for an attack (a small file that unpacks to gigabytes)."""
@@ -15,6 +17,10 @@ MAX_PIXELS = 200_000_000
 
 class UndecodableImage(ValueError):
     """A file without a usable picture; the message is a reason that a person can act on."""
+
+    def __init__(self, message: str, code: Reason = Reason.DAMAGED) -> None:
+        super().__init__(message)
+        self.rejection = Rejection(code, message)
 
 
 def read_picture(path: Path, short_side: int | None = None) -> np.ndarray:
@@ -25,17 +31,22 @@ def read_picture(path: Path, short_side: int | None = None) -> np.ndarray:
         UndecodableImage: empty, damaged, cut short, too large, or not JPEG, PNG or WebP.
     """
     if path.stat().st_size == 0:
-        raise UndecodableImage("the file is empty")
+        raise UndecodableImage("the file is empty", Reason.EMPTY)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise UndecodableImage(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
+                    size = f"{image.width}x{image.height}"
+                    raise UndecodableImage(f"{size} is more than {MAX_PIXELS} pixels", Reason.TOO_LARGE)
                 picture = _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
-        raise UndecodableImage("its content is not JPEG, PNG or WebP") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UndecodableImage("its content is not JPEG, PNG or WebP", Reason.UNKNOWN_FORMAT) from None
+    except UndecodableImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UndecodableImage(str(error), Reason.TOO_LARGE) from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise UndecodableImage(str(error)) from None
     return np.asarray(reduced(picture, short_side))
 

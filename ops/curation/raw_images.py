@@ -18,9 +18,9 @@ def raw_images(project: Project) -> None:
 
 
 def examine(path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = {"sha256": sha256(path), "reason": None}
+    row: dict[str, Any] = {"sha256": sha256(path), "reason_code": None, "reason": None}
     try:
         picture = read_picture(path)
     except UndecodableImage as error:
-        return row | {"reason": str(error)}
+        return row | error.rejection.columns()
     return row | {"width": picture.shape[1], "height": picture.shape[0]}

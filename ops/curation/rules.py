@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from ops.config import Aesthetics, Motion, TechnicalQuality
+from ops.curation.reasons import Reason, Rejection
 
 
-def motion_reason(score: float | None, rule: Motion) -> str | None:
+def motion_reason(score: float | None, rule: Motion) -> Rejection | None:
     if score is None:
-        return "no two sampled frames, so no motion to measure"
+        return Rejection(Reason.NO_MOTION, "no two sampled frames, so no motion to measure")
     if score < rule.minimum:
-        return f"motion {score:.4f} is below {rule.minimum:g}: almost a still picture"
+        return Rejection(Reason.STILL, f"motion {score:.4f} is below {rule.minimum:g}: almost a still picture")
     if score > rule.maximum:
-        return f"motion {score:.3f} is above {rule.maximum:g}: shaking or flicker"
+        return Rejection(Reason.SHAKING, f"motion {score:.3f} is above {rule.maximum:g}: shaking or flicker")
     return None
 
 
-def aesthetics_reason(score: float, rule: Aesthetics) -> str | None:
+def aesthetics_reason(score: float, rule: Aesthetics) -> Rejection | None:
     if score < rule.minimum:
-        return f"{rule.scorer} {score:.2f} is below {rule.minimum:g}"
+        return Rejection(Reason.LOW_AESTHETICS, f"{rule.scorer} {score:.2f} is below {rule.minimum:g}")
     return None
 
 
 LOWER_IS_BETTER = ("brisque", "niqe")
 
 
-def technical_reason(score: float, rule: TechnicalQuality) -> str | None:
+def technical_reason(score: float, rule: TechnicalQuality) -> Rejection | None:
     """BRISQUE and NIQE measure damage, so more is worse; DOVER measures quality, so less is."""
     if rule.scorer in LOWER_IS_BETTER and score > rule.threshold:
-        return f"{rule.scorer} {score:.2f} is above {rule.threshold:g}"
+        return Rejection(Reason.LOW_QUALITY, f"{rule.scorer} {score:.2f} is above {rule.threshold:g}")
     if rule.scorer not in LOWER_IS_BETTER and score < rule.threshold:
-        return f"{rule.scorer} {score:.3f} is below {rule.threshold:g}"
+        return Rejection(Reason.LOW_QUALITY, f"{rule.scorer} {score:.3f} is below {rule.threshold:g}")
     return None

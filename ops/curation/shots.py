@@ -31,7 +31,7 @@ def shots(project: Project) -> None:
 
 def _pieces(row: Row, series: SliceSeries | Failure, curation: Curation) -> list[Row]:
     if isinstance(series, Failure):
-        return [judged(row, "shots", series.reason, parent=row["clip_id"])]
+        return [judged(row, "shots", series, parent=row["clip_id"])]
     whole = Clip.of(row)
     columns: dict[str, Any] = {
         "parent": row["clip_id"],

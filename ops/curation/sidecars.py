@@ -71,11 +71,15 @@ def captions_of(value: Any, place: str) -> tuple[Captions, str | None]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return (), f"{place}: a caption must be a text or a list of texts"
+    if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
+        return (), f"{place}: holds half a character (a surrogate without its partner)"
     return tuple(clean for text in texts if (clean := " ".join(text.split()))), None
 
 
 def _read_json(path: Path) -> tuple[Any, str | None]:
     try:
         return json.loads(path.read_text(encoding="utf-8")), None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         return None, f"{path.name}: not valid JSON: {error}"
+    except OSError as error:
+        return None, f"{path.name}: {error}"

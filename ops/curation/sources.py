@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ops.config import ConfigError
+from ops.curation.reasons import Reason, Rejection
 from ops.curation.sidecars import CaptionFile, captions_of, sidecar, sidecar_paths
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
@@ -32,7 +33,7 @@ class Source:
     """As `resolve_root` takes it."""
     path: str
     """Relative to the root, with forward slashes."""
-    problem: str | None = None
+    problem: Rejection | None = None
     captions: tuple[str, ...] = ()
     caption_error: str | None = None
 
@@ -89,7 +90,7 @@ def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
         for source in find_sources(project, each):
             path = file_of(project, source.root, source.path) if source.problem is None else None
             states = [_state(path), *map(_state, sidecar_paths(path))] if path else []
-            files.append([source.root, source.path, source.problem, states])
+            files.append([source.root, source.path, source.problem and source.problem.text, states])
     captions = project.settings.sources.captions
     return digest([files, _state(project.root / captions) if captions else None])
 
@@ -121,47 +122,76 @@ def _stamp(project: Project, table: str) -> Path:
 
 
 def _state(path: Path) -> list[int] | None:
-    if not path.exists():
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    found = path.stat()
     return [found.st_size, found.st_mtime_ns]
 
 
-def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, str | None]]:
-    """(path, problem) below root. Links are followed after real folders, so that a folder is known by its own name."""
+def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Rejection | None]]:
+    """(path, problem) below root. Links are followed after real folders, so that a folder is known by its own name.
+
+    A folder is a row only when there is something to say about it: it cannot be read, or is named like a file.
+    """
     seen: dict[Path, str] = {root: "."}
     links: list[Path] = []
     waiting = [root]
     while waiting or links:
         folder = waiting.pop(0) if waiting else links.pop(0)
         if folder.is_symlink():
-            target, name = folder.resolve(), folder.relative_to(root).as_posix()
+            target, name = folder.resolve(), _name(root, folder)
             if not target.is_relative_to(root):
-                yield name, f"a link to {target}, outside the folder"
+                yield name, Rejection(Reason.OUTSIDE, f"a link to {_written_out(str(target))}, outside the folder")
                 continue
             if target in seen:
-                yield name, f"a link back to '{seen[target]}', which is read under that name"
+                again = f"a link back to '{seen[target]}', which is read under that name"
+                yield name, Rejection(Reason.REPEATED_FOLDER, again)
                 continue
-        seen[folder.resolve()] = folder.relative_to(root).as_posix()
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir():
+        seen[folder.resolve()] = _name(root, folder)
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            yield _name(root, folder), Rejection(Reason.UNREADABLE, f"a folder that may not be read: {error.strerror}")
+            continue
+        for entry in entries:
+            if os.path.isdir(entry):  # Path.is_dir would raise on a link whose target is no possible name
                 (links if entry.is_symlink() else waiting).append(entry)
+                if entry.suffix.lower() in suffixes and not entry.is_symlink():
+                    inside = "a folder, whatever its name says; the files in it are looked at one by one"
+                    yield _name(root, entry), Rejection(Reason.NOT_A_FILE, inside)
             elif entry.suffix.lower() in suffixes:
-                yield entry.relative_to(root).as_posix(), _problem(root, entry)
-            elif entry.is_symlink() and not entry.exists() and not entry.suffix:
-                yield entry.relative_to(root).as_posix(), "a link that leads nowhere, or in a circle"
+                yield _name(root, entry), _problem(root, entry)
+            elif entry.is_symlink() and not os.path.exists(entry) and not entry.suffix:
+                yield _name(root, entry), _NOWHERE
 
 
-def _problem(root: Path, file: Path) -> str | None:
+_NOWHERE = Rejection(Reason.BROKEN_LINK, "a link that leads nowhere, or in a circle")
+
+
+def _problem(root: Path, file: Path) -> Rejection | None:
+    """What keeps a file from being opened; it is not opened to find out, for a pipe would never answer."""
     try:
+        str(file).encode()
         target = file.resolve(strict=True)
+    except ValueError:
+        return Rejection(Reason.BAD_NAME, "its name is not UTF-8; rename it")
     except (OSError, RuntimeError):
-        return "a link that leads nowhere, or in a circle" if file.is_symlink() else "does not exist"
+        return _NOWHERE if file.is_symlink() else Rejection(Reason.MISSING, "does not exist")
     if not target.is_relative_to(root):
-        return f"a path to {target}, outside the folder"
+        return Rejection(Reason.OUTSIDE, f"a path to {_written_out(str(target))}, outside the folder")
     if not target.is_file():
-        return "not a regular file"
-    return None if os.access(target, os.R_OK) else "may not be read (permissions)"
+        return Rejection(Reason.NOT_A_FILE, "not a regular file")
+    return None if os.access(target, os.R_OK) else Rejection(Reason.UNREADABLE, "may not be read (permissions)")
+
+
+def _name(root: Path, path: Path) -> str:
+    """As a table can hold it: bytes that are not UTF-8 are written out."""
+    return _written_out(path.relative_to(root).as_posix())
+
+
+def _written_out(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _from_manifest(project: Project, named: str) -> list[Source]:
@@ -171,11 +201,13 @@ def _from_manifest(project: Project, named: str) -> list[Source]:
         raise ConfigError(f"sources: the manifest {manifest} does not exist")
     root, folder = str(PurePosixPath(named).parent), manifest.parent.resolve()
     sources = {}
-    for number, line in enumerate(manifest.read_text().splitlines(), start=1):
+    # not splitlines, for names may hold its rarer line ends (U+2028, form feed)
+    for number, line in enumerate(manifest.read_text("utf-8", "surrogateescape").split("\n"), start=1):
         if not line.strip():
             continue
         source = _manifest_line(root, line, f"{manifest}, line {number}", manifest.suffix == ".jsonl")
-        sources[source.path] = replace(source, problem=_problem(folder, folder / source.path))
+        name, problem = _written_out(source.path), _problem(folder, folder / source.path)
+        sources[name] = replace(source, path=name, problem=problem)
     return list(sources.values())
 
 

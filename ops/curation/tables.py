@@ -6,7 +6,7 @@ import pyarrow as pa
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
 _TEXTS, _INTS, _FLOATS = pa.list_(_TEXT), pa.list_(_INT), pa.list_(_FLOAT)
-_VERDICT = [("rejected_by", _TEXT), ("reason", _TEXT)]
+_VERDICT = [("rejected_by", _TEXT), ("reason_code", _TEXT), ("reason", _TEXT)]  # codes: ops/curation/reasons.py
 
 _FILE = [
     ("source_id", _TEXT),  # the first 16 digits of the content's sha256; of the path's, if it cannot be read

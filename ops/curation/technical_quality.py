@@ -23,7 +23,7 @@ def technical_quality(project: Project) -> None:
     def scored(row: Row) -> Row:
         score = scores[row["clip_id"]]
         if isinstance(score, Failure):
-            return judged(row, "technical_quality", score.reason)
+            return judged(row, "technical_quality", score)
         reason = technical_reason(score, curation.technical_quality)
         return judged(row, "technical_quality", reason, technical=score, technical_quality_scorer=scorer)
 

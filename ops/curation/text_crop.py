@@ -27,7 +27,7 @@ def text_crop(project: Project) -> None:
 
 def _cropped(project: Project, row: Row, boxes: Any) -> Row:
     if isinstance(boxes, Failure):
-        return judged(row, "text_crop", boxes.reason)
+        return judged(row, "text_crop", boxes)
     curation, clip = project.settings.curation, Clip.of(row)
     crop = crop_of(boxes, clip.width, clip.height, curation.text_crop)
     return {

@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ops.curation.reasons import Reason, Rejection
 from ops.data.tables import Row, kept
+from ops.runtime.parallel import Failure
 
 
 class NothingKept(RuntimeError):
     """Something went in and nothing came out; the message shows where it was lost."""
 
 
-def judged(row: Row, step: str, reason: str | None, **columns: Any) -> Row:
-    """The row with this step's columns and, if there is a reason, its rejection."""
-    verdict = {"rejected_by": step, "reason": reason} if reason else {}
-    return {**row, **columns, **verdict}
+def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: Any) -> Row:
+    """The row with this step's columns and, if it is out, why."""
+    if isinstance(verdict, Failure):
+        verdict = Rejection(Reason(verdict.code), verdict.reason)
+    if verdict is None:
+        return {**row, **columns}
+    return {**row, **columns, "rejected_by": step, **verdict.columns()}
 
 
 def reject_duplicates(rows: Sequence[Row], step: str) -> list[Row]:
@@ -26,7 +31,7 @@ def reject_duplicates(rows: Sequence[Row], step: str) -> list[Row]:
     out = []
     for row in rows:
         if row["rejected_by"] is None and row["sha256"] in first:
-            row = judged(row, step, f"duplicate of {first[row['sha256']]}")
+            row = judged(row, step, Rejection(Reason.DUPLICATE, f"duplicate of {first[row['sha256']]}"))
         elif row["rejected_by"] is None:
             first[row["sha256"]] = row["path"]
         out.append(row)

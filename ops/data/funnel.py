@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ops.curation.reasons import MEANINGS, Reason
 from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime.project import Project
@@ -20,7 +21,8 @@ def funnel(project: Project) -> list[dict[str, Any]]:
     """One row a step, in order, for videos, images and the items of the dataset.
 
     Keys: `kind` (video, image or item), `step`, `kept`, `rejected`, `share` of what the kind began with, `seconds`
-    of video left (None for images), and `reasons` {sentence: count}, most frequent first. The share of clips counts
+    of video left (None for images), `reasons` {sentence: count}, most frequent first, and `codes` {reason code: count}
+    of all that have one. The share of clips counts
     seconds of the slices, since shots cut one slice into several clips; of all others it counts rows.
     """
     return [*_videos(project), *_images(project), *_items(project)]
@@ -105,6 +107,7 @@ def _row(kind: str, step: str, left: Sequence[Row], gone: Sequence[Row], share: 
         "share": round(share, 6),
         "seconds": None,
         "reasons": _reasons(gone),
+        "codes": dict(Counter(row["reason_code"] for row in gone if row.get("reason_code")).most_common()),
     }
 
 
@@ -124,8 +127,17 @@ def without_number(reason: str | None) -> str:
 
 
 def _reasons(rows: Iterable[Row]) -> dict[str, int]:
-    """Reasons that differ in the measured number only count as one."""
-    counted = Counter(without_number(row["reason"]) for row in rows)
+    """Counted by code. A code is told by its sentence, if it has only one, and otherwise by its fixed meaning.
+
+    Sentences that differ in the measured number only count as one.
+    """
+    sentences: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        sentence = without_number(row["reason"])
+        sentences[row.get("reason_code") or sentence][sentence] += 1
+    counted: Counter[str] = Counter()
+    for code, told in sentences.items():
+        counted[next(iter(told)) if len(told) == 1 else MEANINGS[Reason(code)]] += told.total()
     reasons = dict(counted.most_common(MOST_REASONS))
     if others := counted.total() - sum(reasons.values()):
         reasons["other reasons"] = others

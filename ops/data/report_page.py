@@ -28,7 +28,7 @@ def page(report: Mapping[str, Any]) -> str:
     ]
     if report["unusable_files"]:
         lines += ["", "| file that cannot be used | reason |", "| --- | --- |"]
-        lines += [f"| `{file['path']}` | {_cell(file['reason'])} |" for file in report["unusable_files"]]
+        lines += [f"| `{_cell(file['path'])}` | {_cell(file['reason'])} |" for file in report["unusable_files"]]
     return "\n".join(lines) + "\n"
 
 

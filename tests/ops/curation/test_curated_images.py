@@ -43,6 +43,14 @@ def test_pictures_leave_for_their_own_reason(project: Project, pictures: Path, h
         "logo.png": "technical_quality",
         "small.webp": "min_side",
     }
+    assert {name: row["reason_code"] for name, row in rows.items()} == {
+        "again.png": None,
+        "chelsea.png": "duplicate",
+        "grass.png": "low_aesthetics",
+        "letter.jpg": "unknown_format",
+        "logo.png": "low_quality",
+        "small.webp": "too_small",
+    }
     assert rows["chelsea.png"]["reason"] == "duplicate of again.png"
     assert rows["grass.png"]["reason"] == "colourfulness 0.00 is below 9"
     assert rows["grass.png"]["technical"] is None

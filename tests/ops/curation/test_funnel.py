@@ -14,6 +14,7 @@ import pytest
 
 from ops.curation import inspection, scoring
 from ops.curation.audit.retention import changed, outcome
+from ops.curation.reasons import Reason
 from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
 from ops.data.tables import Row
@@ -72,6 +73,9 @@ def test_each_clip_leaves_for_its_own_reason(curated: Project, helpers) -> None:
     assert verdicts["flicker.mp4"] == ["motion"]
     assert "flicker" in rows["flicker.mp4"][0]["reason"]
     assert verdicts["ten.mp4"] == ["shots"]
+    assert [rows[f"{name}.mp4"][0]["reason_code"] for name in ("still", "flicker", "ten")] == [
+        *("still", "shaking", "too_short")
+    ]
     assert rows["ten.mp4"][0]["reason"] == "10 frames between cuts, fewer than 12"
     for name in ("pan.mp4", "odd.mp4", "rotated.mp4", "variable.mkv", "sixty.mp4", "subtitle.mp4"):
         assert verdicts[name] == [None], rows[name][0]["reason"]
@@ -119,7 +123,8 @@ def test_no_step_loses_a_row(curated: Project, helpers) -> None:
                 assert (new["rejected_by"], new["reason"]) == (old["rejected_by"], old["reason"])
             elif new["rejected_by"] is not None:
                 assert new["rejected_by"] == name
-            assert (new["rejected_by"] is None) == (new["reason"] is None)
+            assert (new["rejected_by"] is None) == (new["reason"] is None) == (new["reason_code"] is None)
+            assert new["reason_code"] is None or Reason(new["reason_code"])
         before = rows
     clips = helpers["rows_of"](curated, "clips")
     assert {row["clip_id"] for row in clips} == {row["parent"] for row in before}

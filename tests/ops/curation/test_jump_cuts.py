@@ -13,6 +13,7 @@ from ops.curation.clips import slices
 from ops.curation.frame_changes import frame_changes
 from ops.curation.funnel import mean_motion
 from ops.curation.jump_cuts import Cut, find_cuts, length_reason, locate, pieces
+from ops.curation.reasons import Reason, Rejection
 
 RULE = Shots()
 
@@ -97,8 +98,8 @@ def test_returns_by_their_definition(levels: list[int], reach: int) -> None:
 def test_lengths() -> None:
     assert length_reason(32, 25, RULE) is None
     assert length_reason(512, 25, RULE) is None
-    assert length_reason(31, 25, RULE) == "31 frames between cuts, fewer than 32"
-    assert length_reason(513, 32, RULE) == "513 frames without a cut, more than 512"
+    assert length_reason(31, 25, RULE) == Rejection(Reason.TOO_SHORT, "31 frames between cuts, fewer than 32")
+    assert length_reason(513, 32, RULE) == Rejection(Reason.TOO_LONG, "513 frames without a cut, more than 512")
 
 
 def test_lengths_count_at_a_normal_rate() -> None:
@@ -106,8 +107,8 @@ def test_lengths_count_at_a_normal_rate() -> None:
     assert length_reason(960, 60, RULE) is None
     assert length_reason(1920, 120, RULE) is None
     assert length_reason(60, 60, RULE) is None
-    assert length_reason(59, 60, RULE) == "31 frames at 32 a second between cuts, fewer than 32"
-    assert length_reason(962, 60, RULE) == "513 frames at 32 a second without a cut, more than 512"
+    assert length_reason(59, 60, RULE) == Rejection(Reason.TOO_SHORT, "31 frames at 32 a second between cuts, fewer than 32")
+    assert length_reason(962, 60, RULE) == Rejection(Reason.TOO_LONG, "513 frames at 32 a second without a cut, more than 512")
 
 
 @given(st.floats(16, 240))

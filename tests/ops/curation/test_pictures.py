@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ops.curation.pictures import UndecodableImage, read_picture
+from ops.curation.reasons import Reason, Rejection
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16"])
@@ -51,14 +52,23 @@ def test_large_pictures_are_reduced_and_small_ones_are_not(tmp_path: Path) -> No
 def test_damaged_files_have_a_reason(tmp_path: Path) -> None:
     whole, path = tmp_path / "whole.jpg", tmp_path / "a.jpg"
     Image.effect_noise((200, 200), 80).save(whole)
-    for content, reason in (
-        (b"", "empty"),
-        (b"a letter", "not JPEG, PNG or WebP"),
-        (whole.read_bytes()[:2000], "truncated"),
+    for content, reason, code in (
+        (b"", "empty", Reason.EMPTY),
+        (b"a letter", "not JPEG, PNG or WebP", Reason.UNKNOWN_FORMAT),
+        (whole.read_bytes()[:2000], "truncated", Reason.DAMAGED),
     ):
         path.write_bytes(content)
-        with pytest.raises(UndecodableImage, match=reason):
+        with pytest.raises(UndecodableImage, match=reason) as raised:
             read_picture(path)
+        assert raised.value.rejection == Rejection(code, str(raised.value))
+
+
+def test_a_small_file_of_a_huge_picture_is_not_decoded(tmp_path: Path) -> None:
+    Image.new("1", (14_000, 14_000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 100_000
+    with pytest.raises(UndecodableImage, match="exceeds limit") as raised:
+        read_picture(tmp_path / "a.png")
+    assert raised.value.rejection.code == Reason.TOO_LARGE
 
 
 def test_another_format_under_a_known_name_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ops.curation.frame_changes import Thumbnails
 from ops.curation.frames import UndecodableVideo, frames_at
 from ops.curation.probe import probe
+from ops.curation.reasons import Reason
 
 UNUSABLE = {
     "empty.mp4": ("empty", "the file is empty"),
@@ -27,6 +28,7 @@ def test_unusable_files_have_a_reason(tmp_path: Path, videos, name: str) -> None
     row = probe(getattr(videos, maker)(tmp_path / name))
     assert reason in row["reason"]
     assert len(row["sha256"]) == 64
+    assert Reason(row["reason_code"])
     assert "frames" not in row
 
 

@@ -15,6 +15,7 @@ from ops.curation import brisque, laion, natural_statistics, niqe
 from ops.curation.colourfulness import colourfulness, mean_colourfulness
 from ops.curation.lpips_series import LpipsSeries
 from ops.curation.pictures import read_picture
+from ops.curation.reasons import Reason, Rejection
 from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
 from ops.curation.scorers import build, demand_weights, identity
 from ops.curation.text_detection import RapidOcrDetector, boxes_of
@@ -177,8 +178,9 @@ def test_boxes_are_scaled_and_grown() -> None:
 
 def test_rules_give_reasons(project: Project) -> None:
     curation = project.settings.curation
-    assert motion_reason(0.0005, curation.motion) == "motion 0.0005 is below 0.001: almost a still picture"
-    assert motion_reason(0.31, curation.motion) == "motion 0.310 is above 0.3: shaking or flicker"
+    still, shaking = (motion_reason(score, curation.motion) for score in (0.0005, 0.31))
+    assert still == Rejection(Reason.STILL, "motion 0.0005 is below 0.001: almost a still picture")
+    assert shaking == Rejection(Reason.SHAKING, "motion 0.310 is above 0.3: shaking or flicker")
     assert motion_reason(0.3, curation.motion) is None
     assert "no two sampled frames" in str(motion_reason(None, curation.motion))
     quality = curation.technical_quality

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.config import ConfigError
+from ops.curation.reasons import Reason
 from ops.curation.sources import (
     file_of,
     find_sources,
@@ -37,7 +38,8 @@ def use(project: Project, videos: str, captions: str = "null") -> Project:
 
 
 def listed(project: Project) -> dict[str, str | None]:
-    return {source.path: source.problem for source in find_sources(Project(project.root), "videos")}
+    found = find_sources(Project(project.root), "videos")
+    return {source.path: source.problem and source.problem.text for source in found}
 
 
 def test_folders_are_searched_in_a_fixed_order(project: Project, folder: Path) -> None:
@@ -121,6 +123,24 @@ def test_manifests_of_paths_and_of_records(project: Project, folder: Path) -> No
     assert {source.root for source in sources} == {"films"}
 
 
+def test_manifests_may_name_anything(project: Project, folder: Path) -> None:
+    """Names with line ends, with a zero, with half a character, and in another encoding than UTF-8."""
+    names = ["two\nlines.mp4", "page\u2028break.mp4", "zero\0.mp4", "half\ud800.mp4"]
+    for name in names[:2]:
+        (folder / name).touch()
+    lines = [json.dumps({"path": name}, ensure_ascii=index == 3) for index, name in enumerate(names)]
+    (folder / "list.jsonl").write_text("\r\n".join(lines))
+    found = {source.path: source.problem for source in find_sources(use(project, "films/list.jsonl"), "videos")}
+    assert [found[name] for name in names[:2]] == [None, None]
+    bad = [problem for problem in found.values() if problem]
+    assert [problem.code for problem in bad] == [Reason.BAD_NAME] * 2
+    assert "half\\ud800.mp4" in found
+    (folder / "list.txt").write_bytes(b"caf\xe9.mp4\n")
+    (source,) = find_sources(use(project, "films/list.txt"), "videos")
+    assert source.problem is not None
+    assert (source.path, source.problem.code) == ("caf\\udce9.mp4", Reason.BAD_NAME)
+
+
 def test_a_manifest_line_that_leads_to_a_real_file_outside(project: Project, folder: Path) -> None:
     (project.root / "escape.mp4").touch()
     (folder / "list.txt").write_text("../escape.mp4\n")
@@ -150,7 +170,11 @@ def test_captions_beside_a_file_win(project: Project, folder: Path) -> None:
     assert all(source.caption_error is None for source in found.values())
 
 
-@pytest.mark.parametrize("text", ["{broken", '{"caption": 3}', '[1, "a"]', "\ufffe\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    ["{broken", '{"caption": 3}', '[1, "a"]', "\ufffe\udcff", "[" * 100_000, '"\\ud800"'],
+    ids=["broken", "number", "mixed", "not UTF-8", "too deep", "half a character"],
+)
 def test_broken_captions_name_the_file_and_stop_nothing(project: Project, folder: Path, text: str) -> None:
     (folder / "a.mp4").touch()
     (folder / "a.json").write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -54,6 +54,17 @@ def test_many_reasons_are_counted_to_the_last(curated: Project):
     assert shots["reasons"]["other reasons"] == 2
 
 
+def test_reasons_are_grouped_by_their_code(curated: Project):
+    """Every duplicate names another file; together they are one reason."""
+    rows = tables.read(curated.table("raw_videos"))
+    duplicate = {"rejected_by": "raw_videos", "reason_code": "duplicate"}
+    rows += [{**rows[0], **duplicate, "reason": f"duplicate of {name}.mp4"} for name in "abcdefg"]
+    tables.write(curated.table("raw_videos"), rows, schemas.RAW_VIDEOS)
+    (videos,) = [row for row in funnel(curated) if row["step"] == "raw_videos"]
+    assert videos["reasons"] == {"the same content as another file": 7, "the file is empty": 1}
+    assert videos["codes"] == {"duplicate": 7}
+
+
 def test_captions_and_buckets_follow_once_they_exist(curated: Project):
     captions(curated)
     training_set(curated)

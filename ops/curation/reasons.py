@@ -1,0 +1,88 @@
+"""The fixed list of reasons why curation leaves something out. Tables hold a code, and a sentence with its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Codes are data: a new one may be added, but none is renamed or used for something else."""
+
+    BAD_NAME = "bad_name"
+    BROKEN_LINK = "broken_link"
+    REPEATED_FOLDER = "repeated_folder"
+    OUTSIDE = "outside"
+    NOT_A_FILE = "not_a_file"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+
+    EMPTY = "empty"
+    UNKNOWN_FORMAT = "unknown_format"
+    NO_VIDEO = "no_video"
+    NO_FRAMES = "no_frames"
+    DAMAGED = "damaged"
+    CUT_SHORT = "cut_short"
+    SIZE_CHANGES = "size_changes"
+    TOO_LARGE = "too_large"
+    BAD_TIMES = "bad_times"
+    DUPLICATE = "duplicate"
+
+    FAILED = "failed"
+    CRASHED = "crashed"
+    TOO_SLOW = "too_slow"
+    OUT_OF_MEMORY = "out_of_memory"
+
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    NO_MOTION = "no_motion"
+    STILL = "still"
+    SHAKING = "shaking"
+    LOW_AESTHETICS = "low_aesthetics"
+    LOW_QUALITY = "low_quality"
+    TOO_SMALL = "too_small"
+
+
+MEANINGS = {
+    Reason.BAD_NAME: "the file's name is not UTF-8",
+    Reason.BROKEN_LINK: "a link that leads nowhere, or in a circle",
+    Reason.REPEATED_FOLDER: "a link to a folder that is read under another name",
+    Reason.OUTSIDE: "leads out of the folder of sources",
+    Reason.NOT_A_FILE: "a folder, pipe, socket or device",
+    Reason.MISSING: "named in the manifest, or seen a moment ago, but not there",
+    Reason.UNREADABLE: "may not be read",
+    Reason.EMPTY: "a file without content",
+    Reason.UNKNOWN_FORMAT: "damaged at its beginning, cut short, or of no admitted format",
+    Reason.NO_VIDEO: "holds no video stream",
+    Reason.NO_FRAMES: "no picture can be decoded",
+    Reason.DAMAGED: "decoding stops with an error",
+    Reason.CUT_SHORT: "holds less than it announces",
+    Reason.SIZE_CHANGES: "the picture size changes on the way",
+    Reason.TOO_LARGE: "a picture has more pixels than anybody films",
+    Reason.BAD_TIMES: "time stamps say less than a frame an hour, or more than 10,000 a second",
+    Reason.DUPLICATE: "the same content as another file",
+    Reason.FAILED: "looking at it failed with an error",
+    Reason.CRASHED: "looking at it twice ended the process",
+    Reason.TOO_SLOW: "not done within `curation.time_limit_seconds`",
+    Reason.OUT_OF_MEMORY: "needs more than `curation.memory_limit_gib`",
+    Reason.TOO_SHORT: "fewer frames than `curation.shots.min_frames`",
+    Reason.TOO_LONG: "more frames than `curation.shots.max_frames`",
+    Reason.NO_MOTION: "too few frames to measure motion",
+    Reason.STILL: "less motion than `curation.motion.minimum`",
+    Reason.SHAKING: "more motion than `curation.motion.maximum`",
+    Reason.LOW_AESTHETICS: "less than `curation.aesthetics.minimum`",
+    Reason.LOW_QUALITY: "on the wrong side of `curation.technical_quality.threshold`",
+    Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`",
+}
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why something is out: a code to count by, and a sentence that a person can act on."""
+
+    code: Reason
+    text: str
+
+    def columns(self) -> dict[str, str]:
+        """As a table holds it."""
+        return {"reason_code": self.code.value, "reason": self.text}
