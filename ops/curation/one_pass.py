@@ -15,6 +15,7 @@ from ops.curation.clip import Clip, sampled_frames, spread
 from ops.curation.frame_changes import Thumbnails, frame_changes
 from ops.curation.frames import UndecodableVideo, frames_at
 from ops.curation.funnel import SliceSeries, walk
+from ops.curation.reasons import Reason
 from ops.curation.scorers import build, identity
 from ops.curation.scores import Score
 from ops.runtime.files import digest
@@ -46,10 +47,17 @@ def score_source(task: SourceTask) -> list[Score]:
 
     Raises:
         UndecodableVideo: the file has changed since it was looked at first.
+        Exception: whatever the scorer of `task.step` raises.
     """
     new: list[Score] = []
     for clip, frames, thumbnails in _clips_with_frames(task):
-        walk(task.step, clip, task.curation, _Measuring(task, frames, thumbnails, new))
+        measuring = _Measuring(task, frames, thumbnails, new)
+        try:
+            walk(task.step, clip, task.curation, measuring)
+        except Exception:
+            # a later step failed: it will be asked for this clip itself, and then the failure is told in its name
+            if task.step not in measuring.answered:
+                raise
     return new
 
 
@@ -75,7 +83,7 @@ def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames, Thumbna
             thumbnails.forget(oldest)
             held = {index: frame for index, frame in held.items() if index >= oldest}
     if waiting:
-        raise UndecodableVideo(f"frames of {len(waiting)} clips are missing; run raw_videos again")
+        raise UndecodableVideo(f"frames of {len(waiting)} clips are missing; run raw_videos again", Reason.CUT_SHORT)
 
 
 class _Measuring:
@@ -83,6 +91,7 @@ class _Measuring:
 
     def __init__(self, task: SourceTask, frames: Frames, thumbnails: Thumbnails, new: list[Score]) -> None:
         self._task, self._frames, self._thumbnails, self._new = task, frames, thumbnails, new
+        self.answered: set[str] = set()
 
     def __call__(self, step: str, clip: Clip) -> Any:
         key = score_key(step, clip, self._task.curation)
@@ -90,6 +99,7 @@ class _Measuring:
             value = self._measure(step, clip)
             self._task.known[key] = value
             self._new.append(Score(key, clip.sha256, step, value))
+        self.answered.add(step)
         return self._task.known[key]
 
     def _measure(self, step: str, clip: Clip) -> Any:
