@@ -86,6 +86,11 @@ def curated(
         yield project
 
 
+@pytest.fixture(scope="session", name="recipe")
+def _recipe() -> Callable[..., Project]:
+    return recipe
+
+
 @pytest.fixture
 def helpers() -> dict[str, Callable[..., Any]]:
     return {"recipe": recipe, "run": run, "rows_of": rows_of}
