@@ -176,6 +176,8 @@ def _problem(root: Path, file: Path) -> Rejection | None:
         target = file.resolve(strict=True)
     except ValueError:
         return Rejection(Reason.BAD_NAME, "its name is not UTF-8; rename it")
+    except PermissionError as error:
+        return Rejection(Reason.UNREADABLE, f"may not be looked up: {error.strerror}")
     except (OSError, RuntimeError):
         return _NOWHERE if file.is_symlink() else Rejection(Reason.MISSING, "does not exist")
     if not target.is_relative_to(root):

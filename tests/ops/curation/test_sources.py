@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,35 @@ def test_loops_and_ways_out_are_rows_with_a_problem(project: Project, folder: Pa
     assert "leads nowhere, or in a circle" in str(problems["lost.mp4"])
     assert "leads nowhere, or in a circle" in str(problems["round.mp4"])
     assert len(problems) == 7
+
+
+def test_what_may_not_be_read_is_a_row_and_stops_nothing() -> None:
+    """Looked at by nobody, for the superuser may read everything; outside of pytest's own folder, which is private."""
+    code = (
+        "import os, sys; from pathlib import Path; from ops.curation import sources\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "for path, problem in sources._walk(Path(sys.argv[1]), sources.SUFFIXES['videos']):\n"
+        "    print(path, problem and problem.code.value)"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        (folder / "open.mp4").touch()
+        (folder / "private.mp4").touch(0)
+        for closed in ("listed", "shut"):
+            (folder / closed).mkdir()
+            (folder / closed / "film.mp4").touch()
+        (folder / "listed").chmod(0o444)  # its names may be read, and nothing else
+        (folder / "shut").chmod(0)
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=True)
+        for closed in ("listed", "shut"):
+            (folder / closed).chmod(0o755)
+    assert sorted(done.stdout.splitlines()) == [
+        "listed/film.mp4 unreadable",
+        "open.mp4 None",
+        "private.mp4 unreadable",
+        "shut unreadable",
+    ]
 
 
 @pytest.mark.parametrize(
