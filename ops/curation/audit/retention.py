@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ops.config import Curation
 from ops.curation.audit.sample import KEPT
+from ops.curation.reasons import Rejection
 from ops.curation.rules import LOWER_IS_BETTER, aesthetics_reason, motion_reason, technical_reason
 from ops.data.tables import Row
 
@@ -87,7 +88,7 @@ def outcome(row: Row, rules: Curation) -> str:
             score = score_of(row, step)
             if score is None:
                 return UNMEASURED
-            if _reason(step, score, rules):
+            if _rejection(step, score, rules):
                 return step
     return KEPT
 
@@ -115,7 +116,7 @@ def _settled(row: Row) -> str | None:
     return None if step is None or (step in COLUMNS and score_of(row, step) is not None) else step
 
 
-def _reason(step: str, score: float, rules: Curation) -> str | None:
+def _rejection(step: str, score: float, rules: Curation) -> Rejection | None:
     if step == "aesthetics":
         return aesthetics_reason(score, rules.aesthetics)
     if step == "technical_quality":

@@ -102,7 +102,7 @@ def _verdict(row: dict[str, Any], rules: Curation) -> tuple[str | None, str | No
     }
     for step, reason in reasons.items():
         if found := reason():
-            return step, found
+            return step, found.text
     return None, None
 
 
