@@ -6,9 +6,10 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,14 @@ from hypothesis import settings
 from ops import weights
 from ops.runtime.project import Project
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 CHECKOUT = Path(__file__).resolve().parents[1]
+BROWSER_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -63,15 +71,40 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Pat
 
 
 @pytest.fixture(scope="session")
-def videos() -> ModuleType:
+def videos(module_at: Callable[[Path], ModuleType]) -> ModuleType:
     """The module tests/videos.py: functions that write small test clips with known content."""
-    specification = importlib.util.spec_from_file_location("videos", CHECKOUT / "tests" / "videos.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["videos"] = module
-    specification.loader.exec_module(module)
-    return module
+    return module_at(CHECKOUT / "tests" / "videos.py")
+
+
+@pytest.fixture(scope="session")
+def module_at() -> Callable[[Path], ModuleType]:
+    """Imports a file that is no test, under its own name; tests themselves are no packages."""
+
+    def imported(path: Path) -> ModuleType:
+        specification = importlib.util.spec_from_file_location(path.stem, path)
+        assert specification is not None
+        assert specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[path.stem] = module
+        specification.loader.exec_module(module)
+        return module
+
+    return imported
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium. Where it is missing the test is skipped, but in CI it fails."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    if program is None:
+        message = "chromium is missing: apt-get install --no-install-recommends chromium"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=list(BROWSER_FLAGS))
+        yield started
+        started.close()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -145,14 +145,19 @@ def empty(path: Path) -> Path:
 def audio_only(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("aac", rate=44100, layout="mono")
-        for start in range(0, 44100, 1024):
-            samples = np.sin(np.arange(start, start + 1024) / 20, dtype=np.float32)[None]
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 44100, start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        add_sound(container)
     return path
+
+
+def add_sound(container: Any) -> None:
+    """One second of a tone, as the container's next stream."""
+    stream: Any = container.add_stream("aac", rate=44100, layout="mono")
+    for start in range(0, 44100, 1024):
+        samples = np.sin(np.arange(start, start + 1024) / 20, dtype=np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 44100, start
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 def zero_frames(path: Path) -> Path:

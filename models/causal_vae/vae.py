@@ -13,10 +13,8 @@ from models.causal_vae.encoder import Encoder
 from models.causal_vae.resampling import FINAL_MIX_FACTOR, reset_mix_factors
 from models.causal_vae.tiling import OVERLAP_PARTS, over_tiles, over_windows
 from models.wfvae.convolutions import PointwiseConv3d
+from models.wfvae.inputs import SPATIAL, TEMPORAL, check_latent, check_video
 from models.wfvae.posterior import Posterior
-
-TEMPORAL = 4
-SPATIAL = 8
 
 
 class CausalVideoVAE(nn.Module):
@@ -47,7 +45,7 @@ class CausalVideoVAE(nn.Module):
         Raises:
             ValueError: an argument of another shape or value; the message names it.
         """
-        self._check_video(video)
+        check_video(video)
         _check_multiple("chunk_frames", chunk_frames, TEMPORAL)
         _check_multiple("tile_pixels", tile_pixels, SPATIAL * OVERLAP_PARTS)
 
@@ -73,7 +71,7 @@ class CausalVideoVAE(nn.Module):
         self, latent: Tensor, chunk_latents: int | None = None, tile_pixels: int | None = None
     ) -> Iterator[Tensor]:
         """The video of a latent window by window along time, so that memory does not grow with its length."""
-        self._check_latent(latent)
+        check_latent(latent, self.config.latent_channels)
         _check_multiple("chunk_latents", chunk_latents, 1)
         _check_multiple("tile_pixels", tile_pixels, SPATIAL * OVERLAP_PARTS)
         side = None if tile_pixels is None else tile_pixels // SPATIAL
@@ -94,20 +92,6 @@ class CausalVideoVAE(nn.Module):
         sigmoid(`value`) is the share of the fixed rule beside the learned one: 0.8808 at first (2.0), 0.6225 for 0.5.
         """
         reset_mix_factors(self, value)
-
-    def _check_video(self, video: Tensor) -> None:
-        if video.ndim != 5 or video.shape[1] != 3 or 0 in video.shape[:2]:
-            raise ValueError(f"video has shape {list(video.shape)}, but must be [B, 3, T, H, W]")
-        frames, *sides = video.shape[2:]
-        if frames % TEMPORAL != 1:
-            raise ValueError(f"video has {frames} frames, but must have 1 + {TEMPORAL}n: 1, 5, 9, …")
-        if 0 in sides or any(side % SPATIAL for side in sides):
-            raise ValueError(f"video is {sides[0]}x{sides[1]}, but both sides must be multiples of {SPATIAL}")
-
-    def _check_latent(self, latent: Tensor) -> None:
-        channels = self.config.latent_channels
-        if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
-            raise ValueError(f"latent has shape {list(latent.shape)}, but must be [B, {channels}, T, H, W]")
 
 
 def _check_multiple(name: str, value: int | None, multiple: int) -> None:

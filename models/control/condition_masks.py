@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.wfvae.vae import SPATIAL, TEMPORAL
+from models.wfvae.inputs import SPATIAL, TEMPORAL
 
 
 class MaskType(Enum):

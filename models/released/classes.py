@@ -75,6 +75,17 @@ class ReleasedClass:
     """Entries that are the same in every release, by released key; they may be absent."""
 
 
+def _skiparse(name: str, network: type[SkiparseDenoiser]) -> ReleasedClass:
+    return ReleasedClass(
+        name=name,
+        network=network,
+        build=lambda config: network(read_denoiser(name, config)),
+        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
+        describe=lambda model: write_denoiser(name, model.config, model.sparse_ratio),
+        unseen=frozenset(DENOISER_UNSEEN),
+    )
+
+
 RELEASED = (
     ReleasedClass(
         name=WFVAE_CLASS,
@@ -85,22 +96,8 @@ RELEASED = (
         unseen=frozenset(WFVAE_UNSEEN),
         constants=wavelet_entries,
     ),
-    ReleasedClass(
-        name=T2V_CLASS,
-        network=SkiparseDenoiser,
-        build=lambda config: SkiparseDenoiser(read_denoiser(T2V_CLASS, config)),
-        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
-        describe=lambda model: write_denoiser(T2V_CLASS, model.config, model.sparse_ratio),
-        unseen=frozenset(DENOISER_UNSEEN),
-    ),
-    ReleasedClass(
-        name=INPAINT_CLASS,
-        network=ImageConditionedDenoiser,
-        build=lambda config: ImageConditionedDenoiser(read_denoiser(INPAINT_CLASS, config)),
-        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
-        describe=lambda model: write_denoiser(INPAINT_CLASS, model.config, model.sparse_ratio),
-        unseen=frozenset(DENOISER_UNSEEN),
-    ),
+    _skiparse(T2V_CLASS, SkiparseDenoiser),
+    _skiparse(INPAINT_CLASS, ImageConditionedDenoiser),
     ReleasedClass(
         name=DISCRIMINATOR_CLASS,
         network=PatchDiscriminator3D,

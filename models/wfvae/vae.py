@@ -13,10 +13,9 @@ from models.wfvae.cache import CausalCache
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.decoder import Decoder
 from models.wfvae.encoder import Coefficients, Encoder
+from models.wfvae.inputs import TEMPORAL, check_latent, check_video
 from models.wfvae.posterior import Posterior
 
-TEMPORAL = 4
-SPATIAL = 8
 LATENTS_AT_ONCE = 2
 """What inference takes where the caller names no chunk: more is not faster, and takes more memory."""
 
@@ -96,12 +95,12 @@ class WFVAE(nn.Module):
         return self.decode(posterior.sample(generator)), posterior
 
     def _encode_chunks(self, video: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
-        self._check_video(video)
+        check_video(video)
         frames = video.shape[2]
         if chunk is None and self._takes_all(1 + frames // TEMPORAL):
             yield self.encoder(video)
             return
-        chunk = TEMPORAL * LATENTS_AT_ONCE if chunk is None else self._checked("chunk_frames", chunk, TEMPORAL)
+        chunk = TEMPORAL * LATENTS_AT_ONCE if chunk is None else self._valid_chunk("chunk_frames", chunk, TEMPORAL)
         # The first latent stands for one frame, so the first chunk is short of the others by TEMPORAL - 1.
         edges = [0, *range(1 + chunk - TEMPORAL, frames, chunk), frames]
         cache = CausalCache()
@@ -110,12 +109,12 @@ class WFVAE(nn.Module):
             yield self.encoder(video[:, :, start:end], cache)
 
     def _decode_chunks(self, latent: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
-        self._check_latent(latent)
+        check_latent(latent, self.config.latent_channels)
         latents = latent.shape[2]
         if chunk is None and self._takes_all(latents):
             yield self.decoder(latent)
             return
-        chunk = LATENTS_AT_ONCE if chunk is None else self._checked("chunk_latents", chunk, 1)
+        chunk = LATENTS_AT_ONCE if chunk is None else self._valid_chunk("chunk_latents", chunk, 1)
         cache = CausalCache()
         for start in range(0, latents, chunk):
             cache.first, cache.last = start == 0, start + chunk >= latents
@@ -125,21 +124,7 @@ class WFVAE(nn.Module):
         """Whether a call that names no chunk is better, or only, done at once."""
         return latents <= LATENTS_AT_ONCE or torch.is_grad_enabled() or self.config.norm == "groupnorm"
 
-    def _check_video(self, video: Tensor) -> None:
-        if video.ndim != 5 or video.shape[1] != 3:
-            raise ValueError(f"video has shape {list(video.shape)}, but must be [B, 3, T, H, W]")
-        frames, *sides = video.shape[2:]
-        if frames % TEMPORAL != 1:
-            raise ValueError(f"video has {frames} frames, but must have 1 + {TEMPORAL}n: 1, 5, 9, …")
-        if 0 in sides or any(side % SPATIAL for side in sides):
-            raise ValueError(f"video is {sides[0]}x{sides[1]}, but both sides must be multiples of {SPATIAL}")
-
-    def _check_latent(self, latent: Tensor) -> None:
-        channels = self.config.latent_channels
-        if latent.ndim != 5 or latent.shape[1] != channels or 0 in latent.shape:
-            raise ValueError(f"latent has shape {list(latent.shape)}, but must be [B, {channels}, T, H, W]")
-
-    def _checked(self, name: str, chunk: int, multiple: int) -> int:
+    def _valid_chunk(self, name: str, chunk: int, multiple: int) -> int:
         if chunk < 1 or chunk % multiple:
             raise ValueError(f"{name} is {chunk}, but must be a positive multiple of {multiple}")
         if self.config.norm == "groupnorm":

@@ -33,11 +33,12 @@ class DvcDatasetSource(DatasetSource):
 
     @staticmethod
     def _can_resolve(raw_source: Any) -> bool:
-        return False  # made explicitly, never guessed from a path
+        return isinstance(raw_source, dict) and raw_source.keys() == {"path", "version", "commit", "root"}
 
     @classmethod
-    def _resolve(cls, raw_source: Any) -> DvcDatasetSource:
-        raise NotImplementedError(f"{cls.__name__} is constructed, not resolved from {raw_source!r}")
+    def _resolve(cls, raw_source: dict[str, Any]) -> DvcDatasetSource:
+        """What `to_dict` gave; never guessed from a path alone, which has no version."""
+        return cls.from_dict(raw_source)
 
     def to_dict(self) -> dict[str, Any]:
         return {"path": self.path, "version": self.version, "commit": self.commit, "root": self.root}

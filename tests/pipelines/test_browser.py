@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,17 +15,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ops.data.dvc import version
 from ops.runtime.project import Project
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 GROUPS = ("curation", "captions", "dataset", "vae", "denoiser", "evaluation", "release")
 PATIENCE = 60.0  # seconds; the pages compile their first answer on a busy machine
 READY = "Ctrl-C ends both"
@@ -85,18 +80,6 @@ def pages(finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]
     for port in (dagster_port, mlflow_port):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"something still listens on port {port}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        message = "chromium is missing: apt-get install --no-install-recommends chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture

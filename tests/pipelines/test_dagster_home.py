@@ -6,9 +6,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 from ops.runtime.project import Project
-from tests.pipelines.conftest import CHECKOUT
 
 OPEN = """
 import sys
@@ -30,16 +30,16 @@ for number, root in enumerate(sys.argv[2:]):
 """
 
 
-def test_processes_that_come_at_once_leave_one_schema_version(tmp_path) -> None:
+def test_processes_that_come_at_once_leave_one_schema_version(tmp_path: Path, checkout: Path) -> None:
     roots = [tmp_path / str(number) for number in range(8)]
     for root in roots:
         root.mkdir()
-        shutil.copy(CHECKOUT / "dagster.yaml", root)
+        shutil.copy(checkout / "dagster.yaml", root)
     pipe = subprocess.PIPE
     openers = [
         subprocess.Popen(
             [sys.executable, "-c", OPEN, str(number), *map(str, roots)],
-            cwd=CHECKOUT,
+            cwd=checkout,
             stdin=pipe,
             stdout=pipe,
             text=True,

@@ -187,7 +187,7 @@ def _other_contents(corpus: Corpus) -> None:
     videos.playlist(corpus.out("content/playlist.mp4", "unknown_format"), target)
     corpus.out("content/stream.mp4", "unknown_format").write_text(f"#EXTM3U\n#EXTINF:1,\n{target}\n")
     videos.audio_only(corpus.out("content/sound.mp4", "no_video"))
-    _sound_with_cover(corpus.out("content/sound_with_cover.mkv", "no_video"), corpus.pictures(1)[0])
+    _sound_with_cover(corpus.out("content/sound_with_cover.mkv", "no_video"), corpus.pictures(1)[0], corpus.videos)
     videos.zero_frames(corpus.out("content/nothing.avi", "no_frames"))
 
 
@@ -287,18 +287,12 @@ def _no_files(corpus: Corpus) -> None:
     private.chmod(0)
 
 
-def _sound_with_cover(path: Path, picture: np.ndarray) -> None:
+def _sound_with_cover(path: Path, picture: np.ndarray, videos: ModuleType) -> None:
     cover = path.with_suffix(".cover")
     Image.fromarray(picture).save(cover, "jpeg")
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("aac", rate=44100, layout="mono")
         container.add_attachment("cover.jpg", "image/jpeg", cover.read_bytes())
-        for start in range(0, 44100, 1024):
-            samples = np.sin(np.arange(start, start + 1024) / 20, dtype=np.float32)[None]
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 44100, start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        videos.add_sound(container)
     cover.unlink()
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -66,15 +64,8 @@ class Watch(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def odd_files(videos) -> ModuleType:
-    path = Path(__file__).with_name("odd_files.py")
-    specification = importlib.util.spec_from_file_location("odd_files", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["odd_files"] = module
-    specification.loader.exec_module(module)
-    return module
+def odd_files(module_at: Callable[[Path], ModuleType]) -> ModuleType:
+    return module_at(Path(__file__).with_name("odd_files.py"))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 import torch
+from mlflow.data.dataset_source_registry import resolve_dataset_source
 
 from models import released
 from ops.runtime.artifacts import Artifact
@@ -157,6 +158,9 @@ def test_mlflow_knows_the_run_its_data_and_its_checkpoints(uninterrupted: Callab
     source = mlflow.data.get_source(run.inputs.dataset_inputs[0])
     assert isinstance(source, DvcDatasetSource)
     assert source.version == artifact.results["dataset_version"]
+    resolved = resolve_dataset_source(source.to_dict())
+    assert isinstance(resolved, DvcDatasetSource)
+    assert resolved.to_dict() == source.to_dict()
     models = mlflow.search_logged_models(
         experiment_ids=[run.info.experiment_id], filter_string="metrics.psnr > 1", output_format="list"
     )

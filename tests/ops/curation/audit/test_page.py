@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from ops.config import Curation
 from ops.curation.audit.precision import estimate
@@ -28,7 +27,6 @@ from ops.runtime.project import Project
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 SAMPLE, SEED = 14, 3
 TECHNICAL = "curation.technical_quality.threshold"
 
@@ -46,18 +44,6 @@ class Served:
         self.process.send_signal(signal.SIGINT)
         output, _ = self.process.communicate(timeout=30)
         return output
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        message = "chromium is missing: apt-get install --no-install-recommends chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture
