@@ -21,7 +21,6 @@ from models.wfvae import WFVAE, WFVAEConfig
 
 Side = Literal["ours", "plain"]
 Step = Literal["forward", "training"]
-STEPS: tuple[Step, ...] = ("forward", "training")
 SIDES: tuple[Side, ...] = ("ours", "plain")
 TIMESTEP = 500
 

@@ -1,14 +1,15 @@
 """Models: WF-VAE and denoiser against plain implementations of them, and sparse against dense attention.
 
 `python -m benchmarks.models` measures both sides in turns, with the same weights and inputs, and compares their results
-(`--sizes`, `--repeats N`, `--only vae denoiser attention`). The plain side is `benchmarks/published_style`.
+(`--sizes`, `--repeats N`, `--only vae denoiser attention training`). The plain side is `benchmarks/published_style`.
 
 Peak memory is that of one call in a process of its own, above what that process holds before it: weights, inputs and
 (in training) gradients are excluded; activations, workspaces and the result count. A training step is a forward and a
 backward pass without an optimiser, whose work is the same on both sides.
 
 `--device cuda` measures other things, on a GPU: absolute figures to hold against those of the WF-VAE paper. `--quick`
-tries everything at the smallest size. It and `--only` print, but leave docs/benchmarks.md alone.
+tries everything at the smallest size, and leaves docs/benchmarks.md alone. So does `--only`, unless it names all of a
+section: the training steps are a section of their own.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from torch import Tensor
 
 from benchmarks import models_on_gpu
 from benchmarks.measuring import Timing, in_turns, peak_memory
-from benchmarks.model_cases import STEPS, Case, DenoiserCase, Place, VAECase, modules
+from benchmarks.model_cases import Case, DenoiserCase, Place, Step, VAECase, modules
 from benchmarks.report import Report
 from models.dit.attention import attend
 from models.dit.skiparse import Pattern, join, pad, split
 
-PARTS = ("vae", "denoiser", "attention")
+INFERENCE = ("vae", "denoiser", "attention")
+PARTS = (*INFERENCE, "training")
 SPARSE_RATIO = 4
+TRAINING = "denoiser training"
 TOKENS = 6144
 CHUNK = 1
 QUICK_VAE = {"frames": 9, "base_channels": 8, "flow_channels": 8}
@@ -86,9 +89,9 @@ def vae_cases(sizes: Sequence[int], quick: bool) -> list[tuple[str, str, Case]]:
     return [(f"WF-VAE-S {case.name}", kind, case) for kind, case in cases]
 
 
-def denoiser_cases(quick: bool) -> list[tuple[str, str, Case]]:
+def denoiser_cases(step: Step, quick: bool) -> list[tuple[str, str, Case]]:
     shape: dict[str, Any] = QUICK_DENOISER if quick else {}
-    cases = [DenoiserCase(step=step, ratio=ratio, **shape) for step in STEPS for ratio in (1, SPARSE_RATIO)]
+    cases = [DenoiserCase(step=step, ratio=ratio, **shape) for ratio in (1, SPARSE_RATIO)]
     return [(f"denoiser {case.name}", f"denoiser {case.step}", case) for case in cases]
 
 
@@ -121,8 +124,9 @@ def attention(pattern: Pattern, repeats: int, patience: float, quick: bool) -> F
 
 
 def report(found: Sequence[Figures]) -> Report:
+    """Of inference: WF-VAE, the denoiser's forward pass and self attention, or of those that were measured."""
     compared = [figures for figures in found if figures.kind != "self attention"]
-    kinds = [kind for kind in SPEED if kind != "self attention" and kind in {figures.kind for figures in compared}]
+    kinds = [kind for kind in SPEED if kind in {figures.kind for figures in compared}]
     speeds = [f"{min(f.speed for f in compared if f.kind == kind):.2f} ({kind})" for kind in kinds]
     sparse = [f"{f.speed:.2f}" for f in found if f.kind == "self attention"]
     parts = [f"{', '.join(speeds)} times as fast as a plain implementation"] if speeds else []
@@ -130,34 +134,71 @@ def report(found: Sequence[Figures]) -> Report:
     notes = []
     if compared:
         notes += [
-            "Plain is `benchmarks/published_style`: the same models as their description states them, with the same "
-            f"weights and inputs. Largest difference between results: {max(f.timing.apart for f in compared):.1e}.",
-            "Peak memory of one call in a process of its own, above what it holds before: without weights, inputs and "
-            "gradients. A training step is a forward and a backward pass. The plain decoder knows no chunks.",
-            "The denoiser is four of its middle layers at full width, 24x16x16 patches, 512 text tokens.",
+            _plain_note(compared),
+            "Peak memory of one call in a process of its own, above what it holds before: without weights and inputs. "
+            "The plain decoder knows no chunks.",
+            SLICE_NOTE,
         ]
     if sparse:
         notes.append("Self attention is without its projections and with its rearrangement; both sides are ours.")
     notes.append(
-        f"Medians of {min(f.timing.pairs for f in found)} to {max(f.timing.pairs for f in found)} pairs, float32, "
-        f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}. Figures on a GPU (`--device cuda`) are still "
-        "open where this page has no section of them."
+        f"{_precision_note(found)} Figures on a GPU (`--device cuda`) are still open where this page has no section of "
+        "them."
     )
     rows = [row for figures in found for row in figures.rows()]
     columns = ("", "ours", "plain", "ratio", "to reach")
-    return Report("Models", f"{'; '.join(parts) or 'Nothing to reach'}.", columns, rows, tuple(notes))
+    return Report("Models", f"{'; '.join(parts)}.", columns, rows, tuple(notes))
+
+
+def training_report(found: Sequence[Figures]) -> Report:
+    speeds = " and ".join(f"{figures.speed:.2f}" for figures in found)
+    names = " and ".join(figures.name.rpartition(", ")[2] for figures in found)
+    return Report(
+        "Models in training",
+        f"A training step of the denoiser is {speeds} times as fast as that of a plain implementation ({names}).",
+        ("", "ours", "plain", "ratio"),
+        [row[:-1] for figures in found for row in figures.rows()],
+        (
+            _plain_note(found),
+            "A training step is a forward and a backward pass, without an optimiser, whose work is the same on both "
+            "sides. Plain is without activation checkpointing, and so is ours.",
+            SLICE_NOTE,
+            _precision_note(found),
+        ),
+    )
+
+
+SLICE_NOTE = "The denoiser is four of its middle layers at full width, 24x16x16 patches, 512 text tokens."
+
+
+def _plain_note(found: Sequence[Figures]) -> str:
+    return (
+        "Plain is `benchmarks/published_style`: the same models as their description states them, with the same "
+        f"weights and inputs. Largest difference between results: {max(each.timing.apart for each in found):.1e}."
+    )
+
+
+def _precision_note(found: Sequence[Figures]) -> str:
+    pairs = {figures.timing.pairs for figures in found}
+    return (
+        f"Medians of {min(pairs)} to {max(pairs)} pairs, float32, {torch.get_num_threads()} threads, "
+        f"PyTorch {torch.__version__}."
+    )
 
 
 def measure(
     parts: Sequence[str], sizes: Sequence[int], repeats: int, patience: float, quick: bool
 ) -> Iterator[Figures]:
+    """Figures of these parts, those of training last."""
     cases = vae_cases(sizes, quick) if "vae" in parts else []
-    cases += denoiser_cases(quick) if "denoiser" in parts else []
+    cases += denoiser_cases("forward", quick) if "denoiser" in parts else []
     for name, kind, case in cases:
         yield compare(name, kind, case, repeats, patience)
     if "attention" in parts:
         for pattern in (Pattern.SINGLE_SKIP, Pattern.GROUP_SKIP):
             yield attention(pattern, repeats, patience, quick)
+    for name, kind, case in denoiser_cases("training", quick) if "training" in parts else []:
+        yield compare(name, kind, case, repeats, patience)
 
 
 def _shown(figures: Figures, console: Console) -> Figures:
@@ -176,16 +217,28 @@ def main() -> None:
     asked = parser.parse_args()
     console = Console()
     with console.status("measuring"):
-        if asked.device == "cpu":
-            sizes = [16] if asked.quick else asked.sizes
-            figures = measure(asked.only, sizes, asked.repeats, asked.patience, asked.quick)
-            result = report([_shown(each, console) for each in figures])
-        else:
-            found = models_on_gpu.measure(asked.only, asked.repeats, asked.patience, asked.quick)
-            result = models_on_gpu.report(list(found))
-    result.show(console)
-    if not asked.quick and asked.only == PARTS:
-        result.write()
+        results = list(_measured_on_gpu(asked) if asked.device == "cuda" else _measured(asked, console))
+    for result, whole in results:
+        result.show(console)
+        if whole and not asked.quick:
+            result.write()
+
+
+def _measured(asked: argparse.Namespace, console: Console) -> Iterator[tuple[Report, bool]]:
+    """Each section, and whether it is whole."""
+    sizes = [16] if asked.quick else asked.sizes
+    figures = measure(asked.only, sizes, asked.repeats, asked.patience, asked.quick)
+    found = [_shown(each, console) for each in figures]
+    training = [each for each in found if each.kind == TRAINING]
+    if inference := [each for each in found if each.kind != TRAINING]:
+        yield report(inference), set(INFERENCE) <= set(asked.only)
+    if training:
+        yield training_report(training), True
+
+
+def _measured_on_gpu(asked: argparse.Namespace) -> Iterator[tuple[Report, bool]]:
+    found = models_on_gpu.measure(asked.only, asked.repeats, asked.patience, asked.quick)
+    yield models_on_gpu.report(list(found)), asked.only == PARTS
 
 
 if __name__ == "__main__":

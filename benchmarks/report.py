@@ -23,7 +23,10 @@ Each figure is a ratio of two things measured in one run on one machine; [benchm
 to measure it on yours. Absolute times say more about the machine than about soraflow. Cut detection is the exception:
 its figures say how good something is, not what it costs.
 """
-TITLES = ("Orchestration", "Curation", "Cut detection", "Training step", "Models", "Models on a GPU")
+TITLES = (
+    *("Orchestration", "Curation", "Cut detection"),
+    *("Training step", "Models", "Models in training", "Models on a GPU"),
+)
 
 
 @dataclass(frozen=True)

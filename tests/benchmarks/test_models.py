@@ -32,10 +32,17 @@ def test_every_figure_but_memory(monkeypatch, capsys, tmp_path):
     found = list(models.measure(models.PARTS, [16], 1, 60, quick=True))
     assert len(found) == 3 + 4 + 2
     assert all(figures.timing.apart < 2e-5 < figures.timing.largest for figures in found if figures.timing.largest)
-    section = models.report(found).section()
+    inference, training = (
+        [figures for figures in found if (figures.kind == models.TRAINING) is of] for of in (False, True)
+    )
+    section = models.report(inference).section()
     assert "| 0.25 of it | ≤ 0.35 |" in section
     assert "still open" in section
     assert section.count("times as fast | ≥") == 2 + 2 + 2
+    assert "training" not in section
+    section = models.training_report(training).section()
+    assert "(dense and k = 4)" in section
+    assert section.count("times as fast |") == 2
 
 
 @pytest.mark.parametrize("side", ["ours", "plain"])
