@@ -114,7 +114,7 @@ def patched() -> Iterator[dict[str, float]]:
     """Curate in this process, and note how long each scorer takes, its start included."""
     spent: dict[str, float] = defaultdict(float)
 
-    def build(project: Project, curation: Curation, step: str) -> scorers.Scorer:
+    def build(project: Project, curation: Curation, step: str) -> scorers.Measure:
         name = f"{step} ({scorers.identity(step, curation)['scorer']})"
         started = time.perf_counter()
         scorer = scorers.build(project, curation, step)

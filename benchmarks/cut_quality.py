@@ -30,7 +30,9 @@ NOT_INSTALLED = "scenedetect is not installed: pip install -e .[benchmarks]"
 RECIPE = {
     "clips": {"max_seconds": 16.0},
     "shots": {"min_frames": 32},
-    "motion": {"minimum": 9.0, "maximum": 9.0},  # no clip moves like that, so that no later step measures any
+    "rules": {
+        "motion": {"minimum": 9.0, "maximum": 9.0}
+    },  # no clip moves like that, so that no later step measures any
 }
 
 

@@ -10,9 +10,10 @@ import difflib
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from math import gcd, isqrt
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -74,11 +75,6 @@ class Shots(Section):
     """A faster source counts as if reduced to this rate, at which the paper's 16 s are its 512 frames."""
 
 
-class Motion(Section):
-    minimum: float = 0.001
-    maximum: float = 0.3
-
-
 class TextCrop(Section):
     scorer: Literal["rapidocr", "easyocr"] = "rapidocr"
     frames_per_second: Annotated[float, Field(gt=0)] = 1.0
@@ -90,15 +86,62 @@ class TextCrop(Section):
 class Aesthetics(Section):
     scorer: Literal["laion-v2", "colourfulness"]
     frames: Positive = 5
-    minimum: float
+
+
+LOWER_IS_BETTER = ("brisque", "niqe")
+"""Scorers of technical quality that measure damage, so more is worse; DOVER measures quality, so less is."""
 
 
 class TechnicalQuality(Section):
-    """`dover` scores above `threshold` are kept; BRISQUE and NIQE measure damage, so scores below it are."""
-
     scorer: Literal["dover", "brisque", "niqe"]
     frames: Positive = 3
-    threshold: float
+
+
+Bound = Literal["minimum", "maximum"]
+
+
+class RuledScore(NamedTuple):
+    """A raw score that a rule may decide by: the step that measures it, and the bounds that mean something."""
+
+    step: str
+    bounds: tuple[Bound, ...]
+
+
+RULED_SCORES = {
+    "motion": RuledScore("motion", ("minimum", "maximum")),
+    "central_text": RuledScore("text_crop", ("maximum",)),
+    "aesthetic": RuledScore("aesthetics", ("minimum",)),
+    "technical": RuledScore("technical_quality", ("minimum", "maximum")),
+    "motion_cropped": RuledScore("motion_recheck", ("minimum", "maximum")),
+}
+"""By column of the tables, in the order in which they are measured."""
+
+
+class Rule(Section):
+    """Keep what has this score within these bounds; a clip exactly at a bound stays. `aesthetic` and `technical` hold
+    for images, too."""
+
+    score: Literal["motion", "central_text", "aesthetic", "technical", "motion_cropped"]
+    minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @property
+    def bounds(self) -> dict[Bound, float]:
+        """Those that are set."""
+        both: dict[Bound, float | None] = {"minimum": self.minimum, "maximum": self.maximum}
+        return {bound: value for bound, value in both.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _can_reject(self) -> Rule:
+        possible = RULED_SCORES[self.score].bounds
+        if not self.bounds:
+            raise ValueError(f"has no bound: set {' or '.join(possible)}, or leave the rule out")
+        for bound in self.bounds:
+            if bound not in possible:
+                raise ValueError(f"cannot have a {bound}: {self.score} has a {possible[0]} only")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"keeps nothing: minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        return self
 
 
 class ImageRules(Section):
@@ -118,11 +161,42 @@ class Curation(Section):
     clips: Slicing = Slicing()
     sampling: Sampling = Sampling()
     shots: Shots = Shots()
-    motion: Motion = Motion()
     text_crop: TextCrop = TextCrop()
     aesthetics: Aesthetics
     technical_quality: TechnicalQuality
+    rules: tuple[Rule, ...]
+    """From scores to keep or drop, in the order in which the scores are measured: the first that says no is the reason.
+    A score without a rule is measured and recorded, and rejects nothing."""
     images: ImageRules = ImageRules()
+
+    def rule(self, score: str) -> Rule | None:
+        """The rule about a score, if there is one."""
+        return next((rule for rule in self.rules if rule.score == score), None)
+
+    @field_validator("rules")
+    @classmethod
+    def _in_order(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        scores = [rule.score for rule in rules]
+        if twice := sorted({score for score in scores if scores.count(score) > 1}):
+            raise ValueError(f"'{twice[0]}' has two rules: write its minimum and maximum into one")
+        order = list(RULED_SCORES)
+        for before, after in pairwise(scores):
+            if order.index(before) > order.index(after):
+                raise ValueError(f"'{after}' is measured before '{before}': put its rule first")
+        return rules
+
+    @model_validator(mode="after")
+    def _technical_bound_fits(self) -> Curation:
+        """A bound on the wrong side would keep the bad and drop the good."""
+        rule, scorer = self.rule("technical"), self.technical_quality.scorer
+        wrong: Bound = "minimum" if scorer in LOWER_IS_BETTER else "maximum"
+        if rule is not None and wrong in rule.bounds:
+            right, means = ("maximum", "damage") if wrong == "minimum" else ("minimum", "quality")
+            raise ValueError(
+                f"rules.technical.{wrong} is {rule.bounds[wrong]:g}, but {scorer} measures {means}: set {right} "
+                f"instead, and {wrong} to null"
+            )
+        return self
 
 
 class Captions(Section):
@@ -451,7 +525,7 @@ def resolve(root: Path, preset: str, overrides: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, path, overrides, root / "params.yaml")) from None
+        raise ConfigError(_explain(error, tree, path, overrides, root / "params.yaml")) from None
 
 
 def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
@@ -495,7 +569,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `overrides` laid over it, mapping by mapping.
 
-    A list is replaced whole, or, where its items have names, changed item by item: `stages.video.schedule.steps`.
+    A list is replaced whole, or, where its items have names, changed item by item: `stages.video.schedule.steps`,
+    `curation.rules.aesthetic.minimum`. An item that is set to null is left out; a rule that the list lacks is added.
     """
     return {**base, **{key: _laid_over(key, base.get(key), value) for key, value in overrides.items()}}
 
@@ -503,15 +578,27 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
 def _laid_over(key: str, old: Any, value: Any) -> Any:
     if isinstance(old, Mapping) and isinstance(value, Mapping):
         return merge(old, value)
-    if not isinstance(old, list) or not isinstance(value, Mapping):
+    if not isinstance(old, list | tuple) or not isinstance(value, Mapping):
         return value
-    names = [str(item.get("name", "")) if isinstance(item, Mapping) else "" for item in old]
-    if strange := [name for name in value if name not in names]:
+    names = [_name(item) for item in old]
+    strange = [name for name in value if name not in names]
+    if strange and key == "rules" and set(strange) <= set(RULED_SCORES):
+        order = dict(zip(RULED_SCORES, range(len(RULED_SCORES)), strict=True))
+        old = sorted([*old, *({"score": name} for name in strange)], key=lambda rule: order.get(_name(rule), 99))
+        names = [_name(item) for item in old]
+    elif strange:
         known = ", ".join(name for name in names if name) or "they have no names, so write the whole list"
+        if key == "rules":
+            strange, known = [name for name in strange if name not in RULED_SCORES], ", ".join(RULED_SCORES)
         raise ConfigError(f"{key}: '{strange[0]}' is none of its items: {known}")
-    return [
-        _laid_over(name, item, value[name]) if name in value else item for name, item in zip(names, old, strict=True)
-    ]
+    pairs = zip(names, old, strict=True)
+    laid = [_laid_over(name, item, value[name]) if name in value else item for name, item in pairs]
+    return [item for item in laid if item is not None]
+
+
+def _name(item: Any) -> str:
+    """What an item of a list goes by: a stage's name, the score of a rule."""
+    return str(item.get("name") or item.get("score") or "") if isinstance(item, Mapping) else ""
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:
@@ -536,19 +623,42 @@ def ratio_of(ratio: str) -> Fraction:
     return Fraction(int(height), int(width))
 
 
-def _explain(error: ValidationError, preset: Path, overrides: Mapping[str, Any], params: Path) -> str:
+MOVED = {
+    "curation.motion": "curation.rules.motion and, inside the crop, curation.rules.motion_cropped",
+    "curation.aesthetics.minimum": "curation.rules.aesthetic.minimum",
+    "curation.technical_quality.threshold": "curation.rules.technical.maximum (brisque, niqe) or .minimum (dover)",
+}
+"""Limits that were settings of their own before there was a list of rules."""
+
+
+def _explain(
+    error: ValidationError, tree: Mapping[str, Any], preset: Path, overrides: Mapping[str, Any], params: Path
+) -> str:
     lines = []
     for problem in error.errors():
         keys = [str(part) for part in problem["loc"]]
-        file = params if _has(overrides, keys) else preset
+        named = _named(tree, problem["loc"])
+        file = params if _has(overrides, keys) or _has(overrides, named) else preset
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             close = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
             message = "unknown key" + (f" (did you mean '{close[0]}'?)" if close else "")
+            if moved := MOVED.get(".".join(keys)):
+                message = f"is a rule now: set {moved}"
         elif problem["type"] == "missing":
             message = "missing; it has no default"
-        lines.append(f"{file}: {'.'.join(keys) or 'settings'}: {message}")
+        lines.append(f"{file}: {'.'.join(named) or 'settings'}: {message}")
     return "\n".join(lines)
+
+
+def _named(tree: Any, place: tuple[int | str, ...]) -> list[str]:
+    """A place in the tree as its key, with the names of items in place of their numbers."""
+    keys = []
+    for part in place:
+        inner = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        tree = tree[part] if inner else tree.get(part) if isinstance(tree, Mapping) else None
+        keys.append((_name(tree) if inner else "") or str(part))
+    return keys
 
 
 def _has(tree: Any, keys: list[str]) -> bool:

@@ -20,7 +20,7 @@ SETTINGS_FILE = "data/settings.yaml"
 class Step:
     """A function `(project) -> None` that reads the outputs of `inputs` and writes `output`.
 
-    `function` is an import path, `settings` are keys of the resolved settings such as `curation.motion`, and
+    `function` is an import path, `settings` are keys of the resolved settings such as `curation.rules.motion`, and
     `output` is a path under the project's folder.
     """
 
@@ -40,11 +40,11 @@ class Step:
         return getattr(import_module(module), function)
 
 
-_RULES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "images")
+_SHOWN = ("shots", "text_crop", "aesthetics", "technical_quality", "rules", "images")
 
 
 def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> Step:
-    settings = tuple(key if "." in key else f"curation.{key}" for key in settings)
+    settings = tuple(key if key.startswith("sources.") else f"curation.{key}" for key in settings)
     return Step(name, f"ops.curation.{name}:{name}", inputs, settings, f"data/{name}.parquet")
 
 
@@ -52,14 +52,18 @@ _STEPS = (
     _curation("raw_videos", (), ("sources.videos", "sources.captions")),
     _curation("clips", ("raw_videos",), ("clips",)),
     _curation("shots", ("clips",), ("shots", "sampling")),
-    _curation("motion", ("shots",), ("motion", "shots", "sampling")),
-    _curation("text_crop", ("motion",), ("text_crop", "sampling")),
-    _curation("aesthetics", ("text_crop",), ("aesthetics", "sampling")),
-    _curation("technical_quality", ("aesthetics",), ("technical_quality", "sampling")),
-    _curation("motion_recheck", ("technical_quality",), ("motion", "shots", "sampling")),
+    _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),
+    _curation("text_crop", ("motion",), ("text_crop", "rules.central_text", "sampling")),
+    _curation("aesthetics", ("text_crop",), ("aesthetics", "rules.aesthetic", "sampling")),
+    _curation("technical_quality", ("aesthetics",), ("technical_quality", "rules.technical", "sampling")),
+    _curation("motion_recheck", ("technical_quality",), ("rules.motion_cropped", "shots", "sampling")),
     _curation("curated_clips", ("motion_recheck",), ()),
     _curation("raw_images", (), ("sources.images", "sources.captions")),
-    _curation("curated_images", ("raw_images",), ("images", "aesthetics", "technical_quality", "sampling")),
+    _curation(
+        "curated_images",
+        ("raw_images",),
+        ("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical", "sampling"),
+    ),
     Step(
         "captions",
         "ops.data.captions:captions",
@@ -78,7 +82,7 @@ _STEPS = (
         "dataset_report",
         "ops.data.report:dataset_report",
         ("raw_videos", "clips", "curated_clips", "raw_images", "curated_images", "captions", "training_set"),
-        (*(f"curation.{rule}" for rule in _RULES), "dataset"),
+        (*(f"curation.{key}" for key in _SHOWN), "dataset"),
         "data/dataset_report",
     ),
 )

@@ -11,6 +11,9 @@ from ops.data.tables import Row
 Crop = tuple[int, int, int, int]
 """x0, x1, y0, y1 in pixels of the upright frame; x1 and y1 are exclusive."""
 
+Box = tuple[int, int, int, int]
+"""The same of a part of a picture."""
+
 
 @dataclass(frozen=True)
 class Clip:

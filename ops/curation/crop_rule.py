@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ops.config import TextCrop
-from ops.curation.clip import Crop
-from ops.curation.text_detection import Box
+from ops.curation.clip import Box, Crop
 
 SIDES = ("left", "right", "top", "bottom")
 BREAK_TIES = ("top", "bottom", "left", "right")

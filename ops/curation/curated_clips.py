@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ops.curation.tables import MOTION_RECHECK
+import shutil
+
 from ops.curation.verdicts import demand_some_kept
 from ops.data import tables
+from ops.runtime.files import replacing
 from ops.runtime.project import Project
 
 
@@ -14,6 +16,9 @@ def curated_clips(project: Project) -> None:
     Raises:
         NothingKept: there were clips, and none is left; the message shows the funnel.
     """
-    rows = tables.read(project.table("motion_recheck"))
-    tables.write(project.table("curated_clips"), rows, MOTION_RECHECK)
-    demand_some_kept(rows, "clips", project.table("curated_clips"))
+    path = project.table("curated_clips")
+    with replacing(path) as temporary:
+        shutil.copyfile(tables.there(project.table("motion_recheck")), temporary)
+    verdicts = tables.read_columns(path, ("path", "rejected_by", "reason"))
+    if verdicts["rejected_by"].null_count == 0:
+        demand_some_kept(verdicts.to_pylist(), "clips", path)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ops.config import Curation
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.rules import aesthetics_reason, technical_reason
-from ops.curation.scorers import as_column, build, demand_weights, image_identity
-from ops.curation.scores import Score, ScoreStore
+from ops.curation.rules import rejection
+from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of
+from ops.curation.scores import Score, ScoreStore, identity_digest, score_key
 from ops.curation.sources import file_of
 from ops.curation.tables import CURATED_IMAGES
 from ops.curation.verdicts import demand_some_kept, judged
 from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime import parallel
-from ops.runtime.files import digest
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
-STEPS = ("aesthetics", "technical_quality")
+COLUMNS = {"aesthetics": "aesthetic", "technical_quality": "technical"}
+STEPS = tuple(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def score_image(task: ImageTask) -> list[Score]:
     for step in STEPS:
         key = _key(step, task.sha256, task.curation)
         if key not in task.known:
-            task.known[key] = round(float(build(task.project, task.curation, step)([picture])), 6)
+            measure = build(task.project, task.curation, step)
+            task.known[key] = scorer_of(step, task.curation).score(measure, [picture], task.sha256)
             new.append(Score(key, task.sha256, step, task.known[key]))
         if _reason(step, task.known[key], task.curation):
             break
@@ -67,7 +69,9 @@ def score_image(task: ImageTask) -> list[Score]:
 def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Failure]:
     """By content: {step: score} as far as the image came, or why it could not be scored."""
     curation, store = project.settings.curation, ScoreStore.of(project)
-    known = {row["sha256"]: store.of_source(row["sha256"]) for row in rows}
+    for step in STEPS:
+        store.remember(step, image_identity(step, curation))
+    known = store.of_sources({row["sha256"]: None for row in rows})
     tasks = [
         ImageTask(project, curation, file_of(project, row["root"], row["path"]), row["sha256"], known[row["sha256"]])
         for row in rows
@@ -110,9 +114,8 @@ def _sized(row: Row, curation: Curation) -> Row:
 def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> Row:
     if isinstance(scores, Failure):
         return judged(row, "curated_images", scores)
-    columns = {"aesthetics": "aesthetic", "technical_quality": "technical"}
     for step in STEPS:
-        scorer = {f"{step}_scorer": as_column(image_identity(step, curation)), columns[step]: scores[step]}
+        scorer = {f"{step}_scorer": as_column(image_identity(step, curation)), COLUMNS[step]: scores[step]}
         row = judged(row, step, _reason(step, scores[step], curation), **scorer)
         if row["rejected_by"] is not None:
             break
@@ -120,10 +123,13 @@ def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> R
 
 
 def _reason(step: str, score: float, curation: Curation) -> Rejection | None:
-    if step == "aesthetics":
-        return aesthetics_reason(score, curation.aesthetics)
-    return technical_reason(score, curation.technical_quality)
+    return rejection(curation, COLUMNS[step], score)
 
 
 def _key(step: str, sha256: str, curation: Curation) -> str:
-    return digest([image_identity(step, curation), sha256])
+    return score_key(_digest(step, curation), sha256)
+
+
+@cache
+def _digest(step: str, curation: Curation) -> str:
+    return identity_digest(step, image_identity(step, curation))

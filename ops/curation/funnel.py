@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypedDict
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.crop_rule import crop_of
+from ops.curation.crop_rule import central_share, crop_of
 from ops.curation.jump_cuts import find_cuts, length_reason, locate, pieces
-from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
+from ops.curation.rules import rejection
 
 
 class SliceSeries(TypedDict):
@@ -69,19 +69,20 @@ def _from_slice(clip: Clip, rules: Curation, measure: Measure) -> None:
     sampled = sampled_frames(clip, rules.sampling.frames_per_second)
     for piece in pieces_of(clip, series, rules):
         wrong_length = length_reason(piece.end - piece.start, piece.fps, rules.shots)
-        if not wrong_length and not motion_reason(mean_motion(piece, sampled, series["distances"]), rules.motion):
+        if not wrong_length and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"])):
             _from_piece(piece, rules, measure)
 
 
 def _from_piece(piece: Clip, rules: Curation, measure: Measure) -> None:
     boxes = measure("text_crop", piece)
+    if rejection(rules, "central_text", central_share(boxes, piece.width, piece.height, rules.text_crop)):
+        return
     _from_clip(piece.cropped(crop_of(boxes, piece.width, piece.height, rules.text_crop)), rules, measure)
 
 
 def _from_clip(clip: Clip, rules: Curation, measure: Measure) -> None:
-    if aesthetics_reason(measure("aesthetics", clip), rules.aesthetics):
-        return
-    if technical_reason(measure("technical_quality", clip), rules.technical_quality):
-        return
+    for step, score in (("aesthetics", "aesthetic"), ("technical_quality", "technical")):
+        if rejection(rules, score, measure(step, clip)):
+            return
     if clip.crop is not None:
         measure("motion_recheck", clip)

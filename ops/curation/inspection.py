@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.scores import Score, ScoreStore
+from ops.curation.scores import Score, ScoreStore, score_key
 from ops.curation.sources import (
     TABLES,
     Source,
@@ -55,13 +55,14 @@ def _examine(
     project: Project, step: str, sources: list[Source], examine: Examine
 ) -> dict[Source, dict[str, Any] | Rejection | Failure]:
     store = ScoreStore.of(project)
+    prefix = store.remember(step, {"version": VERSION})
     files = {source: file_of(project, source.root, source.path) for source in sources}
     known: dict[Source, dict[str, Any] | Rejection | Failure] = {}
     keys: dict[Path, str] = {}
     new: dict[Path, Source] = {}
     for source, file in files.items():
         try:
-            keys[file] = _key(step, file)
+            keys[file] = score_key(prefix, _subject(file))
         except OSError as error:
             known[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
             continue
@@ -78,9 +79,10 @@ def _examine(
     return known
 
 
-def _key(step: str, file: Path) -> str:
+def _subject(file: Path) -> str:
+    """The file as long as its size and time stay what they are."""
     state = file.stat()
-    return digest([step, VERSION, str(file), state.st_size, state.st_mtime_ns])
+    return digest([str(file), state.st_size, state.st_mtime_ns])
 
 
 def _row(project: Project, source: Source, found: dict[str, Any] | Rejection | Failure, step: str) -> Row:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from ops.curation.rules import motion_reason
-from ops.curation.scorers import as_column, identity
-from ops.curation.scoring import scores_of
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ops.curation.decisions import decide, still_in, with_score
+from ops.curation.scored_step import scorer, values
 from ops.curation.tables import MOTION_RECHECK
-from ops.curation.verdicts import judged
 from ops.data import tables
-from ops.data.tables import Row, kept
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
 
 def motion_recheck(project: Project) -> None:
     """Write `motion_recheck`: cropped clips are measured again, the motion of the others is still right."""
-    curation = project.settings.curation
-    rows = tables.read(project.table("technical_quality"))
-    cropped = [row for row in kept(rows) if row["crop"] is not None]
-    scores = scores_of(project, "motion_recheck", cropped)
-    scorer = as_column(identity("motion_recheck", curation))
-
-    def scored(row: Row) -> Row:
-        series = scores.get(row["clip_id"])
-        if isinstance(series, Failure):
-            return judged(row, "motion_recheck", series)
-        score = row["motion"] if row["crop"] is None else _mean(series)
-        reason = motion_reason(score, curation.motion)
-        return judged(row, "motion_recheck", reason, motion_cropped=score, motion_recheck_scorer=scorer)
-
-    out = [scored(row) if row["rejected_by"] is None else row for row in rows]
-    tables.write(project.table("motion_recheck"), out, MOTION_RECHECK)
+    table = tables.read_columns(project.table("technical_quality"))
+    kept = still_in(table)
+    cropped = pc.is_valid(table["crop"]).to_numpy()
+    again = iter(values(project, "motion_recheck", table, kept & cropped))
+    before = table["motion"].filter(pa.array(kept)).to_pylist()
+    scores = [_mean(next(again)) if crop else motion for motion, crop in zip(before, cropped[kept], strict=True)]
+    table = with_score(table, "motion_recheck", "motion_cropped", scores, scorer(project, "motion_recheck"))
+    decided = decide(table, project.settings.curation, ["motion_cropped"])
+    tables.write_columns(project.table("motion_recheck"), decided, MOTION_RECHECK)
 
 
-def _mean(series: list[float] | None) -> float | None:
+def _mean(series: Any) -> float | Failure | None:
+    if isinstance(series, Failure):
+        return series
     return sum(series) / len(series) if series else None

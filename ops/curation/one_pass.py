@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ops.config import Curation
-from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.clip import Clip, sampled_frames
 from ops.curation.frame_changes import Thumbnails, frame_changes
 from ops.curation.frames import UndecodableVideo, frames_at
 from ops.curation.funnel import SliceSeries, walk
 from ops.curation.reasons import Reason
-from ops.curation.scorers import build, identity
-from ops.curation.scores import Score
-from ops.runtime.files import digest
+from ops.curation.scorers import build, identity, scorer_of
+from ops.curation.scores import Score, identity_digest
+from ops.curation.scores import score_key as key_of
 from ops.runtime.project import Project
 
 Frames = dict[int, np.ndarray]
@@ -38,8 +39,12 @@ class SourceTask:
 
 def score_key(step: str, clip: Clip, curation: Curation) -> str:
     """The same key means the same pixels measured in the same way."""
-    crop = None if clip.crop is None else list(clip.crop)
-    return digest([identity(step, curation), clip.sha256, clip.start, clip.end, crop])
+    return key_of(_digest(step, curation), clip.id)
+
+
+@cache
+def _digest(step: str, curation: Curation) -> str:
+    return identity_digest(step, identity(step, curation))
 
 
 def score_source(task: SourceTask) -> list[Score]:
@@ -104,14 +109,15 @@ class _Measuring:
 
     def _measure(self, step: str, clip: Clip) -> Any:
         curation = self._task.curation
-        chosen = frames_of_step(step, clip, curation)
+        scorer = scorer_of(step, curation)
+        chosen = scorer.wants(clip, curation.sampling)
         pictures = [_cut_out(self._frames[index], clip) for index in chosen]
-        value = build(self._task.project, curation, step)(pictures)
+        value = scorer.score(build(self._task.project, curation, step), pictures, clip.id)
         if step == "text_crop":
             return [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
         if step == "shots":
             return self._series(clip, chosen, value)
-        return [float(each) for each in value] if isinstance(value, list) else round(float(value), 6)
+        return value
 
     def _series(self, clip: Clip, sampled: list[int], distances: list[float]) -> SliceSeries:
         """A flash may last from one sampled frame to the next: a longer one is a shot as the rule sees it."""
@@ -120,17 +126,6 @@ class _Measuring:
         reach = ceil(clip.fps / self._task.curation.sampling.frames_per_second) + 1
         changes, returns = frame_changes(self._thumbnails.between(sampled[0], sampled[-1]), reach)
         return {"distances": distances, "changes": changes, "returns": returns}
-
-
-def frames_of_step(step: str, clip: Clip, curation: Curation) -> list[int]:
-    """Which of the sampled frames a step looks at."""
-    rate = curation.sampling.frames_per_second
-    sampled = sampled_frames(clip, rate)
-    if step == "text_crop":
-        return sampled[:: max(1, round(rate / curation.text_crop.frames_per_second))]
-    if step in ("aesthetics", "technical_quality"):
-        return spread(sampled, getattr(curation, step).frames)
-    return sampled
 
 
 def _cut_out(frame: np.ndarray, clip: Clip) -> np.ndarray:

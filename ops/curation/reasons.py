@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NO_MOTION = "no_motion"
     STILL = "still"
     SHAKING = "shaking"
+    MUCH_TEXT = "much_text"
     LOW_AESTHETICS = "low_aesthetics"
     LOW_QUALITY = "low_quality"
     TOO_SMALL = "too_small"
@@ -68,10 +69,11 @@ MEANINGS = {
     Reason.TOO_SHORT: "fewer frames than `curation.shots.min_frames`",
     Reason.TOO_LONG: "more frames than `curation.shots.max_frames`",
     Reason.NO_MOTION: "too few frames to measure motion",
-    Reason.STILL: "less motion than `curation.motion.minimum`",
-    Reason.SHAKING: "more motion than `curation.motion.maximum`",
-    Reason.LOW_AESTHETICS: "less than `curation.aesthetics.minimum`",
-    Reason.LOW_QUALITY: "on the wrong side of `curation.technical_quality.threshold`",
+    Reason.STILL: "less motion than the rule about `motion` or `motion_cropped` asks for",
+    Reason.SHAKING: "more motion than the rule about `motion` or `motion_cropped` allows",
+    Reason.MUCH_TEXT: "more text that no crop removes than `curation.rules.central_text.maximum`",
+    Reason.LOW_AESTHETICS: "less than `curation.rules.aesthetic.minimum`",
+    Reason.LOW_QUALITY: "on the wrong side of the rule about `technical`",
     Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`",
 }
 

@@ -1,34 +1,74 @@
-"""From a raw score to keep or drop. Each rule gives the reason why a clip is out, or None when it stays."""
+"""From a raw score to keep or drop, for one clip. `decisions` does the same for whole tables."""
 
 from __future__ import annotations
 
-from ops.config import Aesthetics, Motion, TechnicalQuality
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ops.config import Bound, Curation, Rule
 from ops.curation.reasons import Reason, Rejection
 
 
-def motion_reason(score: float | None, rule: Motion) -> Rejection | None:
-    if score is None:
-        return Rejection(Reason.NO_MOTION, "no two sampled frames, so no motion to measure")
-    if score < rule.minimum:
-        return Rejection(Reason.STILL, f"motion {score:.4f} is below {rule.minimum:g}: almost a still picture")
-    if score > rule.maximum:
-        return Rejection(Reason.SHAKING, f"motion {score:.3f} is above {rule.maximum:g}: shaking or flicker")
+class Wording(NamedTuple):
+    """How a score beyond a bound is told. `sentence` takes `score`, `limit` and `scorer`."""
+
+    code: Reason
+    sentence: str
+
+
+_STILL = Wording(Reason.STILL, "motion {score:.4f} is below {limit:g}: almost a still picture")
+_SHAKING = Wording(Reason.SHAKING, "motion {score:.3f} is above {limit:g}: shaking or flicker")
+WORDINGS: dict[tuple[str, Bound], Wording] = {
+    ("motion", "minimum"): _STILL,
+    ("motion", "maximum"): _SHAKING,
+    ("central_text", "maximum"): Wording(Reason.MUCH_TEXT, "text in the middle: share {score:.3f} is above {limit:g}"),
+    ("aesthetic", "minimum"): Wording(Reason.LOW_AESTHETICS, "{scorer} {score:.2f} is below {limit:g}"),
+    ("technical", "minimum"): Wording(Reason.LOW_QUALITY, "{scorer} {score:.3f} is below {limit:g}"),
+    ("technical", "maximum"): Wording(Reason.LOW_QUALITY, "{scorer} {score:.2f} is above {limit:g}"),
+    ("motion_cropped", "minimum"): _STILL,
+    ("motion_cropped", "maximum"): _SHAKING,
+}
+NO_MOTION = Rejection(Reason.NO_MOTION, "no two sampled frames, so no motion to measure")
+
+
+class UnmeasuredScore(ValueError):
+    """A clip that is still in has no score where a rule needs one: its step has to measure it first."""
+
+
+def rejection(curation: Curation, score: str, value: float | None) -> Rejection | None:
+    """Why a clip with this value of a score is out, or None: by its rule, or since the recipe has none.
+
+    Raises:
+        UnmeasuredScore: there is no value. Only motion may have none, of a clip with less than two sampled frames.
+    """
+    rule = curation.rule(score)
+    if rule is None:
+        return None
+    if value is None:
+        if score in ("motion", "motion_cropped"):
+            return NO_MOTION
+        raise UnmeasuredScore(f"'{score}' of a clip that is still in has not been measured")
+    for bound, limit in rule.bounds.items():
+        if value < limit if bound == "minimum" else value > limit:
+            (told,) = sentences(curation, rule, bound, [value])
+            return Rejection(WORDINGS[score, bound].code, told)
     return None
 
 
-def aesthetics_reason(score: float, rule: Aesthetics) -> Rejection | None:
-    if score < rule.minimum:
-        return Rejection(Reason.LOW_AESTHETICS, f"{rule.scorer} {score:.2f} is below {rule.minimum:g}")
-    return None
+def sentences(curation: Curation, rule: Rule, bound: Bound, values: Sequence[float]) -> list[str]:
+    """The reason of each of these values, which are all beyond this bound."""
+    scorers = {"aesthetic": curation.aesthetics.scorer, "technical": curation.technical_quality.scorer}
+    form = WORDINGS[rule.score, bound].sentence
+    limit, scorer = rule.bounds[bound], scorers.get(rule.score)
+    return [form.format(score=value, limit=limit, scorer=scorer) for value in values]
 
 
-LOWER_IS_BETTER = ("brisque", "niqe")
-
-
-def technical_reason(score: float, rule: TechnicalQuality) -> Rejection | None:
-    """BRISQUE and NIQE measure damage, so more is worse; DOVER measures quality, so less is."""
-    if rule.scorer in LOWER_IS_BETTER and score > rule.threshold:
-        return Rejection(Reason.LOW_QUALITY, f"{rule.scorer} {score:.2f} is above {rule.threshold:g}")
-    if rule.scorer not in LOWER_IS_BETTER and score < rule.threshold:
-        return Rejection(Reason.LOW_QUALITY, f"{rule.scorer} {score:.3f} is below {rule.threshold:g}")
-    return None
+def titles(curation: Curation) -> dict[str, str]:
+    """What each score that a rule may decide by measures, in words."""
+    return {
+        "motion": "motion, mean LPIPS",
+        "central_text": "text in the middle, share of the picture",
+        "aesthetic": f"aesthetics, {curation.aesthetics.scorer}",
+        "technical": f"technical quality, {curation.technical_quality.scorer}",
+        "motion_cropped": "motion after cropping, mean LPIPS",
+    }

@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.curation.clip import Clip
 from ops.curation.one_pass import SourceTask, score_key, score_source
-from ops.curation.scorers import STEPS, demand_weights
+from ops.curation.scorers import STEPS, demand_weights, identity
 from ops.curation.scores import ScoreStore
 from ops.curation.sources import file_of
 from ops.data.tables import Row
@@ -28,7 +28,9 @@ def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any
         MissingWeights: something has to be measured, and a scorer of this or a later step cannot run here.
     """
     curation, store = project.settings.curation, ScoreStore.of(project)
-    known = {sha256: store.of_source(sha256) for sha256 in {row["sha256"] for row in rows}}
+    for each in STEPS[STEPS.index(step) :]:
+        store.remember(each, identity(each, curation))
+    known = store.of_sources({row["sha256"]: None for row in rows})
     keys = {row["clip_id"]: score_key(step, Clip.of(row), curation) for row in rows}
     missing = [row for row in rows if keys[row["clip_id"]] not in known[row["sha256"]]]
     progress = Progress.of(project, step, len(missing), "clips")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ops.curation.clip import Clip
 from ops.curation.crop_rule import central_share, crop_of
+from ops.curation.rules import rejection
 from ops.curation.scorers import as_column, identity
 from ops.curation.scoring import scores_of
 from ops.curation.tables import TEXT_CROP
@@ -30,10 +31,11 @@ def _cropped(project: Project, row: Row, boxes: Any) -> Row:
         return judged(row, "text_crop", boxes)
     curation, clip = project.settings.curation, Clip.of(row)
     crop = crop_of(boxes, clip.width, clip.height, curation.text_crop)
-    return {
-        **row,
+    central = central_share(boxes, clip.width, clip.height, curation.text_crop)
+    columns = {
         **clip.cropped(crop).columns(),
         "text_boxes": json.dumps(boxes),
-        "central_text": central_share(boxes, clip.width, clip.height, curation.text_crop),
+        "central_text": central,
         "text_crop_scorer": as_column(identity("text_crop", curation)),
     }
+    return judged(row, "text_crop", rejection(curation, "central_text", central), **columns)

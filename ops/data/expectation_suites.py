@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops.config import PIXELS_PER_TOKEN, Settings
-from ops.curation.rules import LOWER_IS_BETTER
 from ops.data import tables
 from ops.data.caption_text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
@@ -47,9 +46,7 @@ def _clips_frame(project: Project) -> pd.DataFrame:
 def _clips_expectations(settings: Settings) -> list[Any]:
     import great_expectations.expectations as gxe
 
-    rules, motion = settings.curation, settings.curation.motion
-    kept = rules.technical_quality
-    limit = {"max_value": kept.threshold} if kept.scorer in LOWER_IS_BETTER else {"min_value": kept.threshold}
+    rules = settings.curation
     # two sides may each lose max_share, and sizes are whole pixels
     smallest = 1 - 2 * rules.text_crop.max_share - 0.02
     return [
@@ -69,11 +66,11 @@ def _clips_expectations(settings: Settings) -> list[Any]:
         ),
         _true("crop_is_inside", "the crop lies inside the picture"),
         _between("crop_share", "the crop leaves what curation.text_crop allows", min_value=smallest),
-        _between("motion", "motion is within its limits", min_value=motion.minimum, max_value=motion.maximum),
-        _between("motion_cropped", "motion after cropping, too", min_value=motion.minimum, max_value=motion.maximum),
-        _between("aesthetic", "the aesthetic score is high enough", min_value=rules.aesthetics.minimum),
-        _between("technical", "the technical score is good enough", **limit),
-        *(_there(column) for column in ("motion", "motion_cropped", "aesthetic", "technical")),
+        *(
+            _between(rule.score, f"{rule.score} keeps its rule", min_value=rule.minimum, max_value=rule.maximum)
+            for rule in rules.rules
+        ),
+        *(_there(rule.score) for rule in rules.rules),
         gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"),
         gxe.ExpectColumnValuesToNotMatchRegex(
             column="path", regex=r"^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)", notes="paths stay below their root"

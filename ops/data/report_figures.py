@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ops.config import Settings
-from ops.curation.rules import LOWER_IS_BETTER
+from ops.config import RULED_SCORES, Settings
+from ops.curation.rules import titles
 from ops.data.funnel import seconds
 from ops.data.tables import Row
 from ops.runtime.files import replacing
@@ -127,20 +127,19 @@ def draw_histograms(settings: Settings, clips: Sequence[Row], images: Sequence[R
 
 
 def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> list[_Score]:
-    rules = settings.curation
-    motion, quality, looks = rules.motion, rules.technical_quality, rules.aesthetics
-    limit = {"maximum" if quality.scorer in LOWER_IS_BETTER else "minimum": quality.threshold}
+    curation, told = settings.curation, titles(settings.curation)
     measured = [row | {"seconds": seconds(row)} for row in clips]
     slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
+
+    def ruled(score: str, rows: Sequence[Row], whose: str) -> _Score:
+        bounds = rule.bounds if (rule := curation.rule(score)) else {}
+        return _Score(f"{told[score]}{whose}", rows, score, bounds.get("minimum"), bounds.get("maximum"))
+
     return [
         _Score("length of a clip, s", measured, "seconds"),
-        _Score("LPIPS between sampled frames", slices, "cut_distances", None, rules.shots.sure_distance),
-        _Score("motion, mean LPIPS", clips, "motion", motion.minimum, motion.maximum),
-        _Score(f"aesthetics of clips, {looks.scorer}", clips, "aesthetic", looks.minimum),
-        _Score(f"technical quality of clips, {quality.scorer}", clips, "technical", **limit),
-        _Score("motion after cropping, mean LPIPS", clips, "motion_cropped", motion.minimum, motion.maximum),
-        _Score(f"aesthetics of images, {looks.scorer}", images, "aesthetic", looks.minimum),
-        _Score(f"technical quality of images, {quality.scorer}", images, "technical", **limit),
+        _Score("LPIPS between sampled frames", slices, "cut_distances", None, curation.shots.sure_distance),
+        *(ruled(score, clips, "") for score in RULED_SCORES),
+        *(ruled(score, images, ", images") for score in ("aesthetic", "technical")),
     ]
 
 

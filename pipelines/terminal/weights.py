@@ -14,25 +14,14 @@ STATES = {
     "missing": "[yellow]missing[/]",
     "wrong": "[red]wrong hash[/]",
 }
-SCORERS = {
-    "lpips-alex": ["lpips-alex"],
-    "lpips-vgg": ["lpips-vgg"],
-    "rapidocr": ["rapidocr-det"],
-    "easyocr": ["easyocr"],
-    "colourfulness": [],
-    "laion-v2": ["clip-vit-l14", "laion-v2"],
-    "niqe": ["niqe"],
-    "brisque": ["brisque"],
-    "dover": ["dover"],
-}
 RECONSTRUCTION_METRIC = "lpips-alex"
 
 
 def needed(settings: Settings) -> list[str]:
     """The entries that a recipe reads, from curation to evaluation."""
-    curation = settings.curation
-    scorers = (curation.shots, curation.text_crop, curation.aesthetics, curation.technical_quality)
-    names = [name for section in scorers for name in SCORERS[section.scorer]]
+    from ops.curation.scorers import STEPS, scorer_of
+
+    names = [entry for step in STEPS for entry in scorer_of(step, settings.curation).weights]
     names += [f"lpips-{settings.vae.losses.lpips_net}", RECONSTRUCTION_METRIC, settings.text_encoder.weights]
     return list(dict.fromkeys(names))
 

@@ -28,8 +28,50 @@ def test_every_shipped_preset_names_an_existing_deepspeed_file() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"curation": {"motoin": {}}}, "params.yaml: curation.motoin: unknown key (did you mean 'motion'?)"),
-        ({"curation": {"motion": {"maxmum": 1}}}, "curation.motion.maxmum: unknown key (did you mean 'maximum'?)"),
+        ({"curation": {"shosts": {}}}, "params.yaml: curation.shosts: unknown key (did you mean 'shots'?)"),
+        (
+            {"curation": {"rules": {"motion": {"maxmum": 1}}}},
+            "params.yaml: curation.rules.motion.maxmum: unknown key (did you mean 'maximum'?)",
+        ),
+        ({"curation": {"rules": {"motoin": {"maximum": 1}}}}, "rules: 'motoin' is none of its items: motion, central"),
+        (
+            {"curation": {"rules": {"motion": {"minimum": None, "maximum": None}}}},
+            "params.yaml: curation.rules.motion: has no bound: set minimum or maximum, or leave the rule out",
+        ),
+        (
+            {"curation": {"rules": {"aesthetic": {"maximum": 9}}}},
+            "curation.rules.aesthetic: cannot have a maximum: aesthetic has a minimum only",
+        ),
+        (
+            {"curation": {"rules": {"motion": {"minimum": 0.4}}}},
+            "curation.rules.motion: keeps nothing: minimum 0.4 is above maximum 0.3",
+        ),
+        ({"curation": {"rules": {"motion": {"minimum": float("nan")}}}}, "curation.rules.motion.minimum: Input should"),
+        (
+            {"curation": {"rules": [{"score": "aesthetic", "minimum": 1}, {"score": "motion", "minimum": 0}]}},
+            "params.yaml: curation.rules: 'motion' is measured before 'aesthetic': put its rule first",
+        ),
+        (
+            {"curation": {"rules": [{"score": "motion", "minimum": 0}, {"score": "motion", "maximum": 1}]}},
+            "curation.rules: 'motion' has two rules: write its minimum and maximum into one",
+        ),
+        ({"curation": {"rules": [{"score": "beauty", "minimum": 1}]}}, "curation.rules.beauty.score: Input should be"),
+        (
+            {"curation": {"rules": {"technical": {"minimum": 0.0, "maximum": None}}}},
+            "curation: rules.technical.minimum is 0, but brisque measures damage: set maximum instead, and minimum to",
+        ),
+        (
+            {"curation": {"motion": {"maximum": 1}}},
+            "curation.motion: is a rule now: set curation.rules.motion and, inside the crop, curation.rules.motion_",
+        ),
+        (
+            {"curation": {"aesthetics": {"minimum": 1}}},
+            "curation.aesthetics.minimum: is a rule now: set curation.rules.aesthetic.minimum",
+        ),
+        (
+            {"curation": {"technical_quality": {"threshold": 1}}},
+            "curation.technical_quality.threshold: is a rule now: set curation.rules.technical.maximum (brisque, niqe)",
+        ),
         ({"dataset": {"num_frames": 16}}, "dataset.num_frames: is 16, but the VAE takes 1 + 4n frames: use 13 or 17"),
         ({"dataset": {"max_area": 100}}, "max_area 100 is too small for ratio 1:1"),
         ({"dataset": {"ratios": ["16x9"]}}, "ratio '16x9' is not of the form height:width"),
@@ -87,9 +129,9 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def test_changes_are_written_once_they_are_valid(recipe: Path) -> None:
-    config.change(recipe, None, ["dataset.fps=12", "curation.motion.maximum=0.4"])
+    config.change(recipe, None, ["dataset.fps=12", "curation.rules.motion.maximum=0.4"])
     settings = config.load(recipe)
-    assert (settings.dataset.fps, settings.curation.motion.maximum) == (12, 0.4)
+    assert (settings.dataset.fps, settings.curation.rules[0].maximum) == (12, 0.4)
     before = (recipe / "params.yaml").read_text()
     with pytest.raises(ConfigError):
         config.change(recipe, None, ["dataset.num_frames=18"])
@@ -104,6 +146,17 @@ def test_a_stage_is_changed_by_its_name(recipe: Path) -> None:
     assert after[-1].schedule == before[-1].schedule.model_copy(update={"steps": 7})
     with pytest.raises(ConfigError, match="stages: 'vidoe' is none of its items: image, joint, video"):
         config.change(recipe, None, ["stages.vidoe.schedule.steps=7"])
+
+
+def test_a_rule_is_changed_added_and_left_out_by_its_score(recipe: Path) -> None:
+    before = config.resolve(recipe, "tiny", {}).curation
+    assignments = ["aesthetic.minimum=5", "central_text.maximum=0.25", "motion_cropped=null"]
+    after = config.change(recipe, None, [f"curation.rules.{each}" for each in assignments]).curation
+    assert [rule.score for rule in after.rules] == ["motion", "central_text", "aesthetic", "technical"]
+    assert [rule.bounds for rule in after.rules[1:3]] == [{"maximum": 0.25}, {"minimum": 5.0}]
+    assert after.rule("motion_cropped") is None
+    assert (after.rule("motion"), after.rule("technical")) == (before.rule("motion"), before.rule("technical"))
+    assert config.load(recipe).curation == after
 
 
 def test_another_preset_drops_the_old_overrides(recipe: Path) -> None:

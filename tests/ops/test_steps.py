@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ops.config import resolve
+from ops.data.resolved_settings import watched
 from ops.steps import STEPS, UnknownStep, pipeline, step
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ def test_steps_come_after_what_they_are_made_from():
 
 
 def test_steps_watch_settings_that_exist():
-    tree = resolve(ROOT, "tiny", {}).model_dump(mode="json")
+    tree = watched(resolve(ROOT, "tiny", {}))
     for found in STEPS.values():
         for key in found.settings:
             value = tree

@@ -44,7 +44,7 @@ def test_curation(videos: ModuleType, tmp_path: Path) -> None:
     from benchmarks import curation
 
     videos.slow_pan(tmp_path / "films" / "pan.mp4")
-    rules = {"aesthetics": {"minimum": 0.0}, "technical_quality": {"threshold": 1000.0}, "motion": {"minimum": 0.0}}
+    rules = {"rules": {"aesthetic": {"minimum": 0.0}, "technical": {"maximum": 1000.0}, "motion": {"minimum": 0.0}}}
     figures = curation.measure({"sources": {"videos": str(tmp_path / "films")}, "curation": rules})
     assert (figures.clips, figures.frames) == (1, 48)
     assert 0 < figures.decoding < figures.one_core

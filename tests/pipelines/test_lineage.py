@@ -147,7 +147,7 @@ def test_rollback_without_a_previous_champion_says_so(finished) -> None:
     [
         (["run", "--preset", "huge"], "preset 'huge' is unknown"),
         (["run", "--set", "dataset.num_frames=16"], "dataset.num_frames"),
-        (["run", "--set", "curation.motoin.maximum=1"], "did you mean 'motion'?"),
+        (["run", "--set", "curation.shosts.min_frames=1"], "did you mean 'shots'?"),
         (["run", "--select", "nonsense"], "nonsense"),
         (["generate", "a cat", "--height", "50"], "16"),
         (["generate", ""], "prompt"),

@@ -7,33 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from ops.config import Curation
+from ops.config import RULED_SCORES, Bound, Curation
 from ops.curation.audit.sample import KEPT
-from ops.curation.reasons import Rejection
-from ops.curation.rules import LOWER_IS_BETTER, aesthetics_reason, motion_reason, technical_reason
+from ops.curation.rules import rejection, titles
 from ops.data.tables import Row
 
 UNMEASURED = "unmeasured"
 """The clip passes every rule whose score it has, but was rejected before a later score was taken."""
 
 STEPS = ("clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
-COLUMNS = {
-    "motion": "motion",
-    "aesthetics": "aesthetic",
-    "technical_quality": "technical",
-    "motion_recheck": "motion_cropped",
-}
-"""The column of each step that has a limit."""
+COLUMNS = {ruled.step: score for score, ruled in RULED_SCORES.items()}
+"""The column of each step whose score a rule may decide by."""
+LOGARITHMIC = ("motion", "motion_cropped")
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A bound of the recipe; a score beyond it is out. `steps` are those that it decides."""
+    """A bound of a rule; a score beyond it is out. `steps` are those that it decides."""
 
     key: str
-    bound: Literal["minimum", "maximum"]
+    bound: Bound
     value: float
     steps: tuple[str, ...]
     score: str
@@ -47,30 +42,20 @@ def place(stratum: str) -> int:
     return order.index(stratum) if stratum in order else len(order)
 
 
-def limits(rules: Curation) -> list[Limit]:
-    """Every limit of a raw score that the recipe sets, in the order of the funnel."""
-    moving = ("motion", "motion_recheck")
-    quality, looks = rules.technical_quality, rules.aesthetics
-    side: Literal["minimum", "maximum"] = "maximum" if quality.scorer in LOWER_IS_BETTER else "minimum"
+def limits(curation: Curation) -> list[Limit]:
+    """Every bound of the recipe's rules, in the order of the funnel."""
+    told = titles(curation)
     return [
-        Limit("curation.motion.minimum", "minimum", rules.motion.minimum, moving, "motion, mean LPIPS", True),
-        Limit("curation.motion.maximum", "maximum", rules.motion.maximum, moving, "motion, mean LPIPS", True),
         Limit(
-            "curation.aesthetics.minimum",
-            "minimum",
-            looks.minimum,
-            ("aesthetics",),
-            f"aesthetics, {looks.scorer}",
-            False,
-        ),
-        Limit(
-            "curation.technical_quality.threshold",
-            side,
-            quality.threshold,
-            ("technical_quality",),
-            f"technical quality, {quality.scorer}",
-            False,
-        ),
+            f"curation.rules.{rule.score}.{bound}",
+            bound,
+            value,
+            (RULED_SCORES[rule.score].step,),
+            told[rule.score],
+            rule.score in LOGARITHMIC,
+        )
+        for rule in curation.rules
+        for bound, value in rule.bounds.items()
     ]
 
 
@@ -84,11 +69,11 @@ def outcome(row: Row, rules: Curation) -> str:
     for step in STEPS:
         if step == _settled(row):
             return step
-        if step in COLUMNS:
+        if step in COLUMNS and rules.rule(COLUMNS[step]) is not None:
             score = score_of(row, step)
             if score is None:
                 return UNMEASURED
-            if _rejection(step, score, rules):
+            if rejection(rules, COLUMNS[step], score):
                 return step
     return KEPT
 
@@ -114,11 +99,3 @@ def _settled(row: Row) -> str | None:
     """The step that rejected the row without a score: by another rule, or since it could not be measured."""
     step = row["rejected_by"]
     return None if step is None or (step in COLUMNS and score_of(row, step) is not None) else step
-
-
-def _rejection(step: str, score: float, rules: Curation) -> Rejection | None:
-    if step == "aesthetics":
-        return aesthetics_reason(score, rules.aesthetics)
-    if step == "technical_quality":
-        return technical_reason(score, rules.technical_quality)
-    return motion_reason(score, rules.motion)

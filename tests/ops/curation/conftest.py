@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.config import merge
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
@@ -17,15 +18,16 @@ RULES = {
     "workers": 1,
     "clips": {"max_seconds": 16},
     "shots": {"min_frames": 12, "short_side": 96},
-    "aesthetics": {"scorer": "colourfulness", "minimum": 5.0},
-    "technical_quality": {"scorer": "brisque", "threshold": 200.0},
+    "aesthetics": {"scorer": "colourfulness"},
+    "technical_quality": {"scorer": "brisque"},
+    "rules": {"aesthetic": {"minimum": 5.0}, "technical": {"maximum": 200.0}},
 }
 """Fast, and lenient where the synthetic clips are not what a rule is about."""
 
 
 def recipe(project: Project, curation: dict[str, Any] | None = None, **sources: str | None) -> Project:
     """The project with these sources and rules, its settings read anew."""
-    merged = {**RULES, **(curation or {})}
+    merged = merge(RULES, curation or {})
     tree = {
         "preset": "tiny",
         "sources": {"videos": None, "images": None, "captions": None, **sources},

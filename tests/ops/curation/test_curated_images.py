@@ -10,8 +10,9 @@ from ops.curation.verdicts import NothingKept
 from ops.runtime.project import Project
 
 RULES = {
-    "aesthetics": {"scorer": "colourfulness", "minimum": 9.0},
-    "technical_quality": {"scorer": "brisque", "threshold": 42.0},
+    "aesthetics": {"scorer": "colourfulness"},
+    "technical_quality": {"scorer": "brisque"},
+    "rules": {"aesthetic": {"minimum": 9.0}, "technical": {"maximum": 42.0}},
 }
 
 
@@ -58,7 +59,7 @@ def test_pictures_leave_for_their_own_reason(project: Project, pictures: Path, h
     assert rows["again.png"]["technical"] < 20
 
     monkeypatch.setattr(module.parallel, "map", lambda *args: pytest.fail("decoded") if args[1] else ())
-    stricter = {**RULES, "aesthetics": {"scorer": "colourfulness", "minimum": 50.0}}
+    stricter = {**RULES, "rules": {"aesthetic": {"minimum": 50.0}, "technical": {"maximum": 42.0}}}
     project = helpers["recipe"](project, stricter, images="pictures")
     with pytest.raises(NothingKept, match="all 6 images were rejected"):
         helpers["run"](project, "curated_images")

@@ -23,6 +23,9 @@ from ops.runtime.project import Project
 CLIP_TABLES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "curated_clips")
 
 
+_LOSE = "delete from scores where source = ? and identity not in (select id from identities where step = 'shots')"
+
+
 def by_name(rows: list[Row]) -> dict[str, list[Row]]:
     return {name: [row for row in rows if row["path"] == name] for name in {row["path"] for row in rows}}
 
@@ -144,10 +147,7 @@ def test_another_threshold_decodes_nothing(
     curated: Project, tmp_path: Path, film_library: Path, helpers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = copied(curated, tmp_path)
-    changed = {
-        "motion": {"minimum": 0.001, "maximum": 0.05},
-        "aesthetics": {"scorer": "colourfulness", "minimum": 1000.0},
-    }
+    changed = {"rules": {"motion": {"maximum": 0.05}, "aesthetic": {"minimum": 1000.0}}}
     project = helpers["recipe"](project, changed, videos=str(film_library))
     monkeypatch.setattr(scoring.parallel, "map", lambda *args: pytest.fail("something was decoded") if args[1] else ())
     helpers["run"](project, *CLIP_TABLES[:-1])
@@ -160,17 +160,18 @@ def test_another_threshold_decodes_nothing(
 @pytest.mark.parametrize(
     "stricter",
     [
-        {"motion": {"minimum": 0.001, "maximum": 0.06}},
-        {"motion": {"minimum": 0.03, "maximum": 0.3}},
-        {"aesthetics": {"scorer": "colourfulness", "minimum": 130.0}},
-        {"technical_quality": {"scorer": "brisque", "threshold": 60.0}},
+        {"motion": {"maximum": 0.06}},
+        {"motion": {"minimum": 0.03}},
+        {"motion_cropped": {"maximum": 0.05}},
+        {"aesthetic": {"minimum": 130.0}},
+        {"technical": {"maximum": 60.0}},
     ],
     ids=lambda rules: "-".join(rules),
 )
 def test_the_audits_retention_is_what_the_steps_decide(
     curated: Project, tmp_path: Path, film_library: Path, helpers, stricter: dict[str, Any]
 ) -> None:
-    project = helpers["recipe"](copied(curated, tmp_path), stricter, videos=str(film_library))
+    project = helpers["recipe"](copied(curated, tmp_path), {"rules": stricter}, videos=str(film_library))
     helpers["run"](project, *CLIP_TABLES[1:-1])
     before, after = helpers["rows_of"](curated, "curated_clips"), helpers["rows_of"](project, "motion_recheck")
     assert changed(before, curated.settings.curation) == 0
@@ -183,7 +184,8 @@ def test_a_looser_rule_measures_only_what_is_missing(
     curated: Project, tmp_path: Path, film_library: Path, helpers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = copied(curated, tmp_path)
-    project = helpers["recipe"](project, {"motion": {"minimum": 0.0, "maximum": 0.3}}, videos=str(film_library))
+    looser = {"rules": {score: {"minimum": 0.0} for score in ("motion", "motion_cropped")}}
+    project = helpers["recipe"](project, looser, videos=str(film_library))
     asked = watched(scoring, monkeypatch)
     helpers["run"](project, *CLIP_TABLES[:-1])
     assert sorted(task.file.name for task in asked) == ["still.mp4", "still_subtitle.mp4"]
@@ -198,11 +200,11 @@ def test_lost_scores_are_measured_again_to_the_same_table(
     import sqlite3
 
     project = helpers["recipe"](copied(curated, tmp_path), videos=str(film_library))
-    store = project.var / "scores" / "scores.sqlite"
+    store = project.var / "scores" / "v2.sqlite"
     (cut,) = (row for row in helpers["rows_of"](project, "raw_videos") if row["path"] == "cut.mp4")
     with sqlite3.connect(store) as database:
         total = database.execute("select count(*) from scores").fetchone()[0]
-        gone = database.execute("delete from scores where source = ? and step != 'shots'", (cut["sha256"],)).rowcount
+        gone = database.execute(_LOSE, (cut["sha256"],)).rowcount
     assert 0 < gone < total
     helpers["run"](project, "text_crop", "aesthetics", "technical_quality", "motion_recheck", "curated_clips")
     assert helpers["rows_of"](project, "curated_clips") == helpers["rows_of"](curated, "curated_clips")
@@ -237,7 +239,9 @@ def test_nothing_left_is_an_error_that_shows_the_funnel(
     curated: Project, tmp_path: Path, film_library: Path, helpers
 ) -> None:
     project = copied(curated, tmp_path)
-    project = helpers["recipe"](project, {"motion": {"minimum": 0.9, "maximum": 1.0}}, videos=str(film_library))
+    project = helpers["recipe"](
+        project, {"rules": {"motion": {"minimum": 0.9, "maximum": 1.0}}}, videos=str(film_library)
+    )
     helpers["run"](project, *CLIP_TABLES[1:-1])
     with pytest.raises(
         NothingKept, match=r"all 12 clips were rejected:\n  motion: 11, for example .*\n  shots: 1, for"

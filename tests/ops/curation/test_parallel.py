@@ -19,8 +19,9 @@ from ops.runtime.project import Project
 
 def settings(**changes) -> Curation:
     return Curation(
-        aesthetics=Aesthetics(scorer="colourfulness", minimum=0),
-        technical_quality=TechnicalQuality(scorer="niqe", threshold=9),
+        aesthetics=Aesthetics(scorer="colourfulness"),
+        technical_quality=TechnicalQuality(scorer="niqe"),
+        rules=(),
         **changes,
     )
 
@@ -109,8 +110,8 @@ def test_a_worker_is_replaced_after_its_share() -> None:
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     code = (
         "import os, time; from ops.config import *; from ops.runtime import parallel\n"
-        "rules = {'aesthetics': {'scorer': 'colourfulness', 'minimum': 0},"
-        " 'technical_quality': {'scorer': 'niqe', 'threshold': 9}, 'workers': 1}\n"
+        "rules = {'aesthetics': {'scorer': 'colourfulness'},"
+        " 'technical_quality': {'scorer': 'niqe'}, 'rules': [], 'workers': 1}\n"
         "if __name__ == '__main__': list(parallel.map(time.sleep, [0.0, 60.0], Curation(**rules)))"
     )
     script = tmp_path / "owner.py"

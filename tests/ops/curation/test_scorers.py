@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,15 +11,27 @@ import torch
 from PIL import Image, ImageFilter
 
 from ops import weights
-from ops.config import Curation, resolve
-from ops.curation import brisque, laion, natural_statistics, niqe
-from ops.curation.colourfulness import colourfulness, mean_colourfulness
-from ops.curation.lpips_series import LpipsSeries
+from ops.config import Aesthetics, Curation, Shots, TechnicalQuality, TextCrop, resolve
+from ops.curation.clip import Clip, sampled_frames
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
-from ops.curation.scorers import build, demand_weights, identity
-from ops.curation.text_detection import RapidOcrDetector, boxes_of
+from ops.curation.rules import UnmeasuredScore, rejection
+from ops.curation.scorers import (
+    SCORERS,
+    STEPS,
+    brisque,
+    build,
+    demand_weights,
+    identity,
+    laion,
+    natural_statistics,
+    niqe,
+    scorer_of,
+)
+from ops.curation.scorers.colourfulness import colourfulness, mean_colourfulness
+from ops.curation.scorers.lpips_series import LpipsSeries
+from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
+from ops.curation.tables import MOTION_RECHECK
 from ops.perceptual import load_lpips
 from ops.runtime.project import Project
 
@@ -176,26 +189,31 @@ def test_boxes_are_scaled_and_grown() -> None:
     assert (x1, y1) == (pytest.approx(2 * (120 + grow), abs=4), pytest.approx(2 * (50 + grow), abs=4))
 
 
-def test_rules_give_reasons(project: Project) -> None:
-    curation = project.settings.curation
-    still, shaking = (motion_reason(score, curation.motion) for score in (0.0005, 0.31))
+def test_rules_give_reasons(checkout: Path) -> None:
+    curation = resolve(checkout, "tiny", {}).curation
+    still, shaking = (rejection(curation, "motion", score) for score in (0.0005, 0.31))
     assert still == Rejection(Reason.STILL, "motion 0.0005 is below 0.001: almost a still picture")
     assert shaking == Rejection(Reason.SHAKING, "motion 0.310 is above 0.3: shaking or flicker")
-    assert motion_reason(0.3, curation.motion) is None
-    assert "no two sampled frames" in str(motion_reason(None, curation.motion))
-    quality = curation.technical_quality
-    assert technical_reason(10, quality.model_copy(update={"scorer": "niqe", "threshold": 9.0})) is not None
-    assert technical_reason(8, quality.model_copy(update={"scorer": "niqe", "threshold": 9.0})) is None
-    assert technical_reason(-0.1, quality.model_copy(update={"scorer": "dover", "threshold": 0.0})) is not None
-    assert technical_reason(0.1, quality.model_copy(update={"scorer": "dover", "threshold": 0.0})) is None
-    assert aesthetics_reason(4.7, curation.aesthetics.model_copy(update={"scorer": "laion-v2", "minimum": 4.75}))
+    assert rejection(curation, "motion", 0.3) is None
+    assert "no two sampled frames" in str(rejection(curation, "motion", None))
+    dull, rough = rejection(curation, "aesthetic", 4.7), rejection(curation, "technical", 42.5)
+    assert dull == Rejection(Reason.LOW_AESTHETICS, "colourfulness 4.70 is below 9")
+    assert rough == Rejection(Reason.LOW_QUALITY, "brisque 42.50 is above 42")
+    assert rejection(curation, "central_text", 0.9) is None  # no rule about it
+    with pytest.raises(UnmeasuredScore, match="'aesthetic'"):
+        rejection(curation, "aesthetic", None)
+    paper = resolve(checkout, "v1_3", {"curation": {"rules": {"central_text": {"maximum": 0.1}}}}).curation
+    assert rejection(paper, "technical", -0.1) == Rejection(Reason.LOW_QUALITY, "dover -0.100 is below 0")
+    assert rejection(paper, "technical", 0.0) is None
+    much = Rejection(Reason.MUCH_TEXT, "text in the middle: share 0.150 is above 0.1")
+    assert rejection(paper, "central_text", 0.15) == much
 
 
 def test_thresholds_are_no_part_of_a_scores_identity(checkout: Path) -> None:
     def curation(**changes) -> Curation:
         return resolve(checkout, "tiny", {"curation": changes}).curation
 
-    same = curation(shots={"candidate_z": 3.0, "min_frames": 5}, motion={"maximum": 0.9})
+    same = curation(shots={"candidate_z": 3.0, "min_frames": 5}, rules={"motion": {"maximum": 0.9}})
     other = curation(sampling={"frames_per_second": 4.0})
     for step in ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck"):
         assert identity(step, curation()) == identity(step, same)
@@ -219,3 +237,32 @@ def test_the_papers_scorers_say_what_they_need(project: Project, checkout: Path)
     for step in ("text_crop", "aesthetics", "technical_quality"):
         with pytest.raises(weights.MissingWeights):
             build(project, curation, step)
+
+
+def test_every_scorer_of_the_recipe_is_in_the_registry() -> None:
+    """And says what the rest of the pipeline reads."""
+    section = {"shots": Shots, "text_crop": TextCrop, "aesthetics": Aesthetics, "technical_quality": TechnicalQuality}
+    allowed = {name for each in section.values() for name in get_args(each.model_fields["scorer"].annotation)}
+    assert set(SCORERS) == allowed
+    columns = set(MOTION_RECHECK.names)
+    for name, scorer in SCORERS.items():
+        assert scorer.name == name
+        assert scorer.memory_gib > 0
+        assert set(scorer.columns) <= columns
+        assert all(weights.entry(entry).licence for entry in scorer.weights)
+        assert list(scorer.licences()) == list(scorer.weights or [name])
+    assert SCORERS["colourfulness"].licences() == {"colourfulness": "soraflow's own"}
+    assert "non-commercial" in SCORERS["dover"].licences()["dover"]
+
+
+def test_scorers_want_frames_of_the_clip(project: Project) -> None:
+    """Ascending, within the clip, and the same each time."""
+    curation, clip = project.settings.curation, Clip("x", 50, 125, None, 25.0, 640, 360)
+    wanted = {step: scorer_of(step, curation).wants(clip, curation.sampling) for step in STEPS}
+    for indices in wanted.values():
+        assert indices == sorted(set(indices))
+        assert 50 <= indices[0] <= indices[-1] < 125
+    assert wanted["shots"] == wanted["motion_recheck"] == sampled_frames(clip, 8.0)
+    assert len(wanted["text_crop"]) == 3
+    assert (len(wanted["aesthetics"]), len(wanted["technical_quality"])) == (5, 3)
+    assert scorer_of("shots", curation).identity()["settings"] == {"short_side": 256}

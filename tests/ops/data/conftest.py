@@ -25,10 +25,15 @@ FPS = 16
 PINNED: dict[str, Any] = {
     "curation": {
         "shots": {"min_frames": 32, "max_frames": 512},
-        "motion": {"minimum": 0.001, "maximum": 0.3},
         "text_crop": {"max_share": 0.2},
-        "aesthetics": {"scorer": "colourfulness", "minimum": 12.0},
-        "technical_quality": {"scorer": "niqe", "threshold": 9.0},
+        "aesthetics": {"scorer": "colourfulness"},
+        "technical_quality": {"scorer": "niqe"},
+        "rules": {
+            "motion": {"minimum": 0.001, "maximum": 0.3},
+            "aesthetic": {"minimum": 12.0},
+            "technical": {"maximum": 9.0},
+            "motion_cropped": {"minimum": 0.001, "maximum": 0.3},
+        },
     },
     "dataset": {
         "num_frames": 17,

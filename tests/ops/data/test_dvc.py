@@ -38,7 +38,7 @@ def listing(project):
 def scores(project):
     note(project, "scores")
     text = (project.data / "listing.txt").read_text()
-    put(project.data / "scores.txt", f"{text} {project.settings.curation.motion.minimum}")
+    put(project.data / "scores.txt", f"{text} {project.settings.curation.rule('motion').minimum}")
 
 def pictures(project):
     note(project, "pictures")
@@ -50,7 +50,7 @@ if __name__ == "__main__":
 """
 STEPS = {
     "listing": Step("listing", "work:listing", (), ("sources.videos",), "data/listing.txt"),
-    "scores": Step("scores", "work:scores", ("listing",), ("curation.motion",), "data/scores.txt"),
+    "scores": Step("scores", "work:scores", ("listing",), ("curation.rules.motion",), "data/scores.txt"),
     "pictures": Step("pictures", "work:pictures", ("scores",), (), "data/pictures"),
 }
 
@@ -98,7 +98,7 @@ def git(root: Path, *arguments: str) -> None:
 
 
 def set_minimum(root: Path, value: float) -> None:
-    (root / "params.yaml").write_text(f"preset: tiny\ncuration: {{motion: {{minimum: {value}}}}}\n")
+    (root / "params.yaml").write_text(f"preset: tiny\ncuration: {{rules: {{motion: {{minimum: {value}}}}}}}\n")
 
 
 def test_after_materialising_dvc_finds_nothing_to_do(folder: Path):
@@ -130,14 +130,14 @@ def test_the_settings_come_first_for_dvc_too(folder: Path):
 def test_a_threshold_reruns_its_step_and_what_follows(folder: Path, how: str):
     make_all(folder)
     ran(folder)
-    set_minimum(folder, 0.5)
+    set_minimum(folder, 0.2)
     if how == "repro":
         command(folder, "repro")
         assert make_all(folder) == ["unchanged"] * 3
     else:
         assert make_all(folder) == ["unchanged", "made", "made"]
     assert ran(folder) == ["scores", "pictures"]
-    assert (folder / "data" / "pictures" / "a.txt").read_text() == "clips 0.5"
+    assert (folder / "data" / "pictures" / "a.txt").read_text() == "clips 0.2"
 
 
 def test_a_setting_that_no_step_watches_changes_nothing(folder: Path):
@@ -150,7 +150,7 @@ def test_a_setting_that_no_step_watches_changes_nothing(folder: Path):
 def test_an_earlier_threshold_comes_back_from_the_run_cache(folder: Path):
     make_all(folder)
     first = dvc.version(Project(folder), "scores")
-    set_minimum(folder, 0.5)
+    set_minimum(folder, 0.2)
     make_all(folder)
     assert dvc.version(Project(folder), "scores") != first
     ran(folder)

@@ -61,10 +61,10 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("curated_clips", {"end_frame": 20}, "the length lies within curation.shots"),
     ("curated_clips", {"crop": [0, 65, 0, 48]}, "the crop lies inside the picture"),
     ("curated_clips", {"crop": [0, 20, 0, 48]}, "the crop leaves what curation.text_crop allows"),
-    ("curated_clips", {"motion": 0.5}, "motion is within its limits"),
+    ("curated_clips", {"motion": 0.5}, "motion keeps its rule"),
     ("curated_clips", {"motion_cropped": None}, "motion_cropped is there"),
-    ("curated_clips", {"aesthetic": 1.0}, "the aesthetic score is high enough"),
-    ("curated_clips", {"technical": 9.5}, "the technical score is good enough"),
+    ("curated_clips", {"aesthetic": 1.0}, "aesthetic keeps its rule"),
+    ("curated_clips", {"technical": 9.5}, "technical keeps its rule"),
     ("curated_clips", {"path": "../secret.mp4"}, "paths stay below their root"),
     ("curated_clips", {"sha256": "12"}, "a sha256 names the content"),
     ("captions", {"caption": ""}, "a row has a caption or the reason why not"),
@@ -152,6 +152,6 @@ def test_the_outcome_is_kept_as_json_and_as_a_page(ready: Project):
     assert kept["failures"][0]["count"] == 1
     page = (ready.var / "checks" / "curated_clips.md").read_text()
     assert "# curated_clips: 1 of" in page
-    assert f"| ✗ | motion is within its limits | 1 | `{offender}` |" in page
+    assert f"| ✗ | motion keeps its rule | 1 | `{offender}` |" in page
     assert "| ✓ | clip_id is unique |" in page
     assert "| motion | 0.06 | " in page

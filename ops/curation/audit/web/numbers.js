@@ -11,13 +11,11 @@ export function outcome(row, limits, steps, scored) {
   if (settled !== null && !steps.includes(settled)) return settled;
   for (const step of steps) {
     if (step === settled) return step;
-    const column = scored.indexOf(step);
-    if (column < 0) continue;
+    const column = scored.indexOf(step), deciding = limits.filter((limit) => limit.steps.includes(step));
+    if (column < 0 || !deciding.length) continue;
     const score = row[2 + column];
     if (score === null) return UNMEASURED;
-    for (const limit of limits) {
-      if (limit.steps.includes(step) && beyond(score, limit)) return step;
-    }
+    if (deciding.some((limit) => beyond(score, limit))) return step;
   }
   return KEPT;
 }

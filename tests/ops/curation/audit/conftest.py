@@ -14,7 +14,7 @@ from ops.config import Curation
 from ops.curation import tables as schemas
 from ops.curation.audit.retention import COLUMNS
 from ops.curation.clip import Clip
-from ops.curation.rules import aesthetics_reason, motion_reason, technical_reason
+from ops.curation.rules import rejection
 from ops.data import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
@@ -22,9 +22,14 @@ from ops.runtime.project import Project
 FPS = 24
 RULES = {
     "shots": {"min_frames": 25, "max_frames": 512},
-    "motion": {"minimum": 0.001, "maximum": 0.3},
-    "aesthetics": {"scorer": "colourfulness", "minimum": 12.0},
-    "technical_quality": {"scorer": "brisque", "threshold": 42.0},
+    "aesthetics": {"scorer": "colourfulness"},
+    "technical_quality": {"scorer": "brisque"},
+    "rules": [
+        {"score": "motion", "minimum": 0.001, "maximum": 0.3},
+        {"score": "aesthetic", "minimum": 12.0},
+        {"score": "technical", "maximum": 42.0},
+        {"score": "motion_cropped", "minimum": 0.001, "maximum": 0.3},
+    ],
 }
 SCORED = tuple(COLUMNS.values())
 
@@ -95,13 +100,8 @@ def _row(
 
 
 def _verdict(row: dict[str, Any], rules: Curation) -> tuple[str | None, str | None]:
-    reasons = {
-        "motion": lambda: motion_reason(row["motion"], rules.motion),
-        "aesthetics": lambda: aesthetics_reason(row["aesthetic"], rules.aesthetics),
-        "technical_quality": lambda: technical_reason(row["technical"], rules.technical_quality),
-    }
-    for step, reason in reasons.items():
-        if found := reason():
+    for step, score in (("motion", "motion"), ("aesthetics", "aesthetic"), ("technical_quality", "technical")):
+        if found := rejection(rules, score, row[score]):
             return step, found.text
     return None, None
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from ops.config import Curation
+from ops.config import Curation, merge
 from ops.curation.audit.precision import estimate
 from ops.curation.audit.retention import outcome
 from ops.curation.audit.session import Audit
@@ -28,7 +28,7 @@ from ops.runtime.project import Project
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SAMPLE, SEED = 14, 3
-TECHNICAL = "curation.technical_quality.threshold"
+TECHNICAL = "curation.rules.technical.maximum"
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def shows_precision(page: Page, audit: Audit) -> None:
 
 def rules(project: Project, technical: float, aesthetic: float, low: float, high: float) -> Curation:
     tree = project.settings.curation.model_dump()
-    tree["technical_quality"]["threshold"], tree["aesthetics"]["minimum"] = technical, aesthetic
-    tree["motion"] |= {"minimum": low, "maximum": high}
-    return Curation.model_validate(tree)
+    motion = {"minimum": low, "maximum": high}
+    bounds = {"technical": {"maximum": technical}, "aesthetic": {"minimum": aesthetic}}
+    return Curation.model_validate(merge(tree, {"rules": {**bounds, "motion": motion, "motion_cropped": motion}}))
 
 
 def test_keys_judge_clips_and_the_precision_follows(page: Page, served: Served) -> None:
@@ -214,7 +214,7 @@ def test_sliders_show_what_other_limits_keep(page: Page, served: Served) -> None
     number.fill("33")
     expect(retained).to_have_text("7 of 15 clips")
     expect(page.locator("#command")).to_have_text(f"soraflow run --select '+curated_clips' --set {TECHNICAL}=33")
-    page.locator("input[type=number][data-key='curation.aesthetics.minimum']").fill("5")
+    page.locator("input[type=number][data-key='curation.rules.aesthetic.minimum']").fill("5")
     expect(page.locator("#unmeasured")).to_contain_text("Up to 1 more may stay")
     page.get_by_role("button", name="Reset").click()
     expect(retained).to_have_text("9 of 15 clips")
@@ -227,16 +227,20 @@ def test_browser_and_python_agree(page: Page, served: Served) -> None:
     values: dict[str, list[float]] = {"motion": [0.0, 0.00001, 0.03, 0.05, 0.055, 0.07, 0.6, 1.0]}
     values |= {"aesthetic": [0.0, 5.0, 20.0, 27.0, 30.0, 99.0], "technical": [0.0, 25.0, 33.0, 34.5, 42.0, 50.0, 99.0]}
     chosen = [
-        (draw.choice(values["technical"]), draw.choice(values["aesthetic"]), *draw.choices(values["motion"], k=2))
+        (
+            draw.choice(values["technical"]),
+            draw.choice(values["aesthetic"]),
+            *sorted(draw.choices(values["motion"], k=2)),
+        )
         for _ in range(100)
     ]
     script = """async (chosen) => {
         const {outcome} = await import("/web/numbers.js");
         const data = JSON.parse(document.getElementById("data").textContent);
-        const names = ["technical_quality.threshold", "aesthetics.minimum", "motion.minimum", "motion.maximum"];
+        const names = ["technical.maximum", "aesthetic.minimum", "motion.minimum", "motion.maximum"];
         return chosen.map((values) => {
             const limits = data.limits.map((limit) => {
-                const place = names.indexOf(limit.key.replace("curation.", ""));
+                const place = names.indexOf(limit.key.replace("curation.rules.", "").replace("_cropped", ""));
                 return {...limit, value: values[place]};
             });
             return data.rows.map((row) => outcome(row, limits, data.steps, data.scored));

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ops.config import Sampling
+from ops.curation.clip import Clip, sampled_frames
+from ops.curation.scorers.base import Measure, Scorer
 from ops.perceptual import Net, load_lpips
 from ops.runtime.project import Project
 
@@ -14,6 +18,39 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FRAMES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class _Lpips(Scorer):
+    """The distances between the sampled frames, for jump cuts and for motion."""
+
+    short_side: int
+
+    net: ClassVar[Net]
+    columns = ("cut_distances", "motion", "motion_cropped")
+    accelerator = True
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return sampled_frames(clip, sampling.frames_per_second)
+
+    def start(self, project: Project) -> Measure:
+        return LpipsSeries(project, self.net, self.short_side)
+
+    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[float]:
+        distances: list[float] = measure(pictures)
+        return distances
+
+
+class LpipsAlex(_Lpips):
+    name, net = "lpips-alex", "alex"
+    weights = ("lpips-alex",)
+    memory_gib = 1.0
+
+
+class LpipsVgg(_Lpips):
+    name, net = "lpips-vgg", "vgg"
+    weights = ("lpips-vgg",)
+    memory_gib = 3.0
 
 
 class LpipsSeries:

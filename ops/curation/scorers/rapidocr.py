@@ -13,14 +13,26 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-Box = tuple[int, int, int, int]
-"""x0, x1, y0, y1 in pixels; x1 and y1 are exclusive."""
+from ops import weights
+from ops.curation.clip import Box
+from ops.curation.scorers.base import Measure
+from ops.curation.scorers.text import TextScorer
+from ops.runtime.project import Project
 
 SHORT_SIDE, LONG_SIDE = 480, 960
 """The network's input: its short side is at least this, unless the long side would exceed the other."""
 PIXEL_THRESHOLD, BOX_THRESHOLD, GROWTH = 0.3, 0.5, 1.6
 SMALLEST_BOX = 5
 """Sides of a region, in pixels of the network's output; smaller is not readable."""
+
+
+class RapidOcr(TextScorer):
+    name = "rapidocr"
+    weights = ("rapidocr-det",)
+    memory_gib = 0.5
+
+    def start(self, project: Project) -> Measure:
+        return RapidOcrDetector(weights.ensure(project, "rapidocr-det") / "PP-OCRv6_det_small.onnx")
 
 
 class RapidOcrDetector:

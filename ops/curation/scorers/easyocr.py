@@ -8,8 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ops.curation.text_detection import Box
+from ops import weights
+from ops.curation.clip import Box
+from ops.curation.scorers.base import Measure
+from ops.curation.scorers.text import TextScorer
+from ops.runtime.project import Project
 from ops.weights import MissingWeights
+
+
+class EasyOcr(TextScorer):
+    name = "easyocr"
+    weights = ("easyocr",)
+    memory_gib = 2.0
+
+    def start(self, project: Project) -> Measure:
+        return EasyOcrDetector(weights.ensure(project, "easyocr"))
 
 
 class EasyOcrDetector:

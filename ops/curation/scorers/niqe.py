@@ -7,18 +7,40 @@ the diagonal products where the paper has the right one; the features here are t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy import io
 
-from ops.curation.natural_statistics import NEIGHBOURS, halved, luma, normalised, spread_of
+from ops import weights
+from ops.config import Sampling
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.natural_statistics import NEIGHBOURS, halved, luma, normalised, spread_of
+from ops.runtime.project import Project
 
 PATCH = 96
 """Side of a patch at full scale, as in the paper."""
 SMALL_PATCH, SMALL_STRIDE = 48, 16
 """(Ours.) Pictures too small for two patches a side are covered by small overlapping ones instead."""
 SMALLEST_SIDE = SMALL_PATCH + SMALL_STRIDE
+
+
+@dataclass(frozen=True)
+class NiqeScorer(Scorer):
+    frames: int
+
+    name = "niqe"
+    weights = ("niqe",)
+    columns = ("technical",)
+    lower_is_better = True
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
+
+    def start(self, project: Project) -> Measure:
+        return Niqe(weights.ensure(project, "niqe") / "niqe_image_params.mat")
 
 
 class TooSmall(ValueError):

@@ -7,13 +7,35 @@ noise or compression; values a little outside that range occur.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ops.curation.natural_statistics import NEIGHBOURS, halved, luma, normalised, spread_of
+from ops import weights
+from ops.config import Sampling
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.natural_statistics import NEIGHBOURS, halved, luma, normalised, spread_of
+from ops.runtime.project import Project
 
 SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True)
+class BrisqueScorer(Scorer):
+    frames: int
+
+    name = "brisque"
+    weights = ("brisque",)
+    columns = ("technical",)
+    lower_is_better = True
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
+
+    def start(self, project: Project) -> Measure:
+        return Brisque(weights.ensure(project, "brisque") / "brisque.safetensors")
 
 
 class TooSmall(ValueError):

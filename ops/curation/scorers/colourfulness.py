@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from ops.config import Sampling
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.scorers.base import Measure, Scorer
+from ops.runtime.project import Project
+
+
+@dataclass(frozen=True)
+class Colourfulness(Scorer):
+    """Stands in where LAION's weights are missing: grey, washed-out clips score low."""
+
+    frames: int
+
+    name = "colourfulness"
+    columns = ("aesthetic",)
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
+
+    def start(self, project: Project) -> Measure:
+        return mean_colourfulness
 
 
 def colourfulness(picture: np.ndarray) -> float:

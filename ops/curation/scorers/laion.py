@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ops import weights
+from ops.config import Sampling
+from ops.curation.clip import Clip, sampled_frames, spread
+from ops.curation.scorers.base import Measure, Scorer
+from ops.runtime.project import Project
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +23,23 @@ HEAD_LAYERS = (0, 2, 4, 6, 7)
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 SIDE = 224
+
+
+@dataclass(frozen=True)
+class Laion(Scorer):
+    frames: int
+
+    name = "laion-v2"
+    weights = ("clip-vit-l14", "laion-v2")
+    columns = ("aesthetic",)
+    memory_gib = 2.0
+    accelerator = True
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
+
+    def start(self, project: Project) -> Measure:
+        return LaionAesthetics(weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"))
 
 
 class LaionAesthetics:

@@ -1,0 +1,93 @@
+"""What a scorer is: which pictures it wants of a clip, what its numbers depend on, and how it is started."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from ops import weights
+from ops.config import Sampling, Section
+from ops.curation.clip import Clip
+from ops.runtime.project import Project
+
+Measure = Callable[[Sequence[np.ndarray]], Any]
+"""A started scorer: pictures of one clip (uint8, [H, W, 3] or, for `gray`, [H, W]) → one raw value."""
+Pixels = Literal["rgb24", "gray"]
+OWN_LICENCE = "soraflow's own"
+
+
+@dataclass(frozen=True)
+class Scorer(ABC):
+    """One way to give a step its raw score. The fields of a subclass are the settings that change its numbers, named
+    as in the step's section of the recipe. An instance is only a description: `start` loads what it needs."""
+
+    name: ClassVar[str]
+    """As the recipe has it."""
+    version: ClassVar[int] = 1
+    """Of our code, raised when it gives other numbers for the same pictures."""
+    weights: ClassVar[tuple[str, ...]] = ()
+    """Entries of the weights registry. Their hashes are part of the identity."""
+    columns: ClassVar[tuple[str, ...]]
+    """Of the curation tables, that are filled from the value."""
+    memory_gib: ClassVar[float] = 0.1
+    """What a process holds with this scorer started, pictures included."""
+    accelerator: ClassVar[bool] = False
+    """It gains from a GPU or NPU."""
+    pixels: ClassVar[Pixels] = "rgb24"
+    lower_is_better: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, section: Section) -> Self:
+        """With the settings of the step's section of the recipe."""
+        return cls(**{field.name: getattr(section, field.name) for field in fields(cls)})
+
+    @abstractmethod
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        """The decoded indices to look at, ascending. The sampled frames (`sampled_frames`) are held anyway; any others
+        may have to be decoded once more, from the key frame before them."""
+
+    def side(self, clip: Clip, sampling: Sampling) -> int | None:
+        """The short side of the (cropped) pictures, which are never enlarged; None for the frames as they are."""
+        return sampling.short_side
+
+    @abstractmethod
+    def start(self, project: Project) -> Measure:
+        """Load the weights; done once a process.
+
+        Raises:
+            MissingWeights: they are not here.
+        """
+
+    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> Any:
+        """The value as JSON holds it. `of` is the id of the clip (or the sha256 of an image): a scorer that draws at
+        random takes its seed from it."""
+        return round(float(measure(pictures)), 6)
+
+    def lacks(self, project: Project) -> list[str]:
+        """Why it cannot run here, one sentence each, with the remedy; nothing when it can."""
+        problems = []
+        for entry in self.weights:
+            try:
+                weights.ensure(project, entry)
+            except weights.MissingWeights as error:
+                problems.append(str(error))
+        return problems
+
+    def identity(self) -> dict[str, Any]:
+        """What its numbers depend on besides the pictures. Thresholds are not part of it."""
+        files = {file.path: file.sha256 for entry in self.weights for file in weights.entry(entry).files}
+        return {
+            "scorer": self.name,
+            "version": {"code": self.version, "weights": files},
+            "settings": asdict(self),
+        }
+
+    @classmethod
+    def licences(cls) -> dict[str, str]:
+        """{weights entry: its licence}, or soraflow's own for a scorer without weights."""
+        found = {entry: weights.entry(entry).licence for entry in cls.weights}
+        return found or {cls.name: OWN_LICENCE}

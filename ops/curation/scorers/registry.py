@@ -1,0 +1,80 @@
+"""The scorers by name, and which one the recipe puts at each step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from ops import weights
+from ops.config import Curation, Section
+from ops.curation import frame_changes
+from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.brisque import BrisqueScorer
+from ops.curation.scorers.colourfulness import Colourfulness
+from ops.curation.scorers.dover import Dover
+from ops.curation.scorers.easyocr import EasyOcr
+from ops.curation.scorers.laion import Laion
+from ops.curation.scorers.lpips_series import LpipsAlex, LpipsVgg
+from ops.curation.scorers.niqe import NiqeScorer
+from ops.curation.scorers.rapidocr import RapidOcr
+from ops.runtime.project import Project
+
+SCORERS: dict[str, type[Scorer]] = {
+    scorer.name: scorer
+    for scorer in (LpipsAlex, LpipsVgg, RapidOcr, EasyOcr, Laion, Colourfulness, BrisqueScorer, NiqeScorer, Dover)
+}
+STEPS = ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+"""The steps that look at pixels, in order. `motion` reads the distances of `shots`."""
+_SECTIONS = {"motion_recheck": "shots"}
+"""Of the recipe, where a step's scorer is not in the section of its own name."""
+
+
+def scorer_of(step: str, curation: Curation) -> Scorer:
+    """The scorer that the recipe names for a step, with its settings; nothing is loaded."""
+    section: Section = getattr(curation, _SECTIONS.get(step, step))
+    return SCORERS[section.scorer].of(section)  # type: ignore[attr-defined]
+
+
+def identity(step: str, curation: Curation) -> dict[str, Any]:
+    """What a score of this step depends on besides the clip's content, span and crop."""
+    whole = scorer_of(step, curation).identity()
+    settings = {**whole["settings"], "sampling": curation.sampling.model_dump(mode="json")}
+    if step == "shots":
+        settings["frame_changes"] = {"version": frame_changes.VERSION, "side": frame_changes.SIDE}
+    return {**whole, "settings": settings}
+
+
+def image_identity(step: str, curation: Curation) -> dict[str, Any]:
+    """The same for a picture that is no frame of a video."""
+    whole = scorer_of(step, curation).identity()
+    return {**whole, "settings": {"short_side": curation.sampling.short_side}}
+
+
+def as_column(identity: dict[str, Any]) -> str:
+    return json.dumps(identity, sort_keys=True)
+
+
+def demand_weights(project: Project, curation: Curation, steps: Sequence[str]) -> None:
+    """Check, before any work, that every scorer of these steps can run here.
+
+    Raises:
+        MissingWeights: some cannot; the message names all of them.
+    """
+    problems = []
+    for step in steps:
+        scorer, section = scorer_of(step, curation), _SECTIONS.get(step, step)
+        problems += [f"curation.{section}.scorer is '{scorer.name}', but {each}" for each in scorer.lacks(project)]
+    if problems:
+        raise weights.MissingWeights("\n".join(dict.fromkeys(problems)))
+
+
+def build(project: Project, curation: Curation, step: str) -> Measure:
+    """The scorer of a step, started once a process."""
+    return _started(project, scorer_of(step, curation))
+
+
+@cache
+def _started(project: Project, scorer: Scorer) -> Measure:
+    return scorer.start(project)
