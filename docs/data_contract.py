@@ -40,7 +40,17 @@ Everything that a dataset step makes is a Parquet table (or a folder of them) in
 * a folder, read recursively: mp4, mkv, webm, mov, avi, gif; jpg, jpeg, png, webp;
 * a manifest: `.txt` with a path a line, or `.jsonl` with `{"path": "a.mp4", "caption": "a dog"}` a line, both
   relative to the manifest's own folder;
-* `package:NAME`, the media files of an installed package.
+* `package:NAME`, the media files of an installed package;
+
+or a list of such collections, each with more to say: `{path: films, licence: CC0-1.0}`, and for images `collection:`
+`captioned` (the default), `text` (pictures with writing in them) or `people`. A file that two collections hold belongs
+to the first.
+
+The `licence` of a file is looked for in the `.json` beside it, in its line of the manifest (key `licence`), in its
+collection of the recipe, and in the package's metadata; it goes with everything that is made from the file. It stays
+null where nothing names it. `curation.exclude_licences: ["CC-BY-NC*", unknown]` rejects sources unopened, with the code
+`licence`; `release.exclude_licences` closes the release's gate on models that were made from such data, or with scorers
+whose weights are under such a licence (`release.on_excluded_licence: warn` only says so). The model card lists both.
 
 A caption is looked for beside the file (`a.txt`, the whole text; or `a.json`), then in the manifest, then in the
 file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file
@@ -94,6 +104,7 @@ stops at anything else.
 | `aesthetic` | only if the scorer is `laion-v2`, by whose scale the loader extends captions |
 | `tech` | only if the scorer is `dover` |
 | `motion` | mean LPIPS distance, inside the crop |
+| `licence` | of the source; absent if nothing names it |
 
 `soraflow export webdataset --to FOLDER` writes the training set as tar shards of one split, kind and bucket, such as
 `train/video-17x48x64-00000.tar`, with at most `--samples-per-shard` samples. They hold the pixels that training sees,
@@ -241,8 +252,11 @@ MEANINGS = {
     "variable_frame_rate": "whether the distance between frames varies",
     "frames": "frames that were really decoded",
     "seconds": "how long the frames last",
+    "licence": "licence of the source; null if nothing names it",
+    "collection": "`captioned`, `text` or `people`: which rules the image is under",
+    "watermark": "how probable a watermark is, 0 to 1, as what came with the file says; null if it says nothing",
     "captions": "captions that came with the file; may be empty",
-    "caption_error": "why captions that came with the file could not be read",
+    "caption_error": "what could not be read of what came with the file: its captions, licence or watermark",
     "rejected_by": "the step that rejected the row; null if it is kept",
     "reason_code": "why, as a code of the list of [reasons](#reasons); null if it is kept",
     "reason": "why, in a sentence; null if it is kept",

@@ -35,13 +35,36 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Sources(Section):
-    """Where clips and images come from: a folder, a manifest of paths (.txt or .jsonl), or `package:NAME`."""
+class VideoCollection(Section):
+    """Where clips come from: a folder, a manifest of paths (.txt or .jsonl), or `package:NAME`."""
 
-    videos: str | None = None
-    images: str | None = None
+    path: str
+    licence: str | None = None
+    """Of every file that does not name its own; a package's metadata is asked where this is null."""
+
+
+class ImageCollection(VideoCollection):
+    collection: Literal["captioned", "text", "people"] = "captioned"
+    """Captioned photographs, pictures with writing in them, or pictures of people: each has rules of its own."""
+
+
+class Sources(Section):
+    """Each of `videos` and `images` is a path, or a list of collections."""
+
+    videos: tuple[VideoCollection, ...] = ()
+    images: tuple[ImageCollection, ...] = ()
     captions: str | None = None
     """A JSON file {file name: caption or list of captions}; sidecars beside a file win over it."""
+
+    @field_validator("videos", "images", mode="before")
+    @classmethod
+    def _a_path_is_a_collection(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        collections = [value] if isinstance(value, str | Mapping) else value
+        if not isinstance(collections, list | tuple):
+            raise ValueError("must be a path, or a list such as [{path: films, licence: CC0-1.0}]")
+        return tuple({"path": each} if isinstance(each, str) else each for each in collections)
 
 
 class Slicing(Section):
@@ -168,6 +191,9 @@ class Curation(Section):
     """From scores to keep or drop, in the order in which the scores are measured: the first that says no is the reason.
     A score without a rule is measured and recorded, and rejects nothing."""
     images: ImageRules = ImageRules()
+    exclude_licences: tuple[str, ...] = ()
+    """Sources under a licence that matches one of these are rejected unopened: `CC-BY-NC*` is any name that begins so,
+    whatever its case, and `unknown` is a source that names none."""
 
     def rule(self, score: str) -> Rule | None:
         """The rule about a score, if there is one."""
@@ -469,6 +495,9 @@ class Release(Section):
     """What ranks checkpoints, and what a candidate must not lose against the champion."""
     tolerance: float = 0.0
     """By how much, relative to the champion, a candidate may be worse and still replace it."""
+    exclude_licences: tuple[str, ...] = ()
+    """Licences, as in `curation.exclude_licences`, under which neither data nor scorers of a release may be."""
+    on_excluded_licence: Literal["refuse", "warn"] = "refuse"
 
 
 class Automation(Section):

@@ -49,7 +49,7 @@ def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> 
 
 
 _STEPS = (
-    _curation("raw_videos", (), ("sources.videos", "sources.captions")),
+    _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences")),
     _curation("clips", ("raw_videos",), ("clips",)),
     _curation("shots", ("clips",), ("shots", "sampling")),
     _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),
@@ -58,7 +58,7 @@ _STEPS = (
     _curation("technical_quality", ("aesthetics",), ("technical_quality", "rules.technical", "sampling")),
     _curation("motion_recheck", ("technical_quality",), ("rules.motion_cropped", "shots", "sampling")),
     _curation("curated_clips", ("motion_recheck",), ()),
-    _curation("raw_images", (), ("sources.images", "sources.captions")),
+    _curation("raw_images", (), ("sources.images", "sources.captions", "exclude_licences")),
     _curation(
         "curated_images",
         ("raw_images",),

@@ -26,7 +26,7 @@ def slices(frames: int, fps: float, max_seconds: float) -> list[tuple[int, int]]
 
 
 def _row(video: Row, start: int, end: int) -> Row:
-    names = ("source_id", "root", "path", "sha256", "fps", "width", "height")
+    names = ("source_id", "root", "path", "sha256", "licence", "fps", "width", "height")
     clip = Clip(video["sha256"], start, end, None, video["fps"], video["width"], video["height"])
     return {
         **{name: video[name] for name in names},

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NOT_A_FILE = "not_a_file"
     MISSING = "missing"
     UNREADABLE = "unreadable"
+    LICENCE = "licence"
 
     EMPTY = "empty"
     UNKNOWN_FORMAT = "unknown_format"
@@ -52,6 +53,7 @@ MEANINGS = {
     Reason.NOT_A_FILE: "a folder, pipe, socket or device",
     Reason.MISSING: "named in the manifest, or seen a moment ago, but not there",
     Reason.UNREADABLE: "may not be read",
+    Reason.LICENCE: "under a licence that `curation.exclude_licences` names",
     Reason.EMPTY: "a file without content",
     Reason.UNKNOWN_FORMAT: "damaged at its beginning, cut short, or of no admitted format",
     Reason.NO_VIDEO: "holds no video stream",

@@ -1,4 +1,4 @@
-"""Captions that people wrote: beside a file as .txt or .json, or all in one captions file."""
+"""What people say of a file: captions beside it as .txt or .json or all in one captions file, and its licence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,29 @@ from ops.runtime.project import Project
 
 Captions = tuple[str, ...]
 KEYS = ("caption", "captions", "cap", "text")
+UNKNOWN = "unknown"
+"""A licence that nothing, or nothing readable, names."""
+LICENCE_KEYS = ("licence", "license")
+WATERMARK_KEYS = ("pwatermark", "watermark")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What else a JSON object says of its file: under which licence it is, and how probable a watermark is (0 to 1),
+    as LAION's tables have it. `problem` is what could not be read of them."""
+
+    licence: str | None = None
+    watermark: float | None = None
+    problem: str | None = None
+
+    def over(self, other: Facts) -> Facts:
+        """These, and where they are silent the other's."""
+        problems = [each for each in (self.problem, other.problem) if each]
+        return Facts(
+            self.licence or other.licence,
+            other.watermark if self.watermark is None else self.watermark,
+            "; ".join(problems) or None,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,19 +72,46 @@ def sidecar_paths(file: Path) -> tuple[Path, Path]:
     return file.with_suffix(".txt"), file.with_suffix(".json")
 
 
-def sidecar(file: Path) -> tuple[Captions, str | None]:
-    """Captions beside a file and, when they cannot be read, what is wrong; a .txt holds one caption."""
+def sidecar(file: Path) -> tuple[Captions, str | None, Facts]:
+    """Captions beside a file, what is wrong when they cannot be read, and what a .json says besides.
+
+    A .txt holds one caption and wins over the .json's, which is still asked for the rest.
+    """
     text, tree = sidecar_paths(file)
+    value, problem = _read_json(tree) if tree.is_file() else (None, None)
+    facts = facts_of(value, tree.name)
     if text.is_file():
-        try:
-            caption = " ".join(text.read_text(encoding="utf-8").split())
-        except (UnicodeDecodeError, OSError) as error:
-            return (), f"{text.name}: {error}"
-        return ((caption,), None) if caption else ((), f"{text.name}: is empty")
-    if not tree.is_file():
-        return (), None
-    value, problem = _read_json(tree)
-    return ((), problem) if problem else captions_of(value, tree.name)
+        return *_only_text(text), facts
+    if value is None:
+        return (), problem, facts
+    return *captions_of(value, tree.name), facts
+
+
+def facts_of(value: Any, place: str) -> Facts:
+    """The facts in a JSON object; none in any other value. A licence that is no name is `unknown`, not silence."""
+    if not isinstance(value, dict):
+        return Facts()
+    licence = next((value[key] for key in LICENCE_KEYS if value.get(key) is not None), None)
+    watermark = next((value[key] for key in WATERMARK_KEYS if value.get(key) is not None), None)
+    problems = []
+    if licence is not None:
+        if isinstance(licence, str) and licence.strip() and _is_whole(licence):
+            licence = " ".join(licence.split())
+        else:
+            problems.append(f"{place}: a licence must be a name")
+            licence = UNKNOWN
+    if watermark is not None and not _is_probability(watermark):
+        problems.append(f"{place}: a watermark must be a probability from 0 to 1")
+        watermark = None
+    return Facts(licence, None if watermark is None else float(watermark), "; ".join(problems) or None)
+
+
+def _only_text(text: Path) -> tuple[Captions, str | None]:
+    try:
+        caption = " ".join(text.read_text(encoding="utf-8").split())
+    except (UnicodeDecodeError, OSError) as error:
+        return (), f"{text.name}: {error}"
+    return ((caption,), None) if caption else ((), f"{text.name}: is empty")
 
 
 def captions_of(value: Any, place: str) -> tuple[Captions, str | None]:
@@ -71,9 +121,17 @@ def captions_of(value: Any, place: str) -> tuple[Captions, str | None]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return (), f"{place}: a caption must be a text or a list of texts"
-    if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
+    if not all(_is_whole(text) for text in texts):
         return (), f"{place}: holds half a character (a surrogate without its partner)"
     return tuple(clean for text in texts if (clean := " ".join(text.split()))), None
+
+
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_probability(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _read_json(path: Path) -> tuple[Any, str | None]:

@@ -1,4 +1,4 @@
-"""Finding the files that a recipe names: folders, manifests and installed packages, with their captions."""
+"""Finding the files that a recipe names: folders, manifests and installed packages, with what is said of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from ops.config import ConfigError
+from ops.config import ConfigError, ImageCollection, VideoCollection
+from ops.curation.licences import package_licence, pattern_against
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.sidecars import CaptionFile, captions_of, sidecar, sidecar_paths
+from ops.curation.sidecars import CaptionFile, Facts, captions_of, facts_of, sidecar, sidecar_paths
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
@@ -36,6 +38,21 @@ class Source:
     problem: Rejection | None = None
     captions: tuple[str, ...] = ()
     caption_error: str | None = None
+    """What could not be read of what came with the file."""
+    facts: Facts = field(default_factory=Facts)
+    collection: str | None = None
+    """Of an image: `captioned`, `text` or `people`."""
+
+    def columns(self) -> dict[str, Any]:
+        """What its table row holds besides root, path and content."""
+        row: dict[str, Any] = {
+            "captions": list(self.captions),
+            "caption_error": self.caption_error,
+            "licence": self.facts.licence,
+        }
+        if self.collection is not None:
+            row |= {"collection": self.collection, "watermark": self.facts.watermark}
+        return row
 
 
 def resolve_root(project: Project, root: str) -> Path:
@@ -63,14 +80,28 @@ def resolve_root(project: Project, root: str) -> Path:
 
 
 def find_sources(project: Project, kind: Kind) -> list[Source]:
-    """Every file of this kind, in the order of their paths; none when the recipe names no source of it.
+    """Every file of this kind, collection by collection in the order of the paths; none when the recipe names none.
 
     Raises:
-        ConfigError: the source does not exist, holds nothing of this kind, or its captions file is missing.
+        ConfigError: a collection does not exist or holds nothing of this kind, or the captions file is missing.
     """
-    named = getattr(project.settings.sources, kind)
-    if named is None:
-        return []
+    captions = CaptionFile.of(project)
+    found: list[Source] = []
+    names: dict[Path, str] = {}
+    for collection in getattr(project.settings.sources, kind):
+        for source in _of_collection(project, kind, collection):
+            if source.problem is None:
+                file = file_of(project, source.root, source.path)
+                if file in names:
+                    again = f"is in the collection {names[file]}, which the recipe names first"
+                    source = replace(source, problem=Rejection(Reason.DUPLICATE, again))
+                names.setdefault(file, collection.path)
+            found.append(_admitted(project, _described(project, source, collection, captions)))
+    return found
+
+
+def _of_collection(project: Project, kind: Kind, collection: VideoCollection) -> list[Source]:
+    named = collection.path
     if named.endswith((".txt", ".jsonl")):
         found = _from_manifest(project, named)
     else:
@@ -78,19 +109,20 @@ def find_sources(project: Project, kind: Kind) -> list[Source]:
         found = [Source(named, path, problem) for path, problem in _walk(folder, SUFFIXES[kind])]
     if not found:
         raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}")
-    captions = CaptionFile.of(project)
-    return [_with_captions(project, source, captions) for source in sorted(found, key=lambda source: source.path)]
+    return sorted(found, key=lambda source: source.path)
 
 
 def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
-    """A hash of names, sizes and times of all sources of a kind (or of both) and their captions; reads no content."""
+    """A hash of names, sizes and times of all sources of a kind (or of both) and of what came with them; the files
+    themselves are not opened."""
     kinds: tuple[Kind, ...] = (kind,) if kind else ("videos", "images")
     files: list[Any] = []
     for each in kinds:
         for source in find_sources(project, each):
             path = file_of(project, source.root, source.path) if source.problem is None else None
             states = [_state(path), *map(_state, sidecar_paths(path))] if path else []
-            files.append([source.root, source.path, source.problem and source.problem.text, states])
+            problem = source.problem and source.problem.text
+            files.append([source.root, source.path, problem, states, source.columns()])
     captions = project.settings.sources.captions
     return digest([files, _state(project.root / captions) if captions else None])
 
@@ -197,7 +229,8 @@ def _written_out(name: str) -> str:
 
 
 def _from_manifest(project: Project, named: str) -> list[Source]:
-    """One source a line: a path (.txt) or {"path": …, "caption": …} (.jsonl), relative to the manifest's folder."""
+    """One source a line: a path (.txt) or {"path": …, "caption": …, "licence": …} (.jsonl), relative to the
+    manifest's folder."""
     manifest = project.root / Path(named).expanduser()
     if not manifest.is_file():
         raise ConfigError(f"sources: the manifest {manifest} does not exist")
@@ -223,15 +256,40 @@ def _manifest_line(root: str, line: str, place: str, is_json: bool) -> Source:
     if not isinstance(record, dict) or not isinstance(record.get("path"), str):
         raise ConfigError(f'{place}: needs a "path", for example {{"path": "a.mp4", "caption": "a dog"}}')
     captions, problem = captions_of(record, place)
-    return Source(root, record["path"], None, captions, problem)
+    return Source(root, record["path"], None, captions, problem, facts_of(record, place))
 
 
-def _with_captions(project: Project, source: Source, file: CaptionFile) -> Source:
-    """A caption beside the file wins over the manifest's, and that over the captions file."""
+def _described(project: Project, source: Source, collection: VideoCollection, file: CaptionFile) -> Source:
+    """With its captions and licence: what stands beside the file wins over the manifest, and that over the captions
+    file and the collection's own words."""
+    kind = collection.collection if isinstance(collection, ImageCollection) else None
+    general = Facts(collection.licence or _licence_of_root(source.root))
     if source.problem is not None:
-        return source
-    beside, problem = sidecar(file_of(project, source.root, source.path))
+        return replace(source, facts=source.facts.over(general), collection=kind)
+    beside, problem, facts = sidecar(file_of(project, source.root, source.path))
+    facts = facts.over(source.facts).over(general)
     found, missing = file.of_path(source.path)
     captions = beside or source.captions or found
-    problems = [each for each in (problem, source.caption_error, None if captions else missing) if each]
-    return replace(source, captions=captions, caption_error="; ".join(problems) or None)
+    problems = [problem, facts.problem, source.caption_error, None if captions else missing]
+    return replace(
+        source,
+        captions=captions,
+        caption_error="; ".join(each for each in problems if each) or None,
+        facts=facts,
+        collection=kind,
+    )
+
+
+def _admitted(project: Project, source: Source) -> Source:
+    """Rejected, and so never opened, if the recipe excludes its licence."""
+    pattern = pattern_against(source.facts.licence, project.settings.curation.exclude_licences)
+    if pattern is None or source.problem is not None:
+        return source
+    licence = source.facts.licence or "no licence that is known"
+    text = f"is under {licence}, which curation.exclude_licences leaves out ('{pattern}')"
+    return replace(source, problem=Rejection(Reason.LICENCE, text))
+
+
+@cache
+def _licence_of_root(root: str) -> str | None:
+    return package_licence(root.removeprefix("package:")) if root.startswith("package:") else None

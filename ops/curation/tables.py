@@ -8,6 +8,7 @@ _TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
 _TEXTS, _INTS, _FLOATS = pa.list_(_TEXT), pa.list_(_INT), pa.list_(_FLOAT)
 _VERDICT = [("rejected_by", _TEXT), ("reason_code", _TEXT), ("reason", _TEXT)]  # codes: ops/curation/reasons.py
 
+_LICENCE = ("licence", _TEXT)  # of the source; null where nothing names it
 _FILE = [
     ("source_id", _TEXT),  # the first 16 digits of the content's sha256; of the path's, if it cannot be read
     ("root", _TEXT),
@@ -15,8 +16,10 @@ _FILE = [
     ("sha256", _TEXT),
     ("bytes", _INT),
     ("mtime_ns", _INT),
+    _LICENCE,
 ]
 _CAPTIONS = [("captions", _TEXTS), ("caption_error", _TEXT)]
+_COLLECTION = [("collection", _TEXT), ("watermark", _FLOAT)]
 
 RAW_VIDEOS = pa.schema(
     [
@@ -35,7 +38,7 @@ RAW_VIDEOS = pa.schema(
     ]
 )
 
-RAW_IMAGES = pa.schema([*_FILE, ("width", _INT), ("height", _INT), *_CAPTIONS, *_VERDICT])
+RAW_IMAGES = pa.schema([*_FILE, ("width", _INT), ("height", _INT), *_COLLECTION, *_CAPTIONS, *_VERDICT])
 
 CURATED_IMAGES = pa.schema(
     [
@@ -54,6 +57,7 @@ CLIPS = pa.schema(
         ("root", _TEXT),
         ("path", _TEXT),
         ("sha256", _TEXT),
+        _LICENCE,
         ("start_frame", _INT),  # decoded index
         ("end_frame", _INT),  # exclusive
         ("fps", _FLOAT),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops.config import PIXELS_PER_TOKEN, Settings
+from ops.curation.licences import pattern_against
 from ops.data import tables
 from ops.data.caption_text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
@@ -39,7 +40,8 @@ def _clips_frame(project: Project) -> pd.DataFrame:
         row["frames"] = row["end_frame"] - row["start_frame"]
         row["crop_is_inside"] = 0 <= x0 < x1 <= row["width"] and 0 <= y0 < y1 <= row["height"]
         row["crop_share"] = min((x1 - x0) / row["width"], (y1 - y0) / row["height"])
-    derived = ("source_frames", "frames", "crop_is_inside", "crop_share")
+        row["licence_is_admitted"] = _admitted(project, row)
+    derived = ("source_frames", "frames", "crop_is_inside", "crop_share", "licence_is_admitted")
     return _frame(rows, project.table("curated_clips"), derived)
 
 
@@ -65,6 +67,7 @@ def _clips_expectations(settings: Settings) -> list[Any]:
             max_value=rules.shots.max_frames,
         ),
         _true("crop_is_inside", "the crop lies inside the picture"),
+        _true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
         _between("crop_share", "the crop leaves what curation.text_crop allows", min_value=smallest),
         *(
             _between(rule.score, f"{rule.score} keeps its rule", min_value=rule.minimum, max_value=rule.maximum)
@@ -134,6 +137,7 @@ def _training_frame(project: Project) -> pd.DataFrame:
         row["sides_fit"] = row["height"] % PIXELS_PER_TOKEN == 0 == row["width"] % PIXELS_PER_TOKEN
         row["bucket_agrees"] = row["bucket"] == f"{row['frames']}x{row['height']}x{row['width']}"
         row["characters"] = len((row["caption"] or "").strip())
+        row["licence_is_admitted"] = _admitted(project, row)
     derived: tuple[str, ...] = (
         "splits_of_source",
         "item_is_curated",
@@ -142,7 +146,7 @@ def _training_frame(project: Project) -> pd.DataFrame:
         "frames_listed",
         "in_order",
     )
-    derived += ("one_plus_four_n", "sides_fit", "bucket_agrees", "characters")
+    derived += ("one_plus_four_n", "sides_fit", "bucket_agrees", "characters", "licence_is_admitted")
     return _frame(rows, project.data / "training_set" / "samples.parquet", derived)
 
 
@@ -164,6 +168,7 @@ def _training_expectations(settings: Settings) -> list[Any]:
         _true("sides_fit", f"sides are multiples of {PIXELS_PER_TOKEN}"),
         _true("bucket_agrees", "the bucket's name is its size"),
         _true("in_order", "frame indices ascend"),
+        _true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
         _true("item_is_curated", "every sample comes from a curated item"),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="frames_listed", column_B="frames", notes="as many frames are listed as the bucket has"
@@ -193,6 +198,10 @@ def _curated_items(project: Project) -> list[str]:
     clips = tables.kept(tables.read(project.table("curated_clips")))
     images = tables.kept(tables.read(project.table("curated_images")))
     return [*(row["clip_id"] for row in clips), *(row["source_id"] for row in images)]
+
+
+def _admitted(project: Project, row: dict[str, Any]) -> bool:
+    return pattern_against(row.get("licence"), project.settings.curation.exclude_licences) is None
 
 
 def _frame(rows: list[dict[str, Any]], table: Any, derived: tuple[str, ...]) -> pd.DataFrame:

@@ -29,6 +29,7 @@ class Sample(TypedDict):
     root: str
     path: str
     sha256: str
+    licence: str | None
     frame_indices: list[int]
     crop: list[int] | None
     caption: str
@@ -48,6 +49,7 @@ SAMPLES = pa.schema(
         ("root", pa.string()),
         ("path", pa.string()),
         ("sha256", pa.string()),
+        ("licence", pa.string()),
         ("frame_indices", pa.list_(pa.int64())),
         ("crop", pa.list_(pa.int64())),
         ("caption", pa.string()),

@@ -98,7 +98,7 @@ def _samples(item: _Item, captions: dict[str, str], dataset: Dataset, seed: int)
             "frame_indices": indices,
             "crop": row.get("crop"),
             "caption": captions[item.item_id],
-            **{key: row[key] for key in ("source_id", "root", "path", "sha256")},
+            **{key: row[key] for key in ("source_id", "root", "path", "sha256", "licence")},
         }
 
 

@@ -6,19 +6,20 @@ import os
 from datetime import UTC, datetime
 
 from ops.release.champion import promote
-from ops.release.gate import require_checks
+from ops.release.gate import require_checks, require_licences
 from ops.release.registry import CHAMPION, Registry, Version
+from ops.release.trace import trace
 from ops.runtime.project import Project
 
 
 def accept(project: Project, version: str | int, reason: str) -> Version:
     """Make a version champion although the gate refused it; the old champion becomes previous.
 
-    The blocking checks still have to have passed.
+    The blocking checks still have to have passed, and nothing may be under one of `release.exclude_licences`.
 
     Raises:
         ValueError: no reason is given, or the version is champion already.
-        GateClosed: the checks of the data have not passed.
+        GateClosed: the checks of the data have not passed, or a licence is excluded.
         UnknownVersion: there is no such version.
     """
     if not reason.strip():
@@ -28,6 +29,7 @@ def accept(project: Project, version: str | int, reason: str) -> Version:
     if champion and champion.number == chosen.number:
         raise ValueError(f"{chosen.model} version {chosen.number} is champion already")
     require_checks(project)
+    require_licences(project, trace(project, version))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     registry.tag(chosen, {"accepted": f"{now} by {os.environ.get('USER') or os.getuid()}: {reason.strip()}"})
     promote(registry, chosen, champion)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from ops.curation.sidecars import UNKNOWN
 from ops.evaluation.protocol import Score
 from ops.release.gate import Verdict
 from ops.release.registry import Version
 from ops.release.trace import Source, Trace
+from ops.weights import entry
 
 FILE = "model_card.md"
 SOURCES_LISTED = 20
@@ -22,6 +25,7 @@ def card(version: Version, trace: Trace, verdict: Verdict, promoted: bool) -> st
         _scores(version),
         _trainings(trace),
         _data(trace),
+        _licences(version, trace),
         _parts(version),
         _limits(version, trace),
     )
@@ -81,15 +85,31 @@ def _data(trace: Trace) -> str:
     text = f"## Data\n\n{trace.clips} clips and {trace.images} images; samples: {samples}.\n\n{versions}"
     if trace.dataset_note:
         text += f"\n\nNote: {trace.dataset_note}."
-    return f"{text}\n\n### Sources\n\n{_sources(trace.sources)}\n\nLicences of the sources: unknown."
+    return f"{text}\n\n### Sources\n\n{_sources(trace.sources)}"
 
 
 def _sources(sources: Sequence[Source]) -> str:
     shown = sources[:SOURCES_LISTED]
-    rows = [(each.path, each.kind, str(each.items), f"`{each.sha256[:16]}`") for each in shown]
+    rows = [(each.path, each.kind, str(each.items), each.licence or UNKNOWN, f"`{each.sha256[:16]}`") for each in shown]
     rest = len(sources) - len(shown)
     more = f"\n\nand {rest} more, listed in lineage.json" if rest else ""
-    return _table(("file", "kind", "items", "sha256"), rows) + more
+    return _table(("file", "kind", "items", "licence", "sha256"), rows) + more
+
+
+def _licences(version: Version, trace: Trace) -> str:
+    """Of the data, by licence; of the scorers that chose it; of the text encoder that is needed to use the model."""
+    licences = Counter(each.licence or UNKNOWN for each in trace.sources)
+    items = {
+        licence: sum(each.items for each in trace.sources if (each.licence or UNKNOWN) == licence)
+        for licence in licences
+    }
+    data = [(name, f"{licences[name]} sources, {items[name]} items") for name in sorted(licences)]
+    encoder = version.parts.text_encoder
+    parts = [
+        *((licence, f"scorer {name}") for name, licence in sorted(trace.scorers.items())),
+        (entry(encoder).licence, f"text encoder {encoder}"),
+    ]
+    return f"## Licences\n\n{_table(('licence', 'of'), [*(data or [(UNKNOWN, 'the dataset')]), *parts])}"
 
 
 def _parts(version: Version) -> str:

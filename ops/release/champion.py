@@ -89,7 +89,7 @@ def _decide(work: Work, registry: Registry, candidate: Version, trace: Trace) ->
         champion = registry.aliased(PREVIOUS)
     else:
         registry.point(CANDIDATE, candidate)
-    verdict = judge(work.project, candidate, champion)
+    verdict = judge(work.project, candidate, champion, trace)
     files = (trace.write(work.folder), work.folder / card.FILE)
     text = card.card(candidate, trace, verdict, verdict.passed)
     with replacing(files[1]) as temporary:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops.config import Release
+from ops.curation.licences import pattern_against
+from ops.curation.sidecars import UNKNOWN
 from ops.evaluation.protocol import ProtocolMismatch, Score
 from ops.release.registry import Version
+from ops.release.trace import Trace
 from ops.runtime.project import Project
+
+NAMED = 10
+"""How many sources and scorers a message names."""
 
 
 class GateClosed(ValueError):
@@ -38,13 +45,15 @@ class Verdict:
         return [finding.message for finding in self.findings if finding.passed == self.passed]
 
 
-def judge(project: Project, candidate: Version, champion: Version | None) -> Verdict:
+def judge(project: Project, candidate: Version, champion: Version | None, trace: Trace) -> Verdict:
     """Whether `candidate` may take the place of `champion`; None when there is no champion yet.
 
-    The blocking checks must have passed for the data that lies here now, and the candidate's `release.metric` must
-    have a value that is not worse than the champion's, under the same protocol, by more than `release.tolerance`.
+    The blocking checks must have passed for the data that lies here now, nothing that the candidate was made from may
+    be under one of `release.exclude_licences`, and the candidate's `release.metric` must have a value that is not
+    worse than the champion's, under the same protocol, by more than `release.tolerance`.
     """
-    return Verdict((*check_findings(project), _score_finding(project, candidate, champion)))
+    licences = licence_finding(trace, project.settings.release)
+    return Verdict((*check_findings(project), licences, _score_finding(project, candidate, champion)))
 
 
 def require_checks(project: Project) -> None:
@@ -52,6 +61,40 @@ def require_checks(project: Project) -> None:
     failed = [finding.message for finding in check_findings(project) if not finding.passed]
     if failed:
         raise GateClosed("; ".join(failed))
+
+
+def require_licences(project: Project, trace: Trace) -> None:
+    """Raises GateClosed if the model was made from something under one of `release.exclude_licences`."""
+    finding = licence_finding(trace, project.settings.release)
+    if not finding.passed:
+        raise GateClosed(finding.message)
+
+
+def licence_finding(trace: Trace, release: Release) -> Finding:
+    """Whether the data and the scorers of a model may be in a release; the message names those that may not."""
+    patterns, rule = release.exclude_licences, "licences"
+    if not patterns:
+        return Finding(rule, True, "no licence is excluded by release.exclude_licences")
+    bad = [
+        f"{each.path} ({each.licence or UNKNOWN})"
+        for each in trace.sources
+        if pattern_against(each.licence, patterns) is not None
+    ]
+    if not trace.sources and pattern_against(None, patterns) is not None:
+        bad.append(f"the dataset ({trace.dataset_note or UNKNOWN})")
+    bad += [
+        f"scorer {name} ({licence})"
+        for name, licence in trace.scorers.items()
+        if pattern_against(licence, patterns) is not None
+    ]
+    if not bad:
+        return Finding(rule, True, f"nothing is under a licence of {', '.join(patterns)}")
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    message = f"made from what release.exclude_licences leaves out: {', '.join(bad[:NAMED])}{more}"
+    remedy = "leave it out with curation.exclude_licences or another scorer, and train again"
+    if release.on_excluded_licence == "warn":
+        return Finding(rule, True, f"warning: {message}")
+    return Finding(rule, False, f"{message}; {remedy}")
 
 
 def check_findings(project: Project) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ops.curation.licences import scorer_licence
 from ops.data import tables
 from ops.runtime.artifacts import Artifact, find
 from ops.runtime.files import write_json
@@ -65,6 +66,7 @@ class Source:
     kind: str
     items: int
     """Clips (or images) of it in the training set."""
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Trace:
     changed: str
     """'true' when tracked files differed from the commit."""
     settings: dict[str, Any]
+    scorers: dict[str, str] = field(default_factory=dict)
+    """Scorer that decided about the dataset → licence of its weights."""
 
     def write(self, folder: Path) -> Path:
         write_json(folder / FILE, asdict(self))
@@ -129,7 +133,7 @@ def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace
     nodes = root.walk()
     trained_on = {node.version for node in nodes if node.asset == "training_set"}
     known = trained_on == {dvc.get("training_set")}
-    counts = _counts(project) if known else {"clips": 0, "images": 0, "samples": {}, "sources": ()}
+    counts = _counts(project) if known else {"clips": 0, "images": 0, "samples": {}, "sources": (), "scorers": {}}
     state = git_state(project.root)
     return Trace(
         root=root,
@@ -213,9 +217,27 @@ def _counts(project: Project) -> dict[str, Any]:
     samples = tables.read(project.data / "training_set" / "samples.parquet")
     items = {(row["root"], row["path"], row["sha256"], row["kind"], row["item_id"]) for row in samples}
     sources = Counter(item[:4] for item in items)
+    licences = {(row["root"], row["path"]): row.get("licence") for row in samples}
     return {
         "clips": sum(item[3] == "video" for item in items),
         "images": sum(item[3] == "image" for item in items),
         "samples": dict(Counter(row["split"] for row in samples)),
-        "sources": tuple(Source(*source, items=count) for source, count in sorted(sources.items())),
+        "sources": tuple(
+            Source(*source, items=count, licence=licences[source[:2]]) for source, count in sorted(sources.items())
+        ),
+        "scorers": {name: scorer_licence(name) for name in _scorers(project)},
     }
+
+
+def _scorers(project: Project) -> list[str]:
+    """The scorers named in the tables of what was curated, by their columns `…_scorer`."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    names = set()
+    for table in ("curated_clips", "curated_images"):
+        file = pq.ParquetFile(project.table(table))
+        columns = [name for name in file.schema_arrow.names if name.endswith("_scorer")]
+        for column in file.read(columns).columns:
+            names |= {json.loads(text)["scorer"] for text in pc.unique(column).to_pylist() if text is not None}
+    return sorted(names)

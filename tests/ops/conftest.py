@@ -3,6 +3,7 @@ lock, a VAE and two denoiser stages with random weights, real latents and text e
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from models.dit.denoiser import SkiparseDenoiser
 from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
+from ops.curation.tables import CURATED_IMAGES, MOTION_RECHECK
 from ops.data import tables
 from ops.data.samples import SAMPLES
 from ops.runtime.artifacts import Artifact, Work
@@ -151,6 +153,10 @@ def _write_dataset(project: Project) -> None:
         Image.fromarray(_film(5 + number)[0]).save(path)
         rows.append(_sample(project, path, "held_out" if number else "train", None, f"picture {number}"))
     tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    scorers = {"aesthetics_scorer": "laion-v2", "technical_quality_scorer": "dover"}
+    clip = {column: json.dumps({"scorer": name}) for column, name in scorers.items()}
+    tables.write(project.table("curated_clips"), [clip], MOTION_RECHECK)
+    tables.write(project.table("curated_images"), [], CURATED_IMAGES)
     steps = ("raw_videos", "curated_clips", "captions", "training_set")
     stages = {name: {"cmd": name, "outs": [{"path": STEPS[name].output, "md5": digest(name)}]} for name in steps}
     (project.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
@@ -172,6 +178,7 @@ def _sample(project: Project, path: Path, split: str, start: int | None, caption
         "split": split,
         "bucket": f"{frames}x32x32",
         **{"frames": frames, "height": 32, "width": 32, "crop": None, "caption": caption, "sha256": content},
+        "licence": None if start is None else "CC0-1.0",
         "root": str(path.parent),
         "path": path.name,
         "frame_indices": [0] if start is None else list(range(start, start + 5)),

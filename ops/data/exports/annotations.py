@@ -103,6 +103,8 @@ class _Collected:
             if not file.is_file():
                 raise ExportError(f"{file} is missing: bring it back, or run the curation again")
             item = {"path": row["path"], "cap": self._captions[item_id], **_frames(row), **self._scores(kind, row)}
+            if row["licence"]:
+                item["licence"] = row["licence"]
             self.groups[kind, row["root"]].append(item)
 
     def _scores(self, kind: str, row: Row) -> Row:

@@ -55,7 +55,7 @@ class Facts:
             "height": sample["height"],
             "width": sample["width"],
             "fps": self._fps if kind == "video" else None,
-            "source": {name: sample[name] for name in ("source_id", "root", "path", "sha256")},
+            "source": {name: sample[name] for name in ("source_id", "root", "path", "sha256", "licence")},
             "frame_indices": sample["frame_indices"],
             "crop": sample["crop"],
             "captioner": _parsed(self._captions[item_id]["captioner"]),

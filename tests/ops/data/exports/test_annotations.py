@@ -79,6 +79,7 @@ def test_the_loader_finds_every_clip_and_image_with_its_caption_cut_and_crop(rea
         "aesthetic": 20.0,
         "tech": 5.0,
         "motion": 0.06,
+        "licence": "CC0-1.0",
     }
     x0, x1, y0, y1 = film["crop"]
     read = read_mp4(file)[film["cut"][0] : film["cut"][1], y0:y1, x0:x1]
@@ -92,6 +93,7 @@ def test_the_loader_finds_every_clip_and_image_with_its_caption_cut_and_crop(rea
         "cap": "picture number 0",
         "resolution": {"height": 64, "width": 80},
         "aesthetic": 30.0,
+        "licence": "CC0-1.0",
     }
 
 

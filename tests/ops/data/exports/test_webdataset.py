@@ -95,7 +95,8 @@ def test_each_sample_says_where_it_comes_from_and_how_it_scored(dataset: Project
         kept: Any = sample
         same = ("item_id", "kind", "split", "bucket", "frames", "height", "width", "frame_indices", "crop")
         assert {name: about[name] for name in same} == {name: kept[name] for name in same}
-        assert about["source"] == {name: kept[name] for name in ("source_id", "root", "path", "sha256")}
+        assert about["source"] == {name: kept[name] for name in ("source_id", "root", "path", "sha256", "licence")}
+        assert about["source"]["licence"] == "CC0-1.0"
         assert about["scores"]["aesthetic"] == {
             "value": clips[sample["item_id"]]["aesthetic"],
             "scorer": {"scorer": "colourfulness", "version": "1", "settings": {}},
