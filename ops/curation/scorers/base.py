@@ -47,8 +47,9 @@ class Scorer(ABC):
 
     @abstractmethod
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
-        """The decoded indices to look at, ascending. The sampled frames (`sampled_frames`) are held anyway; any others
-        may have to be decoded once more, from the key frame before them."""
+        """The decoded indices to look at, in the order in which `score` gets the pictures; one may come twice. The
+        sampled frames (`sampled_frames`) are held anyway; any others may have to be decoded once more, from the key
+        frame before them."""
 
     def side(self, clip: Clip, sampling: Sampling) -> int | None:
         """The short side of the (cropped) pictures, which are never enlarged; None for the frames as they are."""

@@ -13,7 +13,7 @@ from ops.curation import frame_changes
 from ops.curation.scorers.base import Measure, Scorer
 from ops.curation.scorers.brisque import BrisqueScorer
 from ops.curation.scorers.colourfulness import Colourfulness
-from ops.curation.scorers.dover import Dover
+from ops.curation.scorers.dover import DoverScorer
 from ops.curation.scorers.easyocr import EasyOcr
 from ops.curation.scorers.laion import Laion
 from ops.curation.scorers.lpips_series import LpipsAlex, LpipsVgg
@@ -23,7 +23,7 @@ from ops.runtime.project import Project
 
 SCORERS: dict[str, type[Scorer]] = {
     scorer.name: scorer
-    for scorer in (LpipsAlex, LpipsVgg, RapidOcr, EasyOcr, Laion, Colourfulness, BrisqueScorer, NiqeScorer, Dover)
+    for scorer in (LpipsAlex, LpipsVgg, RapidOcr, EasyOcr, Laion, Colourfulness, BrisqueScorer, NiqeScorer, DoverScorer)
 }
 STEPS = ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
 """The steps that look at pixels, in order. `motion` reads the distances of `shots`."""
