@@ -46,6 +46,14 @@ or a list of such collections, each with more to say: `{path: films, licence: CC
 `captioned` (the default), `text` (pictures with writing in them) or `people`. A file that two collections hold belongs
 to the first.
 
+Each collection has rules of its own below `curation.images`, besides those that pictures share with clips: `min_side`,
+`min_aesthetic`, `max_watermark` and `english_only`. Where the reports are silent the defaults are LAION's for its
+aesthetic subset: people have sides of 512 pixels or more and a watermark less probable than 0.5, by the `pwatermark`
+(0 to 1) in the `.json` beside the file or in its line of the manifest. soraflow carries no detector of watermarks: a
+picture of which nothing says it is rejected, unless `max_watermark` is null. Of pictures in `text`, what is written in
+them is read (PP-OCRv6) and put into their captions; by default they and their captions have to be English, which is
+judged by letters and common words, without a model. Captions of `people` must speak of somebody.
+
 The `licence` of a file is looked for in the `.json` beside it, in its line of the manifest (key `licence`), in its
 collection of the recipe, and in the package's metadata; it goes with everything that is made from the file. It stays
 null where nothing names it. `curation.exclude_licences: ["CC-BY-NC*", unknown]` rejects sources unopened, with the code
@@ -277,6 +285,9 @@ MEANINGS = {
     "aesthetics_scorer": "JSON: scorer, version and settings of `aesthetic`",
     "technical": "technical quality; for `brisque` and `niqe` lower is better, for `dover` higher",
     "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
+    "text_lines": "JSON: lines of text in a picture of the collection `text`: `text`, `confidence` (0 to 1), `box`",
+    "recognised_text": "the texts of those lines that were read surely enough, in reading order",
+    "recognised_text_scorer": "JSON: scorer, version and settings of `text_lines`",
     "motion_cropped": "`motion`, measured inside `crop`",
     "motion_recheck_scorer": "JSON: scorer, version and settings of `motion_cropped`",
     "item_id": "what it belongs to: `clip_id` of a clip, `source_id` of an image",

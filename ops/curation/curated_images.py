@@ -1,18 +1,27 @@
-"""Curation of still pictures: size, then aesthetics, then technical quality, with the scorers of the clips."""
+"""Curation of still pictures: what is known of them, then aesthetics and technical quality with the scorers of the
+clips, and of text-bearing pictures what is written in them."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ops import weights
 from ops.config import Curation
+from ops.curation import text_recognition
+from ops.curation.image_rules import known_reason, readable, text_reason, with_own_rules
 from ops.curation.pictures import read_picture
-from ops.curation.reasons import Reason, Rejection
+from ops.curation.reasons import Rejection
 from ops.curation.rules import rejection
 from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of
-from ops.curation.scores import Score, ScoreStore, identity_digest, score_key
+from ops.curation.scores import DECODING, Cost, Score, ScoreStore, identity_digest, score_key
 from ops.curation.sources import file_of
 from ops.curation.tables import CURATED_IMAGES
 from ops.curation.verdicts import demand_some_kept, judged
@@ -24,7 +33,8 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
 COLUMNS = {"aesthetics": "aesthetic", "technical_quality": "technical"}
-STEPS = tuple(COLUMNS)
+RATED = tuple(COLUMNS)
+TEXT = "recognised_text"
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class ImageTask:
     curation: Curation
     file: Path
     sha256: str
+    collection: str | None
     known: dict[str, Any] = field(hash=False)
 
 
@@ -44,7 +55,7 @@ def curated_images(project: Project) -> None:
         NothingKept: there were images, and none is left; the message shows the funnel.
     """
     curation = project.settings.curation
-    rows = [_sized(row, curation) for row in tables.read(project.table("raw_images"))]
+    rows = [_looked_up(row, curation) for row in tables.read(project.table("raw_images"))]
     scores = _scores(project, kept(rows))
     out = [_judged(row, scores[row["sha256"]], curation) if row["rejected_by"] is None else row for row in rows]
     tables.write(project.table("curated_images"), out, CURATED_IMAGES)
@@ -52,33 +63,62 @@ def curated_images(project: Project) -> None:
 
 
 def score_image(task: ImageTask) -> list[Score]:
-    """Every score of an image that is missing, as long as the rules let it go on."""
-    picture = read_picture(task.file, task.curation.sampling.short_side)
-    new = []
-    for step in STEPS:
+    """Every score of an image that is missing, as long as the rules let it go on, and what decoding it cost."""
+    picture, spent = _timed(lambda: read_picture(task.file, task.curation.sampling.short_side))
+    decoding = score_key(identity_digest(DECODING, {}), task.sha256)
+    new = [Score(decoding, task.sha256, DECODING, None, Cost(spent, 0.0, picture.nbytes))]
+    for step in steps_of(task.collection):
         key = _key(step, task.sha256, task.curation)
         if key not in task.known:
-            measure = build(task.project, task.curation, step)
-            task.known[key] = scorer_of(step, task.curation).score(measure, [picture], task.sha256)
-            new.append(Score(key, task.sha256, step, task.known[key]))
-        if _reason(step, task.known[key], task.curation):
+            task.known[key], spent = _timed(partial(_measure(task, step), picture))
+            new.append(Score(key, task.sha256, step, task.known[key], Cost(spent, 0.0, picture.nbytes)))
+        if _reason(step, task.known[key], task.collection, task.curation):
             break
     return new
+
+
+def steps_of(collection: str | None) -> tuple[str, ...]:
+    """What is measured of a picture, in this order."""
+    return (*RATED, TEXT) if collection == "text" else RATED
+
+
+def _measure(task: ImageTask, step: str) -> Callable[[np.ndarray], Any]:
+    """What makes the step's value of a picture, loaded."""
+    if step == TEXT:
+        return text_recognition.reader(task.project)
+    measure, scorer = build(task.project, task.curation, step), scorer_of(step, task.curation)
+    return lambda picture: scorer.score(measure, [picture], task.sha256)
+
+
+def _timed(make: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.process_time()
+    return make(), time.process_time() - began
 
 
 def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Failure]:
     """By content: {step: score} as far as the image came, or why it could not be scored."""
     curation, store = project.settings.curation, ScoreStore.of(project)
-    for step in STEPS:
-        store.remember(step, image_identity(step, curation))
+    steps = {step: None for row in rows for step in steps_of(row["collection"])}
+    for step in steps:
+        store.remember(step, _identity(step, curation))
     known = store.of_sources({row["sha256"]: None for row in rows})
     tasks = [
-        ImageTask(project, curation, file_of(project, row["root"], row["path"]), row["sha256"], known[row["sha256"]])
+        ImageTask(
+            project,
+            curation,
+            file_of(project, row["root"], row["path"]),
+            row["sha256"],
+            row["collection"],
+            known[row["sha256"]],
+        )
         for row in rows
-        if not _finished(row["sha256"], known[row["sha256"]], curation)
+        if not _finished(row, known[row["sha256"]], curation)
     ]
     if tasks:
-        demand_weights(project, curation, STEPS)
+        demand_weights(project, curation, RATED)
+        if any(task.collection == "text" for task in tasks):
+            for name in text_recognition.WEIGHTS:
+                weights.ensure(project, name)
     failures: dict[str, Failure] = {}
     progress = Progress.of(project, "curated_images", len(tasks), "images")
     for task, result in parallel.map(score_image, tasks, curation, progress):
@@ -88,48 +128,61 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
         store.put(result)
         known[task.sha256] |= {score.key: score.value for score in result}
     return {
-        sha256: failures.get(sha256) or {step: scores.get(_key(step, sha256, curation)) for step in STEPS}
+        sha256: failures.get(sha256) or {step: scores.get(_key(step, sha256, curation)) for step in steps}
         for sha256, scores in known.items()
     }
 
 
-def _finished(sha256: str, known: dict[str, Any], curation: Curation) -> bool:
-    for step in STEPS:
-        score = known.get(_key(step, sha256, curation))
+def _finished(row: Row, known: dict[str, Any], curation: Curation) -> bool:
+    for step in steps_of(row["collection"]):
+        score = known.get(_key(step, row["sha256"], curation))
         if score is None:
             return False
-        if _reason(step, score, curation):
+        if _reason(step, score, row["collection"], curation):
             return True
     return True
 
 
-def _sized(row: Row, curation: Curation) -> Row:
+def _looked_up(row: Row, curation: Curation) -> Row:
     if row["rejected_by"] is not None:
         return row
-    side, least = min(row["width"], row["height"]), curation.images.min_side
-    small = Rejection(Reason.TOO_SMALL, f"short side {side} is below {least} pixels")
-    return judged(row, "min_side", small if side < least else None)
+    found = known_reason(row, curation)
+    return judged(row, *found) if found else row
 
 
 def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> Row:
     if isinstance(scores, Failure):
         return judged(row, "curated_images", scores)
-    for step in STEPS:
-        scorer = {f"{step}_scorer": as_column(image_identity(step, curation)), COLUMNS[step]: scores[step]}
-        row = judged(row, step, _reason(step, scores[step], curation), **scorer)
+    for step in steps_of(row["collection"]):
+        columns = {**_columns(step, scores[step], curation), f"{step}_scorer": as_column(_identity(step, curation))}
+        row = judged(row, step, _reason(step, scores[step], row["collection"], curation), **columns)
         if row["rejected_by"] is not None:
             break
     return row
 
 
-def _reason(step: str, score: float, curation: Curation) -> Rejection | None:
-    return rejection(curation, COLUMNS[step], score)
+def _columns(step: str, value: Any, curation: Curation) -> dict[str, Any]:
+    if step == TEXT:
+        return {"text_lines": json.dumps(value, ensure_ascii=False), TEXT: readable(value, curation)}
+    return {COLUMNS[step]: value}
+
+
+def _reason(step: str, value: Any, collection: str | None, curation: Curation) -> Rejection | None:
+    if step == TEXT:
+        return text_reason(value, curation)
+    return rejection(with_own_rules(collection, curation), COLUMNS[step], value)
 
 
 def _key(step: str, sha256: str, curation: Curation) -> str:
     return score_key(_digest(step, curation), sha256)
 
 
+def _identity(step: str, curation: Curation) -> dict[str, Any]:
+    if step == TEXT:
+        return text_recognition.identity(curation.sampling.short_side)
+    return image_identity(step, curation)
+
+
 @cache
 def _digest(step: str, curation: Curation) -> str:
-    return identity_digest(step, image_identity(step, curation))
+    return identity_digest(step, _identity(step, curation))

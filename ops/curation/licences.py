@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from ops import weights
 from ops.curation.sidecars import UNKNOWN
 
 LONGEST_NAME = 100
@@ -33,11 +34,16 @@ def package_licence(distribution: str) -> str | None:
 
 def scorer_licence(scorer: str) -> str:
     """The licences of the weights that a scorer reads; `unknown` for one that this version does not have."""
+    from ops.curation import text_recognition
     from ops.curation.scorers import SCORERS
 
-    if scorer not in SCORERS:
+    if scorer == text_recognition.SCORER:
+        licences = [weights.entry(name).licence for name in text_recognition.WEIGHTS]
+    elif scorer in SCORERS:
+        licences = list(SCORERS[scorer].licences().values())
+    else:
         return UNKNOWN
-    return "; ".join(dict.fromkeys(SCORERS[scorer].licences().values()))
+    return "; ".join(dict.fromkeys(licences))
 
 
 def _plain(name: str) -> str:

@@ -43,6 +43,10 @@ class Reason(StrEnum):
     LOW_AESTHETICS = "low_aesthetics"
     LOW_QUALITY = "low_quality"
     TOO_SMALL = "too_small"
+    WATERMARK = "watermark"
+    NOT_ENGLISH = "not_english"
+    NO_PEOPLE = "no_people"
+    NO_TEXT = "no_text"
 
 
 MEANINGS = {
@@ -76,7 +80,11 @@ MEANINGS = {
     Reason.MUCH_TEXT: "more text that no crop removes than `curation.rules.central_text.maximum`",
     Reason.LOW_AESTHETICS: "less than `curation.rules.aesthetic.minimum`",
     Reason.LOW_QUALITY: "on the wrong side of the rule about `technical`",
-    Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`",
+    Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`, or than its collection's",
+    Reason.WATERMARK: "an image with a watermark, or of which nothing says that it has none, where its collection asks",
+    Reason.NOT_ENGLISH: "an image whose caption or writing is not English, where its collection asks for that",
+    Reason.NO_PEOPLE: "an image of the collection `people` whose caption names nobody",
+    Reason.NO_TEXT: "an image of the collection `text` in which less than `curation.images.text` asks can be read",
 }
 
 

@@ -47,6 +47,9 @@ CURATED_IMAGES = pa.schema(
         ("aesthetics_scorer", _TEXT),
         ("technical", _FLOAT),
         ("technical_quality_scorer", _TEXT),
+        ("text_lines", _TEXT),  # of the collection `text` only
+        ("recognised_text", _TEXTS),
+        ("recognised_text_scorer", _TEXT),
     ]
 )
 

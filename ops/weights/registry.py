@@ -83,6 +83,14 @@ ENTRIES: tuple[Entry, ...] = (
         package=InstalledPackage("rapidocr", "rapidocr/models"),
     ),
     Entry(
+        "rapidocr-rec",
+        "reading the text in text-bearing images",
+        "Apache-2.0",
+        (File("PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"),),
+        "the wheel of rapidocr 3.10.0",
+        package=InstalledPackage("rapidocr", "rapidocr/models"),
+    ),
+    Entry(
         "niqe",
         "natural scene statistics for NIQE (Mittal et al. 2013)",
         "BSD",

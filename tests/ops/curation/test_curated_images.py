@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from ops.curation import curated_images as module
+from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
 from ops.runtime.project import Project
 
@@ -70,3 +71,63 @@ def test_a_recipe_without_images_has_an_empty_table(project: Project, helpers) -
     project = helpers["recipe"](project)
     helpers["run"](project, "raw_images", "curated_images")
     assert helpers["rows_of"](project, "curated_images") == []
+
+
+TEXT_RULES = {
+    **RULES,
+    "rules": {"aesthetic": {"minimum": 1.0}, "technical": {"maximum": 200.0}},
+    "images": {"text": {"min_side": 100}, "people": {"min_side": 100, "min_aesthetic": 30.0}},
+}
+
+
+def test_collections_are_judged_by_their_own_rules(project: Project, helpers) -> None:
+    from importlib.metadata import distribution
+
+    import matplotlib
+    from PIL import ImageDraw, ImageFont
+
+    data = Path(str(distribution("scikit-image").locate_file("skimage/data")))
+    for collection in ("photos", "signs", "people"):
+        (project.root / collection).mkdir()
+    Image.open(data / "coffee.png").save(project.root / "photos" / "coffee.png")
+    Image.open(data / "chelsea.png").save(project.root / "signs" / "cat.png")
+    shop = Image.open(data / "rocket.jpg")
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"), 48)
+    ImageDraw.Draw(shop).text((40, 40), "OPEN ALL NIGHT", font=font, fill="white")
+    shop.save(project.root / "signs" / "shop.png")
+    person = Image.open(data / "astronaut.png")
+    everybody = (
+        ("grey", '{"caption": "a woman in a suit", "pwatermark": 0.1}'),
+        ("kept", '{"caption": "a woman in an orange suit", "pwatermark": 0.1, "licence": "CC0-1.0"}'),
+        ("marked", '{"caption": "a woman in a suit", "pwatermark": 0.9}'),
+        ("nobody", '{"caption": "a space shuttle", "pwatermark": 0.0}'),
+    )
+    for number, (name, facts) in enumerate(everybody):
+        picture = person.convert("L") if name == "grey" else person
+        picture.crop((0, 0, 400 + number, 400)).save(project.root / "people" / f"{name}.png")
+        (project.root / "people" / f"{name}.json").write_text(facts)
+    images = [
+        "photos",
+        {"path": "signs", "collection": "text"},
+        {"path": "people", "collection": "people", "licence": "MIT"},
+    ]
+    project = helpers["recipe"](project, TEXT_RULES, images=images)
+    helpers["run"](project, "raw_images", "curated_images")
+    rows = {row["path"]: row for row in helpers["rows_of"](project, "curated_images")}
+    assert {name: row["reason_code"] for name, row in rows.items()} == {
+        "coffee.png": None,
+        "cat.png": "no_text",
+        "shop.png": None,
+        "grey.png": "low_aesthetics",
+        "kept.png": None,
+        "marked.png": "watermark",
+        "nobody.png": "no_people",
+    }
+    assert rows["shop.png"]["recognised_text"] == ["OPEN ALL NIGHT"]
+    assert rows["coffee.png"]["recognised_text"] is None
+    assert rows["grey.png"]["reason"] == "colourfulness 0.00 is below 30"
+    assert (rows["kept.png"]["licence"], rows["marked.png"]["licence"]) == ("CC0-1.0", "MIT")
+    assert rows["kept.png"]["watermark"] == 0.1
+    assert set(ScoreStore.of(project).costs()) == {
+        *("decoding", "raw_images", "aesthetics", "technical_quality", "recognised_text")
+    }
