@@ -39,7 +39,7 @@ VIDEO_STEPS: tuple[str, ...] = (
     "aesthetics",
     "technical_quality",
 )
-VIDEO_STEPS += ("motion_recheck", "curated_clips")
+VIDEO_STEPS += ("motion_recheck", "near_duplicates", "curated_clips")
 
 
 @dataclass(frozen=True)

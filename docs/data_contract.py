@@ -192,11 +192,21 @@ CHAPTERS = {
             "technical_quality",
         ),
         Table(
+            "near_duplicates",
+            "data/near_duplicates.parquet",
+            curation.NEAR_DUPLICATES,
+            "Of clips that show the same, only the one with the most pixels is kept, or else the longest. Two do if "
+            "their hashes differ in at most `curation.near_duplicates.max_distance` bits of 64, in every frame that is "
+            "hashed: a film in another size or encoding is found; a mirrored or otherwise cropped one, or one cut at "
+            "another place, is not. `curation.near_duplicates.enabled=false` leaves them all in.",
+            "motion_recheck",
+        ),
+        Table(
             "curated_clips",
             "data/curated_clips.parquet",
-            curation.MOTION_RECHECK,
+            curation.NEAR_DUPLICATES,
             "All clips with all scores and the final decision; guarded by a blocking check.",
-            "motion_recheck",
+            "near_duplicates",
         ),
         Table("raw_images", "data/raw_images.parquet", curation.RAW_IMAGES, "One row an image file."),
         Table(
@@ -284,12 +294,17 @@ MEANINGS = {
     "aesthetic": "aesthetic score, higher is better; its scale is the scorer's",
     "aesthetics_scorer": "JSON: scorer, version and settings of `aesthetic`",
     "technical": "technical quality; for `brisque` and `niqe` lower is better, for `dover` higher",
+    "technical_scaled": "DOVER's `technical` in standard deviations from the mean of KoNViD-1k, as its authors compare "
+    "scores: (`technical` - 0.1107) / 0.07355; null for other scorers",
     "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
     "text_lines": "JSON: lines of text in a picture of the collection `text`: `text`, `confidence` (0 to 1), `box`",
     "recognised_text": "the texts of those lines that were read surely enough, in reading order",
     "recognised_text_scorer": "JSON: scorer, version and settings of `text_lines`",
     "motion_cropped": "`motion`, measured inside `crop`",
     "motion_recheck_scorer": "JSON: scorer, version and settings of `motion_cropped`",
+    "perceptual_hash": "hashes of frames spread over the clip, 16 hexadecimal digits each",
+    "near_duplicates_scorer": "JSON: scorer, version and settings of `perceptual_hash`",
+    "duplicate_of": "`clip_id` of the better clip that shows the same; null if there is none",
     "item_id": "what it belongs to: `clip_id` of a clip, `source_id` of an image",
     "kind": "`video` or `image`",
     "caption": "the caption",

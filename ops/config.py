@@ -80,9 +80,13 @@ class Sampling(Section):
 
 
 class Shots(Section):
-    """Jump cuts as outliers of the LPIPS series (paper §4; `z` is in population standard deviations)."""
+    """Jump cuts as outliers of a series of distances (paper §4; `z` is in population standard deviations).
 
-    scorer: Literal["lpips-alex", "lpips-vgg"] = "lpips-alex"
+    `picture-change` needs no weights; what is far in LPIPS is far less in it, so the distances have defaults of its own
+    (`PICTURE_CHANGE`), and the rules about motion need other bounds, such as 0.002 to 0.2.
+    """
+
+    scorer: Literal["lpips-alex", "lpips-vgg", "picture-change"] = "lpips-alex"
     short_side: Positive = 256
     candidate_z: float = 2.0
     sure_distance: float = 0.35
@@ -97,9 +101,23 @@ class Shots(Section):
     max_fps: Annotated[float, Field(gt=0)] = 32.0
     """A faster source counts as if reduced to this rate, at which the paper's 16 s are its 512 frames."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _distances_of_the_scorer(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("scorer") == "picture-change":
+            return {**PICTURE_CHANGE, **given}
+        return given
+
+
+PICTURE_CHANGE = {"sure_distance": 0.14, "strong_distance": 0.07}
+"""Of `picture-change`, whose distances are mean differences as a share of the range: chosen on the films of
+`benchmarks/cut_quality`, where they find the cuts between different sources as LPIPS's distances do."""
+
 
 class TextCrop(Section):
-    scorer: Literal["rapidocr", "easyocr"] = "rapidocr"
+    """`none` looks for no text and crops nothing."""
+
+    scorer: Literal["rapidocr", "easyocr", "none"] = "rapidocr"
     frames_per_second: Annotated[float, Field(gt=0)] = 1.0
     max_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     min_seen_frames: Positive = 2
@@ -111,12 +129,14 @@ class Aesthetics(Section):
     frames: Positive = 5
 
 
-LOWER_IS_BETTER = ("brisque", "niqe")
+LOWER_IS_BETTER = ("brisque", "niqe", "blur-and-blocks")
 """Scorers of technical quality that measure damage, so more is worse; DOVER measures quality, so less is."""
 
 
 class TechnicalQuality(Section):
-    scorer: Literal["dover", "brisque", "niqe"]
+    """`blur-and-blocks` needs no weights: 0 to 1, and 0.6 is visibly blurred or in blocks."""
+
+    scorer: Literal["dover", "brisque", "niqe", "blur-and-blocks"]
     frames: Positive = 3
 
 
@@ -195,6 +215,16 @@ class PeopleImageRules(ImageCollectionRules):
     """Captions that came with a picture must speak of a person."""
 
 
+class NearDuplicates(Section):
+    """Clips are near-duplicates when the perceptual hashes of all their frames differ in at most `max_distance` of 64
+    bits: mostly 0 to 4 after another encoding, about 32 between different pictures."""
+
+    enabled: bool = True
+    scorer: Literal["phash"] = "phash"
+    frames: Positive = 4
+    max_distance: Annotated[int, Field(ge=0, le=12)] = 6
+
+
 class ImageRules(Section):
     min_side: Positive = 64
     """Of every picture, whatever its collection."""
@@ -213,12 +243,19 @@ class Curation(Section):
     Then its process is killed, and the file or its clips are rejected as `too_slow`."""
     memory_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Data that one process of the local pool may hold; a file or clips that need more are rejected."""
+    decoding_threads: Annotated[int, Field(ge=0)] = 1
+    """Of each decoder; 0 takes as many as there are cores. The pool has a process on every core already, so that more
+    than 1 helps when there are fewer sources than cores."""
+    hardware_decoding: Literal["none", "auto", "cuda", "vaapi", "qsv", "d3d11va", "videotoolbox"] = "none"
+    """The device that decodes sources for the scorers; where it cannot, the CPU does. Its pixels may differ slightly,
+    so scores are kept apart from those of the CPU."""
     clips: Slicing = Slicing()
     sampling: Sampling = Sampling()
     shots: Shots = Shots()
     text_crop: TextCrop = TextCrop()
     aesthetics: Aesthetics
     technical_quality: TechnicalQuality
+    near_duplicates: NearDuplicates = NearDuplicates()
     rules: tuple[Rule, ...]
     """From scores to keep or drop, in the order in which the scores are measured: the first that says no is the reason.
     A score without a rule is measured and recorded, and rejects nothing."""

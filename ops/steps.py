@@ -57,7 +57,8 @@ _STEPS = (
     _curation("aesthetics", ("text_crop",), ("aesthetics", "rules.aesthetic", "sampling")),
     _curation("technical_quality", ("aesthetics",), ("technical_quality", "rules.technical", "sampling")),
     _curation("motion_recheck", ("technical_quality",), ("rules.motion_cropped", "shots", "sampling")),
-    _curation("curated_clips", ("motion_recheck",), ()),
+    _curation("near_duplicates", ("motion_recheck",), ("near_duplicates", "sampling")),
+    _curation("curated_clips", ("near_duplicates",), ()),
     _curation("raw_images", (), ("sources.images", "sources.captions", "exclude_licences")),
     _curation(
         "curated_images",

@@ -49,8 +49,10 @@ def inner_edge(box: Box, side: str) -> int:
     return {"left": x1, "right": x0, "top": y1, "bottom": y0}[side]
 
 
-def central_share(frames: Sequence[Sequence[Box]], width: int, height: int, rule: TextCrop) -> float:
-    """The largest share of a frame's area under text that no allowed crop removes."""
+def central_share(frames: Sequence[Sequence[Box]], width: int, height: int, rule: TextCrop) -> float | None:
+    """The largest share of a frame's area under text that no allowed crop removes; None if no frame was looked at."""
+    if not frames:
+        return None
     shares = [0.0]
     for boxes in frames:
         central = [box for box in boxes if cheapest_side(box, width, height, rule.max_share) is None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +59,13 @@ def with_failures(table: pa.Table, step: str, values: Sequence[object]) -> pa.Ta
     for code in {failure.code for _, failure in failures}:
         of_code = [number for number, (_, failure) in enumerate(failures) if failure.code == code]
         verdicts.reject(places[of_code], step, Reason(code), [failures[number][1].reason for number in of_code])
+    return verdicts.table()
+
+
+def with_rejections(table: pa.Table, step: str, code: Reason, told: Mapping[int, str]) -> pa.Table:
+    """The table with these rows, which are kept so far, rejected by the step: {row: its sentence}."""
+    verdicts = _Verdicts(table, still_in(table))
+    verdicts.reject(np.array(list(told), dtype=int), step, code, list(told.values()))
     return verdicts.table()
 
 

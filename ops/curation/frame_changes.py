@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -14,23 +16,31 @@ VERSION = 1
 
 
 class Thumbnails:
-    """Every decoded frame, reduced to SIDE×SIDE pixels, until it is let go.
+    """Every decoded frame, reduced to `size` (width and height, whatever its shape) until it is let go.
 
-    One takes 3 KiB and a tenth of the time to decode a frame, so that all frames of a slice are held where their
-    pictures would take gigabytes.
+    One of 32×32 takes 3 KiB and a tenth of the time to decode a frame, so that all frames of a slice are held where
+    their pictures would take gigabytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: tuple[int, int] = (SIDE, SIDE)) -> None:
+        self._size = size
         self._held: dict[int, np.ndarray] = {}
         self._shrink = VideoReformatter()
 
     def see(self, index: int, frame: av.VideoFrame) -> None:
-        small = self._shrink.reformat(frame, width=SIDE, height=SIDE, format="rgb24", interpolation=EVEN_AREA)
+        width, height = self._size
+        small = self._shrink.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=EVEN_AREA, threads=1
+        )
         self._held[index] = small.to_ndarray()
 
+    def at(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """uint8 RGB [height, width, 3] each."""
+        return [self._held[index] for index in indices]
+
     def between(self, first: int, last: int) -> np.ndarray:
-        """uint8 RGB [last - first + 1, SIDE, SIDE, 3]: both ends are among them."""
-        return np.stack([self._held[index] for index in range(first, last + 1)])
+        """uint8 RGB [last - first + 1, height, width, 3]: both ends are among them."""
+        return np.stack(self.at(range(first, last + 1)))
 
     def forget(self, before: int) -> None:
         self._held = {index: picture for index, picture in self._held.items() if index >= before}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,11 +87,18 @@ def frames_at(
     indices: Iterable[int],
     short_side: int | None = None,
     threads: int = 1,
-    watch: Callable[[int, av.VideoFrame], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (index, uint8 [H, W, 3]) for each wanted index, ascending; only wanted frames are turned into RGB.
 
-    `watch` is shown every decoded frame from the first wanted one to the last, wanted or not, before it is yielded.
+    Raises:
+        UndecodableVideo: the file ends before the last wanted frame.
+    """
+    for index, frame in decoded_at(path, indices, threads):
+        yield index, upright(frame, short_side)
+
+
+def decoded_at(path: Path, indices: Iterable[int], threads: int = 1) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield (index, frame as it was decoded) for each wanted index, ascending; nothing is opened for none.
 
     Raises:
         UndecodableVideo: the file ends before the last wanted frame.
@@ -101,10 +108,8 @@ def frames_at(
         return
     position = 0
     for index, frame in enumerate(decoded(path, threads)):
-        if watch is not None and index >= wanted[0]:
-            watch(index, frame)
         if index == wanted[position]:
-            yield index, upright(frame, short_side)
+            yield index, frame
             position += 1
             if position == len(wanted):
                 return

@@ -61,7 +61,11 @@ def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) 
         for before, after, distance in zip(sampled, sampled[1:], distances, strict=False)
         if clip.start <= before and after < clip.end
     ]
-    return sum(inside) / len(inside) if inside else None
+    return mean(inside)
+
+
+def mean(distances: Sequence[float]) -> float | None:
+    return sum(distances) / len(distances) if distances else None
 
 
 def _from_slice(clip: Clip, rules: Curation, measure: Measure) -> None:
@@ -84,5 +88,7 @@ def _from_clip(clip: Clip, rules: Curation, measure: Measure) -> None:
     for step, score in (("aesthetics", "aesthetic"), ("technical_quality", "technical")):
         if rejection(rules, score, measure(step, clip)):
             return
-    if clip.crop is not None:
-        measure("motion_recheck", clip)
+    if clip.crop is not None and rejection(rules, "motion_cropped", mean(measure("motion_recheck", clip))):
+        return
+    if rules.near_duplicates.enabled:
+        measure("near_duplicates", clip)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.curation.decisions import decide, still_in, with_score
+from ops.curation.funnel import mean
 from ops.curation.scored_step import scorer, values
 from ops.curation.tables import MOTION_RECHECK
 from ops.data import tables
@@ -31,4 +32,4 @@ def motion_recheck(project: Project) -> None:
 def _mean(series: Any) -> float | Failure | None:
     if isinstance(series, Failure):
         return series
-    return sum(series) / len(series) if series else None
+    return mean(series or [])

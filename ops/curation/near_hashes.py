@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise, product
-from math import ceil, log2
 
 import numpy as np
 
-from ops.curation.perceptual_hash import BITS
+from ops.curation.scorers.phash import BITS
 
 
 def leaders(series: np.ndarray, max_distance: int) -> np.ndarray:
@@ -59,20 +58,28 @@ def _near(series: np.ndarray, pairs: np.ndarray, max_distance: int) -> np.ndarra
 def _keys(series: np.ndarray, max_distance: int) -> Iterator[np.ndarray]:
     """A key for each series [n], for each choice of one band a place; near series share a key at least once.
 
-    So many places are used that keys are long enough to be rare: first and last ones first, for they differ most.
+    More places make longer keys, which fewer share, but more of them: as many are used as make the least work. Those
+    farthest apart come first, for they differ most.
     """
     if len(series) < 2:
         return
     edges = [round(band * BITS / (max_distance + 1)) for band in range(max_distance + 2)]
     bands = [(low, high - low) for low, high in pairwise(edges)]
-    wanted = ceil(log2(len(series)) / min(width for _, width in bands))
+    narrowest, widest = min(width for _, width in bands), max(width for _, width in bands)
+    most = min(series.shape[1], BITS // widest)
+    places = min(range(1, most + 1), key=lambda count: _work(len(series), len(bands), count, narrowest))
     ends_first = sorted(range(series.shape[1]), key=lambda place: min(place, series.shape[1] - 1 - place))
-    for choice in product(bands, repeat=min(wanted, series.shape[1], BITS // max(width for _, width in bands))):
+    for choice in product(bands, repeat=places):
         keys = np.zeros(len(series), np.uint64)
         for place, (low, width) in zip(ends_first, choice, strict=False):
             band = (series[:, place] >> np.uint64(low)) & np.uint64((1 << width) - 1)
             keys = (keys << np.uint64(width)) | band
         yield keys
+
+
+def _work(series: int, bands: int, places: int, width: int) -> float:
+    """How many series are sorted and pairs compared, if all bits were even."""
+    return bands**places * (series + series**2 / 2 ** (places * width + 1))
 
 
 def _equal_pairs(keys: np.ndarray) -> Iterator[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,20 +10,25 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from ops.config import Curation
-from ops.curation.clip import Clip, sampled_frames
-from ops.curation.frame_changes import Thumbnails, frame_changes
-from ops.curation.frames import UndecodableVideo, frames_at
+from ops.curation.clip import Box, Clip, sampled_frames
+from ops.curation.frame_changes import SIDE, Thumbnails, frame_changes
+from ops.curation.frames import UndecodableVideo, decoded, decoded_at
 from ops.curation.funnel import SliceSeries, walk
+from ops.curation.held_frames import HeldFrames
 from ops.curation.reasons import Reason
-from ops.curation.scorers import build, identity, scorer_of
-from ops.curation.scores import Score, identity_digest
+from ops.curation.scorers import STEPS, Scorer, build, identity, scorer_of
+from ops.curation.scores import DECODING, Cost, Score, identity_digest
 from ops.curation.scores import score_key as key_of
 from ops.runtime.project import Project
 
-Frames = dict[int, np.ndarray]
+MOST_HELD = 2**30
+"""Bytes. Scorers that choose among all frames of a clip find them held up to this; else their frames are decoded again,
+once the clip has come as far as them."""
+SMALL = (SIDE, SIDE)
 
 
 @dataclass(frozen=True)
@@ -54,89 +60,140 @@ def score_source(task: SourceTask) -> list[Score]:
         UndecodableVideo: the file has changed since it was looked at first.
         Exception: whatever the scorer of `task.step` raises.
     """
+    decoding = _Decoding(task)
     new: list[Score] = []
-    for clip, frames, thumbnails in _clips_with_frames(task):
-        measuring = _Measuring(task, frames, thumbnails, new)
+    for clip in decoding.clips():
+        measuring = _Measuring(task, decoding, new)
         try:
             walk(task.step, clip, task.curation, measuring)
         except Exception:
             # a later step failed: it will be asked for this clip itself, and then the failure is told in its name
             if task.step not in measuring.answered:
                 raise
-    return new
+    key = key_of(identity_digest(DECODING, {}), f"{task.step} {task.clips[0].id}")
+    return [*new, Score(key, task.clips[0].sha256, DECODING, None, decoding.cost())]
 
 
-def _clips_with_frames(task: SourceTask) -> Iterator[tuple[Clip, Frames, Thumbnails]]:
-    """Each clip with its sampled frames, as soon as the decoder has passed its end; then they are let go.
+class _Decoding:
+    """One decoding of a source, and what is held of it at any time."""
 
-    Only `shots` looks at the frames between them, and at all of these: which of them are next to a cut is not known
-    before the whole slice is decoded, and changes with the rule.
-    """
-    rate, short_side = task.curation.sampling.frames_per_second, task.curation.sampling.short_side
-    waiting = sorted(task.clips, key=lambda clip: (clip.end, clip.start))
-    wanted = {clip: sampled_frames(clip, rate) for clip in waiting}
-    held: Frames = {}
-    thumbnails = Thumbnails()
-    watch = thumbnails.see if task.step == "shots" else None
-    indices = (index for each in wanted.values() for index in each)
-    for index, frame in frames_at(task.file, indices, short_side, watch=watch):
-        held[index] = frame
-        while waiting and (not wanted[waiting[0]] or index >= wanted[waiting[0]][-1]):
-            clip = waiting.pop(0)
-            yield clip, {index: held[index] for index in wanted[clip]}, thumbnails
-            oldest = min((clip.start for clip in waiting), default=index + 1)
-            thumbnails.forget(oldest)
-            held = {index: frame for index, frame in held.items() if index >= oldest}
-    if waiting:
-        raise UndecodableVideo(f"frames of {len(waiting)} clips are missing; run raw_videos again", Reason.CUT_SHORT)
+    def __init__(self, task: SourceTask) -> None:
+        self._task, self._rate = task, task.curation.sampling.frames_per_second
+        scorers = [scorer_of(step, task.curation) for step in STEPS[STEPS.index(task.step) :]]
+        sizes = {scorer.thumbnail for scorer in scorers if scorer.thumbnail is not None}
+        self._to_the_end = bool(sizes) or any(scorer.any_frame for scorer in scorers)
+        self._any_frame = any(scorer.any_frame for scorer in scorers)
+        if task.step == "shots":
+            sizes.add(SMALL)
+        self.thumbnails = {size: Thumbnails(size) for size in sizes}
+        self.frames = HeldFrames(task.curation.sampling.short_side)
+        self._seconds = 0.0
+
+    def cost(self) -> Cost:
+        """Of decoding, thumbnails included; of the frames held, whether or not a scorer looked at them."""
+        return Cost(self._seconds, 0.0, self.frames.bytes)
+
+    def clips(self) -> Iterator[Clip]:
+        """Each clip as soon as the decoder has passed its end; then its frames are let go.
+
+        Thumbnails are made of all frames in between: which of them are next to a cut is not known before the whole
+        slice is decoded, and changes with the rule.
+        """
+        waiting = sorted(self._task.clips, key=lambda clip: (clip.end, clip.start))
+        sampled = {clip: sampled_frames(clip, self._rate) for clip in waiting}
+        yield from (clip for clip in waiting if not sampled[clip])
+        waiting = [clip for clip in waiting if sampled[clip]]
+        wanted = {index for indices in sampled.values() for index in indices}
+        started = time.process_time()
+        for index, frame in enumerate(decoded(self._task.file)) if waiting else ():
+            oldest = min(clip.start for clip in waiting)
+            if index < oldest:
+                continue
+            for thumbnails in self.thumbnails.values():
+                thumbnails.see(index, frame)
+            if self._holds_all(frame):
+                self.frames.hold(index, frame, whole=True)
+            elif index in wanted:
+                self.frames.hold(index, frame)
+            while waiting and index >= self._last(waiting[0], sampled[waiting[0]]):
+                self._seconds += time.process_time() - started
+                yield waiting.pop(0)
+                started = time.process_time()
+                self._forget(min((clip.start for clip in waiting), default=index + 1))
+            if not waiting:
+                break
+        self._seconds += time.process_time() - started
+        if waiting:
+            missing = f"frames of {len(waiting)} clips are missing; run raw_videos again"
+            raise UndecodableVideo(missing, Reason.CUT_SHORT)
+
+    def pictures(self, scorer: Scorer, clip: Clip) -> list[np.ndarray]:
+        """What the scorer wants to see of a clip whose end has been decoded."""
+        sampling = self._task.curation.sampling
+        indices = scorer.wants(clip, sampling)
+        if scorer.thumbnail is not None:
+            return self.thumbnails[scorer.thumbnail].at(indices)
+        side = scorer.side(clip, sampling)
+        missing = self.frames.missing(indices, unreduced=side is None)
+        for index, frame in decoded_at(self._task.file, missing):
+            self.frames.hold(index, frame, whole=True)
+        return [self.frames.picture(index, clip, side, scorer.pixels) for index in indices]
+
+    def _last(self, clip: Clip, sampled: list[int]) -> int:
+        return clip.end - 1 if self._to_the_end else sampled[-1]
+
+    def _holds_all(self, frame: av.VideoFrame) -> bool:
+        if not self._any_frame:
+            return False
+        longest = max(clip.end - clip.start for clip in self._task.clips)
+        return longest * sum(plane.buffer_size for plane in frame.planes) <= MOST_HELD
+
+    def _forget(self, before: int) -> None:
+        self.frames.forget(before)
+        for thumbnails in self.thumbnails.values():
+            thumbnails.forget(before)
 
 
 class _Measuring:
     """Looks a score up among the known ones, or measures it on the frames in hand."""
 
-    def __init__(self, task: SourceTask, frames: Frames, thumbnails: Thumbnails, new: list[Score]) -> None:
-        self._task, self._frames, self._thumbnails, self._new = task, frames, thumbnails, new
+    def __init__(self, task: SourceTask, decoding: _Decoding, new: list[Score]) -> None:
+        self._task, self._decoding, self._new = task, decoding, new
         self.answered: set[str] = set()
 
     def __call__(self, step: str, clip: Clip) -> Any:
         key = score_key(step, clip, self._task.curation)
         if key not in self._task.known:
-            value = self._measure(step, clip)
+            value, cost = self._measure(step, clip)
             self._task.known[key] = value
-            self._new.append(Score(key, clip.sha256, step, value))
+            self._new.append(Score(key, clip.sha256, step, value, cost))
         self.answered.add(step)
         return self._task.known[key]
 
-    def _measure(self, step: str, clip: Clip) -> Any:
-        curation = self._task.curation
-        scorer = scorer_of(step, curation)
-        chosen = scorer.wants(clip, curation.sampling)
-        pictures = [_cut_out(self._frames[index], clip) for index in chosen]
-        value = scorer.score(build(self._task.project, curation, step), pictures, clip.id)
+    def _measure(self, step: str, clip: Clip) -> tuple[Any, Cost]:
+        """Making its pictures counts as the scorer's; loading its weights, once a process, does not."""
+        scorer = scorer_of(step, self._task.curation)
+        measure = build(self._task.project, self._task.curation, step)
+        started = time.process_time()
+        pictures = self._decoding.pictures(scorer, clip)
+        value = scorer.score(measure, pictures, clip.id)
         if step == "text_crop":
-            return [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
+            value = [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
         if step == "shots":
-            return self._series(clip, chosen, value)
-        return value
+            value = self._series(clip, value)
+        return value, Cost(time.process_time() - started, 0.0, sum(picture.nbytes for picture in pictures))
 
-    def _series(self, clip: Clip, sampled: list[int], distances: list[float]) -> SliceSeries:
+    def _series(self, clip: Clip, distances: list[float]) -> SliceSeries:
         """A flash may last from one sampled frame to the next: a longer one is a shot as the rule sees it."""
+        rate = self._task.curation.sampling.frames_per_second
+        sampled = sampled_frames(clip, rate)
         if len(sampled) < 2:
             return {"distances": [], "changes": [], "returns": []}
-        reach = ceil(clip.fps / self._task.curation.sampling.frames_per_second) + 1
-        changes, returns = frame_changes(self._thumbnails.between(sampled[0], sampled[-1]), reach)
+        pictures = self._decoding.thumbnails[SMALL].between(sampled[0], sampled[-1])
+        changes, returns = frame_changes(pictures, reach=ceil(clip.fps / rate) + 1)
         return {"distances": distances, "changes": changes, "returns": returns}
 
 
-def _cut_out(frame: np.ndarray, clip: Clip) -> np.ndarray:
-    """The cropped part of a frame that may have been reduced while decoding."""
-    if clip.crop is None:
-        return frame
-    x0, x1, y0, y1 = clip.crop
-    across, down = frame.shape[1] / clip.width, frame.shape[0] / clip.height
-    return frame[round(y0 * down) : round(y1 * down), round(x0 * across) : round(x1 * across)]
-
-
-def _at_full_size(boxes: Sequence[Sequence[int]], picture: np.ndarray, clip: Clip) -> list[list[int]]:
+def _at_full_size(boxes: Sequence[Box], picture: np.ndarray, clip: Clip) -> list[list[int]]:
     across, down = clip.width / picture.shape[1], clip.height / picture.shape[0]
     return [[round(x0 * across), round(x1 * across), round(y0 * down), round(y1 * down)] for x0, x1, y0, y1 in boxes]

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     MUCH_TEXT = "much_text"
     LOW_AESTHETICS = "low_aesthetics"
     LOW_QUALITY = "low_quality"
+    NEAR_DUPLICATE = "near_duplicate"
     TOO_SMALL = "too_small"
     WATERMARK = "watermark"
     NOT_ENGLISH = "not_english"
@@ -80,6 +81,7 @@ MEANINGS = {
     Reason.MUCH_TEXT: "more text that no crop removes than `curation.rules.central_text.maximum`",
     Reason.LOW_AESTHETICS: "less than `curation.rules.aesthetic.minimum`",
     Reason.LOW_QUALITY: "on the wrong side of the rule about `technical`",
+    Reason.NEAR_DUPLICATE: "shows the same as a better clip, which `duplicate_of` names",
     Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`, or than its collection's",
     Reason.WATERMARK: "an image with a watermark, or of which nothing says that it has none, where its collection asks",
     Reason.NOT_ENGLISH: "an image whose caption or writing is not English, where its collection asks for that",

@@ -65,10 +65,11 @@ def sentences(curation: Curation, rule: Rule, bound: Bound, values: Sequence[flo
 
 def titles(curation: Curation) -> dict[str, str]:
     """What each score that a rule may decide by measures, in words."""
+    mean = "mean picture change" if curation.shots.scorer == "picture-change" else "mean LPIPS"
     return {
-        "motion": "motion, mean LPIPS",
+        "motion": f"motion, {mean}",
         "central_text": "text in the middle, share of the picture",
         "aesthetic": f"aesthetics, {curation.aesthetics.scorer}",
         "technical": f"technical quality, {curation.technical_quality.scorer}",
-        "motion_cropped": "motion after cropping, mean LPIPS",
+        "motion_cropped": f"motion after cropping, {mean}",
     }

@@ -19,9 +19,13 @@ CLIP = ("clip_id", "root", "path", "sha256", "start_frame", "end_frame", "crop",
 
 def score_and_decide(project: Project, step: str, *, made_from: str, score: str, schema: pa.Schema) -> None:
     """Write the table of `step`: that of the step before with the column `score`, decided by the rule about it."""
+    tables.write_columns(project.table(step), scored(project, step, made_from=made_from, score=score), schema)
+
+
+def scored(project: Project, step: str, *, made_from: str, score: str) -> pa.Table:
     table = tables.read_columns(project.table(made_from))
     table = with_score(table, step, score, values(project, step, table), scorer(project, step))
-    tables.write_columns(project.table(step), decide(table, project.settings.curation, [score]), schema)
+    return decide(table, project.settings.curation, [score])
 
 
 def values(project: Project, step: str, table: pa.Table, chosen: np.ndarray | None = None) -> list[Any]:

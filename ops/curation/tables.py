@@ -82,5 +82,20 @@ SHOTS = pa.schema(
 MOTION = pa.schema([*SHOTS, ("motion", _FLOAT), ("motion_scorer", _TEXT)])
 TEXT_CROP = pa.schema([*MOTION, ("text_boxes", _TEXT), ("central_text", _FLOAT), ("text_crop_scorer", _TEXT)])
 AESTHETICS = pa.schema([*TEXT_CROP, ("aesthetic", _FLOAT), ("aesthetics_scorer", _TEXT)])
-TECHNICAL_QUALITY = pa.schema([*AESTHETICS, ("technical", _FLOAT), ("technical_quality_scorer", _TEXT)])
+TECHNICAL_QUALITY = pa.schema(
+    [
+        *AESTHETICS,
+        ("technical", _FLOAT),
+        ("technical_scaled", _FLOAT),  # of DOVER only
+        ("technical_quality_scorer", _TEXT),
+    ]
+)
 MOTION_RECHECK = pa.schema([*TECHNICAL_QUALITY, ("motion_cropped", _FLOAT), ("motion_recheck_scorer", _TEXT)])
+NEAR_DUPLICATES = pa.schema(
+    [
+        *MOTION_RECHECK,
+        ("perceptual_hash", _TEXTS),  # of frames spread over the clip
+        ("near_duplicates_scorer", _TEXT),
+        ("duplicate_of", _TEXT),  # clip_id of the better clip that shows the same, or null
+    ]
+)

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from ops.config import PIXELS_PER_TOKEN, Settings
 from ops.curation.licences import pattern_against
+from ops.curation.near_duplicates import originals
+from ops.curation.tables import NEAR_DUPLICATES
 from ops.data import tables
 from ops.data.caption_text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
@@ -41,7 +45,11 @@ def _clips_frame(project: Project) -> pd.DataFrame:
         row["crop_is_inside"] = 0 <= x0 < x1 <= row["width"] and 0 <= y0 < y1 <= row["height"]
         row["crop_share"] = min((x1 - x0) / row["width"], (y1 - y0) / row["height"])
         row["licence_is_admitted"] = _admitted(project, row)
-    derived = ("source_frames", "frames", "crop_is_inside", "crop_share", "licence_is_admitted")
+    hashed = [row for row in rows if row["perceptual_hash"]]
+    better = originals(pa.Table.from_pylist(hashed, NEAR_DUPLICATES), project.settings.curation.near_duplicates)
+    for place, row in enumerate(hashed):
+        row["is_new"] = bool(better[place] == place)
+    derived = ("source_frames", "frames", "crop_is_inside", "crop_share", "licence_is_admitted", "is_new")
     return _frame(rows, project.table("curated_clips"), derived)
 
 
@@ -74,6 +82,9 @@ def _clips_expectations(settings: Settings) -> list[Any]:
             for rule in rules.rules
         ),
         *(_there(rule.score) for rule in rules.rules),
+        *([_there("perceptual_hash")] if rules.near_duplicates.enabled else []),
+        _true("is_new", "no two kept clips show the same"),
+        gxe.ExpectColumnValuesToBeNull(column="duplicate_of", notes="a kept clip points to no better one"),
         gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"),
         gxe.ExpectColumnValuesToNotMatchRegex(
             column="path", regex=r"^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)", notes="paths stay below their root"

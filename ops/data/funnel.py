@@ -12,7 +12,7 @@ from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime.project import Project
 
-CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
 MOST_REASONS = 5
 

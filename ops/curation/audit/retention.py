@@ -17,7 +17,10 @@ from ops.data.tables import Row
 UNMEASURED = "unmeasured"
 """The clip passes every rule whose score it has, but was rejected before a later score was taken."""
 
-STEPS = ("clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+STEPS = (
+    *("clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck"),
+    "near_duplicates",
+)
 COLUMNS = {ruled.step: score for score, ruled in RULED_SCORES.items()}
 """The column of each step whose score a rule may decide by."""
 LOGARITHMIC = ("motion", "motion_cropped")

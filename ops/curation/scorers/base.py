@@ -38,6 +38,11 @@ class Scorer(ABC):
     accelerator: ClassVar[bool] = False
     """It gains from a GPU or NPU."""
     pixels: ClassVar[Pixels] = "rgb24"
+    thumbnail: ClassVar[tuple[int, int] | None] = None
+    """Width and height of the RGB pictures that it is given instead of reduced ones: every decoded frame is made that
+    small while it is decoded, so that it may want all frames of a clip. The crop is not taken off them."""
+    any_frame: ClassVar[bool] = False
+    """It wants frames that are not among the sampled ones, and no thumbnails of them."""
     lower_is_better: ClassVar[bool] = False
 
     @classmethod
@@ -47,12 +52,11 @@ class Scorer(ABC):
 
     @abstractmethod
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
-        """The decoded indices to look at, in the order in which `score` gets the pictures; one may come twice. The
-        sampled frames (`sampled_frames`) are held anyway; any others may have to be decoded once more, from the key
-        frame before them."""
+        """The decoded indices to look at, in the order in which `score` gets the pictures; one may come twice. They are
+        of `sampled_frames`, unless it takes thumbnails or sets `any_frame`."""
 
     def side(self, clip: Clip, sampling: Sampling) -> int | None:
-        """The short side of the (cropped) pictures, which are never enlarged; None for the frames as they are."""
+        """The short side of the (cropped) pictures, which are never enlarged; None for the frames at full size."""
         return sampling.short_side
 
     @abstractmethod

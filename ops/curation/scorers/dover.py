@@ -42,8 +42,9 @@ class DoverScorer(Scorer):
     name = "dover"
     weights = ("dover",)
     columns = ("technical",)
-    memory_gib = 3.0  # of 4K; half of it is pictures
+    memory_gib = 4.0  # of 4K, where the pictures are most of it
     accelerator = True
+    any_frame = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         """In the order in which the network sees them: a short clip's frames come more than once."""
@@ -61,7 +62,7 @@ class DoverScorer(Scorer):
         """An image is taken for a clip of one frame."""
         if len(pictures) == 1:
             pictures = [*pictures] * (SEGMENTS * FRAMES)
-        return round(float(measure(fragments(pictures, of))), 6)
+        return round(float(measure([*fragments(pictures, of)])), 6)
 
     def lacks(self, project: Project) -> list[str]:
         instead = "set scorer: brisque with a threshold of its own, such as 43, to go on without it"
@@ -99,14 +100,12 @@ class Dover:
     def __init__(self, checkpoint: Path, device: torch.device) -> None:
         self._branch, self._device = load(checkpoint).to(device), device
 
-    def __call__(self, segments: Sequence[np.ndarray] | np.ndarray) -> float:
+    def __call__(self, segments: Sequence[np.ndarray]) -> float:
         """The raw score of a clip from its fragments, uint8 RGB [32, 224, 224, 3] each: the mean of all segments."""
         import torch
 
-        # one segment at a time: attention over all of them at once takes gigabytes
         with torch.inference_mode():
-            scores = [self._branch(network_input(segment)[None].to(self._device)) for segment in segments]
-            return float(torch.stack(scores).mean())
+            return float(self._branch(torch.stack([network_input(segment) for segment in segments]).to(self._device)))
 
 
 def network_input(segment: np.ndarray) -> Any:

@@ -30,6 +30,7 @@ class Laion(Scorer):
     frames: int
 
     name = "laion-v2"
+    version = 2
     weights = ("clip-vit-l14", "laion-v2")
     columns = ("aesthetic",)
     memory_gib = 2.0
@@ -37,6 +38,10 @@ class Laion(Scorer):
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
+
+    def side(self, clip: Clip, sampling: Sampling) -> int:
+        """Twice what the network sees, for its bicubic reduction to have something to do."""
+        return 2 * SIDE
 
     def start(self, project: Project) -> Measure:
         return LaionAesthetics(weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"))

@@ -27,11 +27,15 @@ class _Lpips(Scorer):
     short_side: int
 
     net: ClassVar[Net]
+    version = 2
     columns = ("cut_distances", "motion", "motion_cropped")
     accelerator = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return sampled_frames(clip, sampling.frames_per_second)
+
+    def side(self, clip: Clip, sampling: Sampling) -> int:
+        return self.short_side
 
     def start(self, project: Project) -> Measure:
         return LpipsSeries(project, self.net, self.short_side)
@@ -82,9 +86,10 @@ class LpipsSeries:
         pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
         scale = self._short_side / min(pictures.shape[-2:])
         size = [max(self._short_side, round(side * scale)) for side in pictures.shape[-2:]]
-        # on bytes, which takes a twentieth of the time that it takes on floats
-        pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True).float()
-        layers = self._model.net(self._model.scaling_layer(pictures / 127.5 - 1))
+        if size != list(pictures.shape[-2:]):  # smaller than that, or a crop whose sides were rounded
+            # on bytes, which takes a twentieth of the time that it takes on floats
+            pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+        layers = self._model.net(self._model.scaling_layer(pictures.float() / 127.5 - 1))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
     def _between(self, features: list[Tensor]) -> list[float]:

@@ -14,7 +14,8 @@ from PIL import Image
 from scipy import ndimage
 
 from ops import weights
-from ops.curation.clip import Box
+from ops.config import Sampling
+from ops.curation.clip import Box, Clip
 from ops.curation.scorers.base import Measure
 from ops.curation.scorers.text import TextScorer
 from ops.runtime.project import Project
@@ -28,8 +29,13 @@ SMALLEST_BOX = 5
 
 class RapidOcr(TextScorer):
     name = "rapidocr"
+    version = 2
     weights = ("rapidocr-det",)
     memory_gib = 0.5
+
+    def side(self, clip: Clip, sampling: Sampling) -> int:
+        """Of what the network takes in."""
+        return round(min(clip.width, clip.height) * min(1.0, input_scale(clip.width, clip.height)))
 
     def start(self, project: Project) -> Measure:
         return RapidOcrDetector(weights.ensure(project, "rapidocr-det") / "PP-OCRv6_det_small.onnx")
@@ -57,11 +63,15 @@ class RapidOcrDetector:
 def network_input(picture: np.ndarray) -> np.ndarray:
     """float32 [1, 3, H', W'] in [-1, 1], channels blue, green, red, sides multiples of 32."""
     height, width = picture.shape[:2]
-    scale = max(1.0, SHORT_SIDE / min(height, width))
-    scale = min(scale, LONG_SIDE / max(height, width))
+    scale = input_scale(width, height)
     size = tuple(max(32, round(side * scale / 32) * 32) for side in (width, height))
     resized = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
     return np.ascontiguousarray((resized[..., ::-1] / 127.5 - 1).transpose(2, 0, 1)[None])
+
+
+def input_scale(width: int, height: int) -> float:
+    """From a picture's size to that of the network's input."""
+    return min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
 
 
 def boxes_of(probability: np.ndarray, width: int, height: int) -> list[Box]:

@@ -11,6 +11,7 @@ from ops import weights
 from ops.config import Curation, Section
 from ops.curation import frame_changes
 from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.blur_and_blocks import BlurAndBlocks
 from ops.curation.scorers.brisque import BrisqueScorer
 from ops.curation.scorers.colourfulness import Colourfulness
 from ops.curation.scorers.dover import DoverScorer
@@ -18,14 +19,23 @@ from ops.curation.scorers.easyocr import EasyOcr
 from ops.curation.scorers.laion import Laion
 from ops.curation.scorers.lpips_series import LpipsAlex, LpipsVgg
 from ops.curation.scorers.niqe import NiqeScorer
+from ops.curation.scorers.no_text import NoText
+from ops.curation.scorers.phash import PerceptualHash
+from ops.curation.scorers.picture_change import PictureChange
 from ops.curation.scorers.rapidocr import RapidOcr
 from ops.runtime.project import Project
 
 SCORERS: dict[str, type[Scorer]] = {
     scorer.name: scorer
-    for scorer in (LpipsAlex, LpipsVgg, RapidOcr, EasyOcr, Laion, Colourfulness, BrisqueScorer, NiqeScorer, DoverScorer)
+    for scorer in (
+        *(LpipsAlex, LpipsVgg, PictureChange),
+        *(RapidOcr, EasyOcr, NoText),
+        *(Laion, Colourfulness),
+        *(DoverScorer, BrisqueScorer, NiqeScorer, BlurAndBlocks),
+        PerceptualHash,
+    )
 }
-STEPS = ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+STEPS = ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 """The steps that look at pixels, in order. `motion` reads the distances of `shots`."""
 _SECTIONS = {"motion_recheck": "shots"}
 """Of the recipe, where a step's scorer is not in the section of its own name."""
@@ -41,6 +51,8 @@ def identity(step: str, curation: Curation) -> dict[str, Any]:
     """What a score of this step depends on besides the clip's content, span and crop."""
     whole = scorer_of(step, curation).identity()
     settings = {**whole["settings"], "sampling": curation.sampling.model_dump(mode="json")}
+    if curation.hardware_decoding != "none":
+        settings["hardware_decoding"] = curation.hardware_decoding
     if step == "shots":
         settings["frame_changes"] = {"version": frame_changes.VERSION, "side": frame_changes.SIDE}
     return {**whole, "settings": settings}

@@ -14,7 +14,9 @@ DESCRIPTIONS = {
     "aesthetics": "An aesthetic score of the cropped frames, and the rule that decides by it.",
     "technical_quality": "A technical quality score (blur, noise, compression), and the rule that decides by it.",
     "motion_recheck": "Motion once more on the cropped clip: moving subtitles can hide a still picture.",
-    "curated_clips": "All clips with every score and the final decision; exact duplicates fall out here.",
+    "near_duplicates": "Of clips that show the same, by perceptual hashes of their frames, the one of the highest "
+    "resolution stays.",
+    "curated_clips": "All clips with every score and the final decision.",
     "raw_images": "The image files of the source. A file that cannot be used keeps its row, with the reason.",
     "curated_images": "Images with their aesthetic and technical scores and the final decision.",
 }

@@ -44,7 +44,8 @@ def test_central_text_is_measured_not_cropped() -> None:
     boxes = seen((400, 600, 200, 300), (0, 1000, 480, 500))
     assert crop_of(boxes, 1000, 500, RULE) == (0, 1000, 0, 480)
     assert central_share(boxes, 1000, 500, RULE) == pytest.approx(200 * 100 / 500_000)
-    assert central_share([], 1000, 500, RULE) == 0
+    assert central_share([[]], 1000, 500, RULE) == 0
+    assert central_share([], 1000, 500, RULE) is None
 
 
 coordinates = st.tuples(st.integers(0, 999), st.integers(0, 999), st.integers(0, 499), st.integers(0, 499))

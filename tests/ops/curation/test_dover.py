@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections import OrderedDict
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from models.dover import TechnicalBranch
 from ops import weights
 from ops.config import Sampling, resolve
 from ops.curation.clip import Clip
+from ops.curation.frames import decoded, upright
 from ops.curation.scorers import demand_weights
 from ops.curation.scorers.dover import DEVIATION, MEAN, Dover, DoverScorer, WrongCheckpoint, fragments, load, scaled
 from ops.runtime.project import Project
@@ -65,7 +69,7 @@ def test_the_network_sees_normalised_colours(monkeypatch: pytest.MonkeyPatch, ch
     picture = np.empty((300, 300, 3), np.uint8)
     picture[:] = (200, 100, 50)
     dover(fragments([picture] * 96, "0"))
-    assert [pixels.shape for pixels in seen] == [(1, 3, 32, 224, 224)] * 3
+    assert [pixels.shape for pixels in seen] == [(3, 3, 32, 224, 224)]
     expected = (np.array([200, 100, 50]) - MEAN) / DEVIATION
     np.testing.assert_allclose(seen[0].mean(dim=(0, 2, 3, 4)).numpy(), expected, atol=1e-4)
 
@@ -99,6 +103,37 @@ def test_wrong_files_are_named(checkpoint: Path, tmp_path: Path) -> None:
     assert "1 missing: technical_head.fc_last.bias" in messages["lacking"]
     assert "holds a list" in messages["list"]
     assert "no file of tensors" in messages["code"]
+
+
+def test_a_clip_is_scored_by_the_real_step(
+    checkpoint: Path, project: Project, videos, helpers, shared_weights: Path
+) -> None:
+    """A film of 150 frames, of which DOVER sees most: through decoding and cutting out, to the column of the table."""
+    film = videos.write(project.root / "films" / "pan.mp4", videos.panning(2, 150, width=320, height=240))
+    folder = project.weights / "dover"
+    folder.mkdir(parents=True)
+    shutil.copy(checkpoint, folder)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(checkpoint.read_bytes()).hexdigest()}  DOVER.pth\n")
+    scorer = {"technical_quality": {"scorer": "dover"}}
+    project = helpers["recipe"](
+        project, {**scorer, "rules": {"technical": {"minimum": -1000.0, "maximum": None}}}, videos="films"
+    )
+    helpers["run"](project, "raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
+    (row,) = helpers["rows_of"](project, "technical_quality")
+    assert row["rejected_by"] is None, row["reason"]
+
+    clip, frames = Clip.of(row), [upright(frame) for frame in decoded(film)]
+    pictures = [frames[index] for index in DoverScorer().wants(clip, Sampling())]
+    direct = Dover(checkpoint, torch.device("cpu"))([*fragments(pictures, clip.id)])
+    assert row["technical"] == pytest.approx(direct, abs=1e-5)
+    assert abs(row["technical"]) > 1e-4
+    assert row["technical_scaled"] == pytest.approx((row["technical"] - 0.1107) / 0.07355)
+    assert json.loads(row["technical_quality_scorer"])["scorer"] == "dover"
+
+    strict = {**scorer, "rules": {"technical": {"minimum": row["technical"] + 0.01, "maximum": None}}}
+    helpers["run"](helpers["recipe"](project, strict, videos="films"), "technical_quality")
+    (row,) = helpers["rows_of"](project, "technical_quality")
+    assert (row["rejected_by"], row["reason_code"]) == ("technical_quality", "low_quality")
 
 
 def test_without_weights_the_licence_and_a_way_out_are_told(project: Project, checkout: Path) -> None:

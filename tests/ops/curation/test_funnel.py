@@ -20,7 +20,8 @@ from ops.curation.verdicts import NothingKept
 from ops.data.tables import Row
 from ops.runtime.project import Project
 
-CLIP_TABLES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "curated_clips")
+CLIP_TABLES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+CLIP_TABLES += ("near_duplicates", "curated_clips")
 
 
 _LOSE = "delete from scores where source = ? and identity not in (select id from identities where step = 'shots')"
@@ -135,7 +136,10 @@ def test_no_step_loses_a_row(curated: Project, helpers) -> None:
 
 def test_scores_carry_what_made_them(curated: Project, helpers) -> None:
     kept = [row for row in helpers["rows_of"](curated, "curated_clips") if row["rejected_by"] is None]
-    for step, name in (("shots", "lpips-alex"), ("text_crop", "rapidocr"), ("technical_quality", "brisque")):
+    for step, name in (
+        *(("shots", "lpips-alex"), ("text_crop", "rapidocr")),
+        *(("technical_quality", "brisque"), ("near_duplicates", "phash")),
+    ):
         scorers = {row[f"{step}_scorer"] for row in kept}
         (scorer,) = (json.loads(text) for text in scorers)
         assert scorer["scorer"] == name
@@ -161,7 +165,7 @@ def test_another_threshold_decodes_nothing(
     "stricter",
     [
         {"motion": {"maximum": 0.06}},
-        {"motion": {"minimum": 0.03}},
+        {"motion": {"minimum": 0.04}},
         {"motion_cropped": {"maximum": 0.05}},
         {"aesthetic": {"minimum": 130.0}},
         {"technical": {"maximum": 60.0}},
@@ -173,7 +177,7 @@ def test_the_audits_retention_is_what_the_steps_decide(
 ) -> None:
     project = helpers["recipe"](copied(curated, tmp_path), {"rules": stricter}, videos=str(film_library))
     helpers["run"](project, *CLIP_TABLES[1:-1])
-    before, after = helpers["rows_of"](curated, "curated_clips"), helpers["rows_of"](project, "motion_recheck")
+    before, after = helpers["rows_of"](curated, "curated_clips"), helpers["rows_of"](project, "near_duplicates")
     assert changed(before, curated.settings.curation) == 0
     foreseen = [outcome(row, project.settings.curation) for row in before]
     assert foreseen == [row["rejected_by"] or "kept" for row in after]
@@ -206,7 +210,7 @@ def test_lost_scores_are_measured_again_to_the_same_table(
         total = database.execute("select count(*) from scores").fetchone()[0]
         gone = database.execute(_LOSE, (cut["sha256"],)).rowcount
     assert 0 < gone < total
-    helpers["run"](project, "text_crop", "aesthetics", "technical_quality", "motion_recheck", "curated_clips")
+    helpers["run"](project, *CLIP_TABLES[2:])
     assert helpers["rows_of"](project, "curated_clips") == helpers["rows_of"](curated, "curated_clips")
     with sqlite3.connect(store) as database:
         assert database.execute("select count(*) from scores").fetchone()[0] == total

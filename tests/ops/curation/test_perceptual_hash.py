@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ops.curation.perceptual_hash import as_text, from_text, perceptual_hash
 from ops.curation.pictures import read_picture
+from ops.curation.scorers.phash import as_text, from_text, perceptual_hash
 
 PICTURES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
@@ -61,4 +61,5 @@ def test_even_pictures_are_all_alike(level: int) -> None:
 def test_text_and_back() -> None:
     hashes = [0, 1, 2**64 - 1, perceptual_hash(photograph("rocket.jpg"))]
     assert as_text(hashes)[:3] == ["0" * 16, "0" * 15 + "1", "f" * 16]
-    assert from_text(as_text(hashes)) == hashes
+    assert from_text([as_text(hashes), as_text(hashes[::-1])]).tolist() == [hashes, hashes[::-1]]
+    assert from_text([]).shape == (0, 1)

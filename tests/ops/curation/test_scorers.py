@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from ops import weights
-from ops.config import Aesthetics, Curation, Shots, TechnicalQuality, TextCrop, resolve
+from ops.config import Aesthetics, Curation, NearDuplicates, Shots, TechnicalQuality, TextCrop, resolve
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Reason, Rejection
@@ -31,7 +31,7 @@ from ops.curation.scorers import (
 from ops.curation.scorers.colourfulness import colourfulness, mean_colourfulness
 from ops.curation.scorers.lpips_series import LpipsSeries
 from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
-from ops.curation.tables import MOTION_RECHECK
+from ops.curation.tables import NEAR_DUPLICATES
 from ops.perceptual import load_lpips
 from ops.runtime.project import Project
 
@@ -242,9 +242,10 @@ def test_the_papers_scorers_say_what_they_need(project: Project, checkout: Path)
 def test_every_scorer_of_the_recipe_is_in_the_registry() -> None:
     """And says what the rest of the pipeline reads."""
     section = {"shots": Shots, "text_crop": TextCrop, "aesthetics": Aesthetics, "technical_quality": TechnicalQuality}
+    section["near_duplicates"] = NearDuplicates
     allowed = {name for each in section.values() for name in get_args(each.model_fields["scorer"].annotation)}
     assert set(SCORERS) == allowed
-    columns = set(MOTION_RECHECK.names)
+    columns = set(NEAR_DUPLICATES.names)
     for name, scorer in SCORERS.items():
         assert scorer.name == name
         assert scorer.memory_gib > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -119,7 +120,7 @@ def curated(bare: Project) -> Project:
     images = [_image(bare, number) for number in range(4)]
     tables.write(bare.table("raw_videos"), videos, schemas.RAW_VIDEOS)
     tables.write(bare.table("clips"), clips, schemas.CLIPS)
-    tables.write(bare.table("curated_clips"), final, schemas.MOTION_RECHECK)
+    tables.write(bare.table("curated_clips"), final, schemas.NEAR_DUPLICATES)
     raw = [{k: v for k, v in row.items() if k in schemas.RAW_IMAGES.names} for row in images]
     tables.write(
         bare.table("raw_images"),
@@ -150,6 +151,7 @@ def _kept_clip(source: dict[str, Any], number: int) -> dict[str, Any]:
         shots_scorer=_scored("lpips-alex"),
         aesthetics_scorer=_scored("colourfulness"),
         technical_quality_scorer=_scored("niqe"),
+        perceptual_hash=[hashlib.sha256(f"{number} {frame}".encode()).hexdigest()[:16] for frame in range(4)],
         **scores,
     )
 

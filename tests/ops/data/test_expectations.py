@@ -14,7 +14,7 @@ from ops.data.training_set import training_set
 from ops.runtime.project import Project
 
 TABLES: dict[str, tuple[str, Any, str]] = {
-    "curated_clips": ("curated_clips.parquet", schemas.MOTION_RECHECK, "clip_id"),
+    "curated_clips": ("curated_clips.parquet", schemas.NEAR_DUPLICATES, "clip_id"),
     "captions": ("captions.parquet", SCHEMA, "item_id"),
     "training_set": ("training_set/samples.parquet", SAMPLES, "sample_id"),
 }
@@ -66,6 +66,8 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("curated_clips", {"aesthetic": 1.0}, "aesthetic keeps its rule"),
     ("curated_clips", {"technical": 9.5}, "technical keeps its rule"),
     ("curated_clips", {"path": "../secret.mp4"}, "paths stay below their root"),
+    ("curated_clips", {"perceptual_hash": None}, "perceptual_hash is there"),
+    ("curated_clips", {"duplicate_of": "another"}, "a kept clip points to no better one"),
     ("curated_clips", {"sha256": "12"}, "a sha256 names the content"),
     ("curated_clips", {"licence": "GPL 3.0"}, "no source is under a licence of curation.exclude_licences"),
     ("training_set", {"licence": "GPL 3.0"}, "no source is under a licence of curation.exclude_licences"),
@@ -113,8 +115,17 @@ def test_a_missing_caption_row_and_a_doubled_id_are_told(ready: Project):
     tables.write(ready.table("captions"), rows[1:], SCHEMA)
     assert rows[0]["item_id"] in failed(validate(ready, "captions"))["every curated item has a row"]
     clips = tables.read(ready.table("curated_clips"))
-    tables.write(ready.table("curated_clips"), [*clips, clips[0]], schemas.MOTION_RECHECK)
+    tables.write(ready.table("curated_clips"), [*clips, clips[0]], schemas.NEAR_DUPLICATES)
     assert set(failed(validate(ready, "curated_clips"))["clip_id is unique"]) == {clips[0]["clip_id"]}
+
+
+def test_clips_that_show_the_same_are_told(ready: Project):
+    """The one that stands out is the one that should have been rejected."""
+    clips = tables.read(ready.table("curated_clips"))
+    one, other = sorted((row for row in clips if row["rejected_by"] is None), key=lambda row: row["clip_id"])[:2]
+    other["perceptual_hash"] = [f"{int(text, 16) ^ 0b10101:016x}" for text in one["perceptual_hash"]]
+    tables.write(ready.table("curated_clips"), clips, schemas.NEAR_DUPLICATES)
+    assert failed(validate(ready, "curated_clips")) == {"no two kept clips show the same": [other["clip_id"]]}
 
 
 def test_too_many_items_without_a_caption_fail(ready: Project):
@@ -128,7 +139,7 @@ def test_too_many_items_without_a_caption_fail(ready: Project):
 
 
 def test_no_clips_at_all_pass_as_a_table(ready: Project):
-    tables.write(ready.table("curated_clips"), [], schemas.MOTION_RECHECK)
+    tables.write(ready.table("curated_clips"), [], schemas.NEAR_DUPLICATES)
     assert validate(ready, "curated_clips").passed
 
 

@@ -12,7 +12,7 @@ def test_every_step_counts_what_it_leaves_and_takes(curated: Project):
     rows = {(row["kind"], row["step"]): row for row in funnel(curated)}
     assert list(rows) == [
         *(("video", step) for step in ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics")),
-        *(("video", step) for step in ("technical_quality", "motion_recheck")),
+        *(("video", step) for step in ("technical_quality", "motion_recheck", "near_duplicates")),
         *(("image", step) for step in ("raw_images", "min_side", "aesthetics", "technical_quality", "curated_images")),
     ]
     assert rows["video", "raw_videos"]["kept"] == 3
@@ -34,12 +34,12 @@ def test_measured_numbers_do_not_split_a_reason(curated: Project):
     rows = tables.read(curated.table("curated_clips"))
     for number, row in enumerate(rows):
         row.update(rejected_by="motion", reason=f"motion 0.000{number} is below 0.001: almost a still picture")
-    tables.write(curated.table("curated_clips"), rows, schemas.MOTION_RECHECK)
+    tables.write(curated.table("curated_clips"), rows, schemas.NEAR_DUPLICATES)
     (motion,) = [row for row in funnel(curated) if row["step"] == "motion"]
     assert motion["reasons"] == {"motion … is below 0.001: almost a still picture": 6}
     for number, row in enumerate(rows):
         row.update(reason=f"{number + 3} frames between cuts, fewer than 32")
-    tables.write(curated.table("curated_clips"), rows, schemas.MOTION_RECHECK)
+    tables.write(curated.table("curated_clips"), rows, schemas.NEAR_DUPLICATES)
     (motion,) = [row for row in funnel(curated) if row["step"] == "motion"]
     assert motion["reasons"] == {"… frames between cuts, fewer than 32": 6}
 
@@ -47,7 +47,7 @@ def test_measured_numbers_do_not_split_a_reason(curated: Project):
 def test_many_reasons_are_counted_to_the_last(curated: Project):
     rows = tables.read(curated.table("curated_clips"))
     rows = [{**rows[0], "rejected_by": "shots", "reason": letter} for letter in "aabcdefg"]
-    tables.write(curated.table("curated_clips"), rows, schemas.MOTION_RECHECK)
+    tables.write(curated.table("curated_clips"), rows, schemas.NEAR_DUPLICATES)
     (shots,) = [row for row in funnel(curated) if row["step"] == "shots"]
     assert sum(shots["reasons"].values()) == 8
     assert shots["reasons"]["a"] == 2
@@ -78,5 +78,5 @@ def test_captions_and_buckets_follow_once_they_exist(curated: Project):
 def test_images_alone_have_a_funnel(curated: Project):
     tables.write(curated.table("raw_videos"), [], schemas.RAW_VIDEOS)
     tables.write(curated.table("clips"), [], schemas.CLIPS)
-    tables.write(curated.table("curated_clips"), [], schemas.MOTION_RECHECK)
+    tables.write(curated.table("curated_clips"), [], schemas.NEAR_DUPLICATES)
     assert {row["kind"] for row in funnel(curated)} == {"image"}

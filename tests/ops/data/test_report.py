@@ -61,7 +61,7 @@ def test_images_alone_can_be_reported(ready: Project):
     for table, schema in (
         ("raw_videos", schemas.RAW_VIDEOS),
         ("clips", schemas.CLIPS),
-        ("curated_clips", schemas.MOTION_RECHECK),
+        ("curated_clips", schemas.NEAR_DUPLICATES),
     ):
         tables.write(ready.table(table), [], schema)
     captions(ready)

@@ -55,7 +55,7 @@ def test_copies_of_a_file_stay_together(captioned: Project):
     rows = tables.read(captioned.table("curated_clips"))
     shutil.copy(captioned.root / "films" / "film0.mkv", captioned.root / "films" / "copy.mkv")
     copy = {**rows[0], "clip_id": "copy", "source_id": "copy", "path": "copy.mkv"}
-    tables.write(captioned.table("curated_clips"), [*rows, copy], schemas.MOTION_RECHECK)
+    tables.write(captioned.table("curated_clips"), [*rows, copy], schemas.NEAR_DUPLICATES)
     written = tables.read(captioned.table("captions"))
     tables.write(captioned.table("captions"), [*written, {**written[0], "item_id": "copy"}], SCHEMA)
     training_set(captioned)
@@ -66,7 +66,7 @@ def test_copies_of_a_file_stay_together(captioned: Project):
 def test_the_buckets_are_counted_and_what_was_dropped_is_named(captioned: Project, set_params: SetParams):
     rows = tables.read(captioned.table("curated_clips"))
     rows[0]["end_frame"] = 10
-    tables.write(captioned.table("curated_clips"), rows, schemas.MOTION_RECHECK)
+    tables.write(captioned.table("curated_clips"), rows, schemas.NEAR_DUPLICATES)
     training_set(captioned)
     counted = buckets(captioned)
     assert sum(row["samples"] for row in counted) == len(training_samples(captioned))
@@ -96,7 +96,7 @@ def test_dropping_too_much_is_an_error_with_numbers(captioned: Project, set_para
 
 def test_nothing_curated_is_an_error(captioned: Project):
     for table, schema in (
-        ("curated_clips", schemas.MOTION_RECHECK),
+        ("curated_clips", schemas.NEAR_DUPLICATES),
         ("curated_images", schemas.CURATED_IMAGES),
     ):
         tables.write(captioned.table(table), [], schema)
@@ -106,7 +106,7 @@ def test_nothing_curated_is_an_error(captioned: Project):
 
 def test_a_single_source_cannot_be_split(captioned: Project):
     rows = tables.read(captioned.table("curated_clips"))
-    tables.write(captioned.table("curated_clips"), rows[:2], schemas.MOTION_RECHECK)
+    tables.write(captioned.table("curated_clips"), rows[:2], schemas.NEAR_DUPLICATES)
     with pytest.raises(EmptySplit, match="only 1 video source has usable samples"):
         training_set(captioned)
 

@@ -66,7 +66,7 @@ def audited_root(tmp_path_factory: pytest.TempPathFactory, videos: ModuleType, c
         _row(project, "ten.mp4", 0, 10, gone=("shots", "10 frames between cuts, fewer than 25")),
         _row(project, "lost.mp4", motion=0.05, aesthetic=30.0, gone=("technical_quality", "its worker died twice")),
     ]
-    tables.write(project.table("curated_clips"), rows, schemas.MOTION_RECHECK)
+    tables.write(project.table("curated_clips"), rows, schemas.NEAR_DUPLICATES)
     _write_what_is_around(project, rows)
     return root
 

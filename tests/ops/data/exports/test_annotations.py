@@ -16,7 +16,7 @@ from ops.data.tables import Row
 from ops.runtime.project import Project
 from ops.sampling.mp4 import read_mp4, write_mp4
 
-SCHEMAS = {"curated_clips": schemas.MOTION_RECHECK, "curated_images": schemas.CURATED_IMAGES}
+SCHEMAS = {"curated_clips": schemas.NEAR_DUPLICATES, "curated_images": schemas.CURATED_IMAGES}
 
 
 def change(project: Project, table: str, edit: Callable[[Row], Any]) -> None:

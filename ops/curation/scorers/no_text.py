@@ -1,0 +1,28 @@
+"""No search for text: nothing is cut off, and how much text stands in the middle is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ops.config import Sampling
+from ops.curation.clip import Clip
+from ops.curation.scorers.base import Measure, Scorer
+from ops.runtime.project import Project
+
+
+@dataclass(frozen=True)
+class NoText(Scorer):
+    name = "none"
+    columns = ("text_boxes",)
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return []
+
+    def start(self, project: Project) -> Measure:
+        return list
+
+    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[None]:
+        return []
