@@ -134,7 +134,11 @@ def patched() -> Iterator[dict[str, float]]:
 
 
 def in_turn(
-    function: Callable[[Any], Any], items: Sequence[Any], curation: Curation, progress: Progress | None = None
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    curation: Curation,
+    progress: Progress | None = None,
+    started: Callable[[Any], None] | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """`ops.runtime.parallel.map` without processes."""
     for item in items:

@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from ops.config import ConfigError
+from ops.exit_codes import StepStopped
 from ops.runtime.project import Project
 from ops.steps import UnknownStep, step
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 the recipe cannot be used, 2 no such step. Other errors keep their traceback."""
+    """Exit status: 0 done, 1 the recipe cannot be used, 2 no such step, 3 nothing kept, 4 too many inputs parked.
+
+    Other errors keep their traceback, and end with 1.
+    """
     try:
         found = step(arguments[0] if len(arguments) == 1 else "")
     except UnknownStep as error:
@@ -22,6 +26,9 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
+    except StepStopped as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     return 0
 
 

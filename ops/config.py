@@ -249,6 +249,11 @@ class Curation(Section):
     hardware_decoding: Literal["none", "auto", "cuda", "vaapi", "qsv", "d3d11va", "videotoolbox"] = "none"
     """The device that decodes sources for the scorers; where it cannot, the CPU does. Its pixels may differ slightly,
     so scores are kept apart from those of the CPU."""
+    max_attempts: Positive = 3
+    """What has failed, or was under way when its run was killed, this many times in all is parked: rejected with its
+    error and not tried again (`soraflow curate parked`, `soraflow curate retry`)."""
+    max_parked_share: Share = 0.1
+    """A step that has more than this share of its inputs parked fails."""
     clips: Slicing = Slicing()
     sampling: Sampling = Sampling()
     shots: Shots = Shots()

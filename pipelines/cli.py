@@ -49,13 +49,16 @@ def run(
 
     Work that is up to date is only recorded, so running again after an interruption goes on where it stopped.
     Overrides are written into params.yaml, which DVC and the Dagster page read too.
+
+    Exit status: 0 done, 1 failed, 2 wrongly called, 3 a step kept nothing of what went in, 4 more inputs of a step
+    failed again and again than curation.max_parked_share allows (see `soraflow curate parked`).
     """
     from pipelines.terminal import run_display, summary
 
     project = _prepare(preset, set_ or [], videos, images)
-    succeeded = run_display.run_and_watch(project, select, console)
+    status = run_display.run_and_watch(project, select, console)
     summary.show(project, console)
-    raise typer.Exit(0 if succeeded else 1)
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.config import ConfigError
+from ops.exit_codes import EXIT_CODES
 from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
 from pipelines import dagster_home
@@ -72,8 +73,12 @@ def selected(selection: str) -> list[dg.AssetKey]:
     return sorted(keys)
 
 
-def execute(selection: str, tags: Mapping[str, str]) -> bool:
-    """Materialise the selection here and now; true when every step succeeded and no check failed."""
+def execute(selection: str, tags: Mapping[str, str]) -> int:
+    """Materialise the selection here and now; returns the exit status.
+
+    0 when every step succeeded and no check failed; 3 when a step kept nothing, 4 when one has too many inputs parked
+    (`ops.exit_codes`), and otherwise 1.
+    """
     import dagster as dg
 
     job = _definitions().resolve_job_def("lineage")
@@ -81,7 +86,19 @@ def execute(selection: str, tags: Mapping[str, str]) -> bool:
         result = job.execute_in_process(
             instance=instance, tags=dict(tags), asset_selection=selected(selection), raise_on_error=False
         )
-    return result.success
+    if result.success:
+        return 0
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return next((code for error in failures if (code := _exit_code(error))), 1)
+
+
+def _exit_code(error: Any) -> int | None:
+    """Dagster wraps what an asset raises; the error itself is the cause of the one that it tells."""
+    while error is not None:
+        if error.cls_name in EXIT_CODES:
+            return EXIT_CODES[error.cls_name]
+        error = error.cause
+    return None
 
 
 def _definitions() -> dg.Definitions:
@@ -97,4 +114,4 @@ def _definitions() -> dg.Definitions:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if execute(sys.argv[1], json.loads(sys.argv[2])) else 1)
+    sys.exit(execute(sys.argv[1], json.loads(sys.argv[2])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,9 @@ import numpy as np
 from ops import weights
 from ops.config import Curation
 from ops.curation import text_recognition
+from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.image_rules import known_reason, readable, text_reason, with_own_rules
+from ops.curation.ledger import Work
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Rejection
 from ops.curation.rules import rejection
@@ -27,7 +29,6 @@ from ops.curation.tables import CURATED_IMAGES
 from ops.curation.verdicts import demand_some_kept, judged
 from ops.data import tables
 from ops.data.tables import Row, kept
-from ops.runtime import parallel
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -53,6 +54,7 @@ def curated_images(project: Project) -> None:
     Raises:
         MissingWeights: a scorer of the recipe cannot run here.
         NothingKept: there were images, and none is left; the message shows the funnel.
+        TooManyParked: scoring failed for more images than the recipe allows.
     """
     curation = project.settings.curation
     rows = [_looked_up(row, curation) for row in tables.read(project.table("raw_images"))]
@@ -97,40 +99,47 @@ def _timed(make: Callable[[], Any]) -> tuple[Any, float]:
 
 def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Failure]:
     """By content: {step: score} as far as the image came, or why it could not be scored."""
-    curation, store = project.settings.curation, ScoreStore.of(project)
+    curation, by_content = project.settings.curation, {row["sha256"]: row for row in rows}
     steps = {step: None for row in rows for step in steps_of(row["collection"])}
-    for step in steps:
-        store.remember(step, _identity(step, curation))
-    known = store.of_sources({row["sha256"]: None for row in rows})
-    tasks = [
-        ImageTask(
-            project,
-            curation,
-            file_of(project, row["root"], row["path"]),
-            row["sha256"],
-            row["collection"],
-            known[row["sha256"]],
-        )
-        for row in rows
-        if not _finished(row, known[row["sha256"]], curation)
-    ]
-    if tasks:
-        demand_weights(project, curation, RATED)
-        if any(task.collection == "text" for task in tasks):
-            for name in text_recognition.WEIGHTS:
-                weights.ensure(project, name)
-    failures: dict[str, Failure] = {}
-    progress = Progress.of(project, "curated_images", len(tasks), "images")
-    for task, result in parallel.map(score_image, tasks, curation, progress):
-        if isinstance(result, Failure):
-            failures[task.sha256] = result
-            continue
-        store.put(result)
-        known[task.sha256] |= {score.key: score.value for score in result}
+    identities = {step: _identity(step, curation) for step in steps}
+    with ScoreStore.of(project) as store:
+        for step in steps:
+            store.remember(step, identities[step])
+        known = store.of_sources(by_content)
+        new = [sha256 for sha256, row in by_content.items() if not _finished(row, known[sha256], curation)]
+        _demand_weights(project, {by_content[sha256]["collection"] for sha256 in new})
+
+        def plan(subjects: Sequence[str], alone: bool) -> list[Task[ImageTask]]:
+            return [_task(project, by_content[sha256], known[sha256]) for sha256 in subjects]
+
+        work = Work.of("curated_images", store.remember("curated_images", identities), curation)
+        progress = Progress.of(project, "curated_images", len(new), "images")
+        parked = attempt(score_image, new, plan, _as_they_are, store, work, curation, progress)
+        demand_few_parked("curated_images", len(parked), len(by_content), curation)
+        known |= store.of_sources(new)
     return {
-        sha256: failures.get(sha256) or {step: scores.get(_key(step, sha256, curation)) for step in steps}
+        sha256: parked.get(sha256) or {step: scores.get(_key(step, sha256, curation)) for step in steps}
         for sha256, scores in known.items()
     }
+
+
+def _demand_weights(project: Project, collections: set[str | None]) -> None:
+    """Check, before any picture of these collections is measured, that all their scorers can run here."""
+    if collections:
+        demand_weights(project, project.settings.curation, RATED)
+    if "text" in collections:
+        for name in text_recognition.WEIGHTS:
+            weights.ensure(project, name)
+
+
+def _task(project: Project, row: Row, known: dict[str, Any]) -> Task[ImageTask]:
+    file = file_of(project, row["root"], row["path"])
+    item = ImageTask(project, project.settings.curation, file, row["sha256"], row["collection"], known)
+    return Task(item, row["sha256"], row["path"], (row["sha256"],))
+
+
+def _as_they_are(task: Task[ImageTask], scores: list[Score]) -> list[Score]:
+    return scores
 
 
 def _finished(row: Row, known: dict[str, Any], curation: Curation) -> bool:

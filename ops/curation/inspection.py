@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from ops.curation.attempts import Task, attempt, demand_few_parked
+from ops.curation.ledger import Work
 from ops.curation.reasons import Reason, Rejection
 from ops.curation.scores import Score, ScoreStore, score_key
 from ops.curation.sources import (
@@ -22,7 +24,6 @@ from ops.curation.sources import (
 from ops.curation.verdicts import demand_some_kept, judged, reject_duplicates
 from ops.data import tables
 from ops.data.tables import Row
-from ops.runtime import parallel
 from ops.runtime.files import digest
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
@@ -40,6 +41,7 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     Raises:
         ConfigError: the recipe's source is missing or empty.
         NothingKept: no file of it can be used.
+        TooManyParked: looking at them failed for more files than the recipe allows.
     """
     fingerprint = listing_fingerprint(project, TABLES[step])
     sources = find_sources(project, TABLES[step])
@@ -47,6 +49,8 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     rows = [_row(project, source, source.problem or examined[source], step) for source in sources]
     rows = reject_duplicates(rows, step)
     tables.write(project.table(step), rows, schema)
+    parked = sum(isinstance(found, Failure) for found in examined.values())
+    demand_few_parked(step, parked, len(examined), project.settings.curation)
     demand_some_kept(rows, TABLES[step], project.table(step))
     remember_listing(project, step, fingerprint)
 
@@ -54,29 +58,32 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
 def _examine(
     project: Project, step: str, sources: list[Source], examine: Examine
 ) -> dict[Source, dict[str, Any] | Rejection | Failure]:
-    store = ScoreStore.of(project)
-    prefix = store.remember(step, {"version": VERSION})
-    files = {source: file_of(project, source.root, source.path) for source in sources}
-    known: dict[Source, dict[str, Any] | Rejection | Failure] = {}
-    keys: dict[Path, str] = {}
-    new: dict[Path, Source] = {}
-    for source, file in files.items():
+    curation, identity = project.settings.curation, {"version": VERSION}
+    found: dict[Source, dict[str, Any] | Rejection | Failure] = {}
+    by_subject: dict[str, Source] = {}
+    for source in sources:
         try:
-            keys[file] = score_key(prefix, _subject(file))
+            by_subject[_subject(file_of(project, source.root, source.path))] = source
         except OSError as error:
-            known[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
-            continue
-        found = store.of_source(str(file)).get(keys[file])
-        if found is None:
-            new[file] = source
-        else:
-            known[source] = found
-    progress = Progress.of(project, step, len(new), TABLES[step])
-    for file, result in parallel.map(examine, list(new), project.settings.curation, progress):
-        known[new[file]] = result
-        if not isinstance(result, Failure):
-            store.put([Score(keys[file], str(file), step, result)])
-    return known
+            found[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
+    with ScoreStore.of(project) as store:
+        prefix = store.remember(step, identity)
+        known = store.values(step, identity, by_subject)
+
+        def plan(subjects: Sequence[str], alone: bool) -> list[Task[Path]]:
+            chosen = ((subject, by_subject[subject]) for subject in subjects)
+            files = ((subject, source, file_of(project, source.root, source.path)) for subject, source in chosen)
+            return [Task(file, str(file), source.path, (subject,)) for subject, source, file in files]
+
+        def scores(task: Task[Path], row: dict[str, Any]) -> list[Score]:
+            return [Score(score_key(prefix, task.subjects[0]), task.source, step, row)]
+
+        new = [subject for subject in by_subject if subject not in known]
+        progress = Progress.of(project, step, len(new), TABLES[step])
+        work = Work.of(step, prefix, curation)
+        parked = attempt(examine, new, plan, scores, store, work, curation, progress)
+        seen = {**known, **store.values(step, identity, new), **parked}
+    return found | {source: seen[subject] for subject, source in by_subject.items()}
 
 
 def _subject(file: Path) -> str:

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.clip import Clip
-from ops.curation.one_pass import SourceTask, score_key, score_source
+from ops.curation.ledger import Work
+from ops.curation.one_pass import SourceTask, score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
-from ops.curation.scores import ScoreStore
+from ops.curation.scores import Score, ScoreStore
 from ops.curation.sources import file_of
 from ops.data.tables import Row
-from ops.runtime import parallel
-from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
@@ -22,44 +22,56 @@ CLIPS_PER_TASK = 32
 
 
 def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """{clip_id: raw score, or Failure} of this step for every row given.
+    """{clip_id: raw score, or why it is parked} of this step for every row given.
 
     Raises:
         MissingWeights: something has to be measured, and a scorer of this or a later step cannot run here.
+        TooManyParked: measuring failed for more clips than the recipe allows.
     """
-    curation, store = project.settings.curation, ScoreStore.of(project)
-    for each in STEPS[STEPS.index(step) :]:
-        store.remember(each, identity(each, curation))
-    known = store.of_sources({row["sha256"]: None for row in rows})
-    keys = {row["clip_id"]: score_key(step, Clip.of(row), curation) for row in rows}
-    missing = [row for row in rows if keys[row["clip_id"]] not in known[row["sha256"]]]
-    progress = Progress.of(project, step, len(missing), "clips")
-    failures: dict[str, Failure] = {}
-    if missing:
-        demand_weights(project, curation, STEPS[STEPS.index(step) :])
-    done = 0
-    tasks = _tasks(project, step, missing, known)
-    for task, result in parallel.map(score_source, tasks, curation):
-        done += len(task.clips)
-        progress.update(done)
-        if isinstance(result, Failure):
-            failures |= {clip.id: result for clip in task.clips}
-            continue
-        store.put(result)
-        known[task.clips[0].sha256] |= {score.key: score.value for score in result}
-    return {row["clip_id"]: failures.get(row["clip_id"]) or known[row["sha256"]][keys[row["clip_id"]]] for row in rows}
+    curation = project.settings.curation
+    with ScoreStore.of(project) as store:
+        for later in STEPS[STEPS.index(step) :]:
+            store.remember(later, identity(later, curation))
+        by_clip = {row["clip_id"]: row for row in rows}
+        known = store.values(step, identity(step, curation), by_clip)
+        missing = [clip_id for clip_id in by_clip if clip_id not in known]
+        if missing:
+            demand_weights(project, curation, STEPS[STEPS.index(step) :])
+        plan = _Plan(project, step, [by_clip[clip_id] for clip_id in missing], store)
+        work = Work.of(step, store.remember(step, identity(step, curation)), curation)
+        progress = Progress.of(project, step, len(missing), "clips")
+        parked = attempt(score_source, missing, plan, _as_they_are, store, work, curation, progress)
+        demand_few_parked(step, len(parked), len(by_clip), curation)
+        return {**known, **store.values(step, identity(step, curation), missing), **parked}
 
 
-def _tasks(project: Project, step: str, rows: Sequence[Row], known: dict[str, dict[str, Any]]) -> list[SourceTask]:
+def _as_they_are(task: Task[SourceTask], scores: list[Score]) -> list[Score]:
+    return scores
+
+
+class _Plan:
     """Neighbouring clips of a source go together, so that one pass decodes them."""
-    files = {row["sha256"]: file_of(project, row["root"], row["path"]) for row in rows}
-    clips: dict[str, list[Clip]] = defaultdict(list)
-    for row in rows:
-        clips[row["sha256"]].append(Clip.of(row))
-    tasks = []
-    for sha256, all_clips in clips.items():
-        ordered = sorted(all_clips, key=lambda clip: (clip.start, clip.end))
-        for start in range(0, len(ordered), CLIPS_PER_TASK):
-            part = tuple(ordered[start : start + CLIPS_PER_TASK])
-            tasks.append(SourceTask(project, project.settings.curation, step, files[sha256], part, known[sha256]))
-    return tasks
+
+    def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
+        self._project, self._step, self._store = project, step, store
+        self._rows = {row["clip_id"]: row for row in rows}
+
+    def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[SourceTask]]:
+        by_source: dict[str, list[Row]] = defaultdict(list)
+        for clip_id in subjects:
+            by_source[self._rows[clip_id]["sha256"]].append(self._rows[clip_id])
+        known = self._store.of_sources(by_source)
+        together = 1 if alone else CLIPS_PER_TASK
+        tasks = []
+        for sha256, rows in by_source.items():
+            rows.sort(key=lambda row: (row["start_frame"], row["end_frame"]))
+            parts = (rows[start : start + together] for start in range(0, len(rows), together))
+            tasks += [self._task(part, known[sha256]) for part in parts]
+        return tasks
+
+    def _task(self, rows: Sequence[Row], known: dict[str, Any]) -> Task[SourceTask]:
+        first, project = rows[0], self._project
+        clips = tuple(Clip.of(row) for row in rows)
+        file = file_of(project, first["root"], first["path"])
+        item = SourceTask(project, project.settings.curation, self._step, file, clips, known)
+        return Task(item, first["sha256"], first["path"], tuple(row["clip_id"] for row in rows))

@@ -9,11 +9,8 @@ from typing import Any
 
 from ops.curation.reasons import Reason, Rejection
 from ops.data.tables import Row, kept
+from ops.exit_codes import NothingKept
 from ops.runtime.parallel import Failure
-
-
-class NothingKept(RuntimeError):
-    """Something went in and nothing came out; the message shows where it was lost."""
 
 
 def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: Any) -> Row:

@@ -27,13 +27,15 @@ def map(
     items: Sequence[Item],
     curation: Curation,
     progress: Progress | None = None,
+    started: Callable[[Item], None] | None = None,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield (item, result) as they are done, in no particular order.
 
-    `function` must be importable by name; an exception in it, the death of its process, or more time or memory than
-    the settings allow gives a `Failure`.
+    `started` hears of each item just before a process of the pool gets it, once for each try; on Ray, which begins
+    items where nobody here sees it, it hears of none. `function` must be importable by name; an exception in it, the
+    death of its process, or more time or memory than the settings allow gives a `Failure`.
     """
-    engine = _over_ray if curation.engine == "ray" else _over_pool
+    engine = _over_ray if curation.engine == "ray" else partial(_over_pool, started=started or _nobody_listens)
     for done, (item, result) in enumerate(engine(function, items, curation), start=1):
         yield item, result
         if progress is not None:
@@ -44,15 +46,22 @@ def worker_count(curation: Curation) -> int:
     return curation.workers or os.cpu_count() or 1
 
 
+def _nobody_listens(item: Any) -> None:
+    return None
+
+
 def _over_pool(
-    function: Callable[[Item], Result], items: Sequence[Item], curation: Curation
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    curation: Curation,
+    started: Callable[[Item], None] = _nobody_listens,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """An item whose worker died has a second try, alone: perhaps a neighbour had taken all the memory."""
     limits = workers.Limits(curation.time_limit_seconds, curation.memory_limit_gib)
     suspects: list[Item] = []
-    yield from workers.run(function, items, min(worker_count(curation), len(items)), limits, suspects)
+    yield from workers.run(function, items, min(worker_count(curation), len(items)), limits, suspects, started)
     guilty: list[Item] = []
-    yield from workers.run(function, suspects, 1, limits, guilty)
+    yield from workers.run(function, suspects, 1, limits, guilty, started)
     for item in guilty:
         yield item, Failure("its worker process died twice (out of memory, or a crash in the decoder)", "crashed")
 

@@ -11,10 +11,11 @@ import os
 import resource
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeVar
@@ -23,6 +24,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 TASKS_PER_WORKER = 64
 """A worker is replaced after this many items, because decoders leak memory."""
+LONGEST_TRACE = 20_000
+"""Characters kept of it."""
 PATIENCE = 5.0
 """Seconds that a worker without work has to end by itself, and that a killed one has to be gone."""
 
@@ -37,6 +40,8 @@ class Failure:
 
     reason: str
     code: Literal["failed", "crashed", "too_slow", "out_of_memory"] = "failed"
+    trace: str = field(default="", compare=False)
+    """Where an exception came from, of which the reason is the last line; its end, if it is very long."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,16 @@ class Limits:
 
 
 def run(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, limits: Limits, died: list[Item]
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    limits: Limits,
+    died: list[Item],
+    started: Callable[[Item], None] = lambda item: None,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield (item, result) as they are done; an item whose worker died by itself goes into `died` instead.
+
+    `started` hears of each item just before a worker gets it.
 
     Raises:
         RuntimeError: a worker ended before it was given any work.
@@ -70,7 +82,9 @@ def run(
                     worker.leave()
                     crew[crew.index(worker)] = _Worker(function, threads, limits)
                 elif waiting:
-                    worker.give(waiting.popleft())
+                    item = waiting.popleft()
+                    started(item)
+                    worker.give(item)
                 else:
                     crew.remove(worker)
                     worker.leave()
@@ -86,8 +100,13 @@ def caught(function: Callable[[Item], Result], item: Item) -> Result | Failure:
     except Exception as error:
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
         if isinstance(error, MemoryError) or any(words in text for words in _MEMORY_WORDS):
-            return Failure(f"needs more memory than it may have (curation.memory_limit_gib): {text}", "out_of_memory")
-        return Failure(text)
+            text = f"needs more memory than it may have (curation.memory_limit_gib): {text}"
+            return Failure(text, "out_of_memory", _trace(error))
+        return Failure(text, trace=_trace(error))
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-LONGEST_TRACE:]
 
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memory", "Failed to allocate memory")

@@ -27,7 +27,10 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
         from ops.data import dvc
 
         home = project.get()
-        version = dvc.materialise(home, name, force=_sources_changed(home, name))
+        asked_again = _parked_asked_again(home, name)
+        version = dvc.materialise(home, name, force=asked_again or _sources_changed(home, name))
+        if asked_again:
+            function("ops.curation.ledger:forget_asking")(home, name)
         context.log.info(f"{name}: {version.action}, version {version.hash}")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.hash),
@@ -43,6 +46,11 @@ def _sources_changed(project: Project, name: str) -> bool:
         return False
     changed = function("ops.curation.sources:listing_changed")
     return changed(project, name)
+
+
+def _parked_asked_again(project: Project, name: str) -> bool:
+    """Nothing that DVC watches changes when inputs that had failed are to be tried again."""
+    return function("ops.curation.ledger:is_asked_again")(project, name)
 
 
 def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ops.runtime.project import Project
 
@@ -59,6 +60,43 @@ def report(
     path = output or project.var / "curation_report.html"
     curation_report(project, path)
     console.print(str(path), soft_wrap=True, highlight=False)
+
+
+@curate_app.command()
+def parked(
+    step: Annotated[str | None, typer.Option(help="Only what this step has parked, for example shots.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show where each error came from.")] = False,
+) -> None:
+    """List what has failed so often that it is not tried any more, with its last error."""
+    from rich.table import Table
+
+    from ops.curation.ledger import Ledger
+
+    found = Ledger.of(Project.find()).parked(step)
+    if not found:
+        console.print("nothing is parked" + (f" by {step}" if step else ""))
+        return
+    table = Table("source", "step", "attempts", "last error")
+    for each in found:
+        table.add_row(*map(escape, (each.path, each.step, str(each.attempts), each.failure.reason)))
+    console.print(table)
+    for each in found if trace else []:
+        where = each.failure.trace.rstrip() or f"no trace: {each.failure.reason}"
+        console.print(f"\n{each.path}, {each.step}, {each.subject}:\n{where}", markup=False, highlight=False)
+
+
+@curate_app.command()
+def retry(
+    step: Annotated[str | None, typer.Option(help="Only what this step has parked.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this file, by its path as `parked` shows it.")] = None,
+) -> None:
+    """Let parked inputs be tried again, once the cause of their errors is gone."""
+    from ops.curation.ledger import Ledger
+
+    freed = Ledger.of(Project.find()).retry(step, source)
+    if not freed:
+        raise LookupError("nothing is parked that fits; `soraflow curate parked` lists what is")
+    console.print(f"{len(freed)} parked inputs will be tried again by the next `soraflow run`", highlight=False)
 
 
 def _has_a_screen() -> bool:

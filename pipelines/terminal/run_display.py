@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.3
 
 
-def run_and_watch(project: Project, selection: str, console: Console) -> bool:
-    """Run the selection, drawing its progress; true when all of it succeeded. Ctrl-C ends the run."""
+def run_and_watch(project: Project, selection: str, console: Console) -> int:
+    """Run the selection, drawing its progress; returns the exit status of `lineage_run`. Ctrl-C ends the run."""
     import dagster as dg
 
     lineage_run.selected(selection)
@@ -45,7 +45,7 @@ def run_and_watch(project: Project, selection: str, console: Console) -> bool:
             display.close_killed(instance)
     if process.returncode != 0:
         display.show_failure(log)
-    return process.returncode == 0
+    return process.returncode if process.returncode >= 0 else 1  # below 0 a signal has ended it
 
 
 class RunDisplay:

@@ -16,6 +16,7 @@ from ops.steps import STEPS, step
 CLIP_STEPS = list(STEPS)[: list(STEPS).index("curated_clips") + 1]
 RULES = {
     "workers": 1,
+    "max_parked_share": 1.0,
     "clips": {"max_seconds": 16},
     "shots": {"min_frames": 12, "short_side": 96},
     "aesthetics": {"scorer": "colourfulness"},

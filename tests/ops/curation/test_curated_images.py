@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ops.curation import curated_images as module
 from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
+from ops.runtime import parallel
 from ops.runtime.project import Project
 
 RULES = {
@@ -59,7 +59,7 @@ def test_pictures_leave_for_their_own_reason(project: Project, pictures: Path, h
     assert rows["small.webp"]["reason"] == "short side 50 is below 64 pixels"
     assert rows["again.png"]["technical"] < 20
 
-    monkeypatch.setattr(module.parallel, "map", lambda *args: pytest.fail("decoded") if args[1] else ())
+    monkeypatch.setattr(parallel, "map", lambda *args: pytest.fail("decoded") if args[1] else ())
     stricter = {**RULES, "rules": {"aesthetic": {"minimum": 50.0}, "technical": {"maximum": 42.0}}}
     project = helpers["recipe"](project, stricter, images="pictures")
     with pytest.raises(NothingKept, match="all 6 images were rejected"):

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from ops.curation import inspection, scoring
 from ops.curation.audit.retention import changed, outcome
 from ops.curation.reasons import Reason
 from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
 from ops.data.tables import Row
+from ops.runtime import parallel
 from ops.runtime.project import Project
 
 CLIP_TABLES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
@@ -36,16 +36,16 @@ def copied(project: Project, tmp_path: Path) -> Project:
     return Project(shutil.copytree(project.root, tmp_path / "copy"))
 
 
-def watched(module: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """A list that fills with the items that a module hands to `parallel.map` from now on."""
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """A list that fills with the items that are handed to `parallel.map` from now on."""
     items_seen: list[Any] = []
-    original = module.parallel.map
+    original = parallel.map
 
     def listening(function, items, *rest):
         items_seen.extend(items)
         return original(function, items, *rest)
 
-    monkeypatch.setattr(module.parallel, "map", listening)
+    monkeypatch.setattr(parallel, "map", listening)
     return items_seen
 
 
@@ -153,7 +153,7 @@ def test_another_threshold_decodes_nothing(
     project = copied(curated, tmp_path)
     changed = {"rules": {"motion": {"maximum": 0.05}, "aesthetic": {"minimum": 1000.0}}}
     project = helpers["recipe"](project, changed, videos=str(film_library))
-    monkeypatch.setattr(scoring.parallel, "map", lambda *args: pytest.fail("something was decoded") if args[1] else ())
+    monkeypatch.setattr(parallel, "map", lambda *args: pytest.fail("something was decoded") if args[1] else ())
     helpers["run"](project, *CLIP_TABLES[:-1])
     before = {row["rejected_by"] for row in helpers["rows_of"](curated, "motion_recheck")}
     after = {row["rejected_by"] for row in helpers["rows_of"](project, "motion_recheck")}
@@ -190,7 +190,7 @@ def test_a_looser_rule_measures_only_what_is_missing(
     project = copied(curated, tmp_path)
     looser = {"rules": {score: {"minimum": 0.0} for score in ("motion", "motion_cropped")}}
     project = helpers["recipe"](project, looser, videos=str(film_library))
-    asked = watched(scoring, monkeypatch)
+    asked = watched(monkeypatch)
     helpers["run"](project, *CLIP_TABLES[:-1])
     assert sorted(task.file.name for task in asked) == ["still.mp4", "still_subtitle.mp4"]
     (row,) = by_name(helpers["rows_of"](project, "motion_recheck"))["still.mp4"]
@@ -233,7 +233,7 @@ def test_a_killed_run_goes_on_where_it_was(
     done = [source for source in sources if store.of_source(source)]
     assert 0 < len(done) < len(sources)
     assert not project.table("shots").exists()
-    asked = watched(scoring, monkeypatch)
+    asked = watched(monkeypatch)
     helpers["run"](project, *CLIP_TABLES)
     assert {task.clips[0].sha256 for task in asked} == sources - set(done)
     assert helpers["rows_of"](project, "curated_clips") == helpers["rows_of"](curated, "curated_clips")
@@ -269,7 +269,7 @@ def test_new_files_are_looked_at_and_old_ones_are_not(
     project = helpers["recipe"](project, videos="films")
     helpers["run"](project, "raw_videos")
     videos.slow_pan(project.root / "films" / "b.mp4", seed=5)
-    looked = watched(inspection, monkeypatch)
+    looked = watched(monkeypatch)
     helpers["run"](project, "raw_videos")
     assert [file.name for file in looked] == ["b.mp4"]
     assert len(helpers["rows_of"](project, "raw_videos")) == 2
