@@ -31,6 +31,8 @@ Everything that a dataset step makes is a Parquet table (or a folder of them) in
   `reason_code`, which is one of a [fixed list](#reasons).
 * **Frame numbers** count decoded frames from 0, in the order in which a player shows them; an end is exclusive.
 * **Sizes** are pixels of the upright picture: rotation that the file asks for is already applied.
+* **Every table is checked** by a Great Expectations suite before the next step reads it; `var/checks/` says what was
+  expected and which rows failed.
 * **Scores are raw** and carry who measured them; thresholds decide separately, so changing one measures nothing anew.
 
 ## What soraflow reads

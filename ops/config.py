@@ -239,10 +239,10 @@ class Curation(Section):
     """Processes of the local pool; 0 takes one per core."""
     ray_address: str | None = None
     time_limit_seconds: Annotated[float, Field(gt=0)] = 3600.0
-    """What one task of the local pool may take: a file to be looked at, or at most 32 clips of a source to be measured.
-    Then its process is killed, and the file or its clips are rejected as `too_slow`."""
+    """What one task may take: a file to be looked at, or at most 32 clips of a source to be measured. Then its process
+    is killed, and the file or its clips are rejected as `too_slow`."""
     memory_limit_gib: Annotated[float, Field(gt=0)] = 8.0
-    """Data that one process of the local pool may hold; a file or clips that need more are rejected."""
+    """Data that one process may hold; a file or clips that need more are rejected. Ray counts it as a worker's size."""
     decoding_threads: Annotated[int, Field(ge=0)] = 1
     """Of each decoder; 0 takes as many as there are cores. The pool has a process on every core already, so that more
     than 1 helps when there are fewer sources than cores."""

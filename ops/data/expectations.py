@@ -1,4 +1,4 @@
-"""What must hold of curated clips, captions and training set before anything is trained on them.
+"""What must hold of every table of the dataset before the next step, and at last a training, reads it.
 
 Great Expectations runs the suites (imported here, inside functions: it takes six seconds). Results are kept in
 `var/checks` with the version that they belong to, so that training and release can look again.
@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops.data.dvc import MissingVersion, version
-from ops.data.expectation_suites import SUITES, Suite
+from ops.data.expectation_suites import Suite
+from ops.data.table_suites import suite_of
 from ops.data.validation_page import page
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
@@ -37,8 +38,8 @@ class Validation:
 
 
 def validate(project: Project, name: str) -> Validation:
-    """Check `curated_clips`, `captions` or `training_set`; also writes var/checks/NAME.json and NAME.md."""
-    suite = SUITES[name]
+    """Check what a dataset step wrote, or `buckets`; also writes var/checks/NAME.json and NAME.md."""
+    suite = suite_of(project, name)
     frame = suite.frame(project)
     results = _run(suite, frame, project)
     validation = Validation(
@@ -68,7 +69,7 @@ def checks_passed(project: Project, name: str) -> bool:
 
 def _version(project: Project, name: str) -> str | None:
     try:
-        return version(project, name)
+        return version(project, "training_set" if name == "buckets" else name)
     except MissingVersion:
         return None
 

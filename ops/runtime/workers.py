@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeVar
@@ -42,6 +43,9 @@ class Failure:
     code: Literal["failed", "crashed", "too_slow", "out_of_memory"] = "failed"
     trace: str = field(default="", compare=False)
     """Where an exception came from, of which the reason is the last line; its end, if it is very long."""
+
+
+DIED_TWICE = Failure("its worker process died twice (out of memory, or a crash in the decoder)", "crashed")
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,39 @@ def run(
     finally:
         for worker in crew:
             worker.kill()
+
+
+class LastingWorker:
+    """One worker for an owner that comes by its items one after the other. It is started with the first of them."""
+
+    def __init__(self, function: Any, threads: int, limits: Limits) -> None:
+        self._start = partial(_Worker, function, threads, limits)
+        self._worker: _Worker | None = None
+
+    def result(self, item: Any) -> Any:
+        """What the item gives, or its `Failure`; an item whose worker died has a second try.
+
+        Raises:
+            RuntimeError: a worker ended before it was given any work.
+        """
+        for _ in range(2):
+            worker = self._ready()
+            worker.give(item)
+            _awaited([worker])
+            _, result = worker.take()
+            if result is not _DIED:
+                return result
+        return DIED_TWICE
+
+    def _ready(self) -> _Worker:
+        if self._worker is not None and not self._worker.is_spent:
+            return self._worker
+        if self._worker is not None:
+            self._worker.leave()
+        self._worker = self._start()
+        _awaited([self._worker])
+        self._worker.take()
+        return self._worker
 
 
 def caught(function: Callable[[Item], Result], item: Item) -> Result | Failure:

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from ops.data.expectation_suites import SUITES
+from ops.data.table_suites import TABLES
 from pipelines.resources.project import ProjectResource
 
 
@@ -30,6 +32,4 @@ def expectation_check(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.definitions
 def checks() -> dg.Definitions:
-    return dg.Definitions(
-        asset_checks=[expectation_check(asset) for asset in ("curated_clips", "captions", "training_set")]
-    )
+    return dg.Definitions(asset_checks=[expectation_check(asset) for asset in (*TABLES, *SUITES)])

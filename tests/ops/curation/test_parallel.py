@@ -136,15 +136,3 @@ def _workers_of(pid: int) -> list[psutil.Process]:
 def test_workers_follow_the_setting() -> None:
     assert parallel.worker_count(settings(workers=3)) == 3
     assert parallel.worker_count(settings()) == (os.cpu_count() or 1)
-
-
-@pytest.mark.slow
-def test_ray_gives_the_same() -> None:
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        results = dict(parallel.map(int, ["1", "x", "3"], settings(engine="ray")))
-    finally:
-        ray.shutdown()
-    assert (results["1"], results["3"]) == (1, 3)
-    assert isinstance(results["x"], Failure)

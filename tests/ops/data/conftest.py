@@ -116,17 +116,15 @@ def curated(bare: Project) -> Project:
         clips += [clip_row(source, 0, 32), clip_row(source, 32, 64)]
         final += [_kept_clip(source, number), _rejected_clip(source, number)]
     empty = {**videos[0], "source_id": "f" * 16, "path": "empty.mkv", "sha256": "f" * 64, "captions": []}
-    videos.append({**empty, "frames": 0, "seconds": 0.0, "rejected_by": "raw_videos", "reason": "the file is empty"})
+    verdict = {"rejected_by": "raw_videos", "reason_code": "empty", "reason": "the file is empty"}
+    videos.append({**empty, "frames": 0, "seconds": 0.0, **verdict})
     images = [_image(bare, number) for number in range(4)]
     tables.write(bare.table("raw_videos"), videos, schemas.RAW_VIDEOS)
     tables.write(bare.table("clips"), clips, schemas.CLIPS)
     tables.write(bare.table("curated_clips"), final, schemas.NEAR_DUPLICATES)
     raw = [{k: v for k, v in row.items() if k in schemas.RAW_IMAGES.names} for row in images]
-    tables.write(
-        bare.table("raw_images"),
-        [{**row, "rejected_by": None, "reason": None} for row in raw],
-        schemas.RAW_IMAGES,
-    )
+    kept = {"rejected_by": None, "reason_code": None, "reason": None}
+    tables.write(bare.table("raw_images"), [{**row, **kept} for row in raw], schemas.RAW_IMAGES)
     tables.write(bare.table("curated_images"), images, schemas.CURATED_IMAGES)
     return bare
 
@@ -167,8 +165,10 @@ def _image(project: Project, number: int) -> dict[str, Any]:
     path = project.root / "pictures" / f"picture{number}.png"
     path.parent.mkdir(exist_ok=True)
     Image.fromarray(picture(100 + number, 64, 80)).save(path)
-    verdict = {"rejected_by": "curated_images", "reason": "too dull"} if number == 3 else {}
-    scores = {"aesthetic": 30.0 - 8 * number, "technical": 4.0 + number}
+    verdict = {"rejected_by": "curated_images", "reason_code": "low_aesthetics", "reason": "too dull"}
+    verdict = verdict if number == 3 else {}
+    scores: dict[str, Any] = {"aesthetic": 30.0 - 8 * number, "technical": 4.0 + number}
+    scores |= {"aesthetics_scorer": _scored("colourfulness"), "technical_quality_scorer": _scored("niqe")}
     row = source_row(project, path, width=80, height=64, captions=[f"picture number {number}"], **scores)
     return {**row, **verdict}
 
