@@ -139,6 +139,7 @@ def in_turn(
     curation: Curation,
     progress: Progress | None = None,
     started: Callable[[Any], None] | None = None,
+    resources: parallel.Resources | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """`ops.runtime.parallel.map` without processes."""
     for item in items:

@@ -24,7 +24,7 @@ to measure it on yours. Absolute times say more about the machine than about sor
 its figures say how good something is, not what it costs.
 """
 TITLES = (
-    *("Orchestration", "Curation", "Cut detection"),
+    *("Orchestration", "Curation", "Another threshold", "Decode once", "Cut detection"),
     *("Training step", "Models", "Models in training", "Models on a GPU"),
 )
 

@@ -67,6 +67,30 @@ file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a bl
 names). JSON may hold a text, a list of texts, or an object with one of these under `caption`, `captions`, `cap` or
 `text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
 
+## Who writes captions
+
+`captions.captioner` is one of
+
+* `sidecar`: captions that came with the files;
+* `endpoint`: a vision-language model behind an OpenAI-compatible server, such as vLLM, at `captions.endpoint` under the
+  name `captions.model`; its key is read from `SORAFLOW_CAPTION_KEY`. `captions.requests` says how many requests run at
+  once, how long one may take, how often it is tried and what a million tokens cost. Busy, silent or broken servers are
+  asked again after growing pauses (`Retry-After` is obeyed); a server that refuses everybody ends the step;
+* `transformers`: a model that runs here, from the folder `captions.model` (Hugging Face's layout, safetensors), with
+  the batch size, dtype and device of `captions.local`.
+
+A model sees `captions.frames` frames of a clip, of at most `captions.side` pixels. It is asked `prompt` about a video,
+`image_prompt` about an image, and `text_prompt` about an image of the collection `text`, with the caption that came
+with it and the text that was read in it. Captions that came with images of `captions.keep_given` are taken as they are.
+What a model wrote is kept in `var/captions/` by model and prompts, so that a stopped run goes on where it was and
+nothing is paid for twice. Every caption becomes one line and loses the 27 openings ("The video shows …") that the paper
+strips.
+
+Training may say more than the caption: `denoiser.caption_phrases` adds a phrase to samples whose score is high or low,
+such as "this video has high aesthetic quality". Each sample has up to `denoiser.phrase_draws` wordings, all of which
+`text_embeddings` holds, and every step draws one. Held-out samples keep their plain caption. With
+`text_encoder.clean_captions`, captions and prompts are lower-cased and cleaned before they are encoded.
+
 ## Looking at what was kept
 
 ```sh
@@ -272,6 +296,7 @@ MEANINGS = {
     "variable_frame_rate": "whether the distance between frames varies",
     "frames": "frames that were really decoded",
     "seconds": "how long the frames last",
+    "seek_points": "where decoding can begin, at key frames 2 s and more apart: decoded index and time stamp of each",
     "licence": "licence of the source; null if nothing names it",
     "collection": "`captioned`, `text` or `people`: which rules the image is under",
     "watermark": "how probable a watermark is, 0 to 1, as what came with the file says; null if it says nothing",
@@ -310,8 +335,11 @@ MEANINGS = {
     "item_id": "what it belongs to: `clip_id` of a clip, `source_id` of an image",
     "kind": "`video` or `image`",
     "caption": "the caption",
-    "captioner": "JSON: who wrote it (for `endpoint` with model and prompt)",
+    "captioner": "JSON: who wrote it (for `endpoint` and `transformers` with the model and the version of the prompts)",
     "origin": "name of the captioner",
+    "input_tokens": "tokens that the model was given, pictures included; null if nothing says it",
+    "output_tokens": "tokens that the model wrote; null if nothing says it",
+    "cost": "of the two, by `captions.requests.input_price` and `output_price`; null without prices",
     "note": "what was changed, such as a cut to the longest length allowed",
     "sample_id": "16 digits: hash of item, frames and bucket",
     "split": "`train` or `held_out`; a source is never in both",
@@ -337,6 +365,8 @@ SPECIAL = {
     ("clips", "width"): "width of the source, before the crop",
     ("clips", "height"): "height of the source, before the crop",
     ("training_set", "frames"): "frames of the bucket",
+    ("training_set", "aesthetics_scorer"): "name of the scorer of `aesthetic`",
+    ("training_set", "technical_quality_scorer"): "name of the scorer of `technical`",
     ("training_set", "height"): "height of the bucket",
     ("training_set", "width"): "width of the bucket",
     ("buckets", "bucket"): "frames x height x width, such as `17x48x64`; null in rows of dropped items",

@@ -236,7 +236,7 @@ class ImageRules(Section):
 class Curation(Section):
     engine: Literal["pool", "ray"] = "pool"
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes of the local pool; 0 takes one per core."""
+    """Processes at most; 0 takes one per core, or on Ray as many as there is room for."""
     ray_address: str | None = None
     time_limit_seconds: Annotated[float, Field(gt=0)] = 3600.0
     """What one task may take: a file to be looked at, or at most 32 clips of a source to be measured. Then its process
@@ -246,6 +246,9 @@ class Curation(Section):
     decoding_threads: Annotated[int, Field(ge=0)] = 1
     """Of each decoder; 0 takes as many as there are cores. The pool has a process on every core already, so that more
     than 1 helps when there are fewer sources than cores."""
+    accelerator: bool = False
+    """Run the networks of scorers on the GPU or NPU that a process sees. Each process of the pool then holds its
+    networks there: their memory, times `workers`, has to fit."""
     hardware_decoding: Literal["none", "auto", "cuda", "vaapi", "qsv", "d3d11va", "videotoolbox"] = "none"
     """The device that decodes sources for the scorers; where it cannot, the CPU does. Its pixels may differ slightly,
     so scores are kept apart from those of the CPU."""
@@ -286,6 +289,15 @@ class Curation(Section):
         return rules
 
     @model_validator(mode="after")
+    def _text_is_looked_for(self) -> Curation:
+        if self.text_crop.scorer == "none" and self.rule("central_text") is not None:
+            raise ValueError(
+                "rules.central_text needs text to be looked for, but text_crop.scorer is 'none': set rapidocr or "
+                "easyocr, or rules.central_text=null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _technical_bound_fits(self) -> Curation:
         """A bound on the wrong side would keep the bad and drop the good."""
         rule, scorer = self.rule("technical"), self.technical_quality.scorer
@@ -299,20 +311,67 @@ class Curation(Section):
         return self
 
 
+class CaptionRequests(Section):
+    """How a server is asked (captioner `endpoint`)."""
+
+    workers: Positive = 8
+    """Requests that are under way at once."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """Of one request, from its start to the last byte of the answer."""
+    tries: Positive = 4
+    pause_seconds: Annotated[float, Field(ge=0)] = 1.0
+    """Before the second try; doubled before each further one, and never shorter than the server's Retry-After."""
+    give_up_after: Positive = 16
+    """So many items in a row without a caption are taken for a fault of the server, and end the step."""
+    input_price: Annotated[float, Field(ge=0)] | None = None
+    """Of a million tokens; with both prices the cost of each caption is recorded."""
+    output_price: Annotated[float, Field(ge=0)] | None = None
+
+
+class LocalCaptions(Section):
+    """How a model runs here (captioner `transformers`)."""
+
+    batch_size: Positive = 4
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    device: Literal["cpu", "cuda", "npu"] | None = None
+    """`launch.accelerator`, if null."""
+
+
 class Captions(Section):
-    captioner: Literal["sidecar", "endpoint"] = "sidecar"
+    captioner: Literal["sidecar", "endpoint", "transformers"] = "sidecar"
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible vision-language server; its key is read from SORAFLOW_CAPTION_KEY."""
     model: str | None = None
+    """The server's name of it; for `transformers`, a folder in Hugging Face's layout with safetensors."""
     prompt: str = (
         "Describe this video in as much detail as possible: objects, scenery, animals, people and camera movement, "
         "with changes in the order in which they happen. Begin directly with the content, in a single line."
     )
+    image_prompt: str = "Analyze the image in a comprehensive and detailed manner."
+    text_prompt: str = (
+        'Combine this rough caption: "{caption}", analyze the image in a comprehensive and detailed manner. "{text}" '
+        "can be recognized in the image."
+    )
+    """For images with writing in them (`collection: text`) that came with a caption."""
+    keep_given: tuple[Literal["video", "captioned", "text", "people"], ...] = ("captioned",)
+    """Videos, or collections of images, of which captions that came with the files are taken as they are; only items
+    without one are shown to the model."""
+    frames: Positive = 8
+    """Of a clip, evenly spread."""
+    side: Positive = 448
+    """Frames are reduced to this many pixels of their longer side."""
+    max_tokens: Positive = 512
+    requests: CaptionRequests = CaptionRequests()
+    local: LocalCaptions = LocalCaptions()
 
     @model_validator(mode="after")
-    def _endpoint_is_complete(self) -> Captions:
+    def _is_complete(self) -> Captions:
         if self.captioner == "endpoint" and not (self.endpoint and self.model):
             raise ValueError("captioner 'endpoint' needs 'endpoint' and 'model'")
+        if self.captioner == "transformers" and not self.model:
+            raise ValueError("captioner 'transformers' needs 'model', the folder of a vision-language model")
+        if missing := [place for place in ("{caption}", "{text}") if place not in self.text_prompt]:
+            raise ValueError(f"text_prompt has no place for {' and '.join(missing)}")
         return self
 
 
@@ -379,6 +438,9 @@ class TextEncoder(Section):
     max_tokens: Positive = 512
     width: Positive = 4096
     """Channels of the encoder's last hidden state."""
+    clean_captions: bool = False
+    """Put captions and prompts into lower case and take out what web pages leave in them, before they are encoded.
+    Open-Sora Plan v1.3 does so with captions only, so that prompts there are written as training never saw them."""
 
 
 class Optimizer(Section):
@@ -496,7 +558,31 @@ class Diffusion(Section):
     caption_dropout: Share = 0.1
 
 
+class CaptionPhrase(Section):
+    """What training adds to the caption of a sample whose score lies within the bounds, both included."""
+
+    score: Literal["aesthetic", "technical"]
+    scorer: str
+    """By whose scale the bounds are meant; scores of others add nothing."""
+    minimum: float | None = None
+    maximum: float | None = None
+    phrases: Annotated[tuple[str, ...], Field(min_length=1)]
+    """One is drawn; `{kind}` becomes `video` or `image`."""
+    place: Literal["before", "either"] = "either"
+    """`either` is before the caption or after it, by equal chance."""
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> CaptionPhrase:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("needs a minimum, a maximum, or both")
+        return self
+
+
 class Denoiser(Section):
+    caption_phrases: tuple[CaptionPhrase, ...] = ()
+    """The first that a sample's scores meet counts."""
+    phrase_draws: Positive = 4
+    """How many different wordings of such a sample training may draw from; each is encoded once."""
     architecture: Literal["skiparse", "latte"] = "skiparse"
     model: DenoiserModel = DenoiserModel()
     diffusion: Diffusion = Diffusion()

@@ -41,6 +41,11 @@ class Step:
 
 
 _SHOWN = ("shots", "text_crop", "aesthetics", "technical_quality", "rules", "images")
+_CAPTION_SETTINGS = (
+    *("captioner", "model", "prompt", "image_prompt", "text_prompt", "keep_given"),
+    *("frames", "side", "max_tokens", "local.dtype"),
+)
+"""Not where the endpoint is, nor how patiently it is asked."""
 
 
 def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> Step:
@@ -51,7 +56,7 @@ def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> 
 _STEPS = (
     _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences")),
     _curation("clips", ("raw_videos",), ("clips",)),
-    _curation("shots", ("clips",), ("shots", "sampling")),
+    _curation("shots", ("clips",), ("shots", "sampling", "hardware_decoding")),
     _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),
     _curation("text_crop", ("motion",), ("text_crop", "rules.central_text", "sampling")),
     _curation("aesthetics", ("text_crop",), ("aesthetics", "rules.aesthetic", "sampling")),
@@ -69,7 +74,7 @@ _STEPS = (
         "captions",
         "ops.data.captions:captions",
         ("raw_videos", "curated_clips", "curated_images"),
-        ("captions.captioner", "captions.model", "captions.prompt", "seed"),  # not where the endpoint is
+        (*(f"captions.{key}" for key in _CAPTION_SETTINGS), "seed"),
         "data/captions.parquet",
     ),
     Step(

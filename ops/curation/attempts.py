@@ -15,7 +15,7 @@ from ops.curation.ledger import Ledger, Standing, Work
 from ops.curation.scores import Score, ScoreStore
 from ops.exit_codes import TooManyParked
 from ops.runtime import parallel
-from ops.runtime.parallel import Failure
+from ops.runtime.parallel import Failure, Resources
 from ops.runtime.progress import Progress
 
 Item = TypeVar("Item")
@@ -48,9 +48,10 @@ def attempt(
     work: Work,
     curation: Curation,
     progress: Progress,
+    size: Resources | None = None,
 ) -> dict[str, Failure]:
     """Put the scores of all subjects into the store, each task's as soon as it is done; returns those that are parked
-    and why.
+    and why. `size` is what a worker needs on a cluster.
 
     What has not failed before comes first. What has is tried again by itself. What a killed run left unfinished comes
     last, one at a time, so that nothing else is under way if it brings the machine down again.
@@ -59,7 +60,7 @@ def attempt(
     ledger.note_killed(work.step)
     asked = set(subjects)
     standings = {subject: each for subject, each in ledger.standings(work).items() if subject in asked}
-    rounds = _Rounds(function, scores, store, ledger, work, curation, progress, standings)
+    rounds = _Rounds(function, scores, store, ledger, work, curation, progress, standings, size)
     with _ended_in_order():
         rounds.run(plan([subject for subject in subjects if subject not in standings], alone=False), curation)
         while again := rounds.to_try(killed=False):
@@ -94,10 +95,11 @@ class _Rounds(Generic[Item, Result]):
         curation: Curation,
         progress: Progress,
         standings: dict[str, Standing],
+        size: Resources | None,
     ) -> None:
         self._function, self._scores, self._store, self._ledger = function, scores, store, ledger
         self._work, self._most, self._progress = work, curation.max_attempts, progress
-        self._standings, self._done = standings, 0
+        self._standings, self._done, self._size = standings, 0, size
         self._open: dict[int, int] = {}
 
     def to_try(self, killed: bool) -> list[str]:
@@ -118,7 +120,7 @@ class _Rounds(Generic[Item, Result]):
 
         try:
             items = [task.item for task in tasks]
-            for item, result in parallel.map(self._function, items, curation, None, started):
+            for item, result in parallel.map(self._function, items, curation, None, started, self._size):
                 task = by_item[id(item)]
                 number = self._open.pop(id(item), None) or self._start(task)
                 if isinstance(result, Failure):

@@ -27,6 +27,7 @@ from ops.curation.scores import DECODING, Cost, Score, ScoreStore, identity_dige
 from ops.curation.sources import file_of
 from ops.curation.tables import CURATED_IMAGES
 from ops.curation.verdicts import demand_some_kept, judged
+from ops.curation.worker_size import worker_size
 from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime.parallel import Failure
@@ -112,9 +113,10 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
         def plan(subjects: Sequence[str], alone: bool) -> list[Task[ImageTask]]:
             return [_task(project, by_content[sha256], known[sha256]) for sha256 in subjects]
 
+        size = worker_size(curation, RATED)
         work = Work.of("curated_images", store.remember("curated_images", identities), curation)
         progress = Progress.of(project, "curated_images", len(new), "images")
-        parked = attempt(score_image, new, plan, _as_they_are, store, work, curation, progress)
+        parked = attempt(score_image, new, plan, _as_they_are, store, work, curation, progress, size)
         demand_few_parked("curated_images", len(parked), len(by_content), curation)
         known |= store.of_sources(new)
     return {

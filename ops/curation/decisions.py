@@ -32,33 +32,12 @@ def decide(table: pa.Table, curation: Curation, scores: Sequence[str] = tuple(RU
     return verdicts.table()
 
 
-def with_score(
-    table: pa.Table, step: str, score: str, values: Sequence[float | Failure | None], scorer: str
-) -> pa.Table:
-    """The table with the columns `score` and `{step}_scorer`, `values` being those of its kept rows in order. A row
-    that could not be measured is rejected by the step."""
-    kept = still_in(table)
-    failed = np.array([isinstance(value, Failure) for value in values], dtype=bool)
-    numbers = np.full(len(table), np.nan)
-    numbers[kept] = [np.nan if value is None or isinstance(value, Failure) else value for value in values]
-    scored = kept.copy()
-    scored[kept] = ~failed
-    table = table.append_column(score, pa.array(numbers, mask=np.isnan(numbers)))
-    name = pc.if_else(pa.array(scored), pa.scalar(scorer), pa.scalar(None, pa.string()))
-    return with_failures(table.append_column(f"{step}_scorer", name), step, values)
-
-
-def with_failures(table: pa.Table, step: str, values: Sequence[object]) -> pa.Table:
-    """The table with those of its kept rows rejected by the step whose value is a Failure."""
-    failures = [(place, value) for place, value in enumerate(values) if isinstance(value, Failure)]
-    if not failures:
-        return table
-    kept = still_in(table)
-    verdicts = _Verdicts(table, kept)
-    places = np.flatnonzero(kept)[[place for place, _ in failures]]
-    for code in {failure.code for _, failure in failures}:
-        of_code = [number for number, (_, failure) in enumerate(failures) if failure.code == code]
-        verdicts.reject(places[of_code], step, Reason(code), [failures[number][1].reason for number in of_code])
+def with_failures(table: pa.Table, step: str, failures: Mapping[int, Failure]) -> pa.Table:
+    """The table with these rows, which are still in, rejected by the step because they could not be measured."""
+    verdicts = _Verdicts(table, still_in(table))
+    for code in {failure.code for failure in failures.values()}:
+        reasons = {row: failure.reason for row, failure in failures.items() if failure.code == code}
+        verdicts.reject(np.array(list(reasons)), step, Reason(code), list(reasons.values()))
     return verdicts.table()
 
 
@@ -108,7 +87,7 @@ class _Verdicts:
     def __init__(self, table: pa.Table, undecided: np.ndarray) -> None:
         self.undecided = undecided.copy()
         self._table = table
-        self._pools = {name: [_joined(table[name]), pa.nulls(1, pa.string())] for name in VERDICT}
+        self._pools = {name: [joined(table[name]), pa.nulls(1, pa.string())] for name in VERDICT}
         kept = len(table)  # where the pools hold their null
         self._places = {name: np.where(undecided, kept, np.arange(len(table))) for name in VERDICT}
 
@@ -130,7 +109,8 @@ class _Verdicts:
         return table
 
 
-def _joined(column: pa.ChunkedArray) -> pa.Array:
+def joined(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array."""
     found = column.combine_chunks()
     return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
 

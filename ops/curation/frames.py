@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -15,6 +18,10 @@ from ops.curation.reasons import Reason, Rejection
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 """What may be opened. Playlists and scripts are left out on purpose: they can name any other file or address."""
+_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+
+DEVICES = ("cuda", "vaapi", "qsv", "videotoolbox", "d3d11va")
+"""What `auto` tries for decoding, in this order."""
 
 EVEN_AREA = "AREA"
 MAX_PIXELS = 8192 * 8192
@@ -29,9 +36,18 @@ class UndecodableVideo(ValueError):
         self.rejection = Rejection(code, message)
 
 
+class SeekPoint(NamedTuple):
+    """A key frame, from which decoding can begin: its index in decoding order, and its time stamp in the stream's own
+    units, which no earlier frame has or exceeds."""
+
+    frame: int
+    pts: int
+
+
 @contextmanager
-def opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first real video stream; `threads` decode (0: as many as there are cores).
+def opened(path: Path, threads: int = 1, hardware: str = "none") -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first real video stream; `threads` decode (0: as many as there are cores), or `hardware`
+    does: `none`, `auto` or one of DEVICES. Where there is no such device, or it does not know the codec, the CPU does.
 
     Raises:
         UndecodableVideo: empty, of no admitted format, without a video stream, or with frames above `MAX_PIXELS`.
@@ -40,7 +56,7 @@ def opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, Video
     if path.stat().st_size == 0:
         raise UndecodableVideo("the file is empty", Reason.EMPTY)
     try:
-        container = av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+        container = _on_device(path, hardware) or av.open(str(path), options=_OPTIONS)
     except MemoryError:
         raise
     except (av.FFmpegError, OSError) as error:
@@ -64,22 +80,72 @@ def opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, Video
         yield container, stream
 
 
-def decoded(path: Path, threads: int = 1) -> Iterator[av.VideoFrame]:
+def _on_device(path: Path, hardware: str) -> InputContainer | None:
+    """The file opened for a device to decode; None where there is none."""
+    for device in DEVICES if hardware == "auto" else () if hardware == "none" else (hardware,):
+        try:
+            return av.open(str(path), options=_OPTIONS, hwaccel=HWAccel(device, allow_software_fallback=True))
+        except (av.FFmpegError, OSError):
+            continue  # no such device here; or no such video, which the CPU finds, too
+    return None
+
+
+def decoded(path: Path, threads: int = 1, hardware: str = "none") -> Iterator[av.VideoFrame]:
     """Every frame in order.
 
     Raises:
         UndecodableVideo: decoding stops with an error; the message says after how many frames.
     """
-    with opened(path, threads) as (container, stream):
-        count = 0
-        try:
-            for frame in container.decode(stream):
-                yield frame
-                count += 1
-        except MemoryError:
-            raise
-        except av.FFmpegError as error:
-            raise UndecodableVideo(f"decoding fails after {count} frames: {_said(error)}") from None
+    with opened(path, threads, hardware) as (container, stream):
+        yield from _frames(container, stream)
+
+
+def decoded_from(
+    path: Path, first: int, points: Sequence[SeekPoint] = (), threads: int = 1, hardware: str = "none"
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(index, frame) from the last seek point at or before the index `first` on. From 0 where there is none, or where
+    the file has no frame of its time stamp: then it is another file than the one in which the points were found.
+
+    Raises:
+        UndecodableVideo: as `decoded`.
+    """
+    point = max((point for point in points if point.frame <= first), default=None)
+    if point is not None and point.frame > 0:
+        with opened(path, threads, hardware) as (container, stream):
+            found = _seek(container, stream, point)
+            if found is not None:
+                rest = _frames(container, stream, point.frame + 1)
+                yield from enumerate(chain([found], rest), start=point.frame)
+                return
+    yield from enumerate(decoded(path, threads, hardware))
+
+
+def _frames(container: InputContainer, stream: VideoStream, count: int = 0) -> Iterator[av.VideoFrame]:
+    """The frames to come; `count` went before them."""
+    try:
+        for frame in container.decode(stream):
+            yield frame
+            count += 1
+    except MemoryError:
+        raise
+    except av.FFmpegError as error:
+        raise UndecodableVideo(f"decoding fails after {count} frames: {_said(error)}") from None
+
+
+def _seek(container: InputContainer, stream: VideoStream, point: SeekPoint) -> av.VideoFrame | None:
+    """The frame of the point, with the container at the one after it; None if it cannot be found."""
+    try:
+        container.seek(point.pts, stream=stream)
+        for frame in container.decode(stream):
+            if frame.pts is None or frame.pts > point.pts:
+                return None
+            if frame.pts == point.pts:
+                return frame
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return None  # decoding from the beginning tells what is wrong, if anything is
+    return None
 
 
 def frames_at(
@@ -97,7 +163,9 @@ def frames_at(
         yield index, upright(frame, short_side)
 
 
-def decoded_at(path: Path, indices: Iterable[int], threads: int = 1) -> Iterator[tuple[int, av.VideoFrame]]:
+def decoded_at(
+    path: Path, indices: Iterable[int], threads: int = 1, points: Sequence[SeekPoint] = (), hardware: str = "none"
+) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield (index, frame as it was decoded) for each wanted index, ascending; nothing is opened for none.
 
     Raises:
@@ -107,7 +175,7 @@ def decoded_at(path: Path, indices: Iterable[int], threads: int = 1) -> Iterator
     if not wanted:
         return
     position = 0
-    for index, frame in enumerate(decoded(path, threads)):
+    for index, frame in decoded_from(path, wanted[0], points, threads, hardware):
         if index == wanted[position]:
             yield index, frame
             position += 1

@@ -22,6 +22,7 @@ from ops.curation.sources import (
     remember_listing,
 )
 from ops.curation.verdicts import demand_some_kept, judged, reject_duplicates
+from ops.curation.worker_size import worker_size
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.files import digest
@@ -29,7 +30,7 @@ from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
-VERSION = 2
+VERSION = 3
 """Raised when an examination finds something else in the same file."""
 
 Examine = Callable[[Path], dict[str, Any]]
@@ -81,7 +82,7 @@ def _examine(
         new = [subject for subject in by_subject if subject not in known]
         progress = Progress.of(project, step, len(new), TABLES[step])
         work = Work.of(step, prefix, curation)
-        parked = attempt(examine, new, plan, scores, store, work, curation, progress)
+        parked = attempt(examine, new, plan, scores, store, work, curation, progress, worker_size(curation, ()))
         seen = {**known, **store.values(step, identity, new), **parked}
     return found | {source: seen[subject] for subject, source in by_subject.items()}
 

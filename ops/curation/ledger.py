@@ -89,8 +89,8 @@ class Ledger:
         """Close what an earlier run of this step left under way. Two runs of a step at a time are none of ours: the
         lock that DVC holds on its output keeps them apart."""
         reason = "the run was killed, or its machine went down, in the middle of it"
-        query = "update attempts set outcome = ?, reason = ? where step = ? and outcome is null"
-        self._database.execute(query, (KILLED, reason, step))
+        query = "update attempts set ended = ?, outcome = ?, reason = ? where step = ? and outcome is null"
+        self._database.execute(query, (time.time(), KILLED, reason, step))
 
     def start(self, work: Work, source: str, path: str, subjects: Sequence[str]) -> int:
         """Open an attempt; returns its number."""
@@ -183,7 +183,7 @@ class Ledger:
         return found
 
     def attempts(self) -> list[dict[str, Any]]:
-        """Every attempt there ever was, in the order in which they began."""
+        """Every attempt there ever was, in the order in which they began; a killed one `ended` when it was noticed."""
         query = (
             "select id, step, source, path, subjects, limits, started, ended, outcome, reason, trace "
             "from attempts order by id"

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pyarrow as pa
+import numpy as np
 import pyarrow.compute as pc
 
-from ops.curation.decisions import decide, still_in, with_score
+from ops.curation.decisions import VERDICT, still_in
 from ops.curation.funnel import mean
-from ops.curation.scored_step import scorer, values
+from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.tables import MOTION_RECHECK
 from ops.data import tables
-from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
 
 def motion_recheck(project: Project) -> None:
     """Write `motion_recheck`: cropped clips are measured again, the motion of the others is still right."""
-    table = tables.read_columns(project.table("technical_quality"))
-    kept = still_in(table)
+    source = project.table("technical_quality")
+    table = tables.read_columns(source, [*CLIP, "motion", *VERDICT])
     cropped = pc.is_valid(table["crop"]).to_numpy()
-    again = iter(values(project, "motion_recheck", table, kept & cropped))
-    before = table["motion"].filter(pa.array(kept)).to_pylist()
-    scores = [_mean(next(again)) if crop else motion for motion, crop in zip(before, cropped[kept], strict=True)]
-    table = with_score(table, "motion_recheck", "motion_cropped", scores, scorer(project, "motion_recheck"))
-    decided = decide(table, project.settings.curation, ["motion_cropped"])
-    tables.write_columns(project.table("motion_recheck"), decided, MOTION_RECHECK)
-
-
-def _mean(series: Any) -> float | Failure | None:
-    if isinstance(series, Failure):
-        return series
-    return mean(series or [])
+    again, failures = measured(project, "motion_recheck", table, still_in(table) & cropped, mean)
+    numbers = np.where(cropped, again, pc.fill_null(table["motion"], np.nan).to_numpy())
+    new = decided(project, "motion_recheck", table, "motion_cropped", numbers, failures)
+    tables.rewrite(project.table("motion_recheck"), source, new, MOTION_RECHECK)

@@ -6,49 +6,72 @@ place looks different to them and is not found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import NearDuplicates
-from ops.curation.decisions import still_in, with_failures, with_rejections
+from ops.curation.decisions import VERDICT, still_in, with_failures, with_rejections
 from ops.curation.near_hashes import leaders
 from ops.curation.reasons import Reason
-from ops.curation.scored_step import scorer, values
+from ops.curation.scored_step import CLIP
+from ops.curation.scorers import as_column, identity
 from ops.curation.scorers.phash import from_text
-from ops.curation.tables import NEAR_DUPLICATES
+from ops.curation.scores import ScoreStore
+from ops.curation.scoring import scores_of
+from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
 from ops.data import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
 STEP = "near_duplicates"
+Hashes = list[str]
 
 
 def near_duplicates(project: Project) -> None:
     """Write `near_duplicates`: the hashes of every clip still in, and which of them repeat another."""
-    table, rule = tables.read_columns(project.table("motion_recheck")), project.settings.curation.near_duplicates
-    if rule.enabled:
-        table = _hashed(table, values(project, STEP, table), scorer(project, STEP))
-        table = _without_repeats(table, rule)
+    source, curation = project.table("motion_recheck"), project.settings.curation
+    table = tables.read_columns(source, [*CLIP, *VERDICT])
+    if curation.near_duplicates.enabled:
+        table = _hashed(table, _measured(project, table), as_column(identity(STEP, curation)))
+        new = _without_repeats(table, curation.near_duplicates)
     else:
-        added = [NEAR_DUPLICATES.field(name) for name in NEAR_DUPLICATES.names if name not in table.column_names]
-        for field in added:
-            table = table.append_column(field, pa.nulls(len(table), field.type))
-    tables.write_columns(project.table(STEP), table, NEAR_DUPLICATES)
+        new = pa.table({name: pa.nulls(len(table), NEAR_DUPLICATES.field(name).type) for name in _ADDED})
+        new = pa.table([*table.select(VERDICT).columns, *new.columns], names=[*VERDICT, *_ADDED])
+    tables.rewrite(project.table(STEP), source, new.select([*VERDICT, *_ADDED]), NEAR_DUPLICATES)
 
 
-def _hashed(table: pa.Table, found: Sequence[Any], scorer: str) -> pa.Table:
-    """The table with the hashes of its kept rows, in order; one that could not be hashed is rejected."""
-    column: list[Any] = [None] * len(table)
-    for place, value in zip(np.flatnonzero(still_in(table)), found, strict=True):
-        column[place] = None if isinstance(value, Failure) else value
+_ADDED = [name for name in NEAR_DUPLICATES.names if name not in MOTION_RECHECK.names]
+
+
+def _measured(project: Project, table: pa.Table) -> dict[int, Hashes | Failure]:
+    """{row: hashes} of every row that is still in; what the store has is read at once, the rest is measured."""
+    with ScoreStore.of(project) as store:
+        known = store.column(STEP, identity(STEP, project.settings.curation))
+    texts = dict(zip(known["subject"].to_pylist(), known["value"].to_pylist(), strict=True))
+    rows = np.flatnonzero(still_in(table)).tolist()
+    ids = table["clip_id"].take(pa.array(rows, pa.int64())).to_pylist()
+    missing = [row for row, clip_id in zip(rows, ids, strict=True) if clip_id not in texts]
+    clips = table.select(CLIP).take(pa.array(missing, pa.int64())).to_pylist()
+    scores = scores_of(project, STEP, clips) if clips else {}
+    return {
+        row: scores[clip_id] if clip_id in scores else json.loads(texts[clip_id])
+        for row, clip_id in zip(rows, ids, strict=True)
+    }
+
+
+def _hashed(table: pa.Table, found: dict[int, Hashes | Failure], scorer: str) -> pa.Table:
+    """The table with these hashes; a row that could not be hashed is rejected."""
+    failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
+    column: list[Hashes | None] = [None] * len(table)
+    for row, value in found.items():
+        column[row] = None if isinstance(value, Failure) else value
     hashes = pa.array(column, pa.list_(pa.string()))
-    table = table.append_column("perceptual_hash", hashes)
-    name = pc.if_else(pc.is_valid(hashes), pa.scalar(scorer), pa.scalar(None, pa.string()))
-    return with_failures(table.append_column("near_duplicates_scorer", name), STEP, found)
+    made_by = pc.if_else(pc.is_valid(hashes), pa.scalar(scorer), pa.scalar(None, pa.string()))
+    table = table.append_column("perceptual_hash", hashes).append_column("near_duplicates_scorer", made_by)
+    return with_failures(table, STEP, failures)
 
 
 def _without_repeats(table: pa.Table, rule: NearDuplicates) -> pa.Table:
@@ -56,13 +79,14 @@ def _without_repeats(table: pa.Table, rule: NearDuplicates) -> pa.Table:
     places = np.flatnonzero(still_in(table))
     left = table.take(pa.array(places))
     ids, paths, (width, height) = left["clip_id"], left["path"], _size(left)
+    better = originals(left, rule)
     pointers: list[str | None] = [None] * len(table)
     told = {}
-    for row, original in enumerate(originals(left, rule).tolist()):
-        if original != row:
-            pointers[places[row]] = better = ids[original].as_py()
-            size = f"{width[original]}x{height[original]}"
-            told[int(places[row])] = f"shows the same as clip {better} of {paths[original]}, which has {size} pixels"
+    for row in np.flatnonzero(better != np.arange(len(left))):
+        original = int(better[row])
+        pointers[places[row]] = name = ids[original].as_py()
+        size = f"{width[original]}x{height[original]}"
+        told[int(places[row])] = f"shows the same as clip {name} of {paths[original]}, which has {size} pixels"
     table = table.append_column("duplicate_of", pa.array(pointers, pa.string()))
     return with_rejections(table, STEP, Reason.NEAR_DUPLICATE, told)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
@@ -16,13 +16,15 @@ import numpy as np
 from ops.config import Curation
 from ops.curation.clip import Box, Clip, sampled_frames
 from ops.curation.frame_changes import SIDE, Thumbnails, frame_changes
-from ops.curation.frames import UndecodableVideo, decoded, decoded_at
+from ops.curation.frames import SeekPoint, UndecodableVideo, decoded_at, decoded_from
 from ops.curation.funnel import SliceSeries, walk
 from ops.curation.held_frames import HeldFrames
 from ops.curation.reasons import Reason
 from ops.curation.scorers import STEPS, Scorer, build, identity, scorer_of
+from ops.curation.scorers.base import device_of
 from ops.curation.scores import DECODING, Cost, Score, identity_digest
 from ops.curation.scores import score_key as key_of
+from ops.runtime.device import busy_seconds
 from ops.runtime.project import Project
 
 MOST_HELD = 2**30
@@ -41,6 +43,7 @@ class SourceTask:
     file: Path
     clips: tuple[Clip, ...]
     known: dict[str, Any] = field(hash=False)
+    seek_points: tuple[SeekPoint, ...] = ()
 
 
 def score_key(step: str, clip: Clip, curation: Curation) -> str:
@@ -60,7 +63,7 @@ def score_source(task: SourceTask) -> list[Score]:
         UndecodableVideo: the file has changed since it was looked at first.
         Exception: whatever the scorer of `task.step` raises.
     """
-    decoding = _Decoding(task)
+    decoding = Decoding(task)
     new: list[Score] = []
     for clip in decoding.clips():
         measuring = _Measuring(task, decoding, new)
@@ -74,7 +77,7 @@ def score_source(task: SourceTask) -> list[Score]:
     return [*new, Score(key, task.clips[0].sha256, DECODING, None, decoding.cost())]
 
 
-class _Decoding:
+class Decoding:
     """One decoding of a source, and what is held of it at any time."""
 
     def __init__(self, task: SourceTask) -> None:
@@ -105,7 +108,7 @@ class _Decoding:
         waiting = [clip for clip in waiting if sampled[clip]]
         wanted = {index for indices in sampled.values() for index in indices}
         started = time.process_time()
-        for index, frame in enumerate(decoded(self._task.file)) if waiting else ():
+        for index, frame in self._stretches(waiting):
             oldest = min(clip.start for clip in waiting)
             if index < oldest:
                 continue
@@ -135,9 +138,20 @@ class _Decoding:
             return self.thumbnails[scorer.thumbnail].at(indices)
         side = scorer.side(clip, sampling)
         missing = self.frames.missing(indices, unreduced=side is None)
-        for index, frame in decoded_at(self._task.file, missing):
+        decoder = self._task.curation.decoding_threads, self._task.seek_points, self._task.curation.hardware_decoding
+        for index, frame in decoded_at(self._task.file, missing, *decoder):
             self.frames.hold(index, frame, whole=True)
         return [self.frames.picture(index, clip, side, scorer.pixels) for index in indices]
+
+    def _stretches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The frames of the source from the first clip's start on, without those that seeking can leave out."""
+        curation, points = self._task.curation, self._task.seek_points
+        for first, end in stretches(clips, points):
+            decoder = curation.decoding_threads, curation.hardware_decoding
+            for index, frame in decoded_from(self._task.file, first, points, *decoder):
+                yield index, frame
+                if index + 1 == end:
+                    break
 
     def _last(self, clip: Clip, sampled: list[int]) -> int:
         return clip.end - 1 if self._to_the_end else sampled[-1]
@@ -154,10 +168,21 @@ class _Decoding:
             thumbnails.forget(before)
 
 
+def stretches(clips: Iterable[Clip], points: Sequence[SeekPoint]) -> list[tuple[int, int]]:
+    """[first, end) of what has to be decoded for these clips: neighbours go together unless a point lies between."""
+    spans: list[tuple[int, int]] = []
+    for clip in sorted(clips, key=lambda clip: (clip.start, clip.end)):
+        if spans and not any(spans[-1][1] < point.frame <= clip.start for point in points):
+            spans[-1] = (spans[-1][0], max(spans[-1][1], clip.end))
+        else:
+            spans.append((clip.start, clip.end))
+    return spans
+
+
 class _Measuring:
     """Looks a score up among the known ones, or measures it on the frames in hand."""
 
-    def __init__(self, task: SourceTask, decoding: _Decoding, new: list[Score]) -> None:
+    def __init__(self, task: SourceTask, decoding: Decoding, new: list[Score]) -> None:
         self._task, self._decoding, self._new = task, decoding, new
         self.answered: set[str] = set()
 
@@ -176,12 +201,14 @@ class _Measuring:
         measure = build(self._task.project, self._task.curation, step)
         started = time.process_time()
         pictures = self._decoding.pictures(scorer, clip)
+        handed_over = time.perf_counter()
         value = scorer.score(measure, pictures, clip.id)
+        gpu_seconds = busy_seconds(device_of(self._task.project), handed_over) if scorer.accelerator else 0.0
         if step == "text_crop":
             value = [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
         if step == "shots":
             value = self._series(clip, value)
-        return value, Cost(time.process_time() - started, 0.0, sum(picture.nbytes for picture in pictures))
+        return value, Cost(time.process_time() - started, gpu_seconds, sum(picture.nbytes for picture in pictures))
 
     def _series(self, clip: Clip, distances: list[float]) -> SliceSeries:
         """A flash may last from one sampled frame to the next: a longer one is a shot as the rule sees it."""

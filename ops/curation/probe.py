@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from av.container import InputContainer
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from ops.curation.frames import UndecodableVideo, decoded, opened, quarter_turns, upright_size
+from ops.curation.frames import SeekPoint, UndecodableVideo, decoded, opened, quarter_turns, upright_size
 from ops.curation.reasons import Reason
 from ops.runtime.files import sha256
 
@@ -20,6 +21,8 @@ SLOWEST, FASTEST = 1 / 3600, 10_000.0
 """Frames a second; outside, the time stamps are broken."""
 MOST_DAMAGED = 0.1
 """The share of frames that a decoder may have patched up; a piece that was cut without care begins with some."""
+BETWEEN_SEEK_POINTS = 2.0
+"""Seconds at least, so that a long film has a few thousand."""
 STEADY = 0.1
 """A gap between frames may differ from the median gap by this share (and two clock ticks) at a constant rate."""
 
@@ -49,6 +52,8 @@ def probe(path: Path) -> dict[str, Any]:
 
 def _count(path: Path, announced: Announced) -> dict[str, Any]:
     times: list[float] = []
+    points: list[SeekPoint] = []
+    latest, due = -math.inf, -math.inf
     count, damaged, size, turns = 0, 0, (0, 0), 0
     for frame in decoded(path):
         if count == 0:
@@ -57,6 +62,12 @@ def _count(path: Path, announced: Announced) -> dict[str, Any]:
             raise UndecodableVideo(f"the picture size changes at frame {count}", Reason.SIZE_CHANGES)
         if frame.time is not None:
             times.append(frame.time)
+        if frame.pts is not None and frame.pts > latest:
+            # an intra picture: a decoder may call others key frames that become whole only some frames later
+            if frame.key_frame and frame.pict_type == PictureType.I and frame.time >= due:
+                points.append(SeekPoint(count, frame.pts))
+                due = frame.time + BETWEEN_SEEK_POINTS
+            latest = frame.pts
         count, damaged = count + 1, damaged + frame.is_corrupt
     if count == 0:
         raise UndecodableVideo("holds a video stream, but no frame can be decoded", Reason.NO_FRAMES)
@@ -76,6 +87,7 @@ def _count(path: Path, announced: Announced) -> dict[str, Any]:
         "variable_frame_rate": _varies(gaps, announced.tick),
         "frames": count,
         "seconds": round(count / fps, 6),
+        "seek_points": [list(point) for point in points],
     }
 
 

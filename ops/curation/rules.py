@@ -10,21 +10,22 @@ from ops.curation.reasons import Reason, Rejection
 
 
 class Wording(NamedTuple):
-    """How a score beyond a bound is told. `sentence` takes `score`, `limit` and `scorer`."""
+    """How a score beyond a bound is told, with so many decimals."""
 
     code: Reason
     sentence: str
+    decimals: int
 
 
-_STILL = Wording(Reason.STILL, "motion {score:.4f} is below {limit:g}: almost a still picture")
-_SHAKING = Wording(Reason.SHAKING, "motion {score:.3f} is above {limit:g}: shaking or flicker")
+_STILL = Wording(Reason.STILL, "motion {score} is below {limit:g}: almost a still picture", 4)
+_SHAKING = Wording(Reason.SHAKING, "motion {score} is above {limit:g}: shaking or flicker", 3)
 WORDINGS: dict[tuple[str, Bound], Wording] = {
     ("motion", "minimum"): _STILL,
     ("motion", "maximum"): _SHAKING,
-    ("central_text", "maximum"): Wording(Reason.MUCH_TEXT, "text in the middle: share {score:.3f} is above {limit:g}"),
-    ("aesthetic", "minimum"): Wording(Reason.LOW_AESTHETICS, "{scorer} {score:.2f} is below {limit:g}"),
-    ("technical", "minimum"): Wording(Reason.LOW_QUALITY, "{scorer} {score:.3f} is below {limit:g}"),
-    ("technical", "maximum"): Wording(Reason.LOW_QUALITY, "{scorer} {score:.2f} is above {limit:g}"),
+    ("central_text", "maximum"): Wording(Reason.MUCH_TEXT, "text in the middle: share {score} is above {limit:g}", 3),
+    ("aesthetic", "minimum"): Wording(Reason.LOW_AESTHETICS, "{scorer} {score} is below {limit:g}", 2),
+    ("technical", "minimum"): Wording(Reason.LOW_QUALITY, "{scorer} {score} is below {limit:g}", 3),
+    ("technical", "maximum"): Wording(Reason.LOW_QUALITY, "{scorer} {score} is above {limit:g}", 2),
     ("motion_cropped", "minimum"): _STILL,
     ("motion_cropped", "maximum"): _SHAKING,
 }
@@ -58,9 +59,10 @@ def rejection(curation: Curation, score: str, value: float | None) -> Rejection 
 def sentences(curation: Curation, rule: Rule, bound: Bound, values: Sequence[float]) -> list[str]:
     """The reason of each of these values, which are all beyond this bound."""
     scorers = {"aesthetic": curation.aesthetics.scorer, "technical": curation.technical_quality.scorer}
-    form = WORDINGS[rule.score, bound].sentence
-    limit, scorer = rule.bounds[bound], scorers.get(rule.score)
-    return [form.format(score=value, limit=limit, scorer=scorer) for value in values]
+    told = WORDINGS[rule.score, bound]
+    # filled in once, but for the score: this is done for half a million clips at a time
+    form = told.sentence.format(score=f"%.{told.decimals}f", limit=rule.bounds[bound], scorer=scorers.get(rule.score))
+    return [form % value for value in values]
 
 
 def titles(curation: Curation) -> dict[str, str]:

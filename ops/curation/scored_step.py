@@ -2,40 +2,85 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ops.curation.decisions import decide, still_in, with_score
+from ops.curation.decisions import VERDICT, decide, joined, still_in, with_failures
 from ops.curation.scorers import as_column, identity
+from ops.curation.scores import ScoreStore
 from ops.curation.scoring import scores_of
 from ops.data import tables
+from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
 CLIP = ("clip_id", "root", "path", "sha256", "start_frame", "end_frame", "crop", "fps", "width", "height")
 """The columns by which a clip is found and measured."""
 
+Number = Callable[[Any], float | None]
+
 
 def score_and_decide(project: Project, step: str, *, made_from: str, score: str, schema: pa.Schema) -> None:
     """Write the table of `step`: that of the step before with the column `score`, decided by the rule about it."""
-    tables.write_columns(project.table(step), scored(project, step, made_from=made_from, score=score), schema)
+    table = tables.read_columns(project.table(made_from), [*CLIP, *VERDICT])
+    numbers, failures = measured(project, step, table, still_in(table))
+    new = decided(project, step, table, score, numbers, failures)
+    tables.rewrite(project.table(step), project.table(made_from), new, schema)
 
 
-def scored(project: Project, step: str, *, made_from: str, score: str) -> pa.Table:
-    table = tables.read_columns(project.table(made_from))
-    table = with_score(table, step, score, values(project, step, table), scorer(project, step))
-    return decide(table, project.settings.curation, [score])
+def measured(
+    project: Project, step: str, table: pa.Table, chosen: np.ndarray, number: Number = float
+) -> tuple[np.ndarray, dict[int, Failure]]:
+    """float64 [rows], the raw scores of the rows of `chosen` (bool [rows]) and nan elsewhere; and by row why some have
+    none. `number` makes one of a stored value that is none yet.
+
+    What the store has is read at once, so that a million clips take seconds; the rest is measured.
+    """
+    with ScoreStore.of(project) as store:
+        known = store.column(step, identity(step, project.settings.curation))
+    numbers, failures = np.full(len(table), np.nan), {}
+    rows = np.flatnonzero(chosen)
+    place = pc.index_in(joined(table["clip_id"]).take(pa.array(rows)), value_set=joined(known["subject"]))
+    there = pc.is_valid(place).to_numpy(zero_copy_only=False)
+    found = known.select(["number", "value"]).take(place.filter(pa.array(there)))
+    values = found["number"].to_numpy()
+    written = np.flatnonzero(pc.is_valid(found["value"]).to_numpy())
+    texts = joined(found["value"]).take(pa.array(written)).to_pylist()
+    values = values.copy()
+    values[written] = [_nan(number(json.loads(text))) for text in texts]
+    numbers[rows[there]] = values
+    new = rows[~there]
+    if len(new):
+        clips = table.select(CLIP).take(pa.array(new)).to_pylist()
+        scores = scores_of(project, step, clips)
+        for row, clip in zip(new.tolist(), clips, strict=True):
+            score = scores[clip["clip_id"]]
+            if isinstance(score, Failure):
+                failures[row] = score
+            else:
+                numbers[row] = _nan(number(score))
+    return numbers, failures
 
 
-def values(project: Project, step: str, table: pa.Table, chosen: np.ndarray | None = None) -> list[Any]:
-    """The raw score, or Failure, of each row of `chosen` (bool [rows]; all that are still in, if not given)."""
-    chosen = still_in(table) if chosen is None else chosen
-    rows = table.select(CLIP).filter(pa.array(chosen)).to_pylist()
-    scores = scores_of(project, step, rows)
-    return [scores[row["clip_id"]] for row in rows]
+def decided(
+    project: Project, step: str, table: pa.Table, score: str, numbers: np.ndarray, failures: dict[int, Failure]
+) -> pa.Table:
+    """The new columns of a step's table: the score of what is still in, what made it, and the verdict by the rule about
+    it. A row that could not be measured is rejected by the step."""
+    curation = project.settings.curation
+    scored = still_in(table)
+    scored[list(failures)] = False
+    numbers = np.where(scored, numbers, np.nan)
+    scorer = pa.array([as_column(identity(step, curation))])
+    made_by = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32), mask=~scored), scorer)
+    table = table.select(VERDICT).append_column(score, pa.array(numbers, mask=np.isnan(numbers)))
+    table = with_failures(table, step, failures)
+    return decide(table, curation, [score]).append_column(f"{step}_scorer", made_by)
 
 
-def scorer(project: Project, step: str) -> str:
-    """What made the scores, as the tables tell it."""
-    return as_column(identity(step, project.settings.curation))
+def _nan(number: float | None) -> float:
+    return np.nan if number is None else number

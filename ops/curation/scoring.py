@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.clip import Clip
+from ops.curation.frames import SeekPoint
 from ops.curation.ledger import Work
 from ops.curation.one_pass import SourceTask, score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
 from ops.curation.scores import Score, ScoreStore
 from ops.curation.sources import file_of
+from ops.curation.worker_size import worker_size
+from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -40,7 +46,8 @@ def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any
         plan = _Plan(project, step, [by_clip[clip_id] for clip_id in missing], store)
         work = Work.of(step, store.remember(step, identity(step, curation)), curation)
         progress = Progress.of(project, step, len(missing), "clips")
-        parked = attempt(score_source, missing, plan, _as_they_are, store, work, curation, progress)
+        size = worker_size(curation, STEPS[STEPS.index(step) :])
+        parked = attempt(score_source, missing, plan, _as_they_are, store, work, curation, progress, size)
         demand_few_parked(step, len(parked), len(by_clip), curation)
         return {**known, **store.values(step, identity(step, curation), missing), **parked}
 
@@ -55,6 +62,7 @@ class _Plan:
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
         self._project, self._step, self._store = project, step, store
         self._rows = {row["clip_id"]: row for row in rows}
+        self._seek_points = seek_points(project, {row["sha256"] for row in rows})
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[SourceTask]]:
         by_source: dict[str, list[Row]] = defaultdict(list)
@@ -73,5 +81,17 @@ class _Plan:
         first, project = rows[0], self._project
         clips = tuple(Clip.of(row) for row in rows)
         file = file_of(project, first["root"], first["path"])
-        item = SourceTask(project, project.settings.curation, self._step, file, clips, known)
+        points = self._seek_points[first["sha256"]]
+        item = SourceTask(project, project.settings.curation, self._step, file, clips, known, points)
         return Task(item, first["sha256"], first["path"], tuple(row["clip_id"] for row in rows))
+
+
+def seek_points(project: Project, sources: Collection[str]) -> dict[str, tuple[SeekPoint, ...]]:
+    """{sha256: where decoding of this source can begin}, from the table of sources."""
+    if not sources:
+        return {}
+    table = tables.read_columns(project.table("raw_videos"), ["sha256", "seek_points"])
+    rows = table.filter(pc.is_in(table["sha256"], pa.array(list(sources))))
+    pairs = zip(rows["sha256"].to_pylist(), rows["seek_points"].to_pylist(), strict=True)
+    found = {sha256: tuple(SeekPoint(*point) for point in points or ()) for sha256, points in pairs}
+    return {sha256: found.get(sha256, ()) for sha256 in sources}

@@ -33,6 +33,7 @@ RAW_VIDEOS = pa.schema(
         ("variable_frame_rate", pa.bool_()),
         ("frames", _INT),  # decoded, not announced
         ("seconds", _FLOAT),
+        ("seek_points", pa.list_(_INTS)),  # of key frames, 2 s and more apart: [decoded index, time stamp in ticks]
         *_CAPTIONS,
         *_VERDICT,
     ]

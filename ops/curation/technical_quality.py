@@ -5,19 +5,24 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.scored_step import scored
+from ops.curation.decisions import VERDICT, still_in
+from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.scorers.dover import SPREAD, USUAL
 from ops.curation.tables import TECHNICAL_QUALITY
 from ops.data import tables
 from ops.runtime.project import Project
 
+STEP = "technical_quality"
+
 
 def technical_quality(project: Project) -> None:
-    """Write `technical_quality`: the raw score of every clip still in, and the rule's verdict."""
-    table = scored(project, "technical_quality", made_from="aesthetics", score="technical")
+    """Write `technical_quality`: the raw score of every clip still in, DOVER's also scaled, and the rule's verdict."""
+    source = project.table("aesthetics")
+    table = tables.read_columns(source, [*CLIP, *VERDICT])
+    numbers, failures = measured(project, STEP, table, still_in(table))
+    new = decided(project, STEP, table, "technical", numbers, failures)
     if project.settings.curation.technical_quality.scorer == "dover":
-        scaled = pc.divide(pc.subtract(table["technical"], USUAL), SPREAD)
+        scaled = pc.divide(pc.subtract(new["technical"], USUAL), SPREAD)
     else:
         scaled = pa.nulls(len(table), pa.float64())
-    table = table.append_column("technical_scaled", scaled)
-    tables.write_columns(project.table("technical_quality"), table, TECHNICAL_QUALITY)
+    tables.rewrite(project.table(STEP), source, new.append_column("technical_scaled", scaled), TECHNICAL_QUALITY)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ops.data import pixels, tables
+from ops.data.caption_memory import CaptionMemory
 from ops.data.caption_text import cut, tidy
-from ops.data.captioners import Captioner, Item, NoCaption, captioner
+from ops.data.captioners import Captioner, Item, NoCaption, SidecarCaptioner, Written, captioner
 from ops.data.tables import Row
-from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
@@ -27,21 +27,51 @@ SCHEMA = pa.schema(
         ("captioner", pa.string()),
         ("origin", pa.string()),
         ("note", pa.string()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("cost", pa.float64()),
         ("rejected_by", pa.string()),
         ("reason", pa.string()),
     ]
 )
 """`item_id` is a clip_id or an image's source_id; `captioner` is its identity as JSON; `note` says what was cut."""
 
+Outcome = Written | NoCaption
+
+
+class NothingCaptioned(RuntimeError):
+    """There were clips or images, and none of them has a caption; the message counts the reasons."""
+
 
 def captions(project: Project) -> None:
-    """Write data/captions.parquet: one row per kept clip and image."""
-    writer = captioner(project.settings.captions, project.settings.seed)
+    """Write data/captions.parquet: one row per kept clip and image.
+
+    Raises:
+        NothingCaptioned: not a single one has a caption.
+    """
+    settings = project.settings
+    writer, given = captioner(project), SidecarCaptioner(settings.seed)
     items = list(_items(project))
+    kept = [bool(item.captions) and (item.collection or item.kind) in settings.captions.keep_given for item in items]
+    writers: list[Captioner] = [given if is_kept else writer for is_kept in kept]
+    outcomes: dict[str, Outcome] = {}
     progress = Progress.of(project, "captions", len(items), "items")
-    with _Memory.of(project, writer) as memory, ThreadPoolExecutor(writer.workers) as pool:
-        rows = progress.over(pool.map(partial(_row, writer, memory), items))
-        tables.write(project.table("captions"), list(rows), SCHEMA)
+    with CaptionMemory.of(project, writer) as memory:
+        missing = []
+        for item, who in zip(items, writers, strict=True):
+            if who is given:
+                (outcomes[item.item_id],) = given.write([item])
+            elif found := memory.recall(item):
+                outcomes[item.item_id] = found
+            else:
+                missing.append(item)
+        for item, outcome in _asked(writer, memory, missing):
+            outcomes[item.item_id] = outcome
+            progress.update(len(outcomes))
+    progress.update(len(outcomes))
+    rows = [_row(who, item, outcomes[item.item_id]) for item, who in zip(items, writers, strict=True)]
+    tables.write(project.table("captions"), rows, SCHEMA)
+    _demand_some(rows)
 
 
 def _items(project: Project) -> Iterator[Item]:
@@ -60,66 +90,65 @@ def _item(project: Project, kind: Any, item_id: str, row: Row, source: Row) -> I
         captions=tuple(source["captions"] or ()),
         caption_error=source["caption_error"],
         frames=partial(pixels.spread_frames, project, row),
+        collection=row.get("collection"),
+        recognised_text=tuple(row.get("recognised_text") or ()),
     )
 
 
-def _row(writer: Captioner, memory: _Memory, item: Item) -> Row:
+def _asked(writer: Captioner, memory: CaptionMemory, items: Sequence[Item]) -> Iterator[tuple[Item, Outcome]]:
+    """Each item with its outcome, in their order; only a few batches are under way at a time, so that an error ends
+    the step soon, and frames of a few items are in memory, not of all."""
+    size = writer.batch_size
+    batches = (items[start : start + size] for start in range(0, len(items), size))
+    waiting: deque[tuple[Sequence[Item], Future[list[Outcome]]]] = deque()
+    pool = ThreadPoolExecutor(writer.workers)
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(_write, writer, memory, batch)))
+            if len(waiting) >= 2 * writer.workers:
+                yield from _next(waiting)
+        while waiting:
+            yield from _next(waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Sequence[Item], Future[list[Outcome]]]]) -> Iterator[tuple[Item, Outcome]]:
+    batch, future = waiting.popleft()
+    return zip(batch, future.result(), strict=True)
+
+
+def _write(writer: Captioner, memory: CaptionMemory, items: Sequence[Item]) -> list[Outcome]:
+    outcomes = writer.write(items)
+    for item, outcome in zip(items, outcomes, strict=True):
+        if isinstance(outcome, Written):
+            memory.keep(item, outcome)
+    return outcomes
+
+
+def _row(writer: Captioner, item: Item, outcome: Outcome) -> Row:
     identity = writer.identity()
     row = {
         "item_id": item.item_id,
         "kind": item.kind,
         "captioner": json.dumps(identity, sort_keys=True),
         "origin": identity["name"],
+        "rejected_by": None,
     }
-    try:
-        written = memory.recall(item.item_id) or memory.keep(item.item_id, writer.caption(item))
-    except NoCaption as error:
-        return {**row, "rejected_by": "captions", "reason": str(error)}
-    tidied = tidy(written)
+    if isinstance(outcome, NoCaption):
+        return {**row, "rejected_by": "captions", "reason": str(outcome)}
+    row |= {"input_tokens": outcome.input_tokens, "output_tokens": outcome.output_tokens, "cost": outcome.cost}
+    tidied = tidy(outcome.text)
     if not tidied:
         return {**row, "rejected_by": "captions", "reason": f"the caption of {item.name} is empty"}
     caption = cut(tidied)
-    note = None if caption == tidied else f"cut from {len(tidied):,} to {len(caption):,} characters"
-    return {**row, "caption": caption, "note": note}
+    shortened = None if caption == tidied else f"cut from {len(tidied):,} to {len(caption):,} characters"
+    return {**row, "caption": caption, "note": "; ".join(filter(None, (outcome.note, shortened))) or None}
 
 
-class _Memory:
-    """Captions that cost something, one JSON line each, so that a stopped run goes on where it was."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._known = dict(_lines(path.read_text().splitlines())) if path and path.is_file() else {}
-
-    @classmethod
-    def of(cls, project: Project, writer: Captioner) -> _Memory:
-        identity = writer.identity()
-        free = identity["name"] == "sidecar"
-        return cls(None if free else project.var / "captions" / f"{digest(identity)}.jsonl")
-
-    def __enter__(self) -> _Memory:
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._path:
-            self._file.close()
-
-    def recall(self, item_id: str) -> str | None:
-        return self._known.get(item_id)
-
-    def keep(self, item_id: str, caption: str) -> str:
-        if self._path:
-            self._file.write(json.dumps([item_id, caption]) + "\n")
-            self._file.flush()
-        return caption
-
-
-def _lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        try:
-            item_id, caption = json.loads(line)
-        except ValueError:
-            continue  # the line that a killed process was writing
-        yield item_id, caption
+def _demand_some(rows: Sequence[Row]) -> None:
+    if not rows or tables.kept(rows):
+        return
+    counted = Counter(row["reason"] for row in rows).most_common(3)
+    reasons = "; ".join(f"{count} times: {reason}" for reason, count in counted)
+    raise NothingCaptioned(f"none of {len(rows)} clips and images has a caption: {reasons}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ops.curation.frames import UndecodableVideo, frames_at
+from ops.curation.pictures import UndecodableImage, read_picture
 from ops.curation.sources import file_of
 from ops.data.samples import Sample
 from ops.runtime.project import Project
@@ -36,7 +37,7 @@ def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[
         file = file_of(project, root, path)
         try:
             yield from _of_source(file, members)
-        except (UndecodableVideo, FileNotFoundError) as error:
+        except (UndecodableVideo, UndecodableImage, FileNotFoundError) as error:
             raise UnreadableSource(f"{file} is not what was curated ({error}): run the curation again") from error
 
 
@@ -89,11 +90,8 @@ def spread_frames(project: Project, item: Row, count: int) -> list[np.ndarray]:
 
 
 def image_pixels(path: Path) -> np.ndarray:
-    """uint8 [H, W, 3], turned as the file's EXIF data asks; transparent parts lie on black."""
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    """uint8 [H, W, 3], as curation saw the picture: upright, transparent parts on white, sixteen bits as eight."""
+    return read_picture(path)
 
 
 def fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -33,6 +33,10 @@ class Sample(TypedDict):
     frame_indices: list[int]
     crop: list[int] | None
     caption: str
+    aesthetic: float | None
+    aesthetics_scorer: str | None
+    technical: float | None
+    technical_quality_scorer: str | None
 
 
 SAMPLES = pa.schema(
@@ -53,6 +57,10 @@ SAMPLES = pa.schema(
         ("frame_indices", pa.list_(pa.int64())),
         ("crop", pa.list_(pa.int64())),
         ("caption", pa.string()),
+        ("aesthetic", pa.float64()),  # scores as in the curated tables, with the plain names of their scorers
+        ("aesthetics_scorer", pa.string()),
+        ("technical", pa.float64()),
+        ("technical_quality_scorer", pa.string()),
     ]
 )
 BUCKETS = pa.schema(

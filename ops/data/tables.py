@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ import pyarrow.parquet as pq
 from ops.runtime.files import replacing
 
 Row = dict[str, Any]
+SHARED = ("source_id", "root", "path", "sha256")
+"""Columns of text that many rows share, beside those that say what made a score."""
+GROUP = 65_536
+"""Rows of a row group: what `rewrite` holds of a table."""
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
@@ -29,32 +35,87 @@ def read(path: Path) -> list[Row]:
 
 
 def write_columns(path: Path, table: pa.Table, schema: pa.Schema) -> None:
-    """Write a table that has the columns of the schema, in any order.
+    """Write a table that has the columns of the schema, in any order."""
+    with replacing(path) as temporary:
+        _write(temporary, schema, (table.slice(start, GROUP) for start in range(0, max(len(table), 1), GROUP)))
+
+
+def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
+    """The table, or these columns of it, without making a Python object of each value. Texts that many rows share are
+    dictionary arrays, which saves most of the time and memory of a large table."""
+    columns = None if names is None else list(names)
+    return pq.read_table(there(path), columns=columns, read_dictionary=_shared(path)).unify_dictionaries()
+
+
+def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
+    """Write the table `source` with the columns of `new` in place of its own or beside them; rows stay as they are.
+
+    Only some ten thousand rows are in memory at a time, so the size of the other columns does not matter. `path` may be
+    `source`.
+    """
+    with pq.ParquetFile(there(source), read_dictionary=_shared(source)) as file:
+        if file.metadata.num_rows != len(new):
+            raise ValueError(f"{source} has {file.metadata.num_rows} rows, but {len(new)} are given for {path.name}")
+        old = [name for name in schema.names if name not in new.column_names]
+        with replacing(path) as temporary:
+            _write(temporary, schema, _beside(file, old, new))
+
+
+def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.Table]:
+    """Row group by row group, the next one being read while the caller writes."""
+    groups, start = range(file.num_row_groups), 0
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(file.read_row_group, group, old) for group in groups[:1])
+        for group in groups:
+            part = waiting.popleft().result()
+            if group + 1 in groups:
+                waiting.append(reader.submit(file.read_row_group, group + 1, old))
+            columns = new.slice(start, len(part))
+            yield pa.table([*part.columns, *columns.columns], names=[*part.column_names, *columns.column_names])
+            start += len(part)
+
+
+def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """One row group of each part.
 
     Series of numbers are stored as their differences (frame numbers) or as they are (scores): compressing them would
     take most of the time of a large table and save little.
     """
-    lists = {field.name: field.type.value_type for field in schema if pa.types.is_list(field.type)}
-    encoding = {
-        f"{name}.list.element": "DELTA_BINARY_PACKED" if pa.types.is_integer(inner) else "PLAIN"
-        for name, inner in lists.items()
-        if not pa.types.is_string(inner)
-    }
-    plain = [field.name for field in schema if f"{field.name}.list.element" not in encoding]
-    compression = {**dict.fromkeys(plain, "snappy"), **dict.fromkeys(encoding, "none")}
-    with replacing(path) as temporary:
-        pq.write_table(
-            table.select(schema.names).cast(schema),
-            temporary,
-            use_dictionary=[name for name in plain if pa.types.is_string(schema.field(name).type)],
-            column_encoding=encoding or None,
-            compression=compression,
-        )
+    series = {f"{field.name}.list.element": _series_encoding(field.type) for field in schema}
+    encoding = {name: found for name, found in series.items() if found is not None}
+    others = [field.name for field in schema if f"{field.name}.list.element" not in encoding]
+    writer = None
+    try:
+        for part in parts:
+            table = pa.table([_typed(part[field.name], field) for field in schema], names=schema.names)
+            writer = writer or pq.ParquetWriter(
+                path,
+                table.schema,
+                use_dictionary=[name for name in others if pa.types.is_string(schema.field(name).type)],
+                column_encoding=encoding or None,
+                compression={**dict.fromkeys(others, "snappy"), **dict.fromkeys(encoding, "none")},
+                store_schema=False,  # it would tell which columns were in memory as dictionaries
+            )
+            writer.write_table(table, row_group_size=max(len(table), 1))
+    finally:
+        if writer is not None:
+            writer.close()
 
 
-def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
-    """The table, or these columns of it, without making a Python object of each value."""
-    return pq.read_table(there(path), columns=None if names is None else list(names))
+def _shared(path: Path) -> list[str]:
+    return [name for name in pq.read_schema(path).names if name in SHARED or name.endswith("_scorer")]
+
+
+def _series_encoding(kind: pa.DataType) -> str | None:
+    if not pa.types.is_list(kind) or pa.types.is_string(kind.value_type):
+        return None
+    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind.value_type) else "PLAIN"
+
+
+def _typed(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type) and column.type.value_type == field.type:
+        return column
+    return column.cast(field.type)
 
 
 def there(path: Path) -> Path:

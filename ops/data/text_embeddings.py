@@ -1,4 +1,4 @@
-"""The `text_embeddings` asset: every distinct caption, and the empty one, through the text encoder once."""
+"""The `text_embeddings` asset: every distinct text that training may say, and the empty one, encoded once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ops.data import tables, text_encoder
+from ops.data.caption_phrases import all_wordings
 from ops.data.samples import training_samples
 from ops.data.tables import Row
 from ops.runtime.artifacts import Artifact, Work
@@ -53,7 +54,7 @@ def cache_text(project: Project) -> Artifact:
     """
     from ops.data.dvc import version
 
-    captions = sorted({sample["caption"] for sample in training_samples(project)} | {UNCONDITIONAL})
+    captions = sorted(all_wordings(training_samples(project), project.settings.denoiser) | {UNCONDITIONAL})
     work = Work(
         project,
         ASSET,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import ConfigError
+from ops.data.caption_cleaning import cleaned
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 
@@ -38,9 +39,12 @@ class PromptEncoder:
         self._model = _encoder(self.folder, self.settings.width).to(self._device)
 
     def __call__(self, texts: Sequence[str]) -> list[Encoded]:
-        """Encode texts; one longer than `max_tokens` is cut there and marked, never refused."""
+        """Encode texts, cleaned if the recipe asks for that; one longer than `max_tokens` is cut there and marked,
+        never refused."""
         import torch
 
+        if self.settings.clean_captions:
+            texts = [cleaned(text, keep_cjk=self._knows_cjk) for text in texts]
         tokens = self._tokenizer(
             list(texts),
             padding=True,
@@ -56,6 +60,11 @@ class PromptEncoder:
             Encoded(embedding[: int(real.sum())].contiguous(), truncated)
             for embedding, real, truncated in zip(hidden, mask, cut, strict=True)
         ]
+
+    @property
+    def _knows_cjk(self) -> bool:
+        """mT5 is the only one of the encoders in use that was trained on ideographs."""
+        return "mt5" in self.settings.weights.lower()
 
     def _is_cut(self, text: str, tokens: int) -> bool:
         if tokens < self.settings.max_tokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,8 +99,18 @@ def _samples(item: _Item, captions: dict[str, str], dataset: Dataset, seed: int)
             "frame_indices": indices,
             "crop": row.get("crop"),
             "caption": captions[item.item_id],
+            **_scores(row),
             **{key: row[key] for key in ("source_id", "root", "path", "sha256", "licence")},
         }
+
+
+def _scores(row: Row) -> Row:
+    """Those that may add a phrase to a caption."""
+    scores: Row = {}
+    for score, scorer in (("aesthetic", "aesthetics_scorer"), ("technical", "technical_quality_scorer")):
+        known = row.get(scorer)
+        scores |= {score: row.get(score), scorer: known and json.loads(known)["scorer"]}
+    return scores
 
 
 def _check(items: int, dropped: list[tuple[Kind, str, str]], dataset: Dataset) -> None:

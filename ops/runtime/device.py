@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
@@ -98,6 +99,17 @@ def seed_everything(seed: int) -> None:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def busy_seconds(device: torch.device, started: float) -> float:
+    """Seconds of wall time since `started` (`time.perf_counter`), with all work that was queued on the device done;
+    0.0 for the CPU."""
+    import torch
+
+    if device.type == "cpu":
+        return 0.0
+    getattr(torch, device.type).synchronize(device)
+    return time.perf_counter() - started
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,41 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
 
-    On any error (a full disk, say) the old file stays as it was and the temporary one is removed.
+    On any error (a full disk, say) the old file stays as it was and the temporary one is removed. What a killed process
+    leaves of one is taken over by the next that writes `path`; two at a time wait for each other.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.new{path.suffix}")
+    claim = _claimed(temporary)
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files private; these are meant to be shared
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(claim)
     sync_folder(path.parent)
+
+
+def _claimed(temporary: Path) -> int:
+    """An empty file, locked until what is returned is closed, or its process is no more."""
+    while True:
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a network disk without locks
+                os.close(handle)
+                raise
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), temporary.stat()):
+                os.ftruncate(handle, 0)
+                return handle
+        os.close(handle)  # whoever had it before has renamed or removed it
 
 
 def sync_folder(folder: Path) -> None:

@@ -222,7 +222,7 @@ def _serve(connection: Connection, threads: int, gib: float) -> None:
     _limit_memory(round(gib * 2**30))
     function = connection.recv()
     connection.send(None)
-    with suppress(EOFError):
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the owner is gone: nobody waits for an answer
         while True:
             _answer(connection, caught(function, connection.recv()))
 

@@ -15,6 +15,7 @@ from models import released
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from ops.config import Settings
+from ops.data.caption_phrases import wordings
 from ops.data.latents import LatentSet
 from ops.data.samples import training_samples
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
@@ -67,6 +68,9 @@ class DenoiserMethod:
         self._held_out = training_samples(job.project, "held_out", stage.kinds)
         require_held_out(self._held_out, stage.kinds)
         self._captions = {row["sample_id"]: row["caption"] for row in [*train, *self._held_out]}
+        self._wordings: dict[str, tuple[str, ...]]
+        self._wordings = {row["sample_id"]: (row["caption"],) for row in self._held_out}
+        self._wordings |= {row["sample_id"]: wordings(row, settings.denoiser) for row in train}
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
         self._schedule = diffusion.scheduler(self._diffusion)
@@ -116,8 +120,10 @@ class DenoiserMethod:
             ]
         )
         captions = [
-            UNCONDITIONAL if uniform(seed, "caption", step, p) < self._diffusion.caption_dropout else caption
-            for p, caption in zip(positions, batch.captions, strict=True)
+            UNCONDITIONAL
+            if uniform(seed, "caption", step, p) < self._diffusion.caption_dropout
+            else self._worded(sample_id, uniform(seed, "wording", step, p))
+            for p, sample_id in zip(positions, batch.sample_ids, strict=True)
         ]
         losses = self._losses(model, latent, noise, timesteps, captions)
         weighted = losses * self._weights[timesteps].to(losses.device)
@@ -149,6 +155,11 @@ class DenoiserMethod:
 
     def _normalised(self, latent: Tensor) -> Tensor:
         return (latent - self._latents.shift) * self._latents.scale
+
+    def _worded(self, sample_id: str, chance: float) -> str:
+        """One of the sample's wordings, by a chance in [0, 1]."""
+        every = self._wordings[sample_id]
+        return every[min(int(chance * len(every)), len(every) - 1)]
 
     def _embedded(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embeddings [B, L, D], padded to the longest, and their mask [B, L]."""

@@ -87,6 +87,12 @@ def beside(finished: Shell, tmp_path: Path) -> Shell:
     return Shell(project)
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Shell:
+    """A project with the shipped recipe, in which nothing has been made yet."""
+    return Shell(lay_project(tmp_path / "empty"))
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, shared_weights: Path) -> Iterator[Shell]:
     """A project in which the whole graph has been materialised once by `soraflow run`."""

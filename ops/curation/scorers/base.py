@@ -5,19 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from ops import weights
 from ops.config import Sampling, Section
 from ops.curation.clip import Clip
+from ops.runtime.device import accelerator
 from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    import torch
 
 Measure = Callable[[Sequence[np.ndarray]], Any]
 """A started scorer: pictures of one clip (uint8, [H, W, 3] or, for `gray`, [H, W]) → one raw value."""
 Pixels = Literal["rgb24", "gray"]
 OWN_LICENCE = "soraflow's own"
+
+
+def device_of(project: Project) -> torch.device:
+    """Where the networks of scorers run: on the CPU, unless the recipe says `curation.accelerator`."""
+    return accelerator(None if project.settings.curation.accelerator else "cpu")
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Scorer(ABC):
     memory_gib: ClassVar[float] = 0.1
     """What a process holds with this scorer started, pictures included."""
     accelerator: ClassVar[bool] = False
-    """It gains from a GPU or NPU."""
+    """It runs on a GPU or NPU where the recipe allows it (`device_of`)."""
     pixels: ClassVar[Pixels] = "rgb24"
     thumbnail: ClassVar[tuple[int, int] | None] = None
     """Width and height of the RGB pictures that it is given instead of reduced ones: every decoded frame is made that

@@ -17,9 +17,8 @@ import numpy as np
 from ops import weights
 from ops.config import Sampling
 from ops.curation.clip import Clip
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Scorer, device_of
 from ops.curation.scorers.fragments import FRAMES, SEGMENTS, FragmentGrid, segment_frames
-from ops.runtime.device import accelerator
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class DoverScorer(Scorer):
         return None
 
     def start(self, project: Project) -> Measure:
-        return Dover(weights.ensure(project, "dover") / FILE, accelerator())
+        return Dover(weights.ensure(project, "dover") / FILE, device_of(project))
 
     def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> float:
         """An image is taken for a clip of one frame."""

@@ -12,10 +12,11 @@ import numpy as np
 from ops import weights
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames, spread
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Scorer, device_of
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 HEAD_LAYERS = (0, 2, 4, 6, 7)
@@ -44,28 +45,35 @@ class Laion(Scorer):
         return 2 * SIDE
 
     def start(self, project: Project) -> Measure:
-        return LaionAesthetics(weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"))
+        return LaionAesthetics(
+            weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"), device_of(project)
+        )
 
 
 class LaionAesthetics:
     """Scores of about 1 to 10. Everything runs in float32: the head is known to fail in half precision."""
 
-    def __init__(self, clip: Path, head: Path) -> None:
+    def __init__(self, clip: Path, head: Path, device: torch.device | None = None) -> None:
         import torch
         from transformers import CLIPVisionModelWithProjection
 
-        self._clip = CLIPVisionModelWithProjection.from_pretrained(
-            clip, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).eval()
+        self._clip = (
+            CLIPVisionModelWithProjection.from_pretrained(
+                clip, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+            .eval()
+            .to(device or "cpu")
+        )
         layers = torch.load(next(iter(head.glob("*.pth"))), map_location="cpu", weights_only=True)
-        self._weight, self._bias = collapsed(layers)
+        self._weight, self._bias = (part.to(self._clip.device) for part in collapsed(layers))
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> float:
         """The mean score of uint8 RGB pictures [H, W, 3]."""
         import torch
 
         with torch.inference_mode():
-            embeddings = self._clip(pixel_values=torch.stack([clip_input(each) for each in pictures])).image_embeds
+            inputs = torch.stack([clip_input(each) for each in pictures]).to(self._clip.device)
+            embeddings = self._clip(pixel_values=inputs).image_embeds
             unit = torch.nn.functional.normalize(embeddings, dim=-1)
             return float((unit @ self._weight + self._bias).mean())
 

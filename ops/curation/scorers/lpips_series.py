@@ -10,11 +10,12 @@ import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Scorer, device_of
 from ops.perceptual import Net, load_lpips
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 FRAMES_AT_ONCE = 16
@@ -38,7 +39,7 @@ class _Lpips(Scorer):
         return self.short_side
 
     def start(self, project: Project) -> Measure:
-        return LpipsSeries(project, self.net, self.short_side)
+        return LpipsSeries(project, self.net, self.short_side, device_of(project))
 
     def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[float]:
         distances: list[float] = measure(pictures)
@@ -60,8 +61,9 @@ class LpipsVgg(_Lpips):
 class LpipsSeries:
     """Distances of consecutive frames at a fixed short side, because LPIPS depends on size."""
 
-    def __init__(self, project: Project, net: Net, short_side: int) -> None:
-        self._model: Any = load_lpips(project, net)
+    def __init__(self, project: Project, net: Net, short_side: int, device: torch.device | None = None) -> None:
+        self._model: Any = load_lpips(project, net).to(device or "cpu")
+        self._device = device or "cpu"
         self._short_side = short_side
 
     def __call__(self, frames: Sequence[np.ndarray]) -> list[float]:
@@ -89,7 +91,7 @@ class LpipsSeries:
         if size != list(pictures.shape[-2:]):  # smaller than that, or a crop whose sides were rounded
             # on bytes, which takes a twentieth of the time that it takes on floats
             pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
-        layers = self._model.net(self._model.scaling_layer(pictures.float() / 127.5 - 1))
+        layers = self._model.net(self._model.scaling_layer(pictures.to(self._device).float() / 127.5 - 1))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
     def _between(self, features: list[Tensor]) -> list[float]:

@@ -17,9 +17,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from ops.curation.sources import file_of, resolve_root
+from ops.curation.sources import resolve_root
 from ops.data import tables
 from ops.data.dvc import version
+from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.tables import Row
 from ops.runtime.files import replacing
@@ -42,8 +43,8 @@ def export_annotations(project: Project, folder: Path) -> Export:
     """Write the lists, the merge file and `manifest.json`; files that are there already stay as they are.
 
     Raises:
-        ExportError: a root or the folder holds a comma or a line break, a source is missing, nothing is left, or the
-            folder holds something else.
+        ExportError: a root or the folder holds a comma or a line break, a source is missing or has changed, nothing is
+            left, or the folder holds something else.
         MissingVersion: the tables have no DVC version yet.
     """
     collected = _Collected(project)
@@ -64,7 +65,7 @@ class _Collected:
     """Items by kind and root, and what could not be taken."""
 
     def __init__(self, project: Project) -> None:
-        self._project = project
+        self._project, self._files = project, CuratedFiles(project)
         self._captions = {row["item_id"]: row["caption"] for row in _kept(project, "captions")}
         self.groups: dict[Group, list[Row]] = defaultdict(list)
         self.left_out: Counter[str] = Counter()
@@ -99,9 +100,7 @@ class _Collected:
         elif item_id not in self._captions:
             self.left_out["there is no caption"] += 1
         else:
-            file = file_of(self._project, row["root"], row["path"])
-            if not file.is_file():
-                raise ExportError(f"{file} is missing: bring it back, or run the curation again")
+            self._files.demand(row["root"], row["path"], row["sha256"])
             item = {"path": row["path"], "cap": self._captions[item_id], **_frames(row), **self._scores(kind, row)}
             if row["licence"]:
                 item["licence"] = row["licence"]

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ops.data.buckets import Bucket
 from ops.data.dvc import version
+from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.exports.sample_facts import Facts
 from ops.data.pixels import UnreadableSource, read_samples
@@ -69,9 +70,12 @@ def export_webdataset(
     manifest = Manifest.at(folder, "webdataset", {"training_set": version(project, "training_set")})
     missing = set(manifest.begin({shard.name: shard.made_from for shard in shards}))
     total = sum(len(shard.samples) for shard in shards)
+    files = CuratedFiles(project)
     done = 0
     for shard in shards:
         if shard.name in missing:
+            for sample in shard.samples:
+                files.demand(sample["root"], sample["path"], sample["sha256"])
             with replacing(manifest.place(shard.name)) as temporary:
                 for number in _write(temporary, project, shard, facts):
                     if on_sample:

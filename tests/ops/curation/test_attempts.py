@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.config import Aesthetics, Curation, TechnicalQuality
+from ops.config import Curation, resolve
 from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.ledger import Ledger, Work, forget_asking, is_asked_again
 from ops.curation.scores import Score, ScoreStore, identity_digest, score_key
@@ -21,14 +21,11 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
 STEP = "aesthetics"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def settings(**changes: Any) -> Curation:
-    return Curation(
-        aesthetics=Aesthetics(scorer="colourfulness", minimum=0),
-        technical_quality=TechnicalQuality(scorer="niqe", threshold=9),
-        **{"workers": 1, **changes},
-    )
+    return resolve(ROOT, "tiny", {"curation": {"workers": 1, **changes}}).curation
 
 
 def plan(subjects: Sequence[str], alone: bool) -> list[Task[str]]:
@@ -59,7 +56,7 @@ class Doing:
             progress = Progress.of(self.project, STEP, len(subjects), "things")
             return attempt(values, subjects, plan, scores_of, store, work, curation, progress)
 
-    def _map(self, function, items, curation, progress, started):
+    def _map(self, function, items, curation, progress, started, resources):
         for item in items:
             started(item)
             self.tried.append(item)

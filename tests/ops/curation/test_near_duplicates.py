@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from ops.config import NearDuplicates, Sampling
-from ops.curation import scoring
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.near_duplicates import originals
 from ops.curation.scorers.phash import PerceptualHash
 from ops.curation.tables import NEAR_DUPLICATES
 from ops.data.tables import Row
+from ops.runtime import parallel
 from ops.runtime.project import Project
 from ops.steps import step
 
@@ -82,7 +82,7 @@ def test_other_encodings_are_found_and_others_are_not(deduplicated: Project, hel
 
 def test_hashes_cost_no_decoding_of_their_own(deduplicated: Project, helpers, monkeypatch: pytest.MonkeyPatch) -> None:
     """They were made in the pass of `shots`; another distance only decides anew."""
-    monkeypatch.setattr(scoring.parallel, "map", lambda *args: pytest.fail("something was decoded") if args[1] else ())
+    monkeypatch.setattr(parallel, "map", lambda *args: pytest.fail("something was decoded") if args[1] else ())
     before = helpers["rows_of"](deduplicated, "near_duplicates")
     project = helpers["recipe"](deduplicated, {"near_duplicates": {"max_distance": 0}}, videos="films")
     helpers["run"](project, "near_duplicates")

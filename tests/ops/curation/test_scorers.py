@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,8 +12,19 @@ import torch
 from PIL import Image, ImageFilter
 
 from ops import weights
-from ops.config import Aesthetics, Curation, NearDuplicates, Shots, TechnicalQuality, TextCrop, resolve
+from ops.config import (
+    LOWER_IS_BETTER,
+    Aesthetics,
+    ConfigError,
+    Curation,
+    NearDuplicates,
+    Shots,
+    TechnicalQuality,
+    TextCrop,
+    resolve,
+)
 from ops.curation.clip import Clip, sampled_frames
+from ops.curation.crop_rule import central_share, crop_of
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Reason, Rejection
 from ops.curation.rules import UnmeasuredScore, rejection
@@ -28,8 +40,11 @@ from ops.curation.scorers import (
     niqe,
     scorer_of,
 )
+from ops.curation.scorers.blur_and_blocks import TooSmall, blocks, mean_damage
 from ops.curation.scorers.colourfulness import colourfulness, mean_colourfulness
 from ops.curation.scorers.lpips_series import LpipsSeries
+from ops.curation.scorers.no_text import NoText
+from ops.curation.scorers.picture_change import picture_changes
 from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
 from ops.curation.tables import NEAR_DUPLICATES
 from ops.perceptual import load_lpips
@@ -249,11 +264,15 @@ def test_every_scorer_of_the_recipe_is_in_the_registry() -> None:
     for name, scorer in SCORERS.items():
         assert scorer.name == name
         assert scorer.memory_gib > 0
+        assert scorer.lower_is_better == (name in LOWER_IS_BETTER)
         assert set(scorer.columns) <= columns
         assert all(weights.entry(entry).licence for entry in scorer.weights)
         assert list(scorer.licences()) == list(scorer.weights or [name])
     assert SCORERS["colourfulness"].licences() == {"colourfulness": "soraflow's own"}
     assert "non-commercial" in SCORERS["dover"].licences()["dover"]
+    assert {name for name, scorer in SCORERS.items() if not scorer.weights} == {
+        *("picture-change", "none", "colourfulness", "blur-and-blocks", "phash")
+    }
 
 
 def test_scorers_want_frames_of_the_clip(project: Project) -> None:
@@ -267,3 +286,65 @@ def test_scorers_want_frames_of_the_clip(project: Project) -> None:
     assert len(wanted["text_crop"]) == 3
     assert (len(wanted["aesthetics"]), len(wanted["technical_quality"])) == (5, 3)
     assert scorer_of("shots", curation).identity()["settings"] == {"short_side": 256}
+
+
+def test_picture_changes_by_hand() -> None:
+    levels = (0, 51, 51, 255)
+    assert picture_changes([np.full((4, 4, 3), level, np.uint8) for level in levels]) == [0.2, 0.0, 0.8]
+    assert picture_changes([np.zeros((4, 4, 3), np.uint8)]) == []
+
+
+def test_distances_of_picture_change_have_limits_of_their_own(checkout: Path) -> None:
+    def shots(**changes: Any) -> Shots:
+        return resolve(checkout, "tiny", {"curation": {"shots": changes}}).curation.shots
+
+    assert (shots().sure_distance, shots().strong_distance) == (0.35, 0.2)
+    weight_free = shots(scorer="picture-change")
+    assert (weight_free.sure_distance, weight_free.strong_distance) == (0.14, 0.07)
+    assert shots(scorer="picture-change", sure_distance=0.5).sure_distance == 0.5
+
+
+def test_a_rule_about_text_needs_a_search_for_text(checkout: Path) -> None:
+    rules = {"text_crop": {"scorer": "none"}, "rules": {"central_text": {"maximum": 0.1}}}
+    with pytest.raises(ConfigError, match=r"central_text.*text_crop\.scorer is 'none'"):
+        resolve(checkout, "tiny", {"curation": rules})
+
+
+def test_no_text_crops_nothing_and_claims_nothing(project: Project) -> None:
+    boxes = NoText().score(NoText().start(project), [], "x")
+    assert crop_of(boxes, 640, 360, TextCrop()) is None
+    assert central_share(boxes, 640, 360, TextCrop()) is None
+
+
+@pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"])
+def test_blur_and_blocks_order_pictures_as_people_do(name: str) -> None:
+    picture = photograph(name)
+    blurs = [mean_damage([blurred(picture, radius)]) for radius in (0, 0.7, 1.5, 3)]
+    assert blurs == sorted(blurs)
+    assert blurs[0] < 0.4
+    assert blurs[-1] > 0.65
+    steps = [step_sizes(compressed(picture, quality)) for quality in (95, 75, 30, 10)]
+    borders = [blocks(each) for each in steps]
+    assert borders == sorted(borders)
+    assert borders[-1] > 0.35
+    assert blocks(step_sizes(compressed(picture, 10)[3:, 5:])) == pytest.approx(borders[-1], abs=0.05)
+
+
+def test_blur_and_blocks_at_their_ends() -> None:
+    assert mean_damage([np.full((64, 64), 90, np.uint8)]) == 1.0  # nothing in it is sharp
+    checks = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert mean_damage([checks]) < 0.2
+    tiles = np.kron(np.random.default_rng(0).integers(0, 256, (8, 8)), np.ones((8, 8))).astype(np.uint8)
+    assert mean_damage([tiles]) == 1.0  # steps at the borders of blocks, and none within
+    with pytest.raises(TooSmall, match="64x20"):
+        mean_damage([checks[:20]])
+
+
+def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def step_sizes(picture: np.ndarray) -> np.ndarray:
+    return np.abs(np.diff(np.asarray(Image.fromarray(picture).convert("L")).astype(np.int16), axis=1))

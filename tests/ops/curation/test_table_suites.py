@@ -50,6 +50,8 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("text_crop", {"crop": [0, 10, 90, 9]}, "the crop lies inside the picture"),
     ("aesthetics", {"aesthetics_scorer": "me"}, "aesthetic says who measured it"),
     ("motion_recheck", {"parent": None}, "parent is there"),
+    ("near_duplicates", {"perceptual_hash": ["1x"]}, "a perceptual hash has hexadecimal digits"),
+    ("near_duplicates", {"near_duplicates_scorer": None}, "a perceptual hash says who measured it"),
 ]
 
 

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from ops.curation import tables as schemas
 from ops.data import captions, tables
-from ops.data.captioners import Item, SidecarCaptioner
+from ops.data.captioners import Item, NoCaption, SidecarCaptioner, Written
 from ops.runtime.project import Project
 
 ITEM = Item("clip", "video", "a.mp4", ("one", "two", "three"), None, lambda count: [])
@@ -36,10 +36,16 @@ def test_every_kept_item_gets_its_caption_and_rejected_ones_no_row(curated: Proj
 
 
 def test_one_of_several_captions_is_chosen_by_seed_and_item():
-    chosen = [SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
-    assert set(chosen) == {"one", "two", "three"}
-    assert chosen == [SidecarCaptioner(seed=0).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
-    assert chosen != [SidecarCaptioner(seed=1).caption(replace(ITEM, item_id=str(number))) for number in range(50)]
+    items = [replace(ITEM, item_id=str(number)) for number in range(50)]
+    chosen = SidecarCaptioner(seed=0).write(items)
+    assert {written.text for written in chosen if isinstance(written, Written)} == {"one", "two", "three"}
+    assert chosen == SidecarCaptioner(seed=0).write(items)
+    assert chosen != SidecarCaptioner(seed=1).write(items)
+
+
+def test_what_is_written_in_an_image_is_said_in_its_caption():
+    sign = replace(ITEM, captions=("a shop",), recognised_text=("OPEN", 'the "best"'))
+    assert SidecarCaptioner(0).write([sign]) == [Written("a shop \"OPEN, the 'best'\" can be recognized in the image.")]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,7 @@ class CountingCaptioner:
     """Stands in for a captioner that costs something, and fails when it is told to."""
 
     workers = 1
+    batch_size = 2
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.asked: list[str] = []
@@ -76,11 +83,11 @@ class CountingCaptioner:
     def identity(self) -> dict[str, Any]:
         return {"name": "counting"}
 
-    def caption(self, item: Item) -> str:
+    def write(self, items: Sequence[Item]) -> list[Written | NoCaption]:
         if len(self.asked) == self.fail_at:
             raise RuntimeError("the server has gone")
-        self.asked.append(item.item_id)
-        return f"caption of {item.name}, {item.frames(2)[0].shape}"
+        self.asked += [item.item_id for item in items]
+        return [Written(f"caption of {item.name}, {item.frames(2)[0].shape}", 3, 4, 0.5) for item in items]
 
 
 def test_a_stopped_run_goes_on_where_it_was(curated: Project, monkeypatch: pytest.MonkeyPatch):
@@ -98,3 +105,21 @@ def test_a_stopped_run_goes_on_where_it_was(curated: Project, monkeypatch: pytes
     assert set(first.asked).isdisjoint(second.asked)
     assert len(second.asked) == 2
     assert found[first.asked[0]]["caption"] == "caption of film0.mkv, (48, 48, 3)"  # cropped
+    assert {(row["input_tokens"], row["output_tokens"], row["cost"]) for row in found.values()} == {(3, 4, 0.5)}
+
+
+def test_given_captions_are_kept_where_the_recipe_says_so(curated: Project, monkeypatch: pytest.MonkeyPatch):
+    first, second, *others = tables.read(curated.table("curated_images"))
+    silent = {**second, "collection": "captioned", "captions": []}
+    rest = [{**row, "collection": "people"} for row in others]
+    tables.write(
+        curated.table("curated_images"), [{**first, "collection": "captioned"}, silent, *rest], schemas.CURATED_IMAGES
+    )
+    writer = CountingCaptioner()
+    monkeypatch.setattr(captions, "captioner", lambda *_: writer)
+    found = rows(curated)
+    origins = {item_id: row["origin"] for item_id, row in found.items() if row["kind"] == "image"}
+    assert origins[first["source_id"]] == "sidecar"
+    assert found[first["source_id"]]["caption"] == "picture number 0"
+    assert {origin for item_id, origin in origins.items() if item_id != first["source_id"]} == {"counting"}
+    assert first["source_id"] not in writer.asked

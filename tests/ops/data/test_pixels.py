@@ -126,3 +126,19 @@ def test_frames_for_a_captioner_are_spread_and_cropped(ready: Project):
     assert found[0].shape == (48, 32, 3)
     (picture,) = pixels.spread_frames(ready, {"root": "pictures", "path": "picture2.png"}, 4)
     assert picture[0, 0, 0] == 102
+
+
+def test_pictures_are_trained_on_as_they_were_curated(tmp_path: Path) -> None:
+    """Transparent parts on white, and sixteen bits as eight: neither black nor all white."""
+    see_through = Image.new("RGBA", (8, 8), (200, 0, 0, 0))
+    see_through.save(tmp_path / "a.png")
+    assert pixels.image_pixels(tmp_path / "a.png")[0, 0].tolist() == [255, 255, 255]
+    Image.fromarray(np.full((8, 8), 0x4000, np.uint16)).save(tmp_path / "b.png")
+    assert pixels.image_pixels(tmp_path / "b.png")[0, 0].tolist() == [63, 63, 63]  # of 63.75
+
+
+def test_a_picture_that_was_damaged_since_is_named(ready: Project) -> None:
+    picture, *_ = training_samples(ready, kinds=("image",))
+    (ready.root / picture["root"] / picture["path"]).write_bytes(b"no picture")
+    with pytest.raises(pixels.UnreadableSource, match="is not what was curated"):
+        pixels.read_sample(ready, picture)

@@ -64,7 +64,6 @@ def test_every_column_of_these_tables_has_an_expectation(checkout: Path) -> None
     assert {*TABLES, "buckets"} - set(listed) == set()
     columns = {column for name in (*TABLES, "buckets") for column in listed[name]}
     assert columns - set(OF_COLUMNS) == set(), "columns without an expectation"
-    assert set(OF_COLUMNS) - columns == set(), "expectations of columns that no table has"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

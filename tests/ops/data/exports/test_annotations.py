@@ -13,6 +13,7 @@ from ops.data import tables
 from ops.data.exports.annotations import export_annotations
 from ops.data.exports.manifest import ExportError
 from ops.data.tables import Row
+from ops.runtime.files import sha256
 from ops.runtime.project import Project
 from ops.sampling.mp4 import read_mp4, write_mp4
 
@@ -34,6 +35,7 @@ def readable(dataset: Project) -> Project:
         if row["path"] in ("film0.mkv", "film1.mkv"):
             row["path"] = row["path"].replace(".mkv", ".mp4")
             write_mp4(dataset.root / "films" / row["path"], np.full((64, 48, 64, 3), 90, np.uint8), 16)
+            row["sha256"] = sha256(dataset.root / "films" / row["path"])
         if row["path"] == "film0.mp4":
             row["aesthetics_scorer"] = json.dumps({"scorer": "laion-v2"})
             row["technical_quality_scorer"] = json.dumps({"scorer": "dover"})
@@ -44,6 +46,7 @@ def readable(dataset: Project) -> Project:
         if row["path"] in ("picture0.png", "picture1.png"):
             row["path"] = row["path"].replace(".png", ".jpg")
             Image.new("RGB", (80, 64)).save(dataset.root / "pictures" / row["path"])
+            row["sha256"] = sha256(dataset.root / "pictures" / row["path"])
         scorer = "laion-v2" if row["path"] == "picture0.jpg" else "colourfulness"
         row["aesthetics_scorer"] = json.dumps({"scorer": scorer})
         row["technical_quality_scorer"] = json.dumps({"scorer": "niqe"})
@@ -154,6 +157,12 @@ def test_a_path_out_of_its_root_and_a_missing_source_are_refused(readable: Proje
         export_annotations(readable, tmp_path / "out")
     change(readable, "curated_clips", lambda row: row.update(path="../elsewhere.mp4"))
     with pytest.raises(ValueError, match="leads outside"):
+        export_annotations(readable, tmp_path / "out")
+
+
+def test_a_source_that_has_another_content_by_now_is_refused(readable: Project, tmp_path: Path):
+    write_mp4(readable.root / "films" / "film1.mp4", np.full((64, 48, 64, 3), 9, np.uint8), 16)
+    with pytest.raises(ExportError, match=r"film1.mp4 is not what was curated"):
         export_annotations(readable, tmp_path / "out")
 
 

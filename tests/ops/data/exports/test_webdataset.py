@@ -194,7 +194,7 @@ def test_shards_of_an_earlier_export_that_are_not_planned_any_more_are_deleted(d
 
 def test_a_changed_source_and_a_stale_training_set_are_named(dataset: Project, tmp_path: Path):
     (dataset.root / "films" / "film0.mkv").unlink()
-    with pytest.raises(ExportError, match=r"film0.mkv is not what was curated"):
+    with pytest.raises(ExportError, match=r"film0.mkv is missing"):
         export_webdataset(dataset, tmp_path / "out")
     keys = {sample["sample_id"] for sample in training_samples(dataset) if sample["path"] == "film0.mkv"}
     assert keys.isdisjoint(read_all(tmp_path / "out"))
@@ -203,6 +203,20 @@ def test_a_changed_source_and_a_stale_training_set_are_named(dataset: Project, t
     tables.write(dataset.table("captions"), rows[1:], SCHEMA)
     with pytest.raises(ExportError, match=rf"video {rows[0]['item_id']}.*--select training_set"):
         export_webdataset(dataset, tmp_path / "out")
+
+
+def test_a_source_that_has_another_content_by_now_is_refused(dataset: Project, tmp_path: Path):
+    """Another film of the same length would lie under the hash of the first."""
+    films = dataset.root / "films"
+    (films / "film0.mkv").write_bytes((films / "film1.mkv").read_bytes())
+    with pytest.raises(ExportError, match=r"film0.mkv is not what was curated"):
+        export_webdataset(dataset, tmp_path / "out")
+
+
+def test_a_source_that_was_only_copied_is_exported(dataset: Project, tmp_path: Path):
+    before = export_webdataset(dataset, tmp_path / "a")
+    (dataset.root / "films" / "film0.mkv").touch()
+    assert export_webdataset(dataset, tmp_path / "b").bytes == before.bytes
 
 
 def test_an_empty_training_set_and_empty_shards_are_errors(dataset: Project, tmp_path: Path):

@@ -1,0 +1,51 @@
+"""What training says of a sample besides its caption: how good it looks, by rules of the recipe.
+
+Scores are told to the model in words, so that a prompt can ask for what scores high. The loader of Open-Sora Plan v1.3
+adds one of ten sentences to a caption of high or of low aesthetics, before it or after it; its report describes one
+fixed beginning. Both are rules of `denoiser.caption_phrases`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from ops.config import CaptionPhrase, Denoiser
+from ops.data.samples import Sample
+
+SCORERS = {"aesthetic": "aesthetics_scorer", "technical": "technical_quality_scorer"}
+"""Column of a score → column of its scorer."""
+
+
+def wordings(sample: Sample, denoiser: Denoiser) -> tuple[str, ...]:
+    """All that training may call a sample: its caption, or, where a rule holds for it, at most `phrase_draws` different
+    wordings of caption and phrase, the same each time."""
+    rule = _rule_of(sample, denoiser.caption_phrases)
+    if rule is None:
+        return (sample["caption"],)
+    every = _with_phrases(sample, rule)
+    chosen = random.Random(f"phrases:{sample['sample_id']}")
+    return tuple(chosen.sample(every, min(denoiser.phrase_draws, len(every))))
+
+
+def all_wordings(samples: Sequence[Sample], denoiser: Denoiser) -> set[str]:
+    """Everything that training on these may say, and every plain caption: held-out samples are judged by theirs."""
+    said = {wording for sample in samples for wording in wordings(sample, denoiser)}
+    return said | {sample["caption"] for sample in samples}
+
+
+def _rule_of(sample: Sample, rules: Sequence[CaptionPhrase]) -> CaptionPhrase | None:
+    for rule in rules:
+        value, scorer = sample.get(rule.score), sample.get(SCORERS[rule.score])
+        if not isinstance(value, float) or scorer != rule.scorer:
+            continue
+        if (rule.minimum is None or value >= rule.minimum) and (rule.maximum is None or value <= rule.maximum):
+            return rule
+    return None
+
+
+def _with_phrases(sample: Sample, rule: CaptionPhrase) -> list[str]:
+    phrases = [phrase.replace("{kind}", sample["kind"]) for phrase in rule.phrases]
+    before = [f"{phrase} {sample['caption']}" for phrase in phrases]
+    after = [f"{sample['caption']} {phrase}" for phrase in phrases] if rule.place == "either" else []
+    return list(dict.fromkeys([*before, *after]))

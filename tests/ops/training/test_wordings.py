@@ -1,0 +1,60 @@
+"""What the denoiser's training says of a sample, step by step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ops.data import tables
+from ops.data.samples import SAMPLES
+from ops.runtime.project import Project
+from ops.training.denoiser import DenoiserMethod
+from ops.training.job import Job
+from ops.training.launch import Command
+from ops.training.method import Draw
+from ops.training.ranks import Ranks
+
+
+def test_each_step_draws_a_wording_and_drops_a_tenth(
+    make_lab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab(tmp_path)
+    params = yaml.safe_load((lab.project.root / "params.yaml").read_text())
+    rule = {"score": "aesthetic", "scorer": "laion-v2", "minimum": 5.75, "phrases": ["a fine {kind}", "nice {kind}"]}
+    params["denoiser"]["caption_phrases"] = [rule]
+    (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
+    path = lab.project.data / "training_set" / "samples.parquet"
+    rows = [{**row, "aesthetic": 6.0, "aesthetics_scorer": "laion-v2"} for row in tables.read(path)]
+    rows[1]["aesthetic"] = 5.0
+    tables.write(path, rows, SAMPLES)
+    commands: list[Command] = []
+    with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing is started here
+        type(lab)(Project(lab.project.root)).train("denoiser_joint", commands.append)
+    job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
+    method = DenoiserMethod(job, torch.device("cpu"), torch.float32, Ranks(0, 1, 0))
+    said: list[str] = []
+    embedded = method._embedded
+
+    def listen(captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        said.extend(captions)
+        return embedded(["number 0"] * len(captions))
+
+    monkeypatch.setattr(method, "_embedded", listen)
+    batch = method.read([rows[0]["sample_id"], rows[1]["sample_id"]])
+    for step in range(300):
+        method.loss(method.model, batch, Draw(seed=1, step=step, first_position=0, batch_size=2))
+    counts = Counter(said)
+    expected = {f"{phrase} number 0" for phrase in ("a fine video", "nice video")}
+    expected |= {f"number 0 {phrase}" for phrase in ("a fine video", "nice video")}
+    assert set(counts) == {"", "number 1", *expected}
+    assert all(45 < counts[wording] < 95 for wording in expected)  # 300 · 0.9 / 4
+    assert 35 < counts[""] < 90  # 600 · 0.1
+
+    held_out = next(row for row in rows if row["split"] == "held_out")
+    assert method.read([held_out["sample_id"]]).captions == (held_out["caption"],)
+    assert method._worded(held_out["sample_id"], 0.99) == held_out["caption"]
