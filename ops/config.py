@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ops.runtime.files import replacing
+
 HEADER = """\
 # The recipe: a preset from configs/, and below it whatever you change, for example
 #   dataset: {max_area: 16384}
@@ -735,7 +737,8 @@ def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
     settings = resolve(root, chosen, params)
     text = HEADER + yaml.safe_dump({"preset": chosen, **params}, sort_keys=False)
     if yaml.safe_load(path.read_text()) != yaml.safe_load(text):
-        path.write_text(text)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
     return settings
 
 

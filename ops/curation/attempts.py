@@ -101,6 +101,7 @@ class _Rounds(Generic[Item, Result]):
         self._work, self._most, self._progress = work, curation.max_attempts, progress
         self._standings, self._done, self._size = standings, 0, size
         self._open: dict[int, int] = {}
+        self._count(sum(each.attempts >= self._most for each in standings.values()))
 
     def to_try(self, killed: bool) -> list[str]:
         """Subjects that were tried before, and may be once more."""

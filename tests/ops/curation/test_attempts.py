@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -221,6 +222,27 @@ def test_few_may_be_parked(project: Project) -> None:
     for command in ("soraflow curate parked --step aesthetics --trace", "soraflow curate retry --step aesthetics"):
         assert command in str(error.value)
     demand_few_parked(STEP, 10, 10, settings(max_parked_share=1.0))
+
+
+def test_failures_on_a_cluster_count_though_nobody_here_sees_them_begin(
+    doing: Doing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def like_ray(function, items, curation, progress, started, *_):
+        for item in items:
+            yield item, unless("b")(item)
+
+    monkeypatch.setattr(parallel, "map", like_ray)
+    assert doing(["a", "b"]) == {"b": Failure("broke")}
+    assert doing.outcomes() == [(2, "failed"), (1, "finished"), (1, "failed"), (1, "failed")]
+
+
+def test_progress_comes_to_its_end(doing: Doing) -> None:
+    progress = doing.project.var / "progress" / f"{STEP}.json"
+    doing.behaviour = unless("b")
+    for subjects in (["a", "b"], ["b", "c"]):  # the second time, b is parked from the beginning
+        doing(subjects)
+        state = json.loads(progress.read_text())
+        assert (state["done"], state["total"]) == (2, 2)
 
 
 def test_sigterm_is_an_interruption(project: Project, tmp_path: Path) -> None:

@@ -42,6 +42,20 @@ def test_an_error_fails_its_own_item_only() -> None:
     assert (results["1"], results["3"]) == (1, 3)
     assert isinstance(results["x"], Failure)
     assert "ValueError: invalid literal" in results["x"].reason
+    assert results["x"].trace.startswith("Traceback (most recent call last)")
+    assert results["x"].trace.rstrip().endswith(results["x"].reason)
+
+
+def test_whoever_listens_hears_of_each_try_before_it_begins() -> None:
+    heard: list[str] = []
+    results = parallel.map(int, ["1", "x", "3"], settings(workers=1), None, heard.append)
+    for item, _ in results:
+        assert item in heard
+    assert heard == ["1", "x", "3"]
+    heard.clear()
+    tries = dict(parallel.map(signal.raise_signal, [signal.SIGKILL], settings(workers=1), None, heard.append))  # type: ignore[arg-type]
+    assert heard == [signal.SIGKILL] * 2
+    assert isinstance(tries[signal.SIGKILL], Failure)
 
 
 def test_a_dying_worker_costs_its_own_item_only() -> None:

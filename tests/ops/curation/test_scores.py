@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ops.curation.ledger import Ledger
 from ops.curation.scores import DECODING, Cost, DamagedStore, Score, ScoreStore, identity_digest, score_key
 from ops.runtime.project import Project
 
@@ -118,13 +122,13 @@ def test_a_column_holds_every_score_of_one_making(store: ScoreStore) -> None:
     assert (empty.num_rows, empty.schema) == (0, store.column("shots", {}).schema)
 
 
-def test_three_hundred_thousand_scores_are_read_at_once(store: ScoreStore) -> None:
-    """A million takes three times as long; the limit is generous, for test machines are busy."""
-    digest, count = store.remember("aesthetics", {}), 300_000
+def test_a_hundred_thousand_scores_are_read_at_once(store: ScoreStore) -> None:
+    """A million takes ten times as long; the limit is generous, for test machines are busy."""
+    digest, count = store.remember("aesthetics", {}), 100_000
     store.put(Score(score_key(digest, f"{n:016x}"), f"s{n // 10}", "aesthetics", n / 7) for n in range(count))
     before = time.process_time()
     column = store.column("aesthetics", {})
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < 1
     assert isinstance(column, pa.Table)
     np.testing.assert_array_equal(column["number"].to_numpy(), np.arange(count) / 7)
 
@@ -156,3 +160,59 @@ def test_what_is_committed_is_seen_by_others_at_once(store: ScoreStore, tmp_path
         store.put([score])
         assert other.of_source("s1") == {}
     assert other.of_source("s1") == {score.key: 1.0}
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from ops.curation.ledger import Ledger, Work
+from ops.curation.scores import Score, ScoreStore, score_key
+
+step, path = sys.argv[1], Path(sys.argv[2])
+with ScoreStore(path) as store:
+    digest, ledger = store.remember(step, {}), Ledger(store)
+    work = Work(step, digest, "")
+    for number in range(100):
+        attempt = ledger.start(work, "s", "a.mp4", [str(number)])
+        with store.transaction():
+            store.put([Score(score_key(digest, str(number)), "s", step, float(number))])
+            ledger.finish(work, attempt, [str(number)])
+"""
+
+
+def test_steps_that_run_at_once_write_one_file(tmp_path: Path) -> None:
+    """Dagster may run the images' branch of the graph beside the videos'; the file is made by whoever comes first."""
+    path, steps = tmp_path / "v2.sqlite", ("shots", "curated_images", "raw_images")
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, step, str(path)]) for step in steps]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    with ScoreStore(path) as store:
+        assert [store.column(step, {}).num_rows for step in steps] == [100, 100, 100]
+        assert {each["outcome"] for each in Ledger(store).attempts()} == {"finished"}
+        assert len(Ledger(store).attempts()) == 300
+
+
+def test_a_writer_that_is_killed_leaves_whole_transactions(tmp_path: Path) -> None:
+    """SIGKILL at ten moments: a score is there if and only if its attempt is known to be finished."""
+    for kill in range(10):
+        path = tmp_path / f"{kill}.sqlite"
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER.replace("(100)", "(10**9)"), "shots", str(path)])
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not (path.exists() and _rows(path)):
+            time.sleep(0.01)
+        time.sleep(0.01 * kill)
+        writer.kill()
+        assert writer.wait(30) == -signal.SIGKILL
+        with ScoreStore(path) as store:
+            outcomes = [each["outcome"] for each in Ledger(store).attempts()]
+            measured = store.column("shots", {}).num_rows
+        assert measured == outcomes.count("finished") > 0
+        assert outcomes.count(None) <= 1
+        assert len(outcomes) - measured == outcomes.count(None)
+
+
+def _rows(path: Path) -> int:
+    try:
+        with ScoreStore(path) as store:
+            return store.column("shots", {}).num_rows
+    except DamagedStore:  # just being made
+        return 0
