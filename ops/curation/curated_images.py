@@ -17,7 +17,7 @@ from ops import weights
 from ops.config import Curation
 from ops.curation import text_recognition
 from ops.curation.attempts import Task, attempt, demand_few_parked
-from ops.curation.image_rules import known_reason, readable, text_reason, with_own_rules
+from ops.curation.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
 from ops.curation.ledger import Work
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import Rejection
@@ -36,7 +36,6 @@ from ops.runtime.project import Project
 
 COLUMNS = {"aesthetics": "aesthetic", "technical_quality": "technical"}
 RATED = tuple(COLUMNS)
-TEXT = "recognised_text"
 
 
 @dataclass(frozen=True)

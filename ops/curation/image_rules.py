@@ -69,10 +69,8 @@ def text_reason(lines: list[Line], curation: Curation) -> Rejection | None:
 
 
 def _size(row: Row, curation: Curation) -> Rejection | None:
-    side, least = (
-        min(row["width"], row["height"]),
-        max(curation.images.min_side, rules_of(row["collection"], curation).min_side),
-    )
+    side = min(row["width"], row["height"])
+    least = max(curation.images.min_side, rules_of(row["collection"], curation).min_side)
     return Rejection(Reason.TOO_SMALL, f"short side {side} is below {least} pixels") if side < least else None
 
 
@@ -115,6 +113,10 @@ _RULES: dict[str, Callable[[Row, Curation], Rejection | None]] = {
     "people": _people,
 }
 """In the order in which they are asked."""
+TEXT = "recognised_text"
+"""The rule, and the step, of what is written in a picture."""
+NAMES = (*_RULES, TEXT)
+"""What an image may be rejected by, beside the steps of the graph."""
 
 
 def _words(text: str) -> Iterator[str]:

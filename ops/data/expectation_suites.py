@@ -120,6 +120,7 @@ def _captions_expectations(settings: Settings) -> list[Any]:
             notes="as many items have captions as dataset.max_dropped_share asks for",
         ),
         _between("characters", "captions are neither empty nor too long", min_value=1, max_value=MAX_CHARACTERS),
+        *(_between(name, f"{name} is not negative", min_value=0) for name in ("input_tokens", "output_tokens", "cost")),
         gxe.ExpectColumnValuesToMatchRegex(
             column="caption", regex=r"^\S[^\x00-\x1f\x7f]*$", notes="captions are one clean line"
         ),

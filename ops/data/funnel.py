@@ -14,6 +14,8 @@ from ops.runtime.project import Project
 
 CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
+"""Shown always; the rules of single collections are shown where they have rejected something."""
+IMAGE_ORDER = ("min_side", "watermark", "language", "people", "aesthetics", "technical_quality", "recognised_text")
 MOST_REASONS = 5
 
 
@@ -57,11 +59,10 @@ def _images(project: Project) -> list[dict[str, Any]]:
     if not files:
         return []
     left = tables.read(project.table("curated_images"))
+    found = {row["rejected_by"] for row in left}
+    known = tuple(step for step in IMAGE_ORDER if step in IMAGE_STEPS or step in found)
     out = []
-    for step in (
-        "raw_images",
-        *_order([row for row in left if row["rejected_by"] != "raw_images"], IMAGE_STEPS),
-    ):
+    for step in _order(left, ("raw_images", *known)):
         gone = [row for row in left if row["rejected_by"] == step]
         left = [row for row in left if row["rejected_by"] != step]
         out.append(_row("image", step, left, gone, len(left) / len(files)))

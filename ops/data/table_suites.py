@@ -15,6 +15,7 @@ from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
 from ops.config import Settings
+from ops.curation.image_rules import NAMES as IMAGE_RULES
 from ops.curation.reasons import Reason
 from ops.data.expectation_suites import SUITES, Suite
 from ops.runtime.project import Project
@@ -54,14 +55,17 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "variable_frame_rate": lambda column: [_one_of(column, [True, False], "the rate varies, or not")],
     "frames": lambda column: [_there(column), _between(column, "something was decoded", min_value=1)],
     "seconds": lambda column: [_between(column, "frames last a while", min_value=1e-4)],
-    "seek_points": lambda _: [_true("seek_points_ascend", "places to decode from follow each other")],
     "licence": lambda column: [_matches(column, r"^\S", "a licence has a name")],
     "collection": lambda column: [_one_of(column, ["captioned", "text", "people"], "there are three collections")],
     "watermark": lambda column: [_between(column, "a watermark's score is a share", min_value=0, max_value=1)],
-    "seek_points": lambda _: [_true("seeks_ascend", "seek points ascend")],
     "captions": lambda column: [_there(column)],
     "caption_error": lambda column: [_matches(column, r"\S", "an error of captions says something")],
-    "rejected_by": lambda column: [_one_of(column, [*STEPS], "a step of the graph rejected it")],
+    "seek_points": lambda _: [_true("seek_points_ascend", "decoding can begin at ever later frames")],
+    "technical_scaled": lambda _: [_true("scaled_with_score", "a scaled score stands beside a score of DOVER")],
+    "text_lines": lambda _: [_true("lines_are_lines", "lines of text have a text, a confidence and a box")],
+    "recognised_text": lambda _: [_true("text_is_read", "a picture of the collection `text` says something")],
+    "recognised_text_scorer": lambda _: [_true("text_is_told", "text says who read it")],
+    "rejected_by": lambda column: [_one_of(column, [*STEPS, *IMAGE_RULES], "a step of the graph rejected it")],
     "reason_code": lambda column: [_one_of(column, [*Reason], "reasons have a code of the list")],
     "reason": lambda _: [_true("verdict_is_whole", "a row is kept, or says who rejected it and why")],
     "start_frame": lambda column: [_there(column), _between(column, "clips begin in their source", min_value=0)],
@@ -69,10 +73,6 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "crop": lambda _: [_true("crop_is_inside", "the crop lies inside the picture")],
     "sampled_frames": lambda _: [_true("series_fits", "there is a distance between each two sampled frames")],
     "text_boxes": lambda _: [_true("boxes_are_boxes", "boxes of text have four sides")],
-    "technical_scaled": lambda _: [_true("scaled_is_finite", "technical_scaled is a number")],
-    "text_lines": lambda _: [_true("lines_are_lines", "a line of text has a text and how sure it is")],
-    "recognised_text": lambda _: [_true("text_was_read", "recognised text is among the lines of text")],
-    "recognised_text_scorer": lambda _: [_true("lines_are_told", "lines of text say who read them")],
     "perceptual_hash": lambda _: [_true("hashes_are_hashes", "a perceptual hash has hexadecimal digits")],
     "near_duplicates_scorer": lambda _: [_true("hashes_are_told", "a perceptual hash says who measured it")],
     "duplicate_of": lambda column: [_matches(column, "^[0-9a-f]{16}$", "clips are named by 16 digits")],
@@ -133,7 +133,7 @@ def _frame(step: str, project: Project) -> pd.DataFrame:
     frame = pq.read_table(project.table(step)).to_pandas()
     verdict = frame[["rejected_by", "reason_code", "reason"]]
     frame["verdict_is_whole"] = verdict.isna().all(axis=1) | verdict.notna().all(axis=1)
-    known = verdict["rejected_by"].isin([*STEPS]) & verdict["reason_code"].isin([*Reason])
+    known = verdict["rejected_by"].isin([*STEPS, *IMAGE_RULES]) & verdict["reason_code"].isin([*Reason])
     gone = _gone(step, project, frame)
     told = frame[verdict["rejected_by"].isna() | ~known | ~frame["verdict_is_whole"]].reset_index(drop=True)
     told = _derived(told).assign(has_row=True)
@@ -168,28 +168,12 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
     if "end_frame" in frame:
         told["has_frames"] = [row["start_frame"] < row["end_frame"] for row in rows]
         told["crop_is_inside"] = [_is_inside(row["crop"], row["width"], row["height"]) for row in rows]
-    if "seek_points" in frame:
-        told["seek_points_ascend"] = [_ascend(row["seek_points"]) for row in rows]
     if "sampled_frames" in frame:
         told["series_fits"] = [
             _length(row["cut_distances"]) == max(_length(row["sampled_frames"]) - 1, 0) for row in rows
         ]
     if "text_boxes" in frame:
         told["boxes_are_boxes"] = [_are_boxes(row["text_boxes"]) for row in rows]
-    if "seek_points" in frame:
-        told["seeks_ascend"] = [_ascend(row["seek_points"]) for row in rows]
-    if "technical_scaled" in frame:
-        told["scaled_is_finite"] = [_are_numbers(row["technical_scaled"], -float("inf")) for row in rows]
-    if "text_lines" in frame:
-        lines = [_text_lines(row["text_lines"]) for row in rows]
-        told["lines_are_lines"] = [each is not None for each in lines]
-        told["text_was_read"] = [
-            row["recognised_text"] is None or {*row["recognised_text"]} <= {*(read or ())}
-            for row, read in zip(rows, lines, strict=True)
-        ]
-        told["lines_are_told"] = [
-            row["text_lines"] is None or _names_a_scorer(row["recognised_text_scorer"]) for row in rows
-        ]
     if "perceptual_hash" in frame:
         hashes, scorers = [row["perceptual_hash"] for row in rows], [row["near_duplicates_scorer"] for row in rows]
         told["hashes_are_hashes"] = [
@@ -198,6 +182,16 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
         told["hashes_are_told"] = [
             each is None or _names_a_scorer(scorer) for each, scorer in zip(hashes, scorers, strict=True)
         ]
+    if "seek_points" in frame:
+        told["seek_points_ascend"] = [_ascend(row["seek_points"]) for row in rows]
+    if "technical_scaled" in frame:
+        told["scaled_with_score"] = [row["technical_scaled"] is None or row["technical"] is not None for row in rows]
+    if "text_lines" in frame:
+        told["lines_are_lines"] = [_are_lines(row["text_lines"]) for row in rows]
+        told["text_is_told"] = [
+            row["text_lines"] is None or _names_a_scorer(row["recognised_text_scorer"]) for row in rows
+        ]
+        told["text_is_read"] = [row["collection"] != "text" or _length(row["recognised_text"]) > 0 for row in rows]
     for score, scorer in SCORES.items():
         if score in frame and scorer in frame:
             lowest = 0.0 if score in _DISTANCES else -float("inf")
@@ -214,23 +208,11 @@ def _length(values: Any) -> int:
     return 0 if values is None else len(values)
 
 
-def _ascend(points: Any) -> bool:
-    """[index, time stamp] of each, both growing."""
-    pairs = [] if points is None else [tuple(point) for point in points]
-    return all(a < c and b < d for (a, b), (c, d) in pairwise(pairs))
-
-
 def _is_inside(crop: Any, width: int, height: int) -> bool:
     if crop is None:
         return True
     x0, x1, y0, y1 = crop
     return bool(0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height)
-
-
-def _ascend(points: Any) -> bool:
-    """Pairs of a decoded index and a time stamp, each later than the one before."""
-    pairs = [] if points is None else [(int(index), int(ticks)) for index, ticks in points]
-    return all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(pairs)) and all(index >= 0 for index, _ in pairs)
 
 
 def _are_boxes(text: str | None) -> bool:
@@ -243,15 +225,20 @@ def _are_boxes(text: str | None) -> bool:
         return False
 
 
-def _text_lines(text: str | None) -> list[str] | None:
-    """The texts of JSON lines, none where nothing was read; None if they are no such lines."""
+def _ascend(points: Any) -> bool:
+    """[decoded index, time stamp] of each; nothing where a source has none."""
+    pairs = [] if points is None else [tuple(point) for point in points]
+    return all(one[0] < other[0] and one[1] < other[1] for one, other in pairwise(pairs))
+
+
+def _are_lines(text: str | None) -> bool:
+    """JSON: lines of text in a picture; null where nobody looked for any."""
     if text is None:
-        return []
+        return True
     try:
-        lines = json.loads(text)
-        return [line["text"] for line in lines] if all(0 <= line["confidence"] <= 1 for line in lines) else None
+        return all(line["text"] and 0 <= line["confidence"] <= 1 and len(line["box"]) == 4 for line in json.loads(text))
     except (ValueError, KeyError, TypeError):
-        return None
+        return False
 
 
 def _are_numbers(value: Any, lowest: float) -> bool:

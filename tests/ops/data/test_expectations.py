@@ -71,6 +71,7 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("curated_clips", {"sha256": "12"}, "a sha256 names the content"),
     ("curated_clips", {"licence": "GPL 3.0"}, "no source is under a licence of curation.exclude_licences"),
     ("training_set", {"licence": "GPL 3.0"}, "no source is under a licence of curation.exclude_licences"),
+    ("captions", {"cost": -1.0}, "cost is not negative"),
     ("captions", {"caption": ""}, "a row has a caption or the reason why not"),
     ("captions", {"caption": "two\nlines"}, "captions are one clean line"),
     ("captions", {"caption": "The video shows a cat"}, "captions begin with the content"),

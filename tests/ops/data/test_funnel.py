@@ -24,6 +24,18 @@ def test_every_step_counts_what_it_leaves_and_takes(curated: Project):
     assert rows["image", "curated_images"]["share"] == 0.75
 
 
+def test_rules_of_collections_stand_where_they_are_asked(curated: Project):
+    rows = tables.read(curated.table("curated_images"))
+    for row, rule in zip(rows, ("recognised_text", "watermark"), strict=False):
+        row.update(rejected_by=rule, reason="so")
+    tables.write(curated.table("curated_images"), rows, schemas.CURATED_IMAGES)
+    images = [row for row in funnel(curated) if row["kind"] == "image"]
+    steps = ("raw_images", "min_side", "watermark", "aesthetics", "technical_quality", "recognised_text")
+    assert [row["step"] for row in images] == [*steps, "curated_images"]
+    for before, after in pairwise(images):
+        assert after["kept"] + after["rejected"] == before["kept"]
+
+
 def test_nothing_is_lost_between_the_steps(curated: Project):
     rows = [row for row in funnel(curated) if row["kind"] == "video"][1:]
     for before, after in pairwise(rows):
@@ -62,7 +74,7 @@ def test_reasons_are_grouped_by_their_code(curated: Project):
     tables.write(curated.table("raw_videos"), rows, schemas.RAW_VIDEOS)
     (videos,) = [row for row in funnel(curated) if row["step"] == "raw_videos"]
     assert videos["reasons"] == {"the same content as another file": 7, "the file is empty": 1}
-    assert videos["codes"] == {"duplicate": 7}
+    assert videos["codes"] == {"duplicate": 7, "empty": 1}
 
 
 def test_captions_and_buckets_follow_once_they_exist(curated: Project):

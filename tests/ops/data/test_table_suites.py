@@ -98,6 +98,12 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("raw_images", {"width": 0}, "pictures have a width"),
     ("curated_images", {"aesthetics_scorer": "{}"}, "aesthetic says who measured it"),
     ("curated_images", {"technical": float("inf")}, "technical is a number"),
+    ("raw_images", {"collection": "pets"}, "there are three collections"),
+    ("raw_images", {"watermark": 2.0}, "a watermark's score is a share"),
+    ("curated_images", {"text_lines": '[{"text": "a"}]'}, "lines of text have a text, a confidence and a box"),
+    ("curated_images", {"text_lines": "[]"}, "text says who read it"),
+    ("curated_images", {"collection": "text"}, "a picture of the collection `text` says something"),
+    ("raw_videos", {"seek_points": [[0, 0], [48, 48], [40, 96]]}, "decoding can begin at ever later frames"),
     ("buckets", {"enlarged": 100}, "no more samples are enlarged than there are"),
     ("buckets", {"bucket": None}, "items are in a bucket, or dropped for a reason"),
     ("buckets", {"split": "test"}, "there are two splits"),
@@ -108,6 +114,12 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
 def test_what_is_wrong_is_told(ready: Project, name: str, columns: dict[str, Any], expectation: str) -> None:
     change(ready, name, lambda rows: rows[0].update(columns))
     assert expectation in failures(ready, name)
+
+
+def test_images_may_be_rejected_by_rules_of_their_own(ready: Project) -> None:
+    small = {"rejected_by": "min_side", "reason_code": "too_small", "reason": "short side 50 is below 64 pixels"}
+    change(ready, "curated_images", lambda rows: rows[0].update(small))
+    assert failures(ready, "curated_images") == set()
 
 
 def test_a_row_that_is_lost_or_doubled_is_told_with_its_name(ready: Project) -> None:
