@@ -109,9 +109,43 @@ Verdicts are lines of `var/audit/verdicts.jsonl`, added and never changed: `clip
 `undo` of the clip's verdict before), `time`, `version` (DVC's hash of `curated_clips`) and `rejected_by` (what the
 filter had decided). They belong to the clip: a later audit that draws it again takes them over, whatever the limits.
 
-`soraflow curate report` writes `var/curation_report.html`, one file with the funnel, the histogram of each score with
-its limits, the precision by the verdicts given on this version of the table, and contact sheets of kept clips and of
-rejected ones for each reason, with crop boxes and cut points drawn in.
+`soraflow curate report` writes `var/curation_report.html`, one file with the funnel and what each step has cost, the
+histogram of each score with its limits, the precision by the verdicts given on this version of the table, and contact
+sheets of kept clips and of rejected ones for each reason, with crop boxes and cut points drawn in.
+
+## Rules, and what another one would change
+
+A score says nothing about keep or drop. `curation.rules` does: a list of scores with their bounds, in the order in
+which they are measured, and the first that says no is the reason. A clip exactly at a bound stays. The rules about
+`aesthetic` and `technical` hold for images, too.
+
+| score | bounds | decides at |
+|---|---|---|
+| `motion` | `minimum`, `maximum` | motion |
+| `central_text` | `maximum` | text_crop; no preset has this rule |
+| `aesthetic` | `minimum` | aesthetics |
+| `technical` | `minimum` (dover) or `maximum` (brisque, niqe) | technical_quality |
+| `motion_cropped` | `minimum`, `maximum` | motion_recheck |
+
+```sh
+soraflow run --set curation.rules.aesthetic.minimum=10
+soraflow run --set curation.rules.central_text.maximum=0.1
+soraflow run --set curation.rules.motion_cropped=null
+```
+
+change a rule, add one and leave one out. Only the rule's step and those after it run again, on the scores that are
+there; what a looser rule lets through and was never measured is measured then.
+
+Every curation leaves a record in `var/curation_runs/`: its rules, the funnel (clips in and out of each step, errors,
+hours, reasons), what measuring has cost so far, and the histogram of each score.
+
+```sh
+soraflow curate runs
+soraflow curate compare
+```
+
+lists them, and shows what differs between the last two, or between two that are named by the beginning of their name or
+of the version of `curated_clips`. `var/curation_comparison.html` has the histograms of both over each other.
 """
 
 EXPORTS = """\

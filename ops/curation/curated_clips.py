@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from ops.curation.run_records import write_record
 from ops.curation.verdicts import demand_some_kept
 from ops.data import tables
 from ops.runtime.files import replacing
@@ -11,7 +12,7 @@ from ops.runtime.project import Project
 
 
 def curated_clips(project: Project) -> None:
-    """Write `curated_clips`.
+    """Write `curated_clips`, and the record of this run (`run_records`).
 
     Raises:
         NothingKept: there were clips, and none is left; the message shows the funnel.
@@ -19,6 +20,7 @@ def curated_clips(project: Project) -> None:
     path = project.table("curated_clips")
     with replacing(path) as temporary:
         shutil.copyfile(tables.there(project.table("near_duplicates")), temporary)
+    write_record(project)
     verdicts = tables.read_columns(path, ("path", "rejected_by", "reason"))
     if verdicts["rejected_by"].null_count == 0:
         demand_some_kept(verdicts.to_pylist(), "clips", path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+
 from ops.curation.clip import Clip
+from ops.curation.decisions import VERDICT, decide, still_in
 from ops.curation.funnel import mean_motion
-from ops.curation.rules import rejection
+from ops.curation.scored_step import CLIP
 from ops.curation.tables import MOTION
-from ops.curation.verdicts import judged
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
@@ -14,14 +17,19 @@ from ops.runtime.project import Project
 
 def motion(project: Project) -> None:
     """Write `motion`: nothing is decoded, the distances are those of `shots`."""
-    curation = project.settings.curation
+    source = project.table("shots")
+    table = tables.read_columns(source, [*VERDICT, "shots_scorer"])
+    rows = tables.each(source, [*CLIP, "rejected_by", "sampled_frames", "cut_distances"])
+    numbers = pa.array(map(_mean, rows), pa.float64())
+    # a scorer is the one of `shots`, and nobody's where nothing was scored
+    place = pa.array(np.arange(len(table)), mask=~still_in(table))
+    new = table.select(VERDICT).append_column("motion", numbers)
+    new = decide(new, project.settings.curation, ["motion"])
+    new = new.append_column("motion_scorer", table["shots_scorer"].take(place))
+    tables.rewrite(project.table("motion"), source, new, MOTION)
 
-    def scored(row: Row) -> Row:
-        if row["rejected_by"] is not None:
-            return row
-        score = mean_motion(Clip.of(row), row["sampled_frames"], row["cut_distances"])
-        return judged(
-            row, "motion", rejection(curation, "motion", score), motion=score, motion_scorer=row["shots_scorer"]
-        )
 
-    tables.write(project.table("motion"), map(scored, tables.read(project.table("shots"))), MOTION)
+def _mean(row: Row) -> float | None:
+    if row["rejected_by"] is not None:
+        return None
+    return mean_motion(Clip.of(row), row["sampled_frames"], row["cut_distances"])

@@ -36,34 +36,48 @@ def measured(
     project: Project, step: str, table: pa.Table, chosen: np.ndarray, number: Number = float
 ) -> tuple[np.ndarray, dict[int, Failure]]:
     """float64 [rows], the raw scores of the rows of `chosen` (bool [rows]) and nan elsewhere; and by row why some have
-    none. `number` makes one of a stored value that is none yet.
+    none. `number` makes one of a raw score that is none yet.
 
     What the store has is read at once, so that a million clips take seconds; the rest is measured.
     """
+    numbers, failures = np.full(len(table), np.nan), {}
+    rows, known, new = _known(project, step, table, chosen)
+    values = known["number"].to_numpy().copy()
+    written = np.flatnonzero(pc.is_valid(known["value"]).to_numpy())
+    texts = joined(known["value"]).take(pa.array(written)).to_pylist()
+    values[written] = [_nan(number(json.loads(text))) for text in texts]
+    numbers[rows] = values
+    for row, score in _newly_measured(project, step, table, new).items():
+        if isinstance(score, Failure):
+            failures[row] = score
+        else:
+            numbers[row] = _nan(number(score))
+    return numbers, failures
+
+
+def raw_scores(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -> dict[int, Any]:
+    """{row: raw score, or Failure} of the rows of `chosen`, of a step whose scores are no numbers."""
+    rows, known, new = _known(project, step, table, chosen)
+    found = dict(zip(rows.tolist(), map(json.loads, known["value"].to_pylist()), strict=True))
+    return found | _newly_measured(project, step, table, new)
+
+
+def _known(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -> tuple[np.ndarray, pa.Table, np.ndarray]:
+    """Rows whose score is in the store, those scores (columns `number` and `value`), and the rows whose is not."""
     with ScoreStore.of(project) as store:
         known = store.column(step, identity(step, project.settings.curation))
-    numbers, failures = np.full(len(table), np.nan), {}
     rows = np.flatnonzero(chosen)
     place = pc.index_in(joined(table["clip_id"]).take(pa.array(rows)), value_set=joined(known["subject"]))
     there = pc.is_valid(place).to_numpy(zero_copy_only=False)
-    found = known.select(["number", "value"]).take(place.filter(pa.array(there)))
-    values = found["number"].to_numpy()
-    written = np.flatnonzero(pc.is_valid(found["value"]).to_numpy())
-    texts = joined(found["value"]).take(pa.array(written)).to_pylist()
-    values = values.copy()
-    values[written] = [_nan(number(json.loads(text))) for text in texts]
-    numbers[rows[there]] = values
-    new = rows[~there]
-    if len(new):
-        clips = table.select(CLIP).take(pa.array(new)).to_pylist()
-        scores = scores_of(project, step, clips)
-        for row, clip in zip(new.tolist(), clips, strict=True):
-            score = scores[clip["clip_id"]]
-            if isinstance(score, Failure):
-                failures[row] = score
-            else:
-                numbers[row] = _nan(number(score))
-    return numbers, failures
+    return rows[there], known.select(["number", "value"]).take(place.filter(pa.array(there))), rows[~there]
+
+
+def _newly_measured(project: Project, step: str, table: pa.Table, rows: np.ndarray) -> dict[int, Any]:
+    if not len(rows):
+        return {}
+    clips = table.select(CLIP).take(pa.array(rows)).to_pylist()
+    scores = scores_of(project, step, clips)
+    return {row: scores[clip["clip_id"]] for row, clip in zip(rows.tolist(), clips, strict=True)}
 
 
 def decided(
@@ -75,11 +89,16 @@ def decided(
     scored = still_in(table)
     scored[list(failures)] = False
     numbers = np.where(scored, numbers, np.nan)
-    scorer = pa.array([as_column(identity(step, curation))])
-    made_by = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32), mask=~scored), scorer)
     table = table.select(VERDICT).append_column(score, pa.array(numbers, mask=np.isnan(numbers)))
     table = with_failures(table, step, failures)
-    return decide(table, curation, [score]).append_column(f"{step}_scorer", made_by)
+    return decide(table, curation, [score]).append_column(
+        f"{step}_scorer", constant(as_column(identity(step, curation)), scored)
+    )
+
+
+def constant(text: str, where: np.ndarray) -> pa.DictionaryArray:
+    """The text in the rows of `where` (bool [rows]), null in others."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(where), np.int32), mask=~where), pa.array([text]))
 
 
 def _nan(number: float | None) -> float:

@@ -1,41 +1,50 @@
-"""Text crop: text along the edges is cut off, text in the middle is only recorded; nothing is discarded for text."""
+"""Text crop: text along the edges is cut off, text in the middle is recorded; nothing is discarded for text unless the
+recipe has a rule about it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from ops.curation.clip import Clip
 from ops.curation.crop_rule import central_share, crop_of
-from ops.curation.rules import rejection
+from ops.curation.decisions import VERDICT, decide, still_in, with_failures
+from ops.curation.scored_step import CLIP, constant, raw_scores
 from ops.curation.scorers import as_column, identity
-from ops.curation.scoring import scores_of
 from ops.curation.tables import TEXT_CROP
-from ops.curation.verdicts import judged
 from ops.data import tables
-from ops.data.tables import Row, kept
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
 
 def text_crop(project: Project) -> None:
     """Write `text_crop`: the crop of each clip, the boxes it comes from, and the share of text that stays."""
-    rows = tables.read(project.table("motion"))
-    scores = scores_of(project, "text_crop", kept(rows))
-    out = [_cropped(project, row, scores[row["clip_id"]]) if row["rejected_by"] is None else row for row in rows]
-    tables.write(project.table("text_crop"), out, TEXT_CROP)
-
-
-def _cropped(project: Project, row: Row, boxes: Any) -> Row:
-    if isinstance(boxes, Failure):
-        return judged(row, "text_crop", boxes)
-    curation, clip = project.settings.curation, Clip.of(row)
-    crop = crop_of(boxes, clip.width, clip.height, curation.text_crop)
-    central = central_share(boxes, clip.width, clip.height, curation.text_crop)
-    columns = {
-        **clip.cropped(crop).columns(),
-        "text_boxes": json.dumps(boxes),
-        "central_text": central,
-        "text_crop_scorer": as_column(identity("text_crop", curation)),
-    }
-    return judged(row, "text_crop", rejection(curation, "central_text", central), **columns)
+    curation, source = project.settings.curation, project.table("motion")
+    table = tables.read_columns(source, [*CLIP, *VERDICT])
+    values = raw_scores(project, "text_crop", table, still_in(table))
+    failures = {row: value for row, value in values.items() if isinstance(value, Failure)}
+    boxes = {row: value for row, value in values.items() if row not in failures}
+    clips = zip(boxes, table.select(CLIP).take(pa.array(list(boxes), pa.int64())).to_pylist(), strict=True)
+    columns = {name: table[name].to_pylist() for name in ("clip_id", "crop")}
+    text: list[str | None] = [None] * len(table)
+    central = np.full(len(table), np.nan)
+    for row, found in clips:
+        clip = Clip.of(found)
+        crop = crop_of(boxes[row], clip.width, clip.height, curation.text_crop)
+        if crop is not None:
+            columns["clip_id"][row], columns["crop"][row] = clip.cropped(crop).id, list(crop)
+        text[row] = json.dumps(boxes[row])
+        central[row] = central_share(boxes[row], clip.width, clip.height, curation.text_crop)
+    new = pa.table(
+        {
+            **{name: table[name] for name in VERDICT},
+            **{name: pa.array(column, TEXT_CROP.field(name).type) for name, column in columns.items()},
+            "text_boxes": pa.array(text, pa.string()),
+            "central_text": pa.array(central, mask=np.isnan(central)),
+            "text_crop_scorer": constant(as_column(identity("text_crop", curation)), ~np.isnan(central)),
+        }
+    )
+    new = decide(with_failures(new, "text_crop", failures), curation, ["central_text"])
+    tables.rewrite(project.table("text_crop"), source, new, TEXT_CROP)

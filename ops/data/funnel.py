@@ -1,71 +1,105 @@
-"""The funnel: how much is left after every step, and why the rest is out."""
+"""The funnel: how much is left after every step, why the rest is out, and what measuring it has cost."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ops.curation.reasons import MEANINGS, Reason
+from ops.curation.scores import ScoreStore
 from ops.data import tables
-from ops.data.tables import Row, kept
+from ops.data.tables import Row
 from ops.runtime.project import Project
 
 CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
 """Shown always; the rules of single collections are shown where they have rejected something."""
 IMAGE_ORDER = ("min_side", "watermark", "language", "people", "aesthetics", "technical_quality", "recognised_text")
+ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
+"""Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
+_VERDICT = ("rejected_by", "reason_code", "reason")
+_SPAN = ("start_frame", "end_frame", "fps")
+
+
+class _Group(NamedTuple):
+    """Rows of a table with one verdict."""
+
+    rejected_by: str | None
+    reason_code: str | None
+    reason: str | None
+    rows: int
+    seconds: float
 
 
 def funnel(project: Project) -> list[dict[str, Any]]:
     """One row a step, in order, for videos, images and the items of the dataset.
 
-    Keys: `kind` (video, image or item), `step`, `kept`, `rejected`, `share` of what the kind began with, `seconds`
-    of video left (None for images), `reasons` {sentence: count}, most frequent first, and `codes` {reason code: count}
-    of all that have one. The share of clips counts
-    seconds of the slices, since shots cut one slice into several clips; of all others it counts rows.
+    Keys: `kind` (video, image or item), `step`, `entered`, `kept`, `rejected`, `errors` (how many of those rejected
+    could not be measured), `share` of what the kind began with, `seconds` of video left (None for images), `reasons`
+    {sentence: count}, most frequent first, and `codes` {reason code: count} of all that have one. The share of clips
+    counts seconds of the slices, since shots cut one slice into several clips; of all others it counts rows.
     """
-    return [*_videos(project), *_images(project), *_items(project)]
+    return [*clip_funnel(project), *_images(project), *_items(project)]
+
+
+def costs(project: Project) -> dict[str, dict[str, float]]:
+    """{step: what its scores have cost so far}, all that are kept, those of other settings too: `cpu_seconds`,
+    `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared."""
+    with ScoreStore.of(project) as store:
+        return {step: cost._asdict() for step, cost in store.costs().items() if any(cost)}
 
 
 def seconds(row: Row) -> float:
     return (row["end_frame"] - row["start_frame"]) / row["fps"]
 
 
-def _videos(project: Project) -> list[dict[str, Any]]:
-    files = tables.read(project.table("raw_videos"))
-    slices = tables.read(project.table("clips"))
-    clips = tables.read(project.table("curated_clips"))
-    if not files:
+def lengths(table: pa.Table) -> np.ndarray:
+    """float64 [rows]: seconds of each clip."""
+    start, end, fps = (table[name].to_numpy() for name in _SPAN)
+    return (end - start) / fps
+
+
+def clip_funnel(project: Project) -> list[dict[str, Any]]:
+    """The rows of `funnel` about videos and their clips; none without videos."""
+    files = tables.read_columns(project.table("raw_videos"), ["seconds", *_VERDICT])
+    if not len(files):
         return []
-    whole = sum(map(seconds, slices)) or 1.0
-    out = [_row("video", "raw_videos", kept(files), _rejected(files), len(kept(files)) / len(files))]
-    out[0]["seconds"] = round(sum(row["seconds"] for row in kept(files)), 3)
-    left = kept(slices)
-    out.append(_clip_row("clips", left, _rejected(slices), whole))
+    found = _groups(files, pc.fill_null(files["seconds"], 0.0).to_numpy())
+    slices, clips = (_clips(project.table(name)) for name in ("clips", "curated_clips"))
+    whole = _seconds(slices) or 1.0
+    left = _kept(found)
+    out = [_row("video", "raw_videos", left, _rejected(found), _rows(left) / len(files))]
+    out.append(_row("video", "clips", _kept(slices), _rejected(slices), _seconds(_kept(slices)) / whole))
     left = clips
     for step in _order(clips, ("clips", *CLIP_STEPS)):
-        gone = [row for row in left if row["rejected_by"] == step]
-        left = [row for row in left if row["rejected_by"] != step]
+        gone = [group for group in left if group.rejected_by == step]
+        left = [group for group in left if group.rejected_by != step]
         if step != "clips":
-            out.append(_clip_row(step, left, gone, whole))
+            out.append(_row("video", step, left, gone, _seconds(left) / whole))
     return out
 
 
 def _images(project: Project) -> list[dict[str, Any]]:
-    files = tables.read(project.table("raw_images"))
+    files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
         return []
-    left = tables.read(project.table("curated_images"))
-    found = {row["rejected_by"] for row in left}
+    left = _groups(tables.read_columns(project.table("curated_images"), _VERDICT))
+    found = {group.rejected_by for group in left}
     known = tuple(step for step in IMAGE_ORDER if step in IMAGE_STEPS or step in found)
     out = []
     for step in _order(left, ("raw_images", *known)):
-        gone = [row for row in left if row["rejected_by"] == step]
-        left = [row for row in left if row["rejected_by"] != step]
-        out.append(_row("image", step, left, gone, len(left) / len(files)))
+        gone = [group for group in left if group.rejected_by == step]
+        left = [group for group in left if group.rejected_by != step]
+        out.append(_row("image", step, left, gone, _rows(left) / files))
     return out
 
 
@@ -73,52 +107,77 @@ def _items(project: Project) -> list[dict[str, Any]]:
     """Captions and buckets, once there are any."""
     if not project.table("captions").is_file():
         return []
-    captions = tables.read(project.table("captions"))
-    out = [
-        _row(
-            "item",
-            "captions",
-            kept(captions),
-            _rejected(captions),
-            len(kept(captions)) / (len(captions) or 1),
-        )
-    ]
+    captions = _groups(tables.read_columns(project.table("captions")))
+    count = _rows(captions) or 1
+    left = _kept(captions)
+    out = [_row("item", "captions", left, _rejected(captions), _rows(left) / count)]
     folder = project.data / "training_set"
     if (folder / "buckets.parquet").is_file():
-        left = len({row["item_id"] for row in tables.read(folder / "samples.parquet")})
+        items = len(pc.unique(tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"]))
         dropped = [row for row in tables.read(folder / "buckets.parquet") if row["bucket"] is None]
-        row = _row("item", "training_set", [], [], left / (len(captions) or 1))
-        row |= {"kept": left, "rejected": sum(row["items"] for row in dropped)}
+        row = _row("item", "training_set", [], [], items / count)
+        out_of_buckets = sum(row["items"] for row in dropped)
+        row |= {"entered": items + out_of_buckets, "kept": items, "rejected": out_of_buckets}
         row["reasons"] = {found["reason"]: found["items"] for found in dropped}
         out.append(row)
     return out
 
 
-def _clip_row(step: str, left: Sequence[Row], gone: Sequence[Row], whole: float) -> dict[str, Any]:
-    remaining = sum(map(seconds, left))
-    return _row("video", step, left, gone, remaining / whole) | {"seconds": round(remaining, 3)}
+def _clips(path: Path) -> list[_Group]:
+    table = tables.read_columns(path, [*_SPAN, *_VERDICT])
+    return _groups(table, lengths(table))
 
 
-def _row(kind: str, step: str, left: Sequence[Row], gone: Sequence[Row], share: float) -> dict[str, Any]:
+def _groups(table: pa.Table, seconds: np.ndarray | None = None) -> list[_Group]:
+    """The rows by verdict, in the order of the first of each."""
+    names = [name for name in _VERDICT if name in table.column_names]
+    table = table.select(names).append_column("seconds", pa.array(np.zeros(len(table)) if seconds is None else seconds))
+    found = table.group_by(names, use_threads=False).aggregate([([], "count_all"), ("seconds", "sum")]).to_pylist()
+    verdicts = [tuple(row.get(name) for name in _VERDICT) for row in found]
+    return [
+        _Group(by, code, reason, row["count_all"], row["seconds_sum"])
+        for (by, code, reason), row in zip(verdicts, found, strict=True)
+    ]
+
+
+def _row(kind: str, step: str, left: Sequence[_Group], gone: Sequence[_Group], share: float) -> dict[str, Any]:
+    codes: Counter[str] = Counter()
+    for group in gone:
+        if group.reason_code:
+            codes[group.reason_code] += group.rows
     return {
         "kind": kind,
         "step": step,
-        "kept": len(left),
-        "rejected": len(gone),
+        "entered": _rows(left) + _rows(gone),
+        "kept": _rows(left),
+        "rejected": _rows(gone),
+        "errors": sum(codes[code] for code in ERRORS),
         "share": round(share, 6),
-        "seconds": None,
+        "seconds": round(_seconds(left), 3) if kind == "video" else None,
         "reasons": _reasons(gone),
-        "codes": dict(Counter(row["reason_code"] for row in gone if row.get("reason_code")).most_common()),
+        "codes": {code: count for code, count in codes.most_common() if count},
     }
 
 
-def _rejected(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row["rejected_by"] is not None]
+def _rows(groups: Iterable[_Group]) -> int:
+    return sum(group.rows for group in groups)
 
 
-def _order(rows: Iterable[Row], known: tuple[str, ...]) -> list[str]:
+def _seconds(groups: Iterable[_Group]) -> float:
+    return sum(group.seconds for group in groups)
+
+
+def _kept(groups: Iterable[_Group]) -> list[_Group]:
+    return [group for group in groups if group.rejected_by is None]
+
+
+def _rejected(groups: Iterable[_Group]) -> list[_Group]:
+    return [group for group in groups if group.rejected_by is not None]
+
+
+def _order(groups: Iterable[_Group], known: tuple[str, ...]) -> list[str]:
     """The known steps and, after them, whatever else rejected a row: no rejection may go uncounted."""
-    others = {row["rejected_by"] for row in rows} - {None, *known}
+    others = {group.rejected_by for group in groups if group.rejected_by is not None} - set(known)
     return [*known, *sorted(others)]
 
 
@@ -127,15 +186,15 @@ def without_number(reason: str | None) -> str:
     return re.sub(r"(?<![\w.])-?\d[\d.]*(?= | is )", "…", reason or "", count=1)
 
 
-def _reasons(rows: Iterable[Row]) -> dict[str, int]:
+def _reasons(groups: Iterable[_Group]) -> dict[str, int]:
     """Counted by code. A code is told by its sentence, if it has only one, and otherwise by its fixed meaning.
 
     Sentences that differ in the measured number only count as one.
     """
     sentences: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        sentence = without_number(row["reason"])
-        sentences[row.get("reason_code") or sentence][sentence] += 1
+    for group in groups:
+        sentence = without_number(group.reason)
+        sentences[group.reason_code or sentence][sentence] += group.rows
     counted: Counter[str] = Counter()
     for code, told in sentences.items():
         counted[next(iter(told)) if len(told) == 1 else MEANINGS[Reason(code)]] += told.total()

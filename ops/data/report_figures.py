@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,11 +48,15 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def draw_funnel(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """A bar a step: what is left, what the step took, and why."""
+def draw_funnel(
+    rows: Sequence[dict[str, Any]], path: Path, costs: Mapping[str, Mapping[str, float]] | None = None
+) -> None:
+    """A bar a step: what is left, what the step took, and why; with `costs` (`ops.data.funnel.costs`) what measuring it
+    has cost, clips and images together."""
+    spent = dict(costs or {})
     groups = [(title, group) for kind, title in KINDS.items() if (group := [r for r in rows if r["kind"] == kind])]
     lines = len(rows) + 1.2 * len(groups)
-    drawn = figure(12, 0.33 * lines + 0.6, "What is left after each step")
+    drawn = figure(12, (0.42 if costs else 0.33) * lines + 0.6, "What is left after each step")
     axes = drawn.subplots()
     height, places, names = 0.0, [], []
     for title, group in groups:
@@ -63,7 +67,8 @@ def draw_funnel(rows: Sequence[dict[str, Any]], path: Path) -> None:
             _bar(axes, height, row, before)
             before = row["share"]
             places.append(height)
-            names.append(row["step"].replace("_", " "))
+            cost = spent.pop(row["step"], None)
+            names.append(row["step"].replace("_", " ") + (f"\n{cost_in_words(cost)}" if cost else ""))
         height += 1.2
     axes.set(
         yticks=places,
@@ -75,6 +80,11 @@ def draw_funnel(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     save(drawn, path)
+
+
+def cost_in_words(cost: Mapping[str, float]) -> str:
+    gpu = f" · {cost['gpu_seconds']:,.1f} GPU s" if cost["gpu_seconds"] else ""
+    return f"{cost['cpu_seconds']:,.1f} CPU s{gpu} · {cost['bytes'] / 1e6:,.0f} MB"
 
 
 def _bar(axes: Axes, place: float, row: dict[str, Any], before: float) -> None:

@@ -18,6 +18,8 @@ SHARED = ("source_id", "root", "path", "sha256")
 """Columns of text that many rows share, beside those that say what made a score."""
 GROUP = 65_536
 """Rows of a row group: what `rewrite` holds of a table."""
+BATCH = 4_096
+"""Rows that `each` holds."""
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
@@ -45,6 +47,13 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     dictionary arrays, which saves most of the time and memory of a large table."""
     columns = None if names is None else list(names)
     return pq.read_table(there(path), columns=columns, read_dictionary=_shared(path)).unify_dictionaries()
+
+
+def each(path: Path, names: Sequence[str]) -> Iterator[Row]:
+    """The rows, with these columns, of a table that need not fit into memory as Python rows."""
+    with pq.ParquetFile(there(path)) as file:
+        for batch in file.iter_batches(BATCH, columns=list(names)):
+            yield from batch.to_pylist()
 
 
 def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:

@@ -59,13 +59,29 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
         return metadata.pictures(folder)
     from ops.data import tables
 
-    rows = tables.read(project.table(name))
-    rejected = Counter(row["rejected_by"] for row in rows if row.get("rejected_by"))
+    verdicts = tables.read_columns(project.table(name), ["rejected_by"])["rejected_by"]
+    counts = {count["values"]: count["counts"] for count in verdicts.value_counts().to_pylist()}
+    kept = counts.pop(None, 0)
+    rejected = Counter(counts)
     found: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(len(rows)),
-        "kept": dg.MetadataValue.int(len(rows) - rejected.total()),
+        "dagster/row_count": dg.MetadataValue.int(len(verdicts)),
+        "kept": dg.MetadataValue.int(kept),
     }
+    if name == "curated_clips":
+        found |= _run(project)
     if rejected:
         lines = [f"| {by} | {count} |" for by, count in rejected.most_common()]
         found["rejected"] = dg.MetadataValue.md("\n".join(["| rejected by | rows |", "|---|---|", *lines]))
     return found
+
+
+def _run(project: Project) -> dict[str, dg.MetadataValue]:
+    """The funnel of the run that made the clips, with what measuring cost, and the record to compare it by."""
+    from ops.curation.run_records import runs
+    from ops.data.report_page import funnel_with_costs
+
+    known = runs(project)
+    if not known:
+        return {}
+    funnel = funnel_with_costs(known[-1].record["funnel"], known[-1].record["costs"])
+    return {"run": dg.MetadataValue.text(known[-1].name), "funnel": dg.MetadataValue.md(funnel)}

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from ops.runtime.project import Project
 
@@ -68,8 +69,6 @@ def parked(
     trace: Annotated[bool, typer.Option("--trace", help="Show where each error came from.")] = False,
 ) -> None:
     """List what has failed so often that it is not tried any more, with its last error."""
-    from rich.table import Table
-
     from ops.curation.ledger import Ledger
 
     found = Ledger.of(Project.find()).parked(step)
@@ -97,6 +96,58 @@ def retry(
     if not freed:
         raise LookupError("nothing is parked that fits; `soraflow curate parked` lists what is")
     console.print(f"{len(freed)} parked inputs will be tried again by the next `soraflow run`", highlight=False)
+
+
+@curate_app.command()
+def runs() -> None:
+    """List the curation runs: when, which version of the clips, how many were kept, and by which rules."""
+    from ops.curation.run_records import runs as all_runs
+
+    table = Table("run", "preset", "clips", "kept", "hours kept", "rules", box=None, header_style="dim")
+    for run in all_runs(Project.find()):
+        record = run.record
+        signs = {"minimum": "≥", "maximum": "≤"}
+        bounds = [(score, bound, value) for score, found in record["rules"].items() for bound, value in found.items()]
+        rules = ", ".join(f"{score} {signs[bound]} {value:g}" for score, bound, value in bounds)
+        hours = record["funnel"][-1]["seconds"] / 3600
+        table.add_row(run.name, record["preset"], f"{record['clips']:,}", f"{record['kept']:,}", f"{hours:,.3f}", rules)
+    console.print(table)
+
+
+@curate_app.command()
+def compare(
+    first: Annotated[
+        str | None, typer.Argument(help="A run or version, or its beginning; the one before last.")
+    ] = None,
+    second: Annotated[str | None, typer.Argument(help="Another; by default the last run.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="var/curation_comparison.html by default.")
+    ] = None,
+) -> None:
+    """Show what differs between two curation runs, by step and reason, and write a page with their histograms."""
+    from ops.curation import run_comparison, run_records
+
+    project = Project.find()
+    if first is None:
+        before, after = run_records.last_two(project)
+    else:
+        before = run_records.run(project, first)
+        after = run_records.run(project, second) if second else run_records.runs(project)[-1]
+    console.print(f"[bold]{before.name}[/] and [bold]{after.name}[/]", highlight=False)
+    for key, old, new in run_comparison.changed_settings(before, after):
+        console.print(f"curation.{key}: {old} → {new}", highlight=False)
+    table = Table("step", "", "first", "second", "difference", box=None, header_style="dim")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for found in run_comparison.differences(before, after):
+        table.add_row(*run_comparison.told(found), style=None if found.change else "dim")
+    console.print(table)
+    for step, cost in run_comparison.spent_between(before, after).items():
+        figures = f"{cost['cpu_seconds']:.1f} CPU s, {cost['gpu_seconds']:.1f} GPU s, {cost['bytes'] / 1e6:,.1f} MB"
+        console.print(f"measured between them: {step} {figures}", highlight=False)
+    path = output or project.var / "curation_comparison.html"
+    run_comparison.comparison_page(before, after, path)
+    console.print(str(path), soft_wrap=True, highlight=False)
 
 
 def _has_a_screen() -> bool:

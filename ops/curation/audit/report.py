@@ -6,8 +6,9 @@ import base64
 import html
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ops.curation.audit.precision import precision
 from ops.curation.audit.preview import jpeg
@@ -17,8 +18,9 @@ from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
 from ops.data import tables
-from ops.data.funnel import funnel, seconds, without_number
+from ops.data.funnel import costs, funnel, seconds, without_number
 from ops.data.report_figures import draw_funnel, draw_histograms
+from ops.data.report_page import cost_cells
 from ops.data.tables import Row, kept
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
@@ -45,6 +47,7 @@ figcaption { margin-top: .4rem; font-size: .85rem; color: var(--faint); overflow
 figcaption b { color: var(--ink); font-weight: 600; }
 .unseen { padding: 2rem 1rem; text-align: center; color: var(--faint); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.costs th:nth-child(n+3), .costs td:nth-child(n+3) { text-align: right; }
 th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid var(--line); }
 """
 
@@ -90,10 +93,32 @@ def groups(clips: Sequence[Row]) -> dict[str, list[Row]]:
 def _figures(project: Project, clips: Sequence[Row]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "funnel.png", Path(folder) / "histograms.png"
-        draw_funnel(funnel(project), drawn[0])
+        rows, spent = funnel(project), costs(project)
+        draw_funnel(rows, drawn[0], spent)
         draw_histograms(project.settings, clips, tables.read(project.table("curated_images")), drawn[1])
         for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
             yield f"<div class='drawn'>{_image(picture.read_bytes(), 'png', about)}</div>"
+    yield from _costs(rows, spent)
+
+
+def _costs(rows: Sequence[Mapping[str, Any]], spent: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield "<h2>Counts and costs</h2>"
+    yield "<p>Costs are of all scores that are kept, clips and images together; decoding is what they shared.</p>"
+    heads = ("", "step", "in", "out", "rejected", "of these errors", "hours", "share", "CPU s", "GPU s", "MB looked at")
+    yield f"<table class='costs'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"
+    left = dict(spent)
+    for row in rows:
+        counts = [f"{row[name]:,}" for name in ("entered", "kept", "rejected", "errors")]
+        hours = "" if row["seconds"] is None else f"{row['seconds'] / 3600:,.3f}"
+        cost = cost_cells(left.pop(row["step"], None))
+        yield _line(row["kind"], _words(row["step"]), *counts, hours, f"{row['share']:.1%}", *cost)
+    for step, found in left.items():
+        yield _line("", _words(step), *[""] * 6, *cost_cells(found))
+    yield "</table>"
+
+
+def _line(*cells: str) -> str:
+    return f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 
 from ops.config import LOWER_IS_BETTER, RULED_SCORES, Curation, resolve
+from ops.curation.clip import Clip
 from ops.curation.decisions import VERDICT, decide, still_in, with_failures
+from ops.curation.funnel import walk
 from ops.curation.rules import WORDINGS, UnmeasuredScore
 from ops.curation.scorers import SCORERS
 from ops.curation.tables import MOTION_RECHECK
@@ -111,6 +113,21 @@ def test_what_could_not_be_measured_is_out_with_its_reason() -> None:
     assert found["reason_code"].to_pylist() == ["too_slow", "x", None, "failed"]
     assert found["reason"].to_pylist() == ["it took too long", "x", None, "broken"]
     assert still_in(found).tolist() == [False, False, True, False]
+
+
+def test_text_in_the_middle_ends_the_walk_where_a_rule_says_so(checkout: Path) -> None:
+    clip = Clip("f" * 64, 0, 48, None, 24.0, 100, 100)
+    asked: list[str] = []
+
+    def measure(step: str, clip: Clip) -> Any:
+        asked.append(step)
+        return [[[10, 90, 40, 60]]] if step == "text_crop" else 20.0  # 16 % of the picture
+
+    walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.16}), measure)
+    assert asked == ["text_crop", "aesthetics", "technical_quality"]
+    asked.clear()
+    walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.15}), measure)
+    assert asked == ["text_crop"]
 
 
 def test_every_bound_has_words_and_every_scorer_its_side() -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
+from ops.curation.scores import Cost, Score, ScoreStore, score_key
 from ops.data import tables
 from ops.runtime.project import Project
 from pipelines.cli import app
@@ -50,6 +51,7 @@ def text(audited_root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_page_shows_funnel_histograms_and_clips_by_reason(text: str) -> None:
     page = Page(text)
     assert page.headings == [
+        "Counts and costs",
         "Precision",
         "Kept",
         "Rejected at shots: … frames between cuts, fewer than 25",
@@ -65,6 +67,20 @@ def test_the_page_shows_funnel_histograms_and_clips_by_reason(text: str) -> None
     assert page.pictures["cut.mp4, frames 31 to 59"].width > page.pictures["pan0.mp4, frames 0 to 47"].width
     assert "cannot be shown" in text
     assert "No clip of this table has been judged yet" in text
+
+
+def test_what_measuring_has_cost_stands_beside_the_counts(audited: Project, tmp_path: Path) -> None:
+    with ScoreStore.of(audited) as store:
+        for step, cost in (("aesthetics", Cost(12.345, 0.5, 7_000_000)), ("decoding", Cost(2.0, 0.0, 3_000_000))):
+            found = store.remember(step, {})
+            store.put([Score(score_key(found, "a"), "f" * 64, step, 1.0 if step == "aesthetics" else None, cost)])
+    curation_report(audited, tmp_path / "report.html")
+    lines = [re.findall(r"<td>(.*?)</td>", line) for line in (tmp_path / "report.html").read_text().splitlines()]
+    rows = {cells[1]: cells for cells in lines if len(cells) == 11}
+    assert rows["aesthetics"][2:6] == ["12", "11", "1", "0"]
+    assert rows["aesthetics"][-3:] == ["12.35", "0.50", "7.0"]
+    assert rows["decoding"] == ["", "decoding", *[""] * 6, "2.00", "0.00", "3.0"]
+    assert rows["shots"][-3:] == ["", "", ""]
 
 
 def test_the_command_writes_it_and_says_where(audited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
