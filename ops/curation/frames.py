@@ -15,13 +15,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ops.curation.reasons import Reason, Rejection
+from ops.runtime.device import DECODING_DEVICES
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 """What may be opened. Playlists and scripts are left out on purpose: they can name any other file or address."""
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-
-DEVICES = ("cuda", "vaapi", "qsv", "videotoolbox", "d3d11va")
-"""What `auto` tries for decoding, in this order."""
 
 EVEN_AREA = "AREA"
 MAX_PIXELS = 8192 * 8192
@@ -47,7 +45,8 @@ class SeekPoint(NamedTuple):
 @contextmanager
 def opened(path: Path, threads: int = 1, hardware: str = "none") -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and its first real video stream; `threads` decode (0: as many as there are cores), or `hardware`
-    does: `none`, `auto` or one of DEVICES. Where there is no such device, or it does not know the codec, the CPU does.
+    does: `none`, `auto` or one of DECODING_DEVICES. Where there is no such device, or it does not know the codec, the
+    CPU does.
 
     Raises:
         UndecodableVideo: empty, of no admitted format, without a video stream, or with frames above `MAX_PIXELS`.
@@ -82,7 +81,7 @@ def opened(path: Path, threads: int = 1, hardware: str = "none") -> Iterator[tup
 
 def _on_device(path: Path, hardware: str) -> InputContainer | None:
     """The file opened for a device to decode; None where there is none."""
-    for device in DEVICES if hardware == "auto" else () if hardware == "none" else (hardware,):
+    for device in DECODING_DEVICES if hardware == "auto" else () if hardware == "none" else (hardware,):
         try:
             return av.open(str(path), options=_OPTIONS, hwaccel=HWAccel(device, allow_software_fallback=True))
         except (av.FFmpegError, OSError):

@@ -55,6 +55,7 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "variable_frame_rate": lambda column: [_one_of(column, [True, False], "the rate varies, or not")],
     "frames": lambda column: [_there(column), _between(column, "something was decoded", min_value=1)],
     "seconds": lambda column: [_between(column, "frames last a while", min_value=1e-4)],
+    "seek_points": lambda _: [_true("seek_points_rise", "points to seek to rise in frame and in time")],
     "licence": lambda column: [_matches(column, r"^\S", "a licence has a name")],
     "collection": lambda column: [_one_of(column, ["captioned", "text", "people"], "there are three collections")],
     "watermark": lambda column: [_between(column, "a watermark's score is a share", min_value=0, max_value=1)],
@@ -168,6 +169,8 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
     if "end_frame" in frame:
         told["has_frames"] = [row["start_frame"] < row["end_frame"] for row in rows]
         told["crop_is_inside"] = [_is_inside(row["crop"], row["width"], row["height"]) for row in rows]
+    if "seek_points" in frame:
+        told["seek_points_rise"] = [_rise(row["seek_points"]) for row in rows]
     if "sampled_frames" in frame:
         told["series_fits"] = [
             _length(row["cut_distances"]) == max(_length(row["sampled_frames"]) - 1, 0) for row in rows
@@ -206,6 +209,13 @@ def _is_nan(value: Any) -> bool:
 
 def _length(values: Any) -> int:
     return 0 if values is None else len(values)
+
+
+def _rise(points: Any) -> bool:
+    """Pairs of a frame and a time stamp, each above the one before; null where the file cannot be used."""
+    pairs = [] if points is None else [tuple(point) for point in points]
+    steps = pairwise(pairs)
+    return all(len(pair) == 2 for pair in pairs) and all(a[0] < b[0] and a[1] < b[1] for a, b in steps)
 
 
 def _is_inside(crop: Any, width: int, height: int) -> bool:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Accelerator = Literal["cpu", "cuda", "npu"]
 
 
+DECODING_DEVICES = ("cuda", "vaapi", "qsv", "videotoolbox", "d3d11va")
+"""FFmpeg's names of what may decode video, in the order in which they are tried."""
+
+
 class NoAccelerator(RuntimeError):
     """The accelerator asked for is not on this machine."""
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ops.config import resolve
+from ops.curation.scorers import STEPS as SCORED_STEPS
+from ops.curation.scorers import scorer_of
 from ops.runtime.project import Project
 
 STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
@@ -45,3 +49,11 @@ def test_the_funnel_needs_no_weights(
     assert (subtitle["crop"], subtitle["central_text"]) == (None, None)
     assert 0 < subtitle["technical"] < 0.9
     assert not (project.root / "var" / "weights").exists()
+
+
+def test_the_recipe_of_the_docs_names_no_weights(checkout: Path) -> None:
+    text = (checkout / "docs" / "curation.md").read_text()
+    (recipe,) = (yaml.safe_load(block.split("```")[0]) for block in text.split("```yaml")[1:])
+    curation = resolve(checkout, "v1_3", recipe).curation
+    assert [scorer_of(step, curation).weights for step in SCORED_STEPS] == [()] * len(SCORED_STEPS)
+    assert curation.shots.sure_distance == 0.14

@@ -32,7 +32,8 @@ def ready(curated: Project) -> Project:
     training_set(curated)
     rows = tables.read(curated.table("raw_videos"))
     told = {"container": "matroska", "codec": "ffv1", "rotation": 0, "variable_frame_rate": False, "mtime_ns": 1}
-    tables.write(curated.table("raw_videos"), [{**row, **told} for row in rows], schemas.RAW_VIDEOS)
+    points = {"seek_points": [[0, 0], [48, 2000]]}
+    tables.write(curated.table("raw_videos"), [{**row, **told, **points} for row in rows], schemas.RAW_VIDEOS)
     return curated
 
 
@@ -77,6 +78,7 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("raw_videos", {"sha256": "x"}, "a sha256 names the content"),
     ("raw_videos", {"rotation": 45}, "pictures are turned by right angles"),
     ("raw_videos", {"frames": 0}, "something was decoded"),
+    ("raw_videos", {"seek_points": [[5, 10], [3, 20]]}, "points to seek to rise in frame and in time"),
     ("raw_videos", {"fps": None}, "fps is there"),
     ("raw_videos", {"path": "../a.mp4"}, "paths stay below their root"),
     ("raw_videos", {"path": "/a.mp4"}, "paths stay below their root"),
