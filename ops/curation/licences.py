@@ -24,7 +24,7 @@ def package_licence(distribution: str) -> str | None:
     """What an installed package says of itself: its SPDX expression, else its short name, else its classifiers."""
     about = importlib.metadata.metadata(distribution)
     for field in ("License-Expression", "License"):
-        named = str(about[field] or "").strip()
+        named = str(about[field]).strip() if field in about else ""
         if named and "\n" not in named and len(named) <= LONGEST_NAME:
             return named
     classifiers = about.get_all("Classifier") or []

@@ -39,12 +39,15 @@ class Run:
 
 
 def write_record(project: Project) -> Path | None:
-    """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` as it lies there; None without videos.
+    """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` as it lies there. None without videos,
+    and where `raw_videos` and `clips`, with which the funnel begins, are not here (only later tables were pulled).
 
     Keys: `time` (UTC), `preset`, `version` (DVC's hash of the table), `clips` and `kept`, `rules`, `scorers`, `funnel`
     (the rows of `clip_funnel`), `costs` (`ops.data.funnel.costs`: all that was ever spent, so that the difference of
     two runs is what came between them) and `histograms` ({score: `histogram`, with its title and bounds}).
     """
+    if not all(project.table(name).is_file() for name in ("raw_videos", "clips")):
+        return None
     rows = clip_funnel(project)
     if not rows:
         return None

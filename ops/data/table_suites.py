@@ -61,7 +61,6 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "watermark": lambda column: [_between(column, "a watermark's score is a share", min_value=0, max_value=1)],
     "captions": lambda column: [_there(column)],
     "caption_error": lambda column: [_matches(column, r"\S", "an error of captions says something")],
-    "seek_points": lambda _: [_true("seek_points_ascend", "decoding can begin at ever later frames")],
     "technical_scaled": lambda _: [_true("scaled_with_score", "a scaled score stands beside a score of DOVER")],
     "text_lines": lambda _: [_true("lines_are_lines", "lines of text have a text, a confidence and a box")],
     "recognised_text": lambda _: [_true("text_is_read", "a picture of the collection `text` says something")],
@@ -185,8 +184,6 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
         told["hashes_are_told"] = [
             each is None or _names_a_scorer(scorer) for each, scorer in zip(hashes, scorers, strict=True)
         ]
-    if "seek_points" in frame:
-        told["seek_points_ascend"] = [_ascend(row["seek_points"]) for row in rows]
     if "technical_scaled" in frame:
         told["scaled_with_score"] = [row["technical_scaled"] is None or row["technical"] is not None for row in rows]
     if "text_lines" in frame:
@@ -233,12 +230,6 @@ def _are_boxes(text: str | None) -> bool:
         return all(x0 <= x1 and y0 <= y1 for boxes in json.loads(text) for x0, x1, y0, y1 in boxes)
     except (ValueError, TypeError):
         return False
-
-
-def _ascend(points: Any) -> bool:
-    """[decoded index, time stamp] of each; nothing where a source has none."""
-    pairs = [] if points is None else [tuple(point) for point in points]
-    return all(one[0] < other[0] and one[1] < other[1] for one, other in pairwise(pairs))
 
 
 def _are_lines(text: str | None) -> bool:

@@ -91,7 +91,10 @@ def version(project: Project) -> str:
     files = {file.path: file.sha256 for file in weights.entry(settings.weights).files}
     if None in files.values():  # then the folder's own list pins the rest, and hashing 50 GB again is spared
         files[weights.SUMS] = sha256(root / weights.SUMS)
-    return digest({"files": files, "settings": settings.model_dump(mode="json")})
+    shaping = settings.model_dump(mode="json")
+    if not settings.clean_captions:  # models that were made before there was a choice keep their encoder
+        del shaping["clean_captions"]
+    return digest({"files": files, "settings": shaping})
 
 
 def _encoder(root: Path, width: int) -> Any:

@@ -90,11 +90,13 @@ def _streamed(
     context.enable_progress_bars = False
     # one item at a time keeps an actor fully busy; Ray's own threshold of 1.75 would never use a node that comes later
     context.autoscaling_config = replace(context.autoscaling_config, actor_pool_util_upscaling_threshold=1.0)
-    for row in results.iter_rows():
-        result = pickle.loads(row["result"])
-        if isinstance(result, _Broken):
-            raise RuntimeError(result.message)
-        yield items[row["index"]], result
+    # without looking ahead, which would hold a result back until the next one is there
+    for block in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for row in block.to_pylist():
+            result = pickle.loads(row["result"])
+            if isinstance(result, _Broken):
+                raise RuntimeError(result.message)
+            yield items[row["index"]], result
 
 
 class _Actor:

@@ -131,3 +131,18 @@ def test_collections_are_judged_by_their_own_rules(project: Project, helpers) ->
     assert set(ScoreStore.of(project).costs()) == {
         *("decoding", "raw_images", "aesthetics", "technical_quality", "recognised_text")
     }
+
+
+def test_an_excluded_picture_is_a_row_that_nobody_opened(project: Project, pictures: Path, helpers) -> None:
+    """`letter.jpg` is no picture, which nobody finds out."""
+    for name in ("letter", "logo"):
+        (pictures / f"{name}.json").write_text('{"licence": "CC BY-NC-SA 2.0"}')
+    rules = {**RULES, "exclude_licences": ["CC-BY-NC*"]}
+    project = helpers["recipe"](project, rules, images={"path": "pictures", "licence": "CC0-1.0"})
+    helpers["run"](project, "raw_images", "curated_images")
+    rows = {row["path"]: row for row in helpers["rows_of"](project, "curated_images")}
+    for name in ("letter.jpg", "logo.png"):
+        row = rows[name]
+        assert (row["rejected_by"], row["reason_code"], row["sha256"]) == ("raw_images", "licence", None)
+        assert row["reason"] == "is under CC BY-NC-SA 2.0, which curation.exclude_licences leaves out ('CC-BY-NC*')"
+    assert (rows["again.png"]["rejected_by"], rows["again.png"]["licence"]) == (None, "CC0-1.0")

@@ -28,6 +28,14 @@ def test_scorers_carry_the_licences_of_their_weights():
     assert scorer_licence("of another version") == "unknown"
 
 
+@pytest.fixture(params=["importlib.metadata", "importlib_metadata"])
+def metadata_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once imported, the backport answers in place of the standard library, and fails on fields that are not there."""
+    found = pytest.importorskip(request.param)
+    monkeypatch.setattr("importlib.metadata.metadata", found.metadata)
+
+
+@pytest.mark.usefixtures("metadata_of")
 def test_packages_say_their_licence_in_one_of_three_ways():
     assert package_licence("scikit-video") == "BSD"
     assert package_licence("scikit-image") == "BSD License"  # its field License holds 9,000 characters

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,7 +39,8 @@ class TestCluster:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-        self._cluster = Cluster(head_node_args={**head, "_system_config": NOTICES_A_LOST_NODE_SOON})
+        head |= {"_system_config": NOTICES_A_LOST_NODE_SOON}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self._cluster.add_node(**WORKER_NODE) for _ in range(2)]
 
     @property
@@ -172,23 +174,27 @@ def _has_gpu() -> bool:
 
 
 def test_a_lost_node_costs_no_item_and_a_new_one_is_used(cluster: TestCluster, tmp_path: Path) -> None:
-    """The node is killed while an item that is not done runs on it."""
-    log, count = tmp_path / "log", 24
-    results = parallel.map(eval, [noted(log, number, 0.5) for number in range(count)], settings(cluster))
-    found = dict([next(results), next(results)])
+    """The node is killed while an item that is not done runs on it; none goes on before a new node is at work."""
+    log, go = tmp_path / "log", tmp_path / "go"
+    wait = f"list(iter(lambda: __import__('os').path.exists({str(go)!r}) or __import__('time').sleep(0.05), True))"
+    items = [noted(log, number, 0.0) for number in range(4)]
+    items += [f"({noted(log, number, 0.0)}, {wait})[0]" for number in range(4, 8)]
+    results = parallel.map(eval, items, settings(cluster))
+    found = dict([next(results)])
     lost = cluster.another_node()
-    until(lambda: raylet(lost) in {node for number, node in notes(log) if number not in found.values()})
+    until(lambda: raylet(lost) in {node for number, node in notes(log) if number >= 4})
     cluster.kill(lost)
     new = cluster.add_node()
+    until(lambda: raylet(new) in {node for _, node in notes(log)})
+    go.touch()
     found |= dict(results)
-    assert sorted(found.values()) == list(range(count))
+    assert sorted(found.values()) == list(range(len(items)))
     begun = Counter(number for number, _ in notes(log))
-    assert set(begun) == set(range(count))
-    assert sum(begun.values()) > count
-    assert raylet(new) in {node for _, node in notes(log)}
+    assert set(begun) == set(range(len(items)))
+    assert sum(begun.values()) > len(items)
 
 
-def until(happened: Callable[[], bool], seconds: float = 30) -> None:
+def until(happened: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline
@@ -238,20 +244,26 @@ def test_the_tables_are_those_of_the_pool_though_a_node_is_killed(
     cluster: TestCluster, curate: Callable[..., dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The node goes while scores are made on it."""
-    original, lost = parallel.map, []
+    original = parallel.map
+    killings: list[threading.Thread] = []
+
+    def kill() -> None:
+        lost = cluster.another_node()
+        until(lambda: bool(workers_on(lost)))
+        cluster.kill(lost)
 
     def kills(function: Any, items: Any, *rest: Any, **named: Any) -> Iterator[Any]:
-        for result in original(function, items, *rest, **named):
-            yield result
-            if function is score_source and not lost:
-                lost.append(cluster.another_node())
-                until(lambda: bool(workers_on(lost[0])))
-                cluster.kill(lost[0])
+        if function is score_source and not killings:
+            killings.append(threading.Thread(target=kill))
+            killings[0].start()
+        yield from original(function, items, *rest, **named)
 
+    before = len(cluster.nodes)
     of_pool = curate()
     monkeypatch.setattr(parallel, "map", kills)
     of_ray = curate(engine="ray", ray_address=cluster.address)
-    assert len(lost) == 1
+    killings[0].join()
+    assert len(cluster.nodes) == before - 1
     assert {name for name in CURATION if of_ray[name] != of_pool[name]} == set()
 
 
