@@ -1,0 +1,90 @@
+"""The recipe: one typed tree of settings, read once from `params.yaml` and the preset that it names.
+
+`params.yaml` holds `preset: NAME` and, below it, whatever overrides `configs/NAME.yaml`. Unknown keys and impossible
+sizes raise `ConfigError`, which names the file, the key and what would be right. Each file here is a part of the tree.
+"""
+
+from ops.config.captions import CaptionRequests, Captions, LocalCaptions
+from ops.config.curation import (
+    PICTURE_CHANGE,
+    Aesthetics,
+    Curation,
+    NearDuplicates,
+    Sampling,
+    Shots,
+    Slicing,
+    TechnicalQuality,
+    TextCrop,
+)
+from ops.config.dataset import Dataset, TextEncoder, ratio_of
+from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion, Stage
+from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
+from ops.config.overrides import assign, merge
+from ops.config.recipe import change, load, presets, read_yaml, resolve
+from ops.config.release import Automation, Evaluation, Release
+from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule, RuledScore
+from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, one_plus_four_n
+from ops.config.settings import Settings
+from ops.config.sources import ImageCollection, Sources, VideoCollection
+from ops.config.training import Clipping, Launch, Optimizer, Schedule
+from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "PICTURE_CHANGE",
+    "PIXELS_PER_TOKEN",
+    "RULED_SCORES",
+    "Aesthetics",
+    "Automation",
+    "Bound",
+    "CaptionPhrase",
+    "CaptionRequests",
+    "Captions",
+    "Clipping",
+    "ConfigError",
+    "Curation",
+    "Dataset",
+    "Denoiser",
+    "DenoiserModel",
+    "Diffusion",
+    "Evaluation",
+    "ImageCollection",
+    "ImageCollectionRules",
+    "ImageRules",
+    "Launch",
+    "LocalCaptions",
+    "NearDuplicates",
+    "Optimizer",
+    "PeopleImageRules",
+    "Positive",
+    "Release",
+    "Rule",
+    "RuledScore",
+    "Sampling",
+    "Schedule",
+    "Section",
+    "Settings",
+    "Share",
+    "Shots",
+    "Slicing",
+    "Sources",
+    "Stage",
+    "TechnicalQuality",
+    "TextCrop",
+    "TextEncoder",
+    "TextImageRules",
+    "Vae",
+    "VaeLosses",
+    "VaeModel",
+    "VaeViews",
+    "VideoCollection",
+    "assign",
+    "change",
+    "load",
+    "merge",
+    "one_plus_four_n",
+    "presets",
+    "ratio_of",
+    "read_yaml",
+    "resolve",
+]

@@ -1,0 +1,76 @@
+"""The training set: lengths, sizes, split, and the encoder of its text."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from math import gcd, isqrt
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from ops.config.section import PIXELS_PER_TOKEN, Positive, Section, Share, one_plus_four_n
+
+
+class Dataset(Section):
+    """Buckets by tokens (mmdit's min-max rule): each ratio h:w gets the largest size within `max_area` pixels."""
+
+    num_frames: Positive = 93
+    min_frames: Positive = 29
+    fps: Annotated[float, Field(gt=0)] = 16.0
+    max_area: Positive
+    ratios: tuple[str, ...] = ("1:1", "3:4", "4:3", "9:16", "16:9")
+    windows_per_clip: Positive = 1
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    max_dropped_share: Share = 0.5
+    """More than this share of the curated items dropped by the buckets is an error."""
+
+    @field_validator("num_frames", "min_frames")
+    @classmethod
+    def _one_plus_four_n(cls, value: int) -> int:
+        return one_plus_four_n(value)
+
+    @model_validator(mode="after")
+    def _sizes_exist(self) -> Dataset:
+        if self.min_frames > self.num_frames:
+            raise ValueError(f"min_frames {self.min_frames} exceeds num_frames {self.num_frames}")
+        self.sizes()
+        return self
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Ratio → (height, width) in pixels, both multiples of 16."""
+        return {ratio: _largest_size(ratio, self.max_area) for ratio in self.ratios}
+
+
+def _largest_size(ratio: str, max_area: int) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", ratio)
+    if not match:
+        raise ValueError(f"ratio '{ratio}' is not of the form height:width, such as 9:16")
+    height, width = int(match[1]), int(match[2])
+    divisor = gcd(height, width)
+    height, width = height // divisor, width // divisor
+    unit = height * width * PIXELS_PER_TOKEN**2
+    k = isqrt(max_area // unit)
+    if k == 0:
+        raise ValueError(
+            f"max_area {max_area} is too small for ratio {ratio}, whose smallest size is "
+            f"{height * PIXELS_PER_TOKEN}x{width * PIXELS_PER_TOKEN} = {unit} pixels"
+        )
+    return height * k * PIXELS_PER_TOKEN, width * k * PIXELS_PER_TOKEN
+
+
+def ratio_of(ratio: str) -> Fraction:
+    """'9:16' → 9/16, height over width."""
+    height, width = ratio.split(":")
+    return Fraction(int(height), int(width))
+
+
+class TextEncoder(Section):
+    weights: str
+    """An entry of the weights registry (`soraflow weights list`)."""
+    max_tokens: Positive = 512
+    width: Positive = 4096
+    """Channels of the encoder's last hidden state."""
+    clean_captions: bool = False
+    """Put captions and prompts into lower case and take out what web pages leave in them, before they are encoded.
+    Open-Sora Plan v1.3 does so with captions only, so that prompts there are written as training never saw them."""

@@ -1,0 +1,80 @@
+"""The denoiser, its diffusion, and the stages of its training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ops.config.section import Positive, Section, Share
+from ops.config.training import Schedule
+
+
+class DenoiserModel(Section):
+    layers: Positive = 32
+    heads: Positive = 24
+    head_width: Positive = 96
+    sparse_ratio: Positive = 4
+
+    @model_validator(mode="after")
+    def _rope_fits(self) -> DenoiserModel:
+        if self.head_width % 6:
+            raise ValueError(
+                f"head_width {self.head_width} must be a multiple of 6: rotary positions split it over three axes, "
+                "in pairs"
+            )
+        return self
+
+
+class Diffusion(Section):
+    """The v1.3 defaults (`spec/dit` §4); changing one makes a new protocol, so each is recorded."""
+
+    train_timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    beta_schedule: Literal["linear", "scaled_linear"] = "linear"
+    prediction: Literal["v_prediction", "epsilon"] = "v_prediction"
+    zero_terminal_snr: bool = True
+    min_snr_gamma: float | None = 5.0
+    noise_offset: float = 0.0
+    caption_dropout: Share = 0.1
+
+
+class CaptionPhrase(Section):
+    """What training adds to the caption of a sample whose score lies within the bounds, both included."""
+
+    score: Literal["aesthetic", "technical"]
+    scorer: str
+    """By whose scale the bounds are meant; scores of others add nothing."""
+    minimum: float | None = None
+    maximum: float | None = None
+    phrases: Annotated[tuple[str, ...], Field(min_length=1)]
+    """One is drawn; `{kind}` becomes `video` or `image`."""
+    place: Literal["before", "either"] = "either"
+    """`either` is before the caption or after it, by equal chance."""
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> CaptionPhrase:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("needs a minimum, a maximum, or both")
+        return self
+
+
+class Denoiser(Section):
+    caption_phrases: tuple[CaptionPhrase, ...] = ()
+    """The first that a sample's scores meet counts."""
+    phrase_draws: Positive = 4
+    """How many different wordings of such a sample training may draw from; each is encoded once."""
+    architecture: Literal["skiparse", "latte"] = "skiparse"
+    model: DenoiserModel = DenoiserModel()
+    diffusion: Diffusion = Diffusion()
+
+
+class Stage(Section):
+    """One training stage of the denoiser; it starts from the stage before it in the list."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kinds: tuple[Literal["image", "video"], ...]
+    sparse_ratio: Positive | None = None
+    """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
+    schedule: Schedule

@@ -1,0 +1,60 @@
+"""How candidates are scored and released, and when to train anew."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from ops.config.section import PIXELS_PER_TOKEN, Positive, Section
+
+
+class Evaluation(Section):
+    """The protocol of every generation score; its hash travels with the scores."""
+
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    steps: Positive = 50
+    guidance: float = 7.5
+    negative_prompt: str = ""
+    num_frames: Positive = 93
+    height: Positive = 352
+    width: Positive = 640
+    fps: Positive = 18
+    reconstruction_frames: Positive = 33
+    reconstruction_size: Positive = 256
+    checkpoints: Positive = 3
+    """How many kept checkpoints of the last stage are sampled and scored."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Evaluation:
+        for name in ("num_frames", "reconstruction_frames"):
+            if getattr(self, name) % 4 != 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but the VAE takes 1 + 4n frames")
+        for name in ("height", "width"):
+            if getattr(self, name) % PIXELS_PER_TOKEN:
+                raise ValueError(f"{name} is {getattr(self, name)}, not a multiple of {PIXELS_PER_TOKEN}")
+        if self.reconstruction_size % 8:
+            raise ValueError(f"reconstruction_size is {self.reconstruction_size}, not a multiple of 8")
+        return self
+
+
+class Release(Section):
+    registered_model: str = "soraflow"
+    metric: Literal["held_out_loss", "temporal_flickering"] = "held_out_loss"
+    """What ranks checkpoints, and what a candidate must not lose against the champion."""
+    tolerance: float = 0.0
+    """By how much, relative to the champion, a candidate may be worse and still replace it."""
+    exclude_licences: tuple[str, ...] = ()
+    """Licences, as in `curation.exclude_licences`, under which neither data nor scorers of a release may be."""
+    on_excluded_licence: Literal["refuse", "warn"] = "refuse"
+
+
+class Automation(Section):
+    schedule: str = "0 3 * * 1"
+    min_new_items: Positive = 100
+    """Fewer new curated clips and images than this since the last training: not worth retraining."""
+    on_new_data: bool = False
+    """Train as soon as a new data version has passed its checks, instead of at the next weekly tick."""
+    watch_seconds: Positive = 300

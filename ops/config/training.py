@@ -1,0 +1,60 @@
+"""How a training runs and is launched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ops.config.section import Positive, Section, Share
+
+
+class Optimizer(Section):
+    learning_rate: Annotated[float, Field(gt=0)]
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-2
+    eps: float = 1e-15
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+
+
+class Clipping(Section):
+    """`fixed` clips the global norm to `max_norm`; `ema` to mean + 3σ of its own running statistics
+    (Open-Sora Plan v1.5), never above `max_norm` in the first step."""
+
+    method: Literal["fixed", "ema"] = "ema"
+    max_norm: Annotated[float, Field(gt=0)] = 1.0
+    decay: Share = 0.99
+
+
+class Schedule(Section):
+    """How long a training runs and what it leaves behind. All numbers count optimizer steps."""
+
+    steps: Positive
+    batch_size: Positive
+    """Samples a step over all ranks."""
+    checkpoint_every: Positive
+    validate_every: Positive
+    keep_last: Positive = 3
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    optimizer: Optimizer
+    clipping: Clipping = Clipping()
+
+
+class Launch(Section):
+    """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
+
+    launcher: Literal["torchrun", "slurm", "pdsh", "openmpi"] = "torchrun"
+    accelerator: Literal["cpu", "cuda", "npu"] = "cuda"
+    nodes: Positive = 1
+    ranks_per_node: Positive = 1
+    hostfile: str | None = None
+    deepspeed: str = "configs/deepspeed/zero2.json"
+    heartbeat_seconds: Positive = 1800
+    """A training job silent for longer is ended and reported."""
+    max_restarts: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _nodes_fit_launcher(self) -> Launch:
+        if self.launcher == "torchrun" and self.nodes > 1:
+            raise ValueError(f"launcher 'torchrun' is for one node, but nodes is {self.nodes}: use slurm or pdsh")
+        return self
