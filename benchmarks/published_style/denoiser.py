@@ -1,4 +1,4 @@
-"""A plain Skiparse denoiser (`spec/dit` §1): tokens lie sequence first, and every mask exists.
+"""A plain Skiparse denoiser: tokens lie sequence first, and every mask exists.
 
 S: latent tokens · L: text tokens · B: batch · D: width · k: sparse ratio
 """

@@ -1,4 +1,4 @@
-"""A layer of the plain Skiparse denoiser (`spec/dit` §§1.1-1.3): tokens lie sequence first, positions turn in each.
+"""A layer of the plain Skiparse denoiser: tokens lie sequence first, positions turn in each.
 
 S: latent tokens · L: text tokens · B: batch · D: width · H: heads · E: head width · k: sparse ratio
 """

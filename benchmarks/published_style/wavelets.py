@@ -1,4 +1,4 @@
-"""The Haar transforms of a WF-VAE, one convolution for each sub-band (`spec/wfvae` §1.1).
+"""The Haar transforms of a WF-VAE, one convolution for each sub-band.
 
 Their filters are constants that released state dicts hold, under the names of the layers here.
 """

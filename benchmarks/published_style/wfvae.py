@@ -1,4 +1,4 @@
-"""A plain WF-VAE with layer normalisation (`spec/wfvae` §§2-3), over video [B, C, T, H, W]."""
+"""A plain WF-VAE with layer normalisation, over video [B, C, T, H, W]."""
 
 from __future__ import annotations
 

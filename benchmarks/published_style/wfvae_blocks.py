@@ -1,4 +1,4 @@
-"""The layers of a plain WF-VAE (`spec/wfvae` §1), over video [B, C, T, H, W]."""
+"""The layers of a plain WF-VAE, over video [B, C, T, H, W]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoder, causal at every level (`spec/dit` §8)."""
+"""The decoder, causal at every level (Open-Sora Plan v1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder: two levels that see frames one by one, two causal ones (`spec/dit` §8)."""
+"""The encoder: two levels that see frames one by one, two causal ones (Open-Sora Plan v1.1)."""
 
 from __future__ import annotations
 

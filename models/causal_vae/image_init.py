@@ -1,4 +1,4 @@
-"""The start of a CausalVideoVAE from the image VAE of Stable Diffusion (`spec/dit` §8)."""
+"""The start of a CausalVideoVAE from the image VAE of Stable Diffusion (Open-Sora Plan v1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doubling the sides, halving and doubling the frames of video [B, C, T, H, W] (`spec/dit` §8).
+"""Doubling the sides, halving and doubling the frames of video [B, C, T, H, W] (Open-Sora Plan v1.1).
 
 Halving the sides is the WF-VAE's `FrameDownsample`.
 """

@@ -1,4 +1,4 @@
-"""A map over video in parts that fit into memory: windows of time, tiles of space (`spec/dit` §8).
+"""A map over video in parts that fit into memory: windows of time, tiles of space (Open-Sora Plan v1.1).
 
 Both are approximations: a part is normalised by its own statistics and sees nothing beyond its edges.
 

@@ -1,4 +1,4 @@
-"""The CausalVideoVAE of Open-Sora Plan v1.1 (`spec/dit` §8)."""
+"""The CausalVideoVAE of Open-Sora Plan v1.1."""
 
 from __future__ import annotations
 

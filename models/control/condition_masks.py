@@ -1,4 +1,4 @@
-"""Which frames the image-condition controller is given, and how it is told (`spec/dit` §2).
+"""Which frames the image-condition controller is given, and how it is told (arXiv 2412.00131).
 
 A mask is 1 where the model generates and 0 where a frame is given. It is drawn over a clip's pixels; the controller
 takes the VAE latent of the masked video and the mask itself, compressed to the latent's grid.

@@ -1,4 +1,4 @@
-"""The image-condition controller: a denoiser that completes given frames (`spec/dit` §2)."""
+"""The image-condition controller: a denoiser that completes given frames (arXiv 2412.00131)."""
 
 from __future__ import annotations
 

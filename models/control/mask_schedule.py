@@ -1,4 +1,4 @@
-"""How the image-condition controller was taught: from half of the frames given to one (v1.3 report; `spec/dit` §2).
+"""How the image-condition controller was taught: from half of the frames given to one (v1.3 report).
 
 The report's learning rate is 1e-5 and its batch 256.
 """

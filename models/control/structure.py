@@ -1,6 +1,6 @@
 """The structure-condition controller: a frozen denoiser follows edges, depth or a sketch (arXiv 2412.00131).
 
-It was published in words only (`spec/dit` §6): an encoder and K transformer blocks turn the structure video into
+It was published in words only (arXiv 2412.00131): an encoder and K transformer blocks turn the structure video into
 features R, and a token-wise map P_j of each base block adds them to its activations, X_j ← X_j + P_j(R). What the paper
 leaves open is settled here: X_j is what block j gives, R has the base's width and its blocks see the base's text,
 timestep and attention patterns, and P_j starts at zero.

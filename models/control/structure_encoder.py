@@ -1,4 +1,4 @@
-"""From a structure video to tokens beside those of a latent (`spec/dit` §6).
+"""From a structure video to tokens beside those of a latent (arXiv 2412.00131).
 
 B: batch · S: latent tokens · D: width
 """

@@ -34,7 +34,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Self attention, cross attention and feed-forward, each added to its input (`spec/dit` §1.1).
+    """Self attention, cross attention and feed-forward, each added to its input (arXiv 2412.00131).
 
     The first and the last are normalised, shifted, scaled and gated by the timestep; cross attention is not.
     """

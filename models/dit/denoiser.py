@@ -1,4 +1,4 @@
-"""The Skiparse denoiser of Open-Sora Plan v1.3 (arXiv 2412.00131, `spec/dit` §1)."""
+"""The Skiparse denoiser of Open-Sora Plan v1.3 (arXiv 2412.00131)."""
 
 from __future__ import annotations
 

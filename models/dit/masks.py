@@ -1,4 +1,4 @@
-"""Attention biases, built once a forward pass and only where something is hidden (`spec/dit` §1.4)."""
+"""Attention biases, built once a forward pass and only where something is hidden (arXiv 2412.00131)."""
 
 from __future__ import annotations
 

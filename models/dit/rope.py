@@ -1,4 +1,4 @@
-"""Rotary position embedding over time, height and width (`spec/dit` §1.2).
+"""Rotary position embedding over time, height and width (arXiv 2412.00131).
 
 S: tokens · H: heads · E: head width · P: pairs of an axis, E/6
 """

@@ -1,4 +1,4 @@
-"""Which tokens attend to which: the sparse patterns of the Skiparse denoiser (`spec/dit` §1.3).
+"""Which tokens attend to which: the sparse patterns of the Skiparse denoiser (arXiv 2412.00131).
 
 A pattern splits S tokens into k sub-sequences that attend within themselves. S is padded to a multiple of k² first.
 "Single skip" gives token g·k + i to sub-sequence i, at place g; "group skip" gives token (n·k + m)·k + j to

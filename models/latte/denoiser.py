@@ -1,4 +1,4 @@
-"""The Latte denoiser of Open-Sora Plan v1.1: attention in turn over space and over time (`spec/dit` §7)."""
+"""The Latte denoiser of Open-Sora Plan v1.1: attention in turn over space and over time."""
 
 from __future__ import annotations
 

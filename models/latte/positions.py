@@ -1,4 +1,4 @@
-"""Sine and cosine embeddings of position, added to tokens (`spec/dit` §7).
+"""Sine and cosine embeddings of position, added to tokens (Open-Sora Plan v1.1).
 
 They are computed for the size at hand, in double precision, and are part of no state dict.
 """

@@ -18,7 +18,7 @@ T2V_CLASS = "OpenSoraT2V_v1_3"
 INPAINT_CLASS = "OpenSoraInpaint_v1_3"
 DISCRIMINATOR_CLASS = "NLayerDiscriminator3D"
 
-# Published name → (our name, the value that a config without the field stands for). `spec/wfvae` §4, `spec/dit` §1.
+# Published name → (our name, the value that a config without the field stands for).
 WFVAE_FIELDS: dict[str, tuple[str, Any]] = {
     "base_channels": ("base_channels", 128),
     "latent_dim": ("latent_channels", 8),

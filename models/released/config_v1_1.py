@@ -12,7 +12,7 @@ from models.released.config import ConfigError, check, check_derived, our_fields
 CAUSAL_VAE_CLASS = "CausalVAEModel"
 LATTE_CLASS = "LatteT2V"
 
-# Published name → (our name, the value that a config without the field stands for). `spec/dit` §§7 and 8.
+# Published name → (our name, the value that a config without the field stands for).
 CAUSAL_VAE_FIELDS: dict[str, tuple[str, Any]] = {
     "hidden_size": ("base_channels", 128),
     "hidden_size_mult": ("multipliers", (1, 2, 4, 4)),

@@ -1,6 +1,6 @@
 """Names of our state-dict entries in released files.
 
-`spec/wfvae` §5, `spec/dit` §§1.5 and 2. A name is translated by its longest known beginning and then part by part;
+A name is translated by its longest known beginning and then part by part;
 layers that the release wraps (a causal convolution, a layer normalisation) end in the name of the wrapped child.
 """
 

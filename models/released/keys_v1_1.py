@@ -1,4 +1,4 @@
-"""Names of our state-dict entries in released v1.1 files (`spec/dit` §§7 and 8), translated by `models.released.keys`.
+"""Names of our state-dict entries in released v1.1 files, translated by `models.released.keys`.
 
 The release named its autoencoder after the image VAE that it started from: the layers of the two have the same names,
 but for the child that holds the weights of a 3D convolution.

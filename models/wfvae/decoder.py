@@ -1,4 +1,4 @@
-"""The decoder: from latents, wavelet coefficients level by level, and from those the video (`spec/wfvae` §3)."""
+"""The decoder: from latents, wavelet coefficients level by level, and from those the video (arXiv 2411.17459)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The critic of the adversarial loss: a 3D PatchGAN (`spec/wfvae` §7)."""
+"""The critic of the adversarial loss: a 3D PatchGAN (arXiv 2411.17459)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder: a convolutional trunk with the wavelet energy flow beside it (`spec/wfvae` §2)."""
+"""The encoder: a convolutional trunk with the wavelet energy flow beside it (arXiv 2411.17459)."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class CausalUpsample(nn.Module):
 
     Frame 0 stands for one frame; each later one becomes two, repeated ("nearest") or interpolated at a quarter and
     three quarters of the way to its neighbours ("trilinear"), the second and the last frame being edges. The sides are
-    interpolated bilinearly in either mode. (`spec/wfvae` §1.)
+    interpolated bilinearly in either mode.
 
     Trilinear interpolation looks one frame ahead. In a chunked call, the output frame that needs the next chunk is
     held back until that chunk comes, or until the cache says that none will.

@@ -1,7 +1,7 @@
 """Haar wavelet transforms of video [B, C, T, H, W], each as a single matrix product.
 
 Sub-bands are stacked on the channel axis, sub-band major: channel k·C + c is sub-band k of channel c, and sub-band 0 is
-the low-pass one. A detail is the first element minus the second. `spec/wfvae` §1.1.
+the low-pass one. A detail is the first element minus the second.
 """
 
 from __future__ import annotations

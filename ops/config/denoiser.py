@@ -27,7 +27,7 @@ class DenoiserModel(Section):
 
 
 class Diffusion(Section):
-    """The v1.3 defaults (`spec/dit` §4); changing one makes a new protocol, so each is recorded."""
+    """The defaults of Open-Sora Plan v1.3; changing one makes a new protocol, so each is recorded."""
 
     train_timesteps: Positive = 1000
     beta_start: float = 1e-4

@@ -11,7 +11,7 @@ from ops.config.training import Schedule
 
 
 class VaeModel(Section):
-    """Fields of `spec/wfvae` under our names; the defaults are WF-VAE-S with 8 channels."""
+    """The WF-VAE (arXiv 2411.17459) under our names; the defaults are WF-VAE-S with 8 channels."""
 
     base_channels: Positive = 128
     latent_channels: Positive = 8

@@ -1,4 +1,4 @@
-"""Cutting text off the edges of a picture (paper §4; the exact rule is ours, `spec/curation` §3)."""
+"""Cutting text off the edges of a picture (arXiv 2412.00131 §4; the exact rule is ours)."""
 
 from __future__ import annotations
 

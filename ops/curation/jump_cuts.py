@@ -1,4 +1,4 @@
-"""Jump cuts as outliers of a series of LPIPS distances (Open-Sora Plan v1.3, `spec/curation` §2)."""
+"""Jump cuts as outliers of a series of LPIPS distances (Open-Sora Plan v1.3, arXiv 2412.00131 §4)."""
 
 from __future__ import annotations
 

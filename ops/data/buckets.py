@@ -1,6 +1,6 @@
 """Buckets: samples of one shape train together, and every shape costs about the same number of tokens.
 
-Sizes follow the min-max token rule of Open-Sora Plan (`spec/training` §2.1, in `ops.config`), lengths the VAE's
+Sizes follow the min-max token rule of Open-Sora Plan (in `ops.config.dataset`), lengths the VAE's
 1 + 4n frames (§2.2).
 """
 

@@ -42,7 +42,7 @@ OPENINGS = (
         )
     ),
 )
-"""How captioning models like to begin; dropped, since they describe the medium (paper §4; `spec/data` §6)."""
+"""How captioning models like to begin; dropped, since they describe the medium (arXiv 2412.00131 §4)."""
 
 
 def tidy(caption: str) -> str:

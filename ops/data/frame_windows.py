@@ -1,4 +1,4 @@
-"""Which frames of a clip make its samples (`spec/data` §2)."""
+"""Which frames of a clip make its samples, as in Open-Sora Plan v1.3."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def image_pixels(path: Path) -> np.ndarray:
 def fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """Centre-cropped to the target's shape and resized: [H, W, 3] uint8 → [height, width, 3] uint8.
 
-    Offsets and resize are those of v1.3 (`spec/data` §3): bilinear, antialiased and with `align_corners`, which in
+    Offsets and resize are those of Open-Sora Plan v1.3: bilinear, antialiased and with `align_corners`, which in
     torch is not quite aligned when antialiased, so that a growing picture moves by a fraction of a pixel.
     """
     import torch

@@ -1,4 +1,4 @@
-"""The diffusion of v1.3 (`spec/dit` §4): noise schedule, prediction targets, loss weights, timesteps."""
+"""The diffusion of Open-Sora Plan v1.3: noise schedule, prediction targets, loss weights, timesteps."""
 
 from __future__ import annotations
 

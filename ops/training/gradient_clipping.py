@@ -1,6 +1,6 @@
 """The norm to which gradients are clipped: a fixed one, or one that follows their own statistics.
 
-`ema` is the rule of the Open-Sora Plan v1.5 report (`spec/training` §1.3) on the global norm g: the threshold is
+`ema` is the rule of the Open-Sora Plan v1.5 report on the global norm g: the threshold is
 mean + 3σ of an exponential average that only normal steps (g ≤ threshold) update. Its constants 1 and 5 are the
 norms of a particular model, so here they are `max_norm` and 5 · `max_norm`.
 """

@@ -1,4 +1,4 @@
-"""The losses of WF-VAE training (`spec/wfvae` §7), as they are summed there.
+"""The losses of WF-VAE training (arXiv 2411.17459), as they are summed there.
 
 Sums run over pixels and are divided by frames (reconstruction) or samples (KL, wavelet), so the weights of the
 published recipes carry over. Shapes: video [B, 3, T, H, W], images [N, 3, H, W] with N = B · T.

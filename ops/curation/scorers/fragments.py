@@ -1,6 +1,6 @@
 """What DOVER's technical branch looks at: which frames of a clip, and which patches of them, at the resolution filmed.
 
-(Wu et al. 2023, with the settings of the published inference; the facts are those of `spec/curation` §5.)
+(Wu et al. 2023, with the settings of the published inference.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The dataset as Open-Sora Plan's own loader reads it (`spec/data` §1): lists of sources, cuts and crops, no pixels.
+"""The dataset as Open-Sora Plan's own loader reads it: lists of sources, cuts and crops, no pixels.
 
 The folder holds one JSON list a data root and kind (`videos_1.json`, `images_1.json`) and `merge_data.txt`, with a
 line `data_root,annotation_path` for each, both absolute. Items are all kept clips and images that have a caption, of

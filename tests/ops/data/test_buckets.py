@@ -7,7 +7,7 @@ V1_3 = Dataset(max_area=65536)
 
 
 def test_the_paper_example_of_sizes():
-    """`spec/training` §2.1: m = 65536 gives 256×256 and, for 9:16, 144×256."""
+    """m = 65536 gives 256×256 and, for 9:16, 144×256."""
     sizes = V1_3.sizes()
     assert sizes["1:1"] == (256, 256)
     assert sizes["9:16"] == (144, 256)

@@ -27,7 +27,7 @@ def test_windows_are_seeded_different_and_in_order():
 
 
 def test_the_last_start_is_the_one_of_v1_3():
-    """`spec/data` §2 step 4: begin in [0, max(0, n − F − 1)]."""
+    """As in the published loader: begin in [0, max(0, n − F − 1)]."""
     starts = {windows("clip", 0, 20, 8.0, DATASET, seed)[k][0] for seed in range(20) for k in range(3)}
     assert starts == {0, 1, 2}
 

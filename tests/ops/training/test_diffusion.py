@@ -1,4 +1,4 @@
-"""Diffusion facts of `spec/dit` §4, from diffusers' scheduler with our settings."""
+"""Facts of the diffusion, from diffusers' scheduler with our settings."""
 
 from __future__ import annotations
 
