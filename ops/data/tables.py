@@ -87,8 +87,8 @@ def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.
 def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
     """One row group of each part.
 
-    Series of numbers are stored as their differences (frame numbers) or as they are (scores): compressing them would
-    take most of the time of a large table and save little.
+    Series of numbers are stored as their differences (frame numbers) or byte by byte (scores: what a network gave in
+    32 bits leaves half of the bytes empty), since a large table is written as fast as the disk takes it.
     """
     series = {f"{field.name}.list.element": _series_encoding(field.type) for field in schema}
     encoding = {name: found for name, found in series.items() if found is not None}
@@ -102,7 +102,7 @@ def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
                 table.schema,
                 use_dictionary=[name for name in others if pa.types.is_string(schema.field(name).type)],
                 column_encoding=encoding or None,
-                compression={**dict.fromkeys(others, "snappy"), **dict.fromkeys(encoding, "none")},
+                compression={**dict.fromkeys(others, "snappy"), **_series_compression(encoding)},
                 store_schema=False,  # it would tell which columns were in memory as dictionaries
             )
             writer.write_table(table, row_group_size=max(len(table), 1))
@@ -118,7 +118,12 @@ def _shared(path: Path) -> list[str]:
 def _series_encoding(kind: pa.DataType) -> str | None:
     if not pa.types.is_list(kind) or pa.types.is_string(kind.value_type):
         return None
-    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind.value_type) else "PLAIN"
+    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind.value_type) else "BYTE_STREAM_SPLIT"
+
+
+def _series_compression(encoding: dict[str, str]) -> dict[str, str]:
+    """Differences are small as they are."""
+    return {name: "snappy" if found == "BYTE_STREAM_SPLIT" else "none" for name, found in encoding.items()}
 
 
 def _typed(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:

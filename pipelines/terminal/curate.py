@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from ops.runtime.project import Project
 
@@ -103,7 +103,8 @@ def runs() -> None:
     """List the curation runs: when, which version of the clips, how many were kept, and by which rules."""
     from ops.curation.run_records import runs as all_runs
 
-    table = Table("run", "preset", "clips", "kept", "hours kept", "rules", box=None, header_style="dim")
+    name = Column("run", no_wrap=True, min_width=31)
+    table = Table(name, "preset", "clips", "kept", "hours kept", "rules", box=None, header_style="dim")
     for run in all_runs(Project.find()):
         record = run.record
         signs = {"minimum": "≥", "maximum": "≤"}

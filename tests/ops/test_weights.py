@@ -105,7 +105,7 @@ def test_fetch_offline_does_not_ask_the_hub(alone: Project) -> None:
         weights.fetch(alone, "mt5-xxl")
 
 
-@pytest.mark.parametrize("payload", [Path("x"), print, {1, 2}])
+@pytest.mark.parametrize("payload", [Path("x"), len, {1, 2}])
 def test_unpickler_admits_arrays_only(payload: object) -> None:
     with pytest.raises(pickle.UnpicklingError, match="only NumPy arrays"):
         load_arrays(pickle.dumps(payload, protocol=2))

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from ops import config
+from ops.curation.ledger import Ledger
 from ops.data import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
@@ -67,6 +68,11 @@ def is_a_target(command: str, **_: Any) -> None:
     assert name in re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split()
 
 
+def has_a_page(command: str, shell: Any, **_: Any) -> None:
+    """It is opened by tests/ops/curation/audit/test_page.py; here only its options are read."""
+    assert "--sample" in shell(*words(command), "--help").stdout
+
+
 def starts(command: str, shell: Any, **_: Any) -> None:
     """The pages are opened by tests/pipelines/test_browser.py; here only its options are read."""
     assert "--mlflow-port" in shell(*words(command), "--help").stdout
@@ -113,11 +119,11 @@ def takes_ones_own_files(command: str, shell: Any, videos: ModuleType, tmp_path:
 
 def rejects_more(command: str, shell: Any, **_: Any) -> None:
     """A stricter threshold rejects by the scores that are there: nothing is measured again."""
-    scores = shell.project.var / "scores" / "scores.sqlite"
-    params, before = (shell.project.root / "params.yaml").read_text(), scores.read_bytes()
+    params, before = (shell.project.root / "params.yaml").read_text(), Ledger.of(shell.project).attempts()
     shell(*words(command), "--select", "aesthetics")
     (shell.project.root / "params.yaml").write_text(params)
-    assert scores.read_bytes() == before
+    assert before
+    assert Ledger.of(shell.project).attempts() == before
     rejected = [row for row in tables.read(shell.project.table("aesthetics")) if row["rejected_by"] == "aesthetics"]
     assert rejected
     assert all("below 20" in row["reason"] for row in rejected)
@@ -160,6 +166,8 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow summary": runs(shows="Training"),
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
+    "soraflow curate report": runs(shows="curation_report.html"),
+    "soraflow curate audit": has_a_page,
     "soraflow weights list": runs(shows="lpips-alex"),
     "soraflow rollback": runs(shows="first champion", status=1),
     "soraflow run --select '+latents'": runs(shows="latents"),

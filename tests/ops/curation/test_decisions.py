@@ -124,7 +124,7 @@ def test_text_in_the_middle_ends_the_walk_where_a_rule_says_so(checkout: Path) -
         return [[[10, 90, 40, 60]]] if step == "text_crop" else 20.0  # 16 % of the picture
 
     walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.16}), measure)
-    assert asked == ["text_crop", "aesthetics", "technical_quality"]
+    assert asked == ["text_crop", "aesthetics", "technical_quality", "near_duplicates"]
     asked.clear()
     walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.15}), measure)
     assert asked == ["text_crop"]

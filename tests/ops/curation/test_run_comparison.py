@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ops.curation import run_records
@@ -19,6 +20,7 @@ from ops.data.funnel import clip_funnel
 from ops.runtime.project import Project
 from ops.steps import STEPS, step
 from pipelines.cli import app
+from pipelines.terminal import curate
 
 CLIP_STEPS = list(STEPS)[: list(STEPS).index("curated_clips") + 1]
 
@@ -78,10 +80,12 @@ def test_the_difference_is_that_of_the_threshold(curated_twice: Project) -> None
     found = {(each.step, each.what): each.change for each in differences(first, second) if each.change}
     assert found.pop(("technical_quality", "hours")) == pytest.approx(-2 / 3600)
     assert found.pop(("motion_recheck", "hours")) == pytest.approx(-2 / 3600)
+    assert found.pop(("near_duplicates", "hours")) == pytest.approx(-2 / 3600)
     assert found == {
         ("technical_quality", "kept"): -1,
         ("technical_quality", "low_quality"): 1,
         ("motion_recheck", "kept"): -1,
+        ("near_duplicates", "kept"): -1,
     }
     assert not any(each.change for each in differences(first, first))
     assert spent_between(first, second) == {}  # nothing was measured again
@@ -104,7 +108,7 @@ def test_a_single_run_has_nothing_to_be_compared_with(project: Project) -> None:
 
 def command(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     monkeypatch.setenv("SORAFLOW_PROJECT", str(project.root))
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(curate, "console", Console(width=160))
     done = CliRunner().invoke(app, ["curate", *arguments])
     assert done.exit_code == 0, done.output
     return done.output

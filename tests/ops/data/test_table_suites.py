@@ -105,7 +105,7 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("curated_images", {"text_lines": '[{"text": "a"}]'}, "lines of text have a text, a confidence and a box"),
     ("curated_images", {"text_lines": "[]"}, "text says who read it"),
     ("curated_images", {"collection": "text"}, "a picture of the collection `text` says something"),
-    ("raw_videos", {"seek_points": [[0, 0], [48, 48], [40, 96]]}, "decoding can begin at ever later frames"),
+    ("raw_videos", {"seek_points": [[0, 0], [48, 48], [40, 96]]}, "points to seek to rise in frame and in time"),
     ("buckets", {"enlarged": 100}, "no more samples are enlarged than there are"),
     ("buckets", {"bucket": None}, "items are in a bucket, or dropped for a reason"),
     ("buckets", {"split": "test"}, "there are two splits"),
