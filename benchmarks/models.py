@@ -183,10 +183,7 @@ def _plain_note(found: Sequence[Figures]) -> str:
 def _precision_note(found: Sequence[Figures]) -> str:
     pairs = {figures.timing.pairs for figures in found}
     told = "One pair each" if pairs == {1} else f"Medians of {min(pairs)} to {max(pairs)} pairs"
-    return (
-        f"{told}, float32, {torch.get_num_threads()} threads, "
-        f"PyTorch {torch.__version__}."
-    )
+    return f"{told}, float32, {torch.get_num_threads()} threads, PyTorch {torch.__version__}."
 
 
 def measure(
