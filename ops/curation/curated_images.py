@@ -16,7 +16,7 @@ import numpy as np
 from ops import weights
 from ops.config import Curation
 from ops.curation import text_recognition
-from ops.curation.attempts import Task, attempt, demand_few_parked
+from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
 from ops.curation.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
 from ops.curation.ledger import Work
 from ops.curation.pictures import read_picture
@@ -115,7 +115,7 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
         size = worker_size(curation, RATED)
         work = Work.of("curated_images", store.remember("curated_images", identities), curation)
         progress = Progress.of(project, "curated_images", len(new), "images")
-        parked = attempt(score_image, new, plan, _as_they_are, store, work, curation, progress, size)
+        parked = attempt(score_image, new, plan, as_they_are, store, work, curation, progress, size)
         demand_few_parked("curated_images", len(parked), len(by_content), curation)
         known |= store.of_sources(new)
     return {
@@ -137,10 +137,6 @@ def _task(project: Project, row: Row, known: dict[str, Any]) -> Task[ImageTask]:
     file = file_of(project, row["root"], row["path"])
     item = ImageTask(project, project.settings.curation, file, row["sha256"], row["collection"], known)
     return Task(item, row["sha256"], row["path"], (row["sha256"],))
-
-
-def _as_they_are(task: Task[ImageTask], scores: list[Score]) -> list[Score]:
-    return scores
 
 
 def _finished(row: Row, known: dict[str, Any], curation: Curation) -> bool:

@@ -115,8 +115,8 @@ _RULES: dict[str, Callable[[Row, Curation], Rejection | None]] = {
 """In the order in which they are asked."""
 TEXT = "recognised_text"
 """The rule, and the step, of what is written in a picture."""
-NAMES = (*_RULES, TEXT)
-"""What an image may be rejected by, beside the steps of the graph."""
+ORDER = (*_RULES, "aesthetics", "technical_quality", TEXT)
+"""What an image may be rejected by, one after the other; some are steps of the graph, too."""
 
 
 def _words(text: str) -> Iterator[str]:

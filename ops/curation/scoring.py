@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.attempts import Task, attempt, demand_few_parked
+from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
 from ops.curation.clip import Clip
 from ops.curation.frames import SeekPoint
 from ops.curation.ledger import Work
 from ops.curation.one_pass import SourceTask, score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
-from ops.curation.scores import Score, ScoreStore
+from ops.curation.scores import ScoreStore
 from ops.curation.sources import file_of
 from ops.curation.worker_size import worker_size
 from ops.data import tables
@@ -47,13 +47,9 @@ def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any
         work = Work.of(step, store.remember(step, identity(step, curation)), curation)
         progress = Progress.of(project, step, len(missing), "clips")
         size = worker_size(curation, STEPS[STEPS.index(step) :])
-        parked = attempt(score_source, missing, plan, _as_they_are, store, work, curation, progress, size)
+        parked = attempt(score_source, missing, plan, as_they_are, store, work, curation, progress, size)
         demand_few_parked(step, len(parked), len(by_clip), curation)
         return {**known, **store.values(step, identity(step, curation), missing), **parked}
-
-
-def _as_they_are(task: Task[SourceTask], scores: list[Score]) -> list[Score]:
-    return scores
 
 
 class _Plan:

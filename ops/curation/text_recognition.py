@@ -16,6 +16,7 @@ from PIL import Image
 
 from ops import weights
 from ops.curation.clip import Box
+from ops.curation.scorers.onnx_network import OnnxNetwork
 from ops.curation.scorers.rapidocr import RapidOcrDetector
 from ops.runtime.project import Project
 
@@ -53,8 +54,8 @@ def reader(project: Project) -> TextReader:
     Raises:
         MissingWeights: one of the two models is not here.
     """
-    detector = RapidOcrDetector(weights.ensure(project, "rapidocr-det") / "PP-OCRv6_det_small.onnx")
-    return TextReader(detector, Recogniser(weights.ensure(project, "rapidocr-rec") / "PP-OCRv6_rec_small.onnx"))
+    recogniser = Recogniser(weights.ensure(project, "rapidocr-rec") / "PP-OCRv6_rec_small.onnx")
+    return TextReader(RapidOcrDetector.of(project), recogniser)
 
 
 class TextReader:
@@ -75,14 +76,8 @@ class TextReader:
 
 class Recogniser:
     def __init__(self, model: Path, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        known = self._session.get_modelmeta().custom_metadata_map["character"].split("\n")
+        self._network = OnnxNetwork(model, threads)
+        known = self._network.metadata("character").split("\n")
         self._characters = ["", *known, " "]
 
     def __call__(self, line: np.ndarray) -> tuple[str, float]:
@@ -95,7 +90,7 @@ class Recogniser:
         return self._read(line)
 
     def _read(self, line: np.ndarray) -> tuple[str, float]:
-        (probability,) = self._session.run(None, {self._input: line_input(line)})
+        probability = self._network(line_input(line))
         return read_greedily(probability[0], self._characters)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ops.curation.image_rules import ORDER as IMAGE_RULES
 from ops.curation.reasons import MEANINGS, Reason
 from ops.curation.scores import ScoreStore
 from ops.data import tables
@@ -22,7 +23,6 @@ from ops.runtime.project import Project
 CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
 """Shown always; the rules of single collections are shown where they have rejected something."""
-IMAGE_ORDER = ("min_side", "watermark", "language", "people", "aesthetics", "technical_quality", "recognised_text")
 ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
@@ -94,7 +94,7 @@ def _images(project: Project) -> list[dict[str, Any]]:
         return []
     left = _groups(tables.read_columns(project.table("curated_images"), _VERDICT))
     found = {group.rejected_by for group in left}
-    known = tuple(step for step in IMAGE_ORDER if step in IMAGE_STEPS or step in found)
+    known = tuple(step for step in IMAGE_RULES if step in IMAGE_STEPS or step in found)
     out = []
     for step in _order(left, ("raw_images", *known)):
         gone = [group for group in left if group.rejected_by == step]

@@ -17,6 +17,7 @@ from ops import weights
 from ops.config import Sampling
 from ops.curation.clip import Box, Clip
 from ops.curation.scorers.base import Measure
+from ops.curation.scorers.onnx_network import OnnxNetwork
 from ops.curation.scorers.text import TextScorer
 from ops.runtime.project import Project
 
@@ -38,25 +39,23 @@ class RapidOcr(TextScorer):
         return round(min(clip.width, clip.height) * min(1.0, input_scale(clip.width, clip.height)))
 
     def start(self, project: Project) -> Measure:
-        return RapidOcrDetector(weights.ensure(project, "rapidocr-det") / "PP-OCRv6_det_small.onnx")
+        return RapidOcrDetector.of(project)
 
 
 class RapidOcrDetector:
     def __init__(self, model: Path, threads: int = 1) -> None:
-        import onnxruntime
+        self._network = OnnxNetwork(model, threads)
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+    @classmethod
+    def of(cls, project: Project) -> RapidOcrDetector:
+        return cls(weights.ensure(project, "rapidocr-det") / "PP-OCRv6_det_small.onnx")
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[list[Box]]:
         """The text boxes of each uint8 RGB picture [H, W, 3]."""
         return [self._boxes(picture) for picture in pictures]
 
     def _boxes(self, picture: np.ndarray) -> list[Box]:
-        (probability,) = self._session.run(None, {self._input: network_input(picture)})
+        probability = self._network(network_input(picture))
         return boxes_of(probability[0, 0], picture.shape[1], picture.shape[0])
 
 
