@@ -25,9 +25,10 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.curation.clip import Clip
+from ops.curation.decoding import Decoding, SourceTask
 from ops.curation.frames import decoded
 from ops.curation.funnel import walk
-from ops.curation.one_pass import Decoding, SourceTask, score_key, score_source
+from ops.curation.one_pass import score_key, score_source
 from ops.curation.scorers import build, scorer_of
 from ops.curation.sources import resolve_root
 from ops.runtime import parallel
@@ -109,7 +110,8 @@ def score_step(task: SourceTask) -> list[Any]:
     step = "shots" if task.step == "motion" else task.step
     decoding = Decoding(replace(task, step=step))
     scorer, started = scorer_of(step, task.curation), build(task.project, task.curation, step)
-    return [scorer.score(started, decoding.pictures(scorer, clip), clip.id) for clip in decoding.clips()]
+    clips = (clip for group in decoding.groups() for clip in group)
+    return [scorer.score(started, decoding.pictures(scorer, clip), clip.id) for clip in clips]
 
 
 def _write(random: Generator, source: Sequence[av.VideoFrame], path: Path) -> Path:
@@ -142,18 +144,16 @@ def _one_decoding_each(tasks: Sequence[SourceTask]) -> list[SourceTask]:
     out = []
     for task in tasks:
         known = {score.key: score.value for score in score_source(task)}
-        clips: dict[str, list[Clip]] = defaultdict(list)
+        clips: dict[str, list[Clip]] = {}
 
         def look_up(
-            step: str, clip: Clip, task: SourceTask = task, clips: Any = clips, known: dict[str, Any] = known
-        ) -> Any:
-            clips[step].append(clip)
-            if step == "text_crop":
-                clips["motion"].append(clip)
-            return known[score_key(step, clip, task.curation)]
+            step: str, some: list[Clip], task: SourceTask = task, clips: Any = clips, known: dict[str, Any] = known
+        ) -> dict[Clip, Any]:
+            clips["motion" if step == "text_crop" else step] = some
+            return {clip: known[score_key(step, clip, task.curation)] for clip in some}
 
-        walk("shots", task.clips[0], task.curation, look_up)
-        out += [replace(task, step=step, clips=tuple(clips[step])) for step in STEPS if clips[step]]
+        walk("shots", task.clips, task.curation, look_up)
+        out += [replace(task, step=step, clips=tuple(clips[step])) for step in STEPS if step in clips]
     return out
 
 

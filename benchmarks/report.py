@@ -24,7 +24,8 @@ to measure it on yours. Absolute times say more about the machine than about sor
 its figures say how good something is, not what it costs.
 """
 TITLES = (
-    *("Orchestration", "Curation", "Another threshold", "Decode once", "Cut detection"),
+    *("Orchestration", "Curation", "Another threshold", "Decode once"),
+    *("Batches of clips", "Batches of clips on an accelerator", "Cut detection"),
     *("Training step", "Models", "Models in training", "Models on a GPU"),
 )
 

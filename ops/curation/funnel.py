@@ -1,19 +1,17 @@
-"""The pixel steps of curation in order, over one clip: measure, decide, go on only while the clip is in.
-
-This order is walked twice with different hands: by a worker that holds the decoded frames, and by whoever only wants
-to know which scores are still missing.
-"""
+"""The pixel steps of curation in order, over some clips: measure, decide, go on only with what is in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, TypedDict
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.crop_rule import central_share, crop_of
 from ops.curation.jump_cuts import find_cuts, length_reason, locate, pieces
 from ops.curation.rules import rejection
+from ops.curation.scorers import STEPS
 
 
 class SliceSeries(TypedDict):
@@ -26,20 +24,39 @@ class SliceSeries(TypedDict):
     returns: list[float]
 
 
-class Measure(Protocol):
-    """Gives a step's raw score of a clip, from the store or by looking at it."""
-
-    def __call__(self, step: str, clip: Clip) -> Any: ...
+Measure = Callable[[str, list[Clip]], dict[Clip, Any]]
+"""Gives a step's raw scores of some clips, from the store or by looking at them; of none that could not be measured."""
 
 
-def walk(step: str, clip: Clip, rules: Curation, measure: Measure) -> None:
-    """Take a clip through `step` and every later pixel step, until a rule says that it is out."""
-    if step == "shots":
-        _from_slice(clip, rules, measure)
-    elif step == "text_crop":
-        _from_piece(clip, rules, measure)
-    else:
-        _from_clip(clip, rules, measure)
+def walk(step: str, clips: Iterable[Clip], rules: Curation, measure: Measure) -> None:
+    """Take clips through `step` and every later pixel step, until a rule says that they are out."""
+    coming: dict[str, list[Clip]] = defaultdict(list, {step: list(clips)})
+    for each in STEPS:
+        if coming[each]:
+            for clip, score in measure(each, coming[each]).items():
+                for later, part in following(each, clip, score, rules):
+                    coming[later].append(part)
+
+
+def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[str, Clip]]:
+    """What is measured next when this step's raw score of the clip is known: later steps, and what each looks at. A
+    slice goes on as its pieces, a clip without its margins of text; nothing goes on that a rule says is out."""
+    match step:
+        case "shots":
+            return [("text_crop", piece) for piece in _moving_pieces(clip, score, rules)]
+        case "text_crop":
+            if rejection(rules, "central_text", central_share(score, clip.width, clip.height, rules.text_crop)):
+                return []
+            return [("aesthetics", clip.cropped(crop_of(score, clip.width, clip.height, rules.text_crop)))]
+        case "aesthetics":
+            return [] if rejection(rules, "aesthetic", score) else [("technical_quality", clip)]
+        case "technical_quality":
+            if rejection(rules, "technical", score):
+                return []
+            return _in_the_end(clip, rules) if clip.crop is None else [("motion_recheck", clip)]
+        case "motion_recheck":
+            return [] if rejection(rules, "motion_cropped", mean(score)) else _in_the_end(clip, rules)
+    return []
 
 
 def pieces_of(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
@@ -68,27 +85,15 @@ def mean(distances: Sequence[float]) -> float | None:
     return sum(distances) / len(distances) if distances else None
 
 
-def _from_slice(clip: Clip, rules: Curation, measure: Measure) -> None:
-    series: SliceSeries = measure("shots", clip)
+def _moving_pieces(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
     sampled = sampled_frames(clip, rules.sampling.frames_per_second)
-    for piece in pieces_of(clip, series, rules):
-        wrong_length = length_reason(piece.end - piece.start, piece.fps, rules.shots)
-        if not wrong_length and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"])):
-            _from_piece(piece, rules, measure)
+    return [
+        piece
+        for piece in pieces_of(clip, series, rules)
+        if not length_reason(piece.end - piece.start, piece.fps, rules.shots)
+        and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"]))
+    ]
 
 
-def _from_piece(piece: Clip, rules: Curation, measure: Measure) -> None:
-    boxes = measure("text_crop", piece)
-    if rejection(rules, "central_text", central_share(boxes, piece.width, piece.height, rules.text_crop)):
-        return
-    _from_clip(piece.cropped(crop_of(boxes, piece.width, piece.height, rules.text_crop)), rules, measure)
-
-
-def _from_clip(clip: Clip, rules: Curation, measure: Measure) -> None:
-    for step, score in (("aesthetics", "aesthetic"), ("technical_quality", "technical")):
-        if rejection(rules, score, measure(step, clip)):
-            return
-    if clip.crop is not None and rejection(rules, "motion_cropped", mean(measure("motion_recheck", clip))):
-        return
-    if rules.near_duplicates.enabled:
-        measure("near_duplicates", clip)
+def _in_the_end(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
+    return [("near_duplicates", clip)] if rules.near_duplicates.enabled else []

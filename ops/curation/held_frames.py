@@ -46,6 +46,11 @@ class HeldFrames:
         self._frames[index] = (frame, turns)
         self.bytes += sum(plane.buffer_size for plane in frame.planes)
 
+    @property
+    def bytes_now(self) -> int:
+        """Of the frames that are held now."""
+        return sum(sum(plane.buffer_size for plane in frame.planes) for frame, _ in self._frames.values())
+
     def missing(self, indices: Sequence[int], unreduced: bool) -> list[int]:
         """Those of the indices that are not held, or not at full size where that is asked for."""
         there = self._whole if unreduced else self._frames

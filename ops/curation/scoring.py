@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
 from ops.curation.clip import Clip
+from ops.curation.decoding import SourceTask
 from ops.curation.frames import SeekPoint
 from ops.curation.ledger import Work
-from ops.curation.one_pass import SourceTask, score_source
+from ops.curation.one_pass import score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
 from ops.curation.scores import ScoreStore
 from ops.curation.sources import file_of

@@ -18,8 +18,10 @@ from ops.runtime.project import Project
 if TYPE_CHECKING:
     import torch
 
-Measure = Callable[[Sequence[np.ndarray]], Any]
-"""A started scorer: pictures of one clip (uint8, [H, W, 3] or, for `gray`, [H, W]) → one raw value."""
+Pictures = Sequence[np.ndarray]
+"""Of one clip: uint8, [H, W, 3] or, for `gray`, [H, W]."""
+Measure = Callable[[Any], Any]
+"""A started scorer: pictures of one clip → one raw value; or what its own `scores` hands to it."""
 Pixels = Literal["rgb24", "gray"]
 OWN_LICENCE = "soraflow's own"
 
@@ -46,6 +48,8 @@ class Scorer(ABC):
     """What a process holds with this scorer started, pictures included."""
     accelerator: ClassVar[bool] = False
     """It runs on a GPU or NPU where the recipe allows it (`device_of`)."""
+    clips_at_once: ClassVar[int] = 1
+    """How many clips it is given together on an accelerator: more than 1 where a clip's pictures do not fill one."""
     pixels: ClassVar[Pixels] = "rgb24"
     thumbnail: ClassVar[tuple[int, int] | None] = None
     """Width and height of the RGB pictures that it is given instead of reduced ones: every decoded frame is made that
@@ -76,10 +80,21 @@ class Scorer(ABC):
             MissingWeights: they are not here.
         """
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> Any:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> Any:
         """The value as JSON holds it. `of` is the id of the clip (or the sha256 of an image): a scorer that draws at
         random takes its seed from it."""
         return round(float(measure(pictures)), 6)
+
+    def at_once(self, project: Project) -> int:
+        """How many clips it is given together here. A CPU is no faster with a larger batch, and a clip that is alone
+        in it gets the same number to the last bit whatever clips lie beside it."""
+        if not self.accelerator or device_of(project).type == "cpu":
+            return 1
+        return self.clips_at_once
+
+    def scores(self, measure: Measure, clips: Sequence[Pictures], of: Sequence[str]) -> list[Any]:
+        """The values of some clips, which a network may take together."""
+        return [self.score(measure, pictures, each) for pictures, each in zip(clips, of, strict=True)]
 
     def lacks(self, project: Project) -> list[str]:
         """Why it cannot run here, one sentence each, with the remedy; nothing when it can."""

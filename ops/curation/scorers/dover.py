@@ -17,7 +17,7 @@ import numpy as np
 from ops import weights
 from ops.config import Sampling
 from ops.curation.clip import Clip
-from ops.curation.scorers.base import Measure, Scorer, device_of
+from ops.curation.scorers.base import Measure, Pictures, Scorer, device_of
 from ops.curation.scorers.fragments import FRAMES, SEGMENTS, FragmentGrid, segment_frames
 from ops.runtime.project import Project
 
@@ -57,7 +57,7 @@ class DoverScorer(Scorer):
     def start(self, project: Project) -> Measure:
         return Dover(weights.ensure(project, "dover") / FILE, device_of(project))
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> float:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> float:
         """An image is taken for a clip of one frame."""
         if len(pictures) == 1:
             pictures = [*pictures] * (SEGMENTS * FRAMES)

@@ -12,7 +12,7 @@ import numpy as np
 from ops import weights
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames, spread
-from ops.curation.scorers.base import Measure, Scorer, device_of
+from ops.curation.scorers.base import Measure, Pictures, Scorer, device_of
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Laion(Scorer):
     columns = ("aesthetic",)
     memory_gib = 2.0
     accelerator = True
+    clips_at_once = 16
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)
@@ -48,6 +49,12 @@ class Laion(Scorer):
         return LaionAesthetics(
             weights.ensure(project, "clip-vit-l14"), weights.ensure(project, "laion-v2"), device_of(project)
         )
+
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> float:
+        return self.scores(measure, [pictures], [of])[0]
+
+    def scores(self, measure: Measure, clips: Sequence[Pictures], of: Sequence[str]) -> list[float]:
+        return [round(score, 6) for score in measure(clips)]
 
 
 class LaionAesthetics:
@@ -67,15 +74,16 @@ class LaionAesthetics:
         layers = torch.load(next(iter(head.glob("*.pth"))), map_location="cpu", weights_only=True)
         self._weight, self._bias = (part.to(self._clip.device) for part in collapsed(layers))
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> float:
-        """The mean score of uint8 RGB pictures [H, W, 3]."""
+    def __call__(self, clips: Sequence[Pictures]) -> list[float]:
+        """For each clip the mean score of its uint8 RGB pictures [H, W, 3], whatever their sizes."""
         import torch
 
         with torch.inference_mode():
-            inputs = torch.stack([clip_input(each) for each in pictures]).to(self._clip.device)
-            embeddings = self._clip(pixel_values=inputs).image_embeds
+            inputs = torch.stack([clip_input(picture) for pictures in clips for picture in pictures])
+            embeddings = self._clip(pixel_values=inputs.to(self._clip.device)).image_embeds
             unit = torch.nn.functional.normalize(embeddings, dim=-1)
-            return float((unit @ self._weight + self._bias).mean())
+            scores = (unit @ self._weight + self._bias).split([len(pictures) for pictures in clips])
+            return [float(each.mean()) for each in scores]
 
 
 def collapsed(layers: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.scorers.base import Measure, Scorer, device_of
+from ops.curation.scorers.base import Measure, Pictures, Scorer, device_of
 from ops.perceptual import Net, load_lpips
 from ops.runtime.project import Project
 
@@ -41,7 +41,7 @@ class _Lpips(Scorer):
     def start(self, project: Project) -> Measure:
         return LpipsSeries(project, self.net, self.short_side, device_of(project))
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[float]:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[float]:
         distances: list[float] = measure(pictures)
         return distances
 

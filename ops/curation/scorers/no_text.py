@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Clip
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Pictures, Scorer
 from ops.runtime.project import Project
 
 
@@ -24,5 +21,5 @@ class NoText(Scorer):
     def start(self, project: Project) -> Measure:
         return list
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[None]:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[None]:
         return []

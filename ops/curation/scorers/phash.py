@@ -15,7 +15,7 @@ from scipy import fft
 
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Pictures, Scorer
 from ops.runtime.project import Project
 
 SIDE, LOWEST = 32, 8
@@ -44,7 +44,7 @@ class PerceptualHash(Scorer):
     def start(self, project: Project) -> Measure:
         return hashes
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[str]:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[str]:
         return as_text(measure(pictures))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Pictures, Scorer
 from ops.runtime.project import Project
 
 SIDE = 32
@@ -31,7 +31,7 @@ class PictureChange(Scorer):
     def start(self, project: Project) -> Measure:
         return picture_changes
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[float]:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[float]:
         changes: list[float] = measure(pictures)
         return changes
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Box, Clip, sampled_frames
-from ops.curation.scorers.base import Measure, Scorer
+from ops.curation.scorers.base import Measure, Pictures, Scorer
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,6 @@ class TextScorer(Scorer):
         rate = sampling.frames_per_second
         return sampled_frames(clip, rate)[:: max(1, round(rate / self.frames_per_second))]
 
-    def score(self, measure: Measure, pictures: Sequence[np.ndarray], of: str) -> list[list[Box]]:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[list[Box]]:
         boxes: list[list[Box]] = measure(pictures)
         return boxes

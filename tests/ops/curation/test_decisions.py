@@ -119,14 +119,14 @@ def test_text_in_the_middle_ends_the_walk_where_a_rule_says_so(checkout: Path) -
     clip = Clip("f" * 64, 0, 48, None, 24.0, 100, 100)
     asked: list[str] = []
 
-    def measure(step: str, clip: Clip) -> Any:
+    def measure(step: str, clips: list[Clip]) -> dict[Clip, Any]:
         asked.append(step)
-        return [[[10, 90, 40, 60]]] if step == "text_crop" else 20.0  # 16 % of the picture
+        return dict.fromkeys(clips, [[[10, 90, 40, 60]]] if step == "text_crop" else 20.0)  # 16 % of the picture
 
-    walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.16}), measure)
+    walk("text_crop", [clip], curation(checkout, central_text={"maximum": 0.16}), measure)
     assert asked == ["text_crop", "aesthetics", "technical_quality", "near_duplicates"]
     asked.clear()
-    walk("text_crop", clip, curation(checkout, central_text={"maximum": 0.15}), measure)
+    walk("text_crop", [clip], curation(checkout, central_text={"maximum": 0.15}), measure)
     assert asked == ["text_crop"]
 
 

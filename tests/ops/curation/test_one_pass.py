@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from ops.config import Sampling
-from ops.curation import frames, held_frames, one_pass
+from ops.curation import decoding, frames, held_frames
 from ops.curation.clip import Clip, sampled_frames
+from ops.curation.decoding import Decoding, SourceTask
 from ops.curation.frames import decoded_at, frames_at
 from ops.curation.held_frames import HeldFrames
-from ops.curation.one_pass import Decoding, SourceTask, score_source
+from ops.curation.one_pass import score_source
 from ops.curation.scorers import SCORERS, Measure, Scorer
 from ops.curation.scorers.base import device_of
 from ops.curation.scores import Cost
@@ -183,6 +184,90 @@ class ExactFrames(Scorer):
         return lambda pictures: float(sum(int(picture.sum()) for picture in pictures))
 
 
+@dataclass(frozen=True)
+class Together(Scorer):
+    """As a network on an accelerator does: it takes several clips at once. It fails on those that it is told to."""
+
+    frames: int
+
+    name = "colourfulness"
+    columns = ("aesthetic",)
+    accelerator = True
+    clips_at_once = 3
+    batches: ClassVar[list[list[str]]] = []
+    bad: ClassVar[str] = ""
+
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return sampled_frames(clip, sampling.frames_per_second)[: self.frames]
+
+    def start(self, project: Project) -> Measure:
+        return lambda pictures: np.stack(pictures).mean()
+
+    def scores(self, measure: Measure, clips: Sequence[Sequence[np.ndarray]], of: Sequence[str]) -> list[Any]:
+        self.batches.append(list(of))
+        if self.bad in of:
+            raise RuntimeError("the device is out of memory")
+        return super().scores(measure, clips, of)
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> type[Together]:
+    """In the place of `colourfulness`, on a machine that seems to have an accelerator."""
+    monkeypatch.setitem(SCORERS, "colourfulness", Together)
+    monkeypatch.setattr(Scorer, "at_once", lambda self, project: self.clips_at_once)
+    monkeypatch.setattr(Together, "batches", [])
+    return Together
+
+
+EIGHT = [Clip("x", start, start + 12, None, 24.0, 128, 96) for start in range(0, 96, 12)]
+WITHOUT_MOTION_RULE = {"rules": [], "shots": {"scorer": "picture-change", "min_frames": 5}}
+
+
+def test_an_accelerator_takes_several_clips_at_once(tmp_path: Path, videos, task_of, together, decodings) -> None:
+    """Each has the number that it has alone, and the file is decoded once all the same."""
+    film = videos.slow_pan(tmp_path / "a.mp4", frames=96)
+    task = task_of(film, *EIGHT, step="aesthetics")
+    scores = [score for score in score_source(task) if score.step == "aesthetics"]
+    assert together.batches == [[clip.id for clip in part] for part in (EIGHT[:3], EIGHT[3:6], EIGHT[6:])]
+    assert decodings == [film]
+    alone = [score_source(task_of(film, clip, step="aesthetics"))[0] for clip in EIGHT]
+    assert [(score.key, score.value) for score in scores] == [(score.key, score.value) for score in alone]
+    assert [score.cost.bytes for score in scores] == [score.cost.bytes for score in alone]
+    assert len({score.cost.cpu_seconds for score in scores[:3]}) == 1
+
+
+def test_pieces_of_several_slices_are_taken_together(tmp_path: Path, videos, task_of, together) -> None:
+    film = videos.hard_cut(tmp_path / "a.mp4", cuts=(30,), frames=96)
+    slices = [Clip("x", *span, None, 24.0, 128, 96) for span in ((0, 60), (60, 96))]
+    score_source(task_of(film, *slices))
+    (batch,) = together.batches
+    assert batch == [slices[0].part(0, 30).id, slices[0].part(30, 60).id, slices[1].id]
+
+
+def test_clips_wait_for_others_only_while_there_is_room(
+    tmp_path: Path, videos, task_of, together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MOST_WAITING", 5 * 128 * 96 * 3 // 2)  # a clip holds four frames
+    film = videos.slow_pan(tmp_path / "a.mp4", frames=96)
+    assert [len(group) for group in Decoding(task_of(film, *EIGHT, step="aesthetics")).groups()] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("step", ["shots", "aesthetics"])
+def test_a_clip_that_fails_fails_alone(
+    tmp_path: Path, videos, task_of, together, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Asked for its own step it is an error; in a pass for an earlier one, its neighbours have their scores."""
+    monkeypatch.setattr(together, "bad", EIGHT[1].id)
+    task = task_of(videos.slow_pan(tmp_path / "a.mp4", frames=96), *EIGHT[:3], step=step, **WITHOUT_MOTION_RULE)
+    if step == "aesthetics":
+        with pytest.raises(RuntimeError, match="out of memory"):
+            score_source(task)
+    else:
+        scores = score_source(task)
+        measured = [score.key.partition(":")[2] for score in scores if score.step == "aesthetics"]
+        assert measured == [EIGHT[0].id, EIGHT[2].id]
+
+
 def test_a_scorer_may_ask_for_every_frame_as_a_thumbnail(
     tmp_path: Path, videos, task_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +283,7 @@ def test_a_scorer_may_ask_for_exact_frames(
 ) -> None:
     """Held where there is room, decoded again where there is not: the numbers are the same."""
     monkeypatch.setitem(SCORERS, "blur-and-blocks", ExactFrames)
-    monkeypatch.setattr(one_pass, "MOST_HELD", most_held)
+    monkeypatch.setattr(decoding, "MOST_HELD", most_held)
     film, clip = videos.slow_pan(tmp_path / "a.mp4"), Clip("x", 3, 48, None, 24.0, 128, 96)
     assert not set(ExactFrames(3).wants(clip, Sampling())) <= set(sampled_frames(clip, 8.0))
     score = next(each for each in score_source(task_of(film, clip)) if each.step == "technical_quality")

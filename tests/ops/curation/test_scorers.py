@@ -162,9 +162,15 @@ def test_aesthetics_run_on_a_real_clip_network(project: Project, tmp_path: Path)
     (tmp_path / "head").mkdir()
     torch.save(layers, tmp_path / "head" / "sac+logos+ava1-l14-linearMSE.pth")
     scorer = laion.LaionAesthetics(tmp_path / "clip", tmp_path / "head")
-    one, other = scorer([photograph()]), scorer([photograph("coffee.png")])
+    whole, part = photograph(), photograph("coffee.png")[:300, :240]
+    one, other = (*scorer([[whole]]), *scorer([[part]]))
     assert one != other
-    assert scorer([photograph(), photograph("coffee.png")]) == pytest.approx((one + other) / 2, rel=1e-4)
+    assert scorer([[whole, part]]) == pytest.approx([(one + other) / 2], rel=1e-4)
+    together = scorer([[part], [whole, part], [whole]])
+    assert together == pytest.approx([other, (one + other) / 2, one], rel=1e-4)
+    laion_scorer = laion.Laion(frames=5)
+    assert laion_scorer.scores(scorer, [[whole], [part]], ["a", "b"]) == pytest.approx([one, other], rel=1e-4)
+    assert laion_scorer.score(scorer, [whole], "a") == round(one, 6)
 
 
 def test_series_equals_lpips_of_each_pair(project: Project) -> None:

@@ -10,10 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from ops.curation import frames, one_pass
+from ops.curation import frames
 from ops.curation.clip import Clip
+from ops.curation.decoding import Decoding, SourceTask, stretches
 from ops.curation.frames import SeekPoint, decoded, decoded_at, decoded_from
-from ops.curation.one_pass import SourceTask, score_source, stretches
+from ops.curation.one_pass import score_source
 from ops.curation.probe import probe
 from ops.runtime.project import Project
 
@@ -112,7 +113,7 @@ def test_clips_far_into_a_film_cost_only_themselves(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many frames each pass over a source has been handed."""
     counts: list[int] = []
-    original = one_pass.Decoding._stretches
+    original = Decoding._stretches
 
     def counting(self: Any, clips: Any) -> Iterator[Any]:
         counts.append(0)
@@ -120,7 +121,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             counts[-1] += 1
             yield each
 
-    monkeypatch.setattr(one_pass.Decoding, "_stretches", counting)
+    monkeypatch.setattr(Decoding, "_stretches", counting)
     return counts
 
 
