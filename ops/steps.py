@@ -68,7 +68,10 @@ _STEPS = (
     _curation(
         "curated_images",
         ("raw_images",),
-        ("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical", "sampling"),
+        (
+            *("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical", "near_duplicates"),
+            "sampling",
+        ),
     ),
     Step(
         "captions",

@@ -84,7 +84,7 @@ class TechnicalQuality(Section):
 
 class NearDuplicates(Section):
     """Clips are near-duplicates when the perceptual hashes of all their frames differ in at most `max_distance` of 64
-    bits: mostly 0 to 4 after another encoding, about 32 between different pictures."""
+    bits: mostly 0 to 4 after another encoding, about 32 between different pictures. Images have one hash each."""
 
     enabled: bool = True
     scorer: Literal["phash"] = "phash"

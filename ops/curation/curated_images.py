@@ -1,5 +1,5 @@
 """Curation of still pictures: what is known of them, then aesthetics and technical quality with the scorers of the
-clips, and of text-bearing pictures what is written in them."""
+clips, of text-bearing pictures what is written in them, and last which of them repeat others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ops import weights
 from ops.config import Curation
 from ops.curation import text_recognition
 from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
+from ops.curation.image_repeats import STEP as REPEATS
+from ops.curation.image_repeats import without_repeats
 from ops.curation.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
 from ops.curation.ledger import Work
 from ops.curation.pictures import read_picture
@@ -60,6 +62,8 @@ def curated_images(project: Project) -> None:
     rows = [_looked_up(row, curation) for row in tables.read(project.table("raw_images"))]
     scores = _scores(project, kept(rows))
     out = [_judged(row, scores[row["sha256"]], curation) if row["rejected_by"] is None else row for row in rows]
+    if curation.near_duplicates.enabled:
+        out = without_repeats(out, curation.near_duplicates)
     tables.write(project.table("curated_images"), out, CURATED_IMAGES)
     demand_some_kept(out, "images", project.table("curated_images"))
 
@@ -69,7 +73,7 @@ def score_image(task: ImageTask) -> list[Score]:
     picture, spent = _timed(lambda: read_picture(task.file, task.curation.sampling.short_side))
     decoding = score_key(identity_digest(DECODING, {}), task.sha256)
     new = [Score(decoding, task.sha256, DECODING, None, Cost(spent, 0.0, picture.nbytes))]
-    for step in steps_of(task.collection):
+    for step in steps_of(task.collection, task.curation):
         key = _key(step, task.sha256, task.curation)
         if key not in task.known:
             task.known[key], spent = _timed(partial(_measure(task, step), picture))
@@ -79,9 +83,10 @@ def score_image(task: ImageTask) -> list[Score]:
     return new
 
 
-def steps_of(collection: str | None) -> tuple[str, ...]:
+def steps_of(collection: str | None, curation: Curation) -> tuple[str, ...]:
     """What is measured of a picture, in this order."""
-    return (*RATED, TEXT) if collection == "text" else RATED
+    read = (TEXT,) if collection == "text" else ()
+    return (*RATED, *read, REPEATS) if curation.near_duplicates.enabled else (*RATED, *read)
 
 
 def _measure(task: ImageTask, step: str) -> Callable[[np.ndarray], Any]:
@@ -100,7 +105,7 @@ def _timed(make: Callable[[], Any]) -> tuple[Any, float]:
 def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Failure]:
     """By content: {step: score} as far as the image came, or why it could not be scored."""
     curation, by_content = project.settings.curation, {row["sha256"]: row for row in rows}
-    steps = {step: None for row in rows for step in steps_of(row["collection"])}
+    steps = {step: None for row in rows for step in steps_of(row["collection"], curation)}
     identities = {step: _identity(step, curation) for step in steps}
     with ScoreStore.of(project) as store:
         for step in steps:
@@ -140,7 +145,7 @@ def _task(project: Project, row: Row, known: dict[str, Any]) -> Task[ImageTask]:
 
 
 def _finished(row: Row, known: dict[str, Any], curation: Curation) -> bool:
-    for step in steps_of(row["collection"]):
+    for step in steps_of(row["collection"], curation):
         score = known.get(_key(step, row["sha256"], curation))
         if score is None:
             return False
@@ -159,7 +164,7 @@ def _looked_up(row: Row, curation: Curation) -> Row:
 def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> Row:
     if isinstance(scores, Failure):
         return judged(row, "curated_images", scores)
-    for step in steps_of(row["collection"]):
+    for step in steps_of(row["collection"], curation):
         columns = {**_columns(step, scores[step], curation), f"{step}_scorer": as_column(_identity(step, curation))}
         row = judged(row, step, _reason(step, scores[step], row["collection"], curation), **columns)
         if row["rejected_by"] is not None:
@@ -170,12 +175,16 @@ def _judged(row: Row, scores: dict[str, Any] | Failure, curation: Curation) -> R
 def _columns(step: str, value: Any, curation: Curation) -> dict[str, Any]:
     if step == TEXT:
         return {"text_lines": json.dumps(value, ensure_ascii=False), TEXT: readable(value, curation)}
+    if step == REPEATS:
+        return {"perceptual_hash": value}
     return {COLUMNS[step]: value}
 
 
 def _reason(step: str, value: Any, collection: str | None, curation: Curation) -> Rejection | None:
     if step == TEXT:
         return text_reason(value, curation)
+    if step == REPEATS:  # decided when all pictures have their hashes
+        return None
     return rejection(with_own_rules(collection, curation), COLUMNS[step], value)
 
 

@@ -115,7 +115,7 @@ _RULES: dict[str, Callable[[Row, Curation], Rejection | None]] = {
 """In the order in which they are asked."""
 TEXT = "recognised_text"
 """The rule, and the step, of what is written in a picture."""
-ORDER = (*_RULES, "aesthetics", "technical_quality", TEXT)
+ORDER = (*_RULES, "aesthetics", "technical_quality", TEXT, "near_duplicates")
 """What an image may be rejected by, one after the other; some are steps of the graph, too."""
 
 

@@ -1,18 +1,24 @@
 """Which of many series of perceptual hashes are near each other, without comparing all pairs.
 
-A series is the hashes of the same few places of a clip. Two are near when the hashes of every place differ in at most
-d bits. Cut a hash into d + 1 bands: then at least one band of each place is equal in both. So series are sorted by one
-band of each of some places, for every choice of bands, and only those with equal keys are compared.
+A series is the hashes of the same few places of a clip, or the one hash of a picture. Two are near when the hashes of
+every place differ in at most d bits. Cut a hash into d + m bands: then m bands of each place are equal in both. So
+series are sorted by m bands of each of some places, for every choice of bands, and only those with equal keys are
+compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise, product
+from dataclasses import dataclass
+from itertools import combinations, pairwise, product
+from math import comb
 
 import numpy as np
 
 from ops.curation.scorers.phash import BITS
+
+MOST_TOGETHER = 4
+"""Bands of one hash in a key."""
 
 
 def leaders(series: np.ndarray, max_distance: int) -> np.ndarray:
@@ -56,30 +62,48 @@ def _near(series: np.ndarray, pairs: np.ndarray, max_distance: int) -> np.ndarra
 
 
 def _keys(series: np.ndarray, max_distance: int) -> Iterator[np.ndarray]:
-    """A key for each series [n], for each choice of one band a place; near series share a key at least once.
+    """A key for each series [n], for each choice of bands; near series share a key at least once.
 
-    More places make longer keys, which fewer share, but more of them: as many are used as make the least work. Those
-    farthest apart come first, for they differ most.
+    Longer keys are shared by fewer, but there are more of them: such are used as make the least work. Places farthest
+    apart come first, for they differ most.
     """
     if len(series) < 2:
         return
-    edges = [round(band * BITS / (max_distance + 1)) for band in range(max_distance + 2)]
-    bands = [(low, high - low) for low, high in pairwise(edges)]
-    narrowest, widest = min(width for _, width in bands), max(width for _, width in bands)
-    most = min(series.shape[1], BITS // widest)
-    places = min(range(1, most + 1), key=lambda count: _work(len(series), len(bands), count, narrowest))
+    ways = [_Way(max_distance, *way) for way in product(range(1, series.shape[1] + 1), range(1, MOST_TOGETHER + 1))]
+    way = min((way for way in ways if way.places * way.together * way.widest <= BITS), key=lambda way: way.work(series))
     ends_first = sorted(range(series.shape[1]), key=lambda place: min(place, series.shape[1] - 1 - place))
-    for choice in product(bands, repeat=places):
+    for choice in product(combinations(way.bands, way.together), repeat=way.places):
         keys = np.zeros(len(series), np.uint64)
-        for place, (low, width) in zip(ends_first, choice, strict=False):
-            band = (series[:, place] >> np.uint64(low)) & np.uint64((1 << width) - 1)
-            keys = (keys << np.uint64(width)) | band
+        for place, bands in zip(ends_first, choice, strict=False):
+            for low, width in bands:
+                band = (series[:, place] >> np.uint64(low)) & np.uint64((1 << width) - 1)
+                keys = (keys << np.uint64(width)) | band
         yield keys
 
 
-def _work(series: int, bands: int, places: int, width: int) -> float:
-    """How many series are sorted and pairs compared, if all bits were even."""
-    return bands**places * (series + series**2 / 2 ** (places * width + 1))
+@dataclass(frozen=True)
+class _Way:
+    """Keys made of `together` bands of each of `places` places."""
+
+    max_distance: int
+    places: int
+    together: int
+
+    @property
+    def bands(self) -> list[tuple[int, int]]:
+        """(lowest bit, width) of each."""
+        count = self.max_distance + self.together
+        return [(low, high - low) for low, high in pairwise(round(band * BITS / count) for band in range(count + 1))]
+
+    @property
+    def widest(self) -> int:
+        return max(width for _, width in self.bands)
+
+    def work(self, series: np.ndarray) -> float:
+        """How many series are sorted and pairs compared, if all bits were even."""
+        count, narrowest = len(series), min(width for _, width in self.bands)
+        keys = comb(self.max_distance + self.together, self.together) ** self.places
+        return keys * (count + count**2 / 2 ** (self.places * self.together * narrowest + 1))
 
 
 def _equal_pairs(keys: np.ndarray) -> Iterator[np.ndarray]:

@@ -51,6 +51,9 @@ CURATED_IMAGES = pa.schema(
         ("text_lines", _TEXT),  # of the collection `text` only
         ("recognised_text", _TEXTS),
         ("recognised_text_scorer", _TEXT),
+        ("perceptual_hash", _TEXTS),  # one
+        ("near_duplicates_scorer", _TEXT),
+        ("duplicate_of", _TEXT),  # source_id of the better picture that shows the same, or null
     ]
 )
 

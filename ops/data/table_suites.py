@@ -75,7 +75,7 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "text_boxes": lambda _: [_true("boxes_are_boxes", "boxes of text have four sides")],
     "perceptual_hash": lambda _: [_true("hashes_are_hashes", "a perceptual hash has hexadecimal digits")],
     "near_duplicates_scorer": lambda _: [_true("hashes_are_told", "a perceptual hash says who measured it")],
-    "duplicate_of": lambda column: [_matches(column, "^[0-9a-f]{16}$", "clips are named by 16 digits")],
+    "duplicate_of": lambda column: [_matches(column, "^[0-9a-f]{16}$", "clips and pictures are named by 16 digits")],
     "bucket": lambda column: [_matches(column, r"^\d+x\d+x\d+$", "a bucket's name is its size")],
     "kind": lambda column: [_one_of(column, ["video", "image"], "items are videos or images")],
     "split": lambda column: [_one_of(column, ["train", "held_out"], "there are two splits")],

@@ -73,6 +73,39 @@ def test_a_recipe_without_images_has_an_empty_table(project: Project, helpers) -
     assert helpers["rows_of"](project, "curated_images") == []
 
 
+def test_of_pictures_that_show_the_same_the_largest_stays(project: Project, helpers, monkeypatch) -> None:
+    """Another size, another encoding; a mirrored one and another picture are something else."""
+    from importlib.metadata import distribution
+
+    data = Path(str(distribution("scikit-image").locate_file("skimage/data")))
+    (project.root / "photos").mkdir()
+    cat = Image.open(data / "chelsea.png")
+    cat.save(project.root / "photos" / "whole.png")
+    cat.resize((300, 200), Image.Resampling.LANCZOS).save(project.root / "photos" / "a_smaller.jpg", quality=40)
+    cat.save(project.root / "photos" / "coarse.webp", quality=20)
+    cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(project.root / "photos" / "mirrored.png")
+    Image.open(data / "coffee.png").save(project.root / "photos" / "coffee.png")
+    rules = {**RULES, "rules": [], "near_duplicates": {"max_distance": 4}}
+    project = helpers["recipe"](project, rules, images="photos")
+    helpers["run"](project, "raw_images", "curated_images")
+    rows = {row["path"]: row for row in helpers["rows_of"](project, "curated_images")}
+    best = max((rows["whole.png"], rows["coarse.webp"]), key=lambda row: row["rejected_by"] is None)
+    out = {name for name, row in rows.items() if row["rejected_by"] == "near_duplicates"}
+    assert out == {"a_smaller.jpg", "coarse.webp", "whole.png"} - {best["path"]}
+    for name in out:
+        assert (rows[name]["reason_code"], rows[name]["duplicate_of"]) == ("near_duplicate", best["source_id"])
+        assert rows[name]["reason"] == f"shows the same as {best['path']}, which has 451x300 pixels"
+    assert all(len(row["perceptual_hash"]) == 1 for row in rows.values())
+    assert all(row["duplicate_of"] is None for name, row in rows.items() if name not in out)
+
+    monkeypatch.setattr(parallel, "map", lambda *args: pytest.fail("decoded") if args[1] else ())
+    project = helpers["recipe"](project, {**rules, "near_duplicates": {"enabled": False}}, images="photos")
+    helpers["run"](project, "curated_images")
+    rows = helpers["rows_of"](project, "curated_images")
+    assert [row["rejected_by"] for row in rows] == [None] * 5
+    assert {row["perceptual_hash"] for row in rows} == {None}
+
+
 TEXT_RULES = {
     **RULES,
     "rules": {"aesthetic": {"minimum": 1.0}, "technical": {"maximum": 200.0}},
@@ -129,7 +162,7 @@ def test_collections_are_judged_by_their_own_rules(project: Project, helpers) ->
     assert (rows["kept.png"]["licence"], rows["marked.png"]["licence"]) == ("CC0-1.0", "MIT")
     assert rows["kept.png"]["watermark"] == 0.1
     assert set(ScoreStore.of(project).costs()) == {
-        *("decoding", "raw_images", "aesthetics", "technical_quality", "recognised_text")
+        *("decoding", "raw_images", "aesthetics", "technical_quality", "recognised_text", "near_duplicates")
     }
 
 
