@@ -30,8 +30,8 @@ QUALITY = 82
 class Preview:
     """Which frames show a clip, and how large.
 
-    `before` and `after` are the nearest sampled frames beyond a jump cut at the clip's start or end, None where the
-    clip begins or ends with its slice.
+    `before` and `after` are the nearest frames beyond a jump cut at the clip's start or end, None where the clip begins
+    or ends with its slice. Of a gradual cut, whose frames are in no clip, they are the sampled frames around it.
     """
 
     frames: tuple[int, ...]
@@ -55,9 +55,11 @@ def preview(row: Row, rule: Shots, count: int | None = None) -> Preview:
     count = min(count, end - start)
     frames = tuple(start + int((part + 0.5) * (end - start) / count) for part in range(count))
     before = after = None
-    for left, right in cut_gaps(row, rule):
-        before = left if right + 1 == start else before
-        after = right if left == end else after
+    for left, right in cut_gaps(row, rule):  # a clip begins or ends anywhere in the gap, see `jump_cuts.locate`
+        if left < start <= right + 1:
+            before = start - 1 if start <= right else left
+        if left <= end <= right:
+            after = end if end > left else right
     scale = min(1.0, LONG_SIDE / max(row["width"], row["height"]))
     width, height = (max(2, round(side * scale)) for side in (row["width"], row["height"]))
     return Preview(frames, before, after, width, height)

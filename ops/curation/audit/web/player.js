@@ -201,7 +201,8 @@ function drawSeries(svg, legend, clip) {
   const dashed = {stroke: "var(--limit)", "stroke-dasharray": "4 4", "vector-effect": "non-scaling-stroke"};
   shape("line", {x1: 0, x2: 1000, y1: down(sure), y2: down(sure), ...dashed}, svg);
   for (const cut of cuts) {
-    const x = (across(frames[cut]) + across(frames[cut + 1])) / 2;
+    const edge = [clip.start_frame, clip.end_frame].find((frame) => frames[cut] < frame && frame <= frames[cut + 1]);
+    const x = edge === undefined ? (across(frames[cut]) + across(frames[cut + 1])) / 2 : across(edge);
     shape("line", {x1: x, x2: x, y1: 0, y2: 100, ...dashed, "stroke-width": 2, class: "cut"}, svg);
   }
   const told = cuts.length === 1 ? "1 jump cut" : `${cuts.length || "no"} jump cuts`;

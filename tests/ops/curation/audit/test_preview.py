@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from ops.curation.audit.preview import COLUMNS, preview, series, sheet, tiles
-from ops.curation.audit.strip import GAP, GOLD, RED, strip, with_crop
+from ops.curation.audit.strip import GAP, GOLD, LINE, RED, SEEN, strip, with_crop
 from ops.curation.frames import UndecodableVideo, frames_at
+from ops.curation.jump_cuts import locate
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
@@ -34,6 +35,20 @@ def test_the_frame_beyond_a_cut_is_shown_too(audited: Project, rows: dict[tuple[
     assert (second.before, second.after) == (27, None)
     assert second.indices[0] == 27
     assert preview(rows["pan0.mp4", 0], rule).indices == list(preview(rows["pan0.mp4", 0], rule).frames)
+
+
+@pytest.mark.parametrize("jump", [0, 1, 2])
+def test_a_hard_cut_is_shown_wherever_in_its_gap_it_lies(
+    audited: Project, rows: dict[tuple[str, int], Row], jump: int
+) -> None:
+    rule = audited.settings.curation.shots
+    changes = [40.0 if at == jump else 1.0 for at in range(3)]
+    cut = locate(27, changes, changes, rule)
+    assert cut == (28 + jump, 28 + jump)
+    first = preview({**rows["cut.mp4", 0], "end_frame": cut.end}, rule)
+    second = preview({**rows["cut.mp4", 31], "start_frame": cut.begin}, rule)
+    assert (first.before, first.after) == (None, cut.begin)
+    assert (second.before, second.after) == (cut.end - 1, None)
 
 
 def test_tiles_are_the_very_frames(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
@@ -88,6 +103,16 @@ def test_the_strip_marks_cuts(audited: Project, rows: dict[tuple[str, int], Row]
     assert tuple(drawn[0, 128 + GAP // 2]) == RED
     assert tuple(drawn[0, 2 * 128 + GAP + GAP // 2]) == (255, 255, 255)
     assert not (strip(audited, rows["pan0.mp4", 0], rule, 3).reshape(-1, 3) == RED).all(axis=1).any()
+
+
+def test_lines_grow_with_a_strip_that_will_be_shown_smaller(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
+    drawn = strip(audited, {**rows["cut.mp4", 31], "crop": [0, 128, 0, 80]}, audited.settings.curation.shots, 12)
+    times = round(13 * 128 / SEEN)
+    assert times == 3
+    assert drawn.shape == (96, 13 * 128 + 12 * times * GAP, 3)
+    assert (drawn[0] == RED).all(axis=1).sum() == times * 3
+    golden = (drawn[:, 128 + times * GAP + 64] == GOLD).all(axis=1)
+    assert golden.sum() == 2 * times * LINE
 
 
 def test_the_crop_is_not_that_of_the_frame_beyond_a_cut(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
