@@ -6,17 +6,23 @@ import base64
 import html
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from ops.curation import image_rules
 from ops.curation.audit.precision import precision
-from ops.curation.audit.preview import jpeg
-from ops.curation.audit.retention import COLUMNS, place
-from ops.curation.audit.sample import ranked, stratum
+from ops.curation.audit.preview import LONG_SIDE, jpeg
+from ops.curation.audit.retention import place
+from ops.curation.audit.sample import KEPT, ranked, stratum
 from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
+from ops.curation.pictures import read_picture
+from ops.curation.sources import file_of
 from ops.data import tables
 from ops.data.funnel import costs, funnel, seconds, without_number
 from ops.data.report_figures import draw_funnel, draw_histograms
@@ -28,6 +34,16 @@ from ops.runtime.project import Project
 MOST = 12
 """Clips shown of each group, drawn at random by the recipe's seed."""
 FRAMES = 5
+SHORT = {
+    "motion": "motion",
+    "central_text": "text in the middle",
+    "aesthetic": "aesthetics",
+    "technical": "technical quality",
+    "motion_cropped": "motion in the crop",
+}
+"""What a score is called below a picture."""
+IMAGE_ORDER = (KEPT, "raw_images", *image_rules.ORDER)
+"""What may have happened to an image, in the order of the funnel."""
 
 STYLE = """\
 :root { color-scheme: light dark; --ground: #f4f6f8; --card: #fff; --ink: #1f2233; --faint: #626b7b; --line: #dde2e8; }
@@ -42,10 +58,12 @@ p { margin: 0 0 .6rem; color: var(--faint); }
 img { max-width: 100%; height: auto; display: block; border-radius: .4rem; }
 .drawn { background: #fff; padding: .8rem; border: 1px solid var(--line); border-radius: .8rem; margin-top: 1rem; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 38rem), 1fr)); gap: 1rem; }
+.sheet.images { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 figure { margin: 0; padding: .7rem; background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
 figcaption { margin-top: .4rem; font-size: .85rem; color: var(--faint); overflow-wrap: anywhere; }
 figcaption b { color: var(--ink); font-weight: 600; }
 .unseen { padding: 2rem 1rem; text-align: center; color: var(--faint); }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .costs th:nth-child(n+3), .costs td:nth-child(n+3) { text-align: right; }
 th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid var(--line); }
@@ -58,18 +76,20 @@ def curation_report(project: Project, path: Path) -> None:
     Raises:
         FileNotFoundError: the clips or images have not been curated yet.
     """
-    clips = tables.read(project.table(TABLE))
+    clips, images = tables.read(project.table(TABLE)), tables.read(project.table("curated_images"))
+    of_images = f" and {len(kept(images))} of {len(images)} images" if images else ""
     parts = [
-        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {len(kept(clips))} of {len(clips)} clips "
-        "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame beyond it."
-        "</p>",
-        *_figures(project, clips),
+        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {len(kept(clips))} of {len(clips)} clips"
+        f"{of_images} kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
+        "beyond it.</p>",
+        *_figures(project, clips, images),
         *_precision(project, clips),
     ]
     for title, rows in groups(clips).items():
         parts.append(f"<h2>{_text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
         parts += [_clip(project, row) for row in ranked(rows, project.settings.seed)[:MOST]]
         parts.append("</div>")
+    parts += _image_sheets(project, images)
     page = (
         "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>Curation report</title>\n"
@@ -79,23 +99,23 @@ def curation_report(project: Project, path: Path) -> None:
         temporary.write_text(page)
 
 
-def groups(clips: Sequence[Row]) -> dict[str, list[Row]]:
-    """The kept clips, then the rejected ones by step and reason, in the order of the funnel; reasons that differ in a
-    number are one."""
+def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str, list[Row]]:
+    """The kept clips or images, then the rejected ones by step and reason, in the order of the funnel; reasons that
+    differ in a number are one."""
     found: dict[str, list[Row]] = defaultdict(list)
-    found["Kept"] = kept(clips)
-    for row in sorted(clips, key=lambda row: place(stratum(row))):
+    found["Kept"] = kept(rows)
+    for row in sorted(rows, key=lambda row: order(stratum(row))):
         if row["rejected_by"] is not None:
             found[f"Rejected at {_words(row['rejected_by'])}: {without_number(row['reason'])}"].append(row)
     return {title: rows for title, rows in found.items() if rows}
 
 
-def _figures(project: Project, clips: Sequence[Row]) -> Iterator[str]:
+def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "funnel.png", Path(folder) / "histograms.png"
         rows, spent = funnel(project), costs(project)
         draw_funnel(rows, drawn[0], spent)
-        draw_histograms(project.settings, clips, tables.read(project.table("curated_images")), drawn[1])
+        draw_histograms(project.settings, clips, images, drawn[1])
         for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
             yield f"<div class='drawn'>{_image(picture.read_bytes(), 'png', about)}</div>"
     yield from _costs(rows, spent)
@@ -105,7 +125,7 @@ def _costs(rows: Sequence[Mapping[str, Any]], spent: Mapping[str, Mapping[str, f
     yield "<h2>Counts and costs</h2>"
     yield "<p>Costs are of all scores that are kept, clips and images together; decoding is what they shared.</p>"
     heads = ("", "step", "in", "out", "rejected", "of these errors", "hours", "share", "CPU s", "GPU s", "MB looked at")
-    yield f"<table class='costs'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"
+    yield f"<div class='wide'><table class='costs'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"
     left = dict(spent)
     for row in rows:
         counts = [f"{row[name]:,}" for name in ("entered", "kept", "rejected", "errors")]
@@ -114,7 +134,7 @@ def _costs(rows: Sequence[Mapping[str, Any]], spent: Mapping[str, Mapping[str, f
         yield _line(row["kind"], _words(row["step"]), *counts, hours, f"{row['share']:.1%}", *cost)
     for step, found in left.items():
         yield _line("", _words(step), *[""] * 6, *cost_cells(found))
-    yield "</table>"
+    yield "</table></div>"
 
 
 def _line(*cells: str) -> str:
@@ -148,26 +168,57 @@ def _clip(project: Project, row: Row) -> str:
         shown = _image(picture, "jpeg", f"{row['path']}, {span}")
     except (ValueError, OSError) as error:
         shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
-    told = [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *_scores(row)]
-    if row["reason"]:
-        told.append(_text(row["reason"]))
-    return f"<figure>{shown}<figcaption>{' · '.join(told)}</figcaption></figure>"
+    return _figure(shown, [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *_scores(row)], row)
 
 
 def _scores(row: Row) -> list[str]:
     """What was measured; without a crop the second motion says nothing new."""
-    steps = [step for step in COLUMNS if step != "motion_recheck" or row["crop"] is not None]
-    return [f"{_words(step)} {row[COLUMNS[step]]:.4g}" for step in steps if row[COLUMNS[step]] is not None]
+    columns = [column for column in SHORT if column != "motion_cropped" or row["crop"] is not None]
+    return [f"{SHORT[column]} {row[column]:.4g}" for column in columns if row.get(column) is not None]
+
+
+def _image_sheets(project: Project, images: Sequence[Row]) -> Iterator[str]:
+    named = [row | {"clip_id": row["source_id"]} for row in images]  # by which a sample is drawn
+    for title, rows in groups(named, _image_place).items():
+        yield f"<h2>Images {_text(title[:1].lower() + title[1:])}</h2>\n<p>{_count(rows, 'image')}</p>"
+        shown = ranked(rows, project.settings.seed)[:MOST]
+        yield f"<div class='sheet images'>{''.join(_picture(project, row) for row in shown)}</div>"
+
+
+def _image_place(step: str) -> int:
+    return IMAGE_ORDER.index(step) if step in IMAGE_ORDER else len(IMAGE_ORDER)
+
+
+def _picture(project: Project, row: Row) -> str:
+    try:
+        picture = Image.fromarray(read_picture(file_of(project, row["root"], row["path"]), LONG_SIDE))
+        picture.thumbnail((LONG_SIDE, LONG_SIDE))
+        shown = _image(jpeg(np.asarray(picture)), "jpeg", row["path"])
+    except (ValueError, OSError) as error:
+        shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
+    size = [] if row["width"] is None else [f"{row['width']}\u00d7{row['height']}"]
+    collection = [] if row["collection"] in (None, "captioned") else [f"collection {row['collection']}"]
+    watermark = [] if row["watermark"] is None else [f"watermark {row['watermark']:.2f}"]
+    written = [f"text read: {_text(', '.join(row['recognised_text']))}"] if row["recognised_text"] else []
+    scores = [f"{SHORT[name]} {row[name]:.4g}" for name in ("aesthetic", "technical") if row[name] is not None]
+    told = [f"<b>{_text(row['path'])}</b>", *size, *collection, *watermark, *scores, *written]
+    return _figure(shown, told, row)
+
+
+def _figure(shown: str, told: Sequence[str], row: Row) -> str:
+    """A picture and what is told of it, the reason why it is out at the end."""
+    words = [*told, _text(row["reason"])] if row["reason"] else told
+    return f"<figure>{shown}<figcaption>{' · '.join(words)}</figcaption></figure>"
 
 
 def _words(step: str) -> str:
     return step.replace("_", " ")
 
 
-def _count(rows: Sequence[Row]) -> str:
-    length = sum(map(seconds, rows))
+def _count(rows: Sequence[Row], kind: str = "clip") -> str:
+    length = f", {sum(map(seconds, rows)):,.1f} s" if kind == "clip" else ""
     shown = f", {MOST} of them shown" if len(rows) > MOST else ""
-    return f"{len(rows)} clip{'s' if len(rows) > 1 else ''}, {length:,.1f} s{shown}"
+    return f"{len(rows)} {kind}{'s' if len(rows) > 1 else ''}{length}{shown}"
 
 
 def _image(content: bytes, kind: str, about: str) -> str:

@@ -5,15 +5,18 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from ops.curation import tables as schemas
 from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
 from ops.curation.scores import Cost, Score, ScoreStore, score_key
 from ops.data import tables
+from ops.data.tables import Row
 from ops.runtime.project import Project
 from pipelines.cli import app
 
@@ -126,6 +129,43 @@ def test_verdicts_on_another_version_of_the_table_are_not_counted(audited: Proje
     text = (audited.var / "report.html").read_text()
     assert "3 were judged in other versions of the table" in text
     assert "<td>kept</td>" not in text
+
+
+def test_images_are_shown_by_reason_too(audited: Project) -> None:
+    folder = audited.root / "stills"
+    folder.mkdir()
+    Image.new("RGB", (900, 600), "teal").save(folder / "sign.png")
+    Image.new("RGB", (64, 48), "grey").save(folder / "grey.png")
+    (folder / "torn.png").write_bytes(b"no picture")
+
+    def row(name: str, size: tuple[int, int] | None, gone: tuple[str, str] | None = None, **known: Any) -> Row:
+        width, height = size or (None, None)
+        step, reason = gone or (None, None)
+        place = {"source_id": name, "root": "stills", "path": name, "width": width, "height": height}
+        return {**place, "collection": "captioned", "rejected_by": step, "reason": reason, **known}
+
+    read = {"recognised_text": ["NO <ENTRY>"], "watermark": 0.125, "aesthetic": 31.5, "technical": 7.0}
+    rows = [
+        row("grey.png", (64, 48), ("aesthetics", "colourfulness 0.00 is below 12"), aesthetic=0.0),
+        row("torn.png", None, ("raw_images", "its content is not JPEG, PNG or WebP")),
+        row("sign.png", (900, 600), collection="text", **read),
+    ]
+    tables.write(audited.table("curated_images"), rows, schemas.CURATED_IMAGES)
+    curation_report(audited, audited.var / "report.html")
+    text = (audited.var / "report.html").read_text()
+    page = Page(text)
+    assert page.headings[-3:] == [
+        "Images kept",
+        "Images rejected at raw images: its content is not JPEG, PNG or WebP",
+        "Images rejected at aesthetics: colourfulness … is below 12",
+    ]
+    assert "and 1 of 3 images kept" in text
+    assert page.pictures["sign.png"].size == (384, 256)
+    assert page.pictures["grey.png"].size == (64, 48)
+    size, scores = "900\u00d7600", "aesthetics 31.5 · technical quality 7"
+    told = f"{size} · collection text · watermark 0.12 · {scores} · text read: NO &lt;ENTRY&gt;"
+    assert f"<b>sign.png</b> · {told}</figcaption>" in text
+    assert text.count("cannot be shown") == 2  # torn.png, and the clip whose film is lost
 
 
 def test_a_large_group_is_sampled(audited: Project) -> None:
