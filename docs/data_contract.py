@@ -111,7 +111,7 @@ filter had decided). They belong to the clip: a later audit that draws it again 
 
 `soraflow curate report` writes `var/curation_report.html`, one file with the funnel and what each step has cost, the
 histogram of each score with its limits, the precision by the verdicts given on this version of the table, and contact
-sheets of kept clips and of rejected ones for each reason, with crop boxes and cut points drawn in.
+sheets of kept clips and images and of rejected ones for each reason, with crop boxes and cut points drawn in.
 
 ## Rules, and what another one would change
 
@@ -124,7 +124,7 @@ which they are measured, and the first that says no is the reason. A clip exactl
 | `motion` | `minimum`, `maximum` | motion |
 | `central_text` | `maximum` | text_crop; no preset has this rule |
 | `aesthetic` | `minimum` | aesthetics |
-| `technical` | `minimum` (dover) or `maximum` (brisque, niqe) | technical_quality |
+| `technical` | `minimum` (dover) or `maximum` (every other scorer) | technical_quality |
 | `motion_cropped` | `minimum`, `maximum` | motion_recheck |
 
 ```sh
@@ -191,8 +191,9 @@ What that JSON holds besides is called as in [training_set](#training_set) and m
 REASONS = """\
 Every `reason_code` of the tables above. One bad input costs its own row only: it is looked at in another process
 that is killed after `curation.time_limit_seconds` (`too_slow`), cannot hold more data than `curation.memory_limit_gib`
-(`out_of_memory`), and is tried once more, alone, if it ends by itself (`crashed`). Rows with one of these three codes,
-or with `failed`, are measured again by the next run of their step."""
+(`out_of_memory`), and may end by itself (`crashed`). What ends in one of these three ways, or with an error (`failed`),
+is tried `curation.max_attempts` times, and then parked: [interruptions.md](interruptions.md) says when it is tried
+again, and how to ask for that."""
 
 
 @dataclass(frozen=True)
@@ -345,17 +346,17 @@ MEANINGS = {
     "end_frame": "frame after the last",
     "crop": "[x0, x1, y0, y1] of what is used, ends exclusive; null means all of it",
     "parent": "`clip_id` of the slice that this is a piece of",
-    "sampled_frames": "frames of the slice that the LPIPS series compares, n + 1 of them",
-    "cut_distances": "LPIPS distance of each sampled frame of the slice to the one before, n of them",
+    "sampled_frames": "frames of the slice that `cut_distances` compares, n + 1 of them",
+    "cut_distances": "LPIPS (or `picture-change`) from each sampled frame of the slice to the next, n of them",
     "shots_scorer": "JSON: scorer, version and settings of `cut_distances`",
-    "motion": "mean LPIPS distance between sampled frames of the shot",
+    "motion": "mean of the `cut_distances` that lie within the shot",
     "motion_scorer": "JSON: scorer, version and settings of `motion`",
     "text_boxes": "JSON: for each frame looked at, the boxes of text [x0, x1, y0, y1]",
     "central_text": "largest share of a frame under text that no allowed crop removes",
     "text_crop_scorer": "JSON: scorer, version and settings of `text_boxes`",
     "aesthetic": "aesthetic score, higher is better; its scale is the scorer's",
     "aesthetics_scorer": "JSON: scorer, version and settings of `aesthetic`",
-    "technical": "technical quality; for `brisque` and `niqe` lower is better, for `dover` higher",
+    "technical": "technical quality; for `dover` higher is better, for every other scorer lower",
     "technical_scaled": "DOVER's `technical` in standard deviations from the mean of KoNViD-1k, as its authors compare "
     "scores: (`technical` - 0.1107) / 0.07355; null for other scorers",
     "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
@@ -448,7 +449,10 @@ def _meaning(table: Table, column: str) -> str:
 
 def _type(kind: pa.DataType) -> str:
     names = {"double": "float", "int64": "integer", "bool": "true or false", "string": "text"}
-    return f"list of {_type(kind.value_type)}s" if pa.types.is_list(kind) else names[str(kind)]
+    if not pa.types.is_list(kind):
+        return names[str(kind)]
+    inner = _type(kind.value_type)
+    return f"list of {inner.replace('list', 'lists', 1) if inner.startswith('list') else f'{inner}s'}"
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ MEANINGS = {
     Reason.BAD_TIMES: "time stamps say less than a frame an hour, or more than 10,000 a second",
     Reason.DUPLICATE: "the same content as another file",
     Reason.FAILED: "looking at it failed with an error",
-    Reason.CRASHED: "looking at it twice ended the process",
+    Reason.CRASHED: "each time, looking at it ended the process",
     Reason.TOO_SLOW: "not done within `curation.time_limit_seconds`",
     Reason.OUT_OF_MEMORY: "needs more than `curation.memory_limit_gib`",
     Reason.TOO_SHORT: "fewer frames than `curation.shots.min_frames`",
