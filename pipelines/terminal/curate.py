@@ -71,7 +71,7 @@ def parked(
     """List what has failed so often that it is not tried any more, with its last error."""
     from ops.curation.ledger import Ledger
 
-    found = Ledger.of(Project.find()).parked(step)
+    found = Ledger.of(Project.find()).parked(_known(step))
     if not found:
         console.print("nothing is parked" + (f" by {step}" if step else ""))
         return
@@ -92,7 +92,7 @@ def retry(
     """Let parked inputs be tried again, once the cause of their errors is gone."""
     from ops.curation.ledger import Ledger
 
-    freed = Ledger.of(Project.find()).retry(step, source)
+    freed = Ledger.of(Project.find()).retry(_known(step), source)
     if not freed:
         raise LookupError("nothing is parked that fits; `soraflow curate parked` lists what is")
     console.print(f"{len(freed)} parked inputs will be tried again by the next `soraflow run`", highlight=False)
@@ -101,15 +101,19 @@ def retry(
 @curate_app.command()
 def runs() -> None:
     """List the curation runs: when, which version of the clips, how many were kept, and by which rules."""
+    from ops.config import RULED_SCORES
     from ops.curation.run_records import runs as all_runs
 
+    found = all_runs(Project.find())
+    if not found:
+        console.print("no curation has run yet: `soraflow run --select curated_clips`", highlight=False)
+        return
     name = Column("run", no_wrap=True, min_width=31)
     table = Table(name, "preset", "clips", "kept", "hours kept", "rules", box=None, header_style="dim")
-    for run in all_runs(Project.find()):
+    for run in found:
         record = run.record
-        signs = {"minimum": "≥", "maximum": "≤"}
-        bounds = [(score, bound, value) for score, found in record["rules"].items() for bound, value in found.items()]
-        rules = ", ".join(f"{score} {signs[bound]} {value:g}" for score, bound, value in bounds)
+        ruled = {score: record["rules"][score] for score in RULED_SCORES if score in record["rules"]}
+        rules = ", ".join(f"{score} {_within(bounds)}" for score, bounds in ruled.items())
         hours = record["funnel"][-1]["seconds"] / 3600
         table.add_row(run.name, record["preset"], f"{record['clips']:,}", f"{record['kept']:,}", f"{hours:,.3f}", rules)
     console.print(table)
@@ -149,6 +153,22 @@ def compare(
     path = output or project.var / "curation_comparison.html"
     run_comparison.comparison_page(before, after, path)
     console.print(str(path), soft_wrap=True, highlight=False)
+
+
+def _within(bounds: dict[str, float]) -> str:
+    if len(bounds) == 2:
+        return f"{bounds['minimum']:g} to {bounds['maximum']:g}"
+    ((bound, value),) = bounds.items()
+    return f"{'≥' if bound == 'minimum' else '≤'} {value:g}"
+
+
+def _known(step: str | None) -> str | None:
+    """A mistyped step has nothing parked either, and must not look as if all were well."""
+    from ops.steps import STEPS
+
+    if step is not None and step not in STEPS:
+        raise LookupError(f"there is no step '{step}'; steps are {', '.join(STEPS)}")
+    return step
 
 
 def _has_a_screen() -> bool:

@@ -64,6 +64,10 @@ def test_parked_inputs_from_the_exit_status_to_the_retry(
     assert "slow.mp4" in shown
     assert "not done after 0.001 s (curation.time_limit_seconds)" in " ".join(shown.split())
     assert "nothing is parked by shots" in shell("curate", "parked", "--step", "shots").stdout
+    assert (
+        "there is no step 'shot'; steps are raw_videos,"
+        in shell("curate", "parked", "--step", "shot", check=False).stderr
+    )
     assert "nothing is parked that fits" in shell("curate", "retry", "--source", "good.mp4", check=False).stderr
 
     assert run_here(project, "curation.max_parked_share=0.5") == 0

@@ -106,6 +106,10 @@ def test_a_single_run_has_nothing_to_be_compared_with(project: Project) -> None:
         run_records.last_two(project)
 
 
+def test_without_a_run_the_list_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(project, monkeypatch, "runs") == "no curation has run yet: `soraflow run --select curated_clips`\n"
+
+
 def command(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     monkeypatch.setenv("SORAFLOW_PROJECT", str(project.root))
     monkeypatch.setattr(curate, "console", Console(width=160))
@@ -120,7 +124,8 @@ def test_the_command_shows_both_and_writes_a_page(
     first, second = run_records.last_two(curated_twice)
     listed = command(curated_twice, monkeypatch, "runs")
     assert first.name in listed
-    assert "technical ≤ 200" in listed
+    told = " ".join(listed.split())
+    assert "motion 0.001 to 0.3, aesthetic ≥ 5, technical ≤ 200, motion_cropped 0.001 to 0.3" in told
     page = tmp_path / "page.html"
     shown = command(curated_twice, monkeypatch, "compare", "-o", str(page))
     (line,) = (line.split() for line in shown.splitlines() if line.split()[1:3] == ["low", "quality"])
