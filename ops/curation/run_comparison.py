@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ops.config import RULED_SCORES
 from ops.curation.run_records import Run, on_same_bars
-from ops.data.report_figures import INK, KEPT, LIMIT, REJECTED, figure, save
+from ops.data.report_figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
 from ops.runtime.files import replacing
 
 STYLE = """\
@@ -20,6 +21,7 @@ STYLE = """\
 body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .6rem; }
+div { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; border-bottom: 1px solid #8884; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
@@ -40,8 +42,10 @@ class Difference(NamedTuple):
 
 
 def changed_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
-    """(key, its value in the first, in the second) of rules and scorers that differ."""
-    before, after = (_settings(run.record) for run in (first, second))
+    """(key below `curation`, its value in the first, in the second) of what differs in the recipe; rules and scorers
+    only, if either run was recorded by a version that wrote down no other settings."""
+    whole = all("settings" in run.record for run in (first, second))
+    before, after = (_settings(run.record, whole) for run in (first, second))
     return [
         (key, before.get(key, "none"), after.get(key, "none"))
         for key in sorted({*before, *after})
@@ -78,15 +82,16 @@ def draw_comparison(first: Run, second: Run, path: Path) -> None:
     from matplotlib.lines import Line2D
 
     both = (first.record["histograms"], second.record["histograms"])
-    scores = list(dict.fromkeys([*both[0], *both[1]]))
+    scores = [score for score in ("seconds", *RULED_SCORES) if score in both[0] or score in both[1]]
     lines = max(1, -(-len(scores) // 3))
-    drawn = figure(12, 2.5 * lines + 0.6, "Scores of both runs, in shares of the clips measured")
+    drawn = figure(12, 2.5 * lines + 0.6, "Shares of the clips measured")
     sides: list[tuple[Run, dict[str, Any]]] = [
         (first, {"color": KEPT}),
         (second, {"color": REJECTED, "linestyle": "--"}),
     ]
     lines_of = [Line2D([], [], label=run.name, **look) for run, look in sides]
-    drawn.legend(handles=lines_of, loc="upper right", ncols=2, frameon=False)
+    lines_of.append(Line2D([], [], label="limits of the rules", color=LIMIT, linewidth=1))
+    drawn.legend(handles=lines_of, loc="upper right", ncols=3, frameon=False)
     grid = list(drawn.subplots(lines, 3, squeeze=False).flat)
     for axes, score in zip(grid, scores, strict=False):
         there = [(run, look) for run, look in sides if score in run.record["histograms"]]
@@ -99,6 +104,9 @@ def draw_comparison(first: Run, second: Run, path: Path) -> None:
                 if edges[0] <= limit <= edges[-1]:
                     axes.axvline(limit, linewidth=1, **{**look, "color": LIMIT})
         axes.set_title(there[-1][0].record["histograms"][score]["title"], loc="left", fontsize=9, color=INK)
+        limits = dict.fromkeys(limits_in_words(run.record["rules"].get(score, {})) or "no limit" for run, _ in sides)
+        told = " → ".join(limits)
+        axes.set_title("" if told == "no limit" else told, loc="right", fontsize=9, color=LIMIT)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[len(scores) :]:
         axes.set_visible(False)
@@ -115,6 +123,7 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
         "<!doctype html>",
         "<html lang='en'>",
         "<meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         "<title>Two curation runs</title>",
         f"<style>{STYLE}</style>",
         "<h1>Two curation runs</h1>",
@@ -142,13 +151,15 @@ def told(found: Difference) -> tuple[str, str, str, str, str]:
 _NOTHING: dict[str, Any] = {"kept": 0, "seconds": 0.0, "codes": {}}
 
 
-def _settings(record: dict[str, Any]) -> dict[str, str]:
+def _settings(record: dict[str, Any], whole: bool) -> dict[str, str]:
     rules = {
         f"rules.{score}.{bound}": f"{value:g}"
         for score, bounds in record["rules"].items()
         for bound, value in bounds.items()
     }
-    return rules | {f"{step}.scorer": name for step, name in record["scorers"].items()}
+    scorers = {f"{step}.scorer": name for step, name in record["scorers"].items()}
+    others = {key: str(value) for key, value in record["settings"].items() if value is not None} if whole else {}
+    return rules | scorers | others
 
 
 def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
@@ -157,7 +168,7 @@ def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
 
 
 def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
-    yield "<table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"
+    yield "<div><table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"
     for row in rows:
         yield "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-    yield "</table>"
+    yield "</table></div>"

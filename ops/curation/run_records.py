@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.config import RULED_SCORES
+from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.session import TABLE, table_version
 from ops.curation.rules import titles
 from ops.data import tables
@@ -24,6 +24,8 @@ from ops.runtime.project import Project
 FORM = 1
 """Of a record; raised when its keys change their meaning."""
 MOST_BARS = 64
+SECTIONS = ("clips", "sampling", "shots", "text_crop", "aesthetics", "technical_quality", "near_duplicates")
+"""Of the recipe's `curation`: what decides about clips, besides its rules."""
 
 
 class UnknownRun(LookupError):
@@ -42,9 +44,10 @@ def write_record(project: Project) -> Path | None:
     """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` as it lies there. None without videos,
     and where `raw_videos` and `clips`, with which the funnel begins, are not here (only later tables were pulled).
 
-    Keys: `time` (UTC), `preset`, `version` (DVC's hash of the table), `clips` and `kept`, `rules`, `scorers`, `funnel`
-    (the rows of `clip_funnel`), `costs` (`ops.data.funnel.costs`: all that was ever spent, so that the difference of
-    two runs is what came between them) and `histograms` ({score: `histogram`, with its title and bounds}).
+    Keys: `time` (UTC), `preset`, `version` (DVC's hash of the table), `clips` and `kept`, `rules`, `scorers`,
+    `settings` ({key below `curation`: value} of `SECTIONS`; runs of earlier versions have none), `funnel` (the rows of
+    `clip_funnel`), `costs` (`ops.data.funnel.costs`: all that was ever spent, so that the difference of two runs is
+    what came between them) and `histograms` ({score: `histogram`, with its title and bounds}).
     """
     if not all(project.table(name).is_file() for name in ("raw_videos", "clips")):
         return None
@@ -64,6 +67,7 @@ def write_record(project: Project) -> Path | None:
         "rules": {rule.score: rule.bounds for rule in curation.rules},
         "scorers": {step: getattr(curation, step).scorer for step in ("shots", "text_crop", "aesthetics")}
         | {"technical_quality": curation.technical_quality.scorer},
+        "settings": _settings(curation),
         "funnel": rows,
         "costs": costs(project),
         "histograms": _histograms(project, table),
@@ -150,6 +154,15 @@ def _padded(found: dict[str, Any], first: int, last: int) -> dict[str, Any]:
     before, after = found["first"] - first, last - found["first"] - len(found["kept"])
     sides = {side: [0] * before + found[side] + [0] * after for side in ("kept", "rejected")}
     return {"width": found["width"], "first": first, **sides}
+
+
+def _settings(curation: Curation) -> dict[str, Any]:
+    tree = curation.model_dump(mode="json", include={*SECTIONS, "exclude_licences"})
+    licences = tree.pop("exclude_licences")
+    return {
+        **{f"{section}.{key}": value for section, values in tree.items() for key, value in values.items()},
+        "exclude_licences": ", ".join(licences) or None,
+    }
 
 
 def _histograms(project: Project, table: pa.Table) -> dict[str, Any]:

@@ -141,13 +141,15 @@ def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> 
     measured = [row | {"seconds": seconds(row)} for row in clips]
     slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
 
+    changes = "picture change" if curation.shots.scorer == "picture-change" else "LPIPS"
+
     def ruled(score: str, rows: Sequence[Row], whose: str) -> _Score:
         bounds = rule.bounds if (rule := curation.rule(score)) else {}
         return _Score(f"{told[score]}{whose}", rows, score, bounds.get("minimum"), bounds.get("maximum"))
 
     return [
         _Score("length of a clip, s", measured, "seconds"),
-        _Score("LPIPS between sampled frames", slices, "cut_distances", None, curation.shots.sure_distance),
+        _Score(f"{changes} between sampled frames", slices, "cut_distances", None, curation.shots.sure_distance),
         *(ruled(score, clips, "") for score in RULED_SCORES),
         *(ruled(score, images, ", images") for score in ("aesthetic", "technical")),
     ]
@@ -159,6 +161,14 @@ def _values(rows: Iterable[Row], column: str) -> list[float]:
         value = row.get(column)
         found += value if isinstance(value, list) else [] if value is None else [value]
     return found
+
+
+def limits_in_words(bounds: Mapping[str, float | None]) -> str:
+    """Such as "≥ 0.001, ≤ 0.3"; empty without any."""
+    signs = {"minimum": "≥", "maximum": "≤"}
+    return ", ".join(
+        f"{signs[bound]} {limit:g}" for bound, limit in sorted(bounds.items(), reverse=True) if limit is not None
+    )
 
 
 def _histogram(axes: Axes, score: _Score) -> None:
@@ -179,9 +189,9 @@ def _histogram(axes: Axes, score: _Score) -> None:
         if limit in near:
             axes.axvspan(limit, outer, color=FADED, alpha=0.35, linewidth=0, zorder=0)
             axes.axvline(limit, color=LIMIT, linewidth=1.4)
-    limits = [f"{word} {limit:g}" for word, limit in (("≥", score.minimum), ("≤", score.maximum)) if limit is not None]
+    bounds = {"minimum": score.minimum, "maximum": score.maximum}
     axes.set_title(score.title, loc="left", fontsize=9)
-    told = f"sure cut > {score.maximum:g}" if score.column == "cut_distances" else ", ".join(limits)
+    told = f"sure cut > {score.maximum:g}" if score.column == "cut_distances" else limits_in_words(bounds)
     axes.set_title(told, loc="right", fontsize=9, color=LIMIT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -91,6 +91,21 @@ def test_the_difference_is_that_of_the_threshold(curated_twice: Project) -> None
     assert spent_between(first, second) == {}  # nothing was measured again
 
 
+def test_every_setting_that_decides_about_clips_is_compared(curated_twice: Project) -> None:
+    run, _ = run_records.last_two(curated_twice)
+    settings = run.record["settings"]
+    assert settings["shots.min_frames"] == curated_twice.settings.curation.shots.min_frames
+    assert {key.partition(".")[0] for key in settings} == {*run_records.SECTIONS, "exclude_licences"}
+    other = {**settings, "shots.min_frames": 7, "exclude_licences": "CC-BY-NC*"}
+    changed = run_records.Run("other", {**run.record, "settings": other})
+    assert changed_settings(run, changed) == [
+        ("exclude_licences", "none", "CC-BY-NC*"),
+        ("shots.min_frames", str(settings["shots.min_frames"]), "7"),
+    ]
+    old = run_records.Run("old", {key: value for key, value in run.record.items() if key != "settings"})
+    assert changed_settings(old, changed) == []
+
+
 def test_runs_are_found_by_their_beginning(curated_twice: Project) -> None:
     first, second = run_records.last_two(curated_twice)
     assert run_records.run(curated_twice, first.name) == first
