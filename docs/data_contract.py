@@ -136,8 +136,8 @@ soraflow run --set curation.rules.motion_cropped=null
 change a rule, add one and leave one out. Only the rule's step and those after it run again, on the scores that are
 there; what a looser rule lets through and was never measured is measured then.
 
-Every curation leaves a record in `var/curation_runs/`: its rules and settings, the funnel (clips in and out of each step,
-errors, hours, reasons), what measuring has cost so far, and the histogram of each score.
+Every curation leaves a record in `var/curation_runs/`: its rules and settings, the funnel (clips in and out of each
+step, errors, hours, reasons), what measuring has cost so far, and the histogram of each score.
 
 ```sh
 soraflow curate runs

@@ -181,7 +181,7 @@ export function shape(name, attributes, parent) {
   return made;
 }
 
-/** Bars of LPIPS distance over the slice, this clip's part of it, and the cuts. */
+/** Bars of the distances over the slice, this clip's part of it, and the cuts. */
 function drawSeries(svg, legend, clip) {
   svg.parentElement.hidden = !clip.series;
   svg.replaceChildren();
@@ -206,6 +206,6 @@ function drawSeries(svg, legend, clip) {
     shape("line", {x1: x, x2: x, y1: 0, y2: 100, ...dashed, "stroke-width": 2, class: "cut"}, svg);
   }
   const told = cuts.length === 1 ? "1 jump cut" : `${cuts.length || "no"} jump cuts`;
-  legend.textContent = `LPIPS distances along the slice, ${told}; dashed: sure cut above ${sure}; shaded: this clip`;
+  legend.textContent = `Distances of sampled frames along the slice, ${told}; dashed: sure cut above ${sure}; shaded: this clip`;
   svg.setAttribute("aria-label", legend.textContent);
 }

@@ -7,7 +7,7 @@ const POSITIONS = 1000;
 const BARS = 44;
 const [WIDTH, HEIGHT] = [360, 54];
 
-export const short = (value) => String(Number(value.toPrecision(4)));
+export const short = (value, digits = 4) => String(Number(value.toPrecision(digits)));
 
 /** Build the sliders into `parent`; `changed` is called after each change of a limit's `value`. */
 export function buildSliders(parent, limits, rows, scored, changed) {
@@ -29,6 +29,9 @@ class Group {
     element("h3", {textContent: score}, box);
     this.svg = shape("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img"}, box);
     this.bars = this.#histogram();
+    const ends = element("div", {className: "ends"}, box);
+    const told = [short(this.scale.value(0), 2), this.scale.logarithmic ? "logarithmic" : "", short(this.scale.value(1), 2)];
+    for (const textContent of told) element("span", {textContent}, ends);
     const ranges = element("div", {className: "ranges"}, box), numbers = element("div", {className: "numbers"}, box);
     this.rows = limits.map((limit) => this.#row(ranges, numbers, limit, changed));
     this.refresh();

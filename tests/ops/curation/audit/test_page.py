@@ -290,3 +290,17 @@ def test_every_control_has_a_name_and_both_themes_are_there(page: Page) -> None:
     light = page.evaluate(ground)
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(ground) != light
+
+
+def test_histograms_have_a_scale_and_a_narrow_window_cuts_nothing_off(page: Page) -> None:
+    motion, aesthetics = page.locator(".limit").nth(0), page.locator(".limit").nth(1)
+    low, middle, high = motion.locator(".ends span").all_inner_texts()
+    assert (float(low) < 0.001, middle, float(high) > 0.3) == (True, "logarithmic", True)
+    low, middle, high = aesthetics.locator(".ends span").all_inner_texts()
+    assert (float(low) < 12.0 < float(high), middle) == (True, "")
+    page.set_viewport_size({"width": 360, "height": 800})
+    beyond = """() => [...document.querySelectorAll("main *")].filter((one) => one.checkVisibility()
+        && (one.getBoundingClientRect().right > innerWidth || one.getBoundingClientRect().left < 0))
+        .map((one) => one.outerHTML.slice(0, 80))"""
+    assert page.evaluate(beyond) == []
+    expect(page.locator("#place")).to_have_css("white-space", "normal")
