@@ -14,6 +14,8 @@ Captions = tuple[str, ...]
 KEYS = ("caption", "captions", "cap", "text")
 UNKNOWN = "unknown"
 """A licence that nothing, or nothing readable, names."""
+UTF8 = "utf-8-sig"
+"""Without the mark at the beginning that some editors write: it is no part of a caption, and JSON refuses it."""
 LICENCE_KEYS = ("licence", "license")
 WATERMARK_KEYS = ("pwatermark", "watermark")
 
@@ -108,7 +110,7 @@ def facts_of(value: Any, place: str) -> Facts:
 
 def _only_text(text: Path) -> tuple[Captions, str | None]:
     try:
-        caption = " ".join(text.read_text(encoding="utf-8").split())
+        caption = " ".join(text.read_text(encoding=UTF8).split())
     except (UnicodeDecodeError, OSError) as error:
         return (), f"{text.name}: {error}"
     return ((caption,), None) if caption else ((), f"{text.name}: is empty")
@@ -136,7 +138,7 @@ def _is_probability(value: Any) -> bool:
 
 def _read_json(path: Path) -> tuple[Any, str | None]:
     try:
-        return json.loads(path.read_text(encoding="utf-8")), None
+        return json.loads(path.read_text(encoding=UTF8)), None
     except (ValueError, RecursionError) as error:
         return None, f"{path.name}: not valid JSON: {error}"
     except OSError as error:

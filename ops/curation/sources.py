@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ops.config import ConfigError, ImageCollection, VideoCollection
 from ops.curation.licences import package_licence, pattern_against
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.sidecars import CaptionFile, Facts, captions_of, facts_of, sidecar, sidecar_paths
+from ops.curation.sidecars import UTF8, CaptionFile, Facts, captions_of, facts_of, sidecar, sidecar_paths
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
@@ -237,7 +237,7 @@ def _from_manifest(project: Project, named: str) -> list[Source]:
     root, folder = str(PurePosixPath(named).parent), manifest.parent.resolve()
     sources = {}
     # not splitlines, for names may hold its rarer line ends (U+2028, form feed)
-    for number, line in enumerate(manifest.read_text("utf-8", "surrogateescape").split("\n"), start=1):
+    for number, line in enumerate(manifest.read_text(UTF8, "surrogateescape").split("\n"), start=1):
         if not line.strip():
             continue
         source = _manifest_line(root, line, f"{manifest}, line {number}", manifest.suffix == ".jsonl")

@@ -201,6 +201,20 @@ def test_captions_beside_a_file_win(project: Project, folder: Path) -> None:
     assert all(source.caption_error is None for source in found.values())
 
 
+def test_byte_order_marks_are_no_part_of_what_is_said(project: Project, folder: Path) -> None:
+    for name in ("text", "json", "central"):
+        (folder / f"{name}.mp4").touch()
+    (folder / "text.txt").write_text("a dog", "utf-8-sig")
+    (folder / "json.json").write_text('{"caption": "a cat", "licence": "CC0-1.0"}', "utf-8-sig")
+    (project.root / "captions.json").write_text('{"central.mp4": "a bird"}', "utf-8-sig")
+    (folder / "list.txt").write_text("central.mp4\njson.mp4\ntext.mp4\n", "utf-8-sig")
+    (folder / "list.jsonl").write_text('{"path": "json.mp4"}\n', "utf-8-sig")
+    sources = find_sources(use(project, "films/list.txt", "captions.json"), "videos")
+    assert [source.captions for source in sources] == [("a bird",), ("a cat",), ("a dog",)]
+    assert [source.problem for source in sources] == [None, None, None]
+    assert [source.path for source in find_sources(use(project, "films/list.jsonl"), "videos")] == ["json.mp4"]
+
+
 @pytest.mark.parametrize(
     "text",
     ["{broken", '{"caption": 3}', '[1, "a"]', "\ufffe\udcff", "[" * 100_000, '"\\ud800"'],
