@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,12 @@ ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
 _VERDICT = ("rejected_by", "reason_code", "reason")
+_ITEMS = {"curated_clips": "clip_id", "curated_images": "source_id"}
+"""Table → the column that the captions of its rows go by."""
 _SPAN = ("start_frame", "end_frame", "fps")
+
+
+_Ids = pa.Array | pa.ChunkedArray
 
 
 class _Group(NamedTuple):
@@ -104,23 +110,51 @@ def _images(project: Project) -> list[dict[str, Any]]:
 
 
 def _items(project: Project) -> list[dict[str, Any]]:
-    """Captions and buckets, once there are any."""
+    """Captions and buckets, once there are any. Those of an earlier curation are left out: they are not what came of
+    this one, and their share would be one of other items."""
     if not project.table("captions").is_file():
         return []
-    captions = _groups(tables.read_columns(project.table("captions")))
+    table = tables.read_columns(project.table("captions"), ["item_id", "rejected_by", "reason"])
+    if not _same([table["item_id"]], [_kept_ids(project.table(name), key) for name, key in _ITEMS.items()]):
+        return []
+    captions = _groups(table)
     count = _rows(captions) or 1
     left = _kept(captions)
     out = [_row("item", "captions", left, _rejected(captions), _rows(left) / count)]
     folder = project.data / "training_set"
     if (folder / "buckets.parquet").is_file():
-        items = len(pc.unique(tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"]))
+        sampled = pc.unique(tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"])
+        items = len(sampled)
         dropped = [row for row in tables.read(folder / "buckets.parquet") if row["bucket"] is None]
+        without = pa.array([item for row in dropped for item in row["dropped"]], pa.string())
+        if not _same([_kept_ids(project.table("captions"), "item_id")], [sampled, without]):
+            return out
         row = _row("item", "training_set", [], [], items / count)
         out_of_buckets = sum(row["items"] for row in dropped)
         row |= {"entered": items + out_of_buckets, "kept": items, "rejected": out_of_buckets}
         row["reasons"] = {found["reason"]: found["items"] for found in dropped}
         out.append(row)
     return out
+
+
+def _kept_ids(path: Path, key: str) -> pa.ChunkedArray:
+    table = tables.read_columns(path, [key, "rejected_by"])
+    return table.filter(pc.is_null(table["rejected_by"]))[key]
+
+
+def _chunks(ids: _Ids) -> list[pa.Array]:
+    """As plain texts, whatever form they were read in."""
+    found = ids.cast(pa.string())
+    return found.chunks if isinstance(found, pa.ChunkedArray) else [found]
+
+
+def _same(first: Sequence[_Ids], second: Sequence[_Ids]) -> bool:
+    """Whether both hold the same ids, in whatever order and however often."""
+    ids, others = (
+        pc.unique(pa.chunked_array(list(chain.from_iterable(map(_chunks, parts))), pa.string()))
+        for parts in (first, second)
+    )
+    return len(ids) == len(others) and pc.all(pc.is_in(ids, value_set=others)).as_py() is not False
 
 
 def _clips(path: Path) -> list[_Group]:

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 from ops.curation import tables as schemas
 from ops.data import tables
-from ops.data.captions import captions
+from ops.data.captions import SCHEMA, captions
 from ops.data.funnel import funnel
 from ops.data.training_set import training_set
 from ops.runtime.project import Project
@@ -85,6 +85,16 @@ def test_captions_and_buckets_follow_once_they_exist(curated: Project):
         ("captions", 6, 1.0),
         ("training_set", 6, 1.0),
     ]
+
+
+def test_captions_and_buckets_of_an_earlier_curation_are_left_out(curated: Project):
+    captions(curated)
+    training_set(curated)
+    written = tables.read(curated.table("captions"))
+    tables.write(curated.table("captions"), [{**written[0], "rejected_by": "captions"}, *written[1:]], SCHEMA)
+    assert [row["step"] for row in funnel(curated) if row["kind"] == "item"] == ["captions"]
+    tables.write(curated.table("captions"), written[1:], SCHEMA)
+    assert [row for row in funnel(curated) if row["kind"] == "item"] == []
 
 
 def test_images_alone_have_a_funnel(curated: Project):
