@@ -22,6 +22,7 @@ from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.pictures import read_picture
+from ops.curation.reasons import MEANINGS, Reason
 from ops.curation.sources import file_of
 from ops.data import tables
 from ops.data.funnel import costs, funnel, seconds, without_number
@@ -77,13 +78,14 @@ def curation_report(project: Project, path: Path) -> None:
         FileNotFoundError: the clips or images have not been curated yet.
     """
     clips, images = tables.read(project.table(TABLE)), tables.read(project.table("curated_images"))
-    of_images = f" and {len(kept(images))} of {len(images)} images" if images else ""
+    curated = {"clips": clips, "images": images}
+    counts = [f"{len(kept(rows))} of {len(rows)} {name}" for name, rows in curated.items() if rows]
     parts = [
-        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {len(kept(clips))} of {len(clips)} clips"
-        f"{of_images} kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
+        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {' and '.join(counts) or 'nothing'} "
+        "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
         "beyond it.</p>",
         *_figures(project, clips, images),
-        *_precision(project, clips),
+        *(_precision(project, clips) if clips else ()),
     ]
     for title, rows in groups(clips).items():
         parts.append(f"<h2>{_text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
@@ -100,14 +102,21 @@ def curation_report(project: Project, path: Path) -> None:
 
 
 def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str, list[Row]]:
-    """The kept clips or images, then the rejected ones by step and reason, in the order of the funnel; reasons that
-    differ in a number are one."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    found["Kept"] = kept(rows)
+    """The kept clips or images, then the rejected ones by step and reason, in the order of the funnel.
+
+    A reason is a code, and what its rows share is its title: their sentence, if they have one but for the number in
+    it, or else what the code means. Captions and errors are told in sentences, too, and no two are alike.
+    """
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: order(stratum(row))):
         if row["rejected_by"] is not None:
-            found[f"Rejected at {_words(row['rejected_by'])}: {without_number(row['reason'])}"].append(row)
-    return {title: rows for title, rows in found.items() if rows}
+            found[row["rejected_by"], row.get("reason_code") or without_number(row["reason"])].append(row)
+    named = {"Kept": kept(rows)}
+    for (step, code), members in found.items():
+        sentences = {without_number(row["reason"]) for row in members}
+        shared = sentences.pop() if len(sentences) == 1 else MEANINGS[Reason(code)]
+        named.setdefault(f"Rejected at {_words(step)}: {shared}", []).extend(members)
+    return {title: members for title, members in named.items() if members}
 
 
 def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> Iterator[str]:

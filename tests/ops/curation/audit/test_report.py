@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ops.curation import tables as schemas
 from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
+from ops.curation.reasons import MEANINGS, Reason
 from ops.curation.scores import Cost, Score, ScoreStore, score_key
 from ops.data import tables
 from ops.data.tables import Row
@@ -129,6 +130,17 @@ def test_verdicts_on_another_version_of_the_table_are_not_counted(audited: Proje
     text = (audited.var / "report.html").read_text()
     assert "3 were judged in other versions of the table" in text
     assert "<td>kept</td>" not in text
+
+
+def test_a_reason_is_one_group_however_it_is_told(audited: Project) -> None:
+    row = tables.read(audited.table("curated_clips"))[0]
+    told = ["its caption is not English: 'ein Hund'", "its caption is not English: 'un chien'"]
+    gone = [{**row, "rejected_by": "language", "reason_code": "not_english", "reason": each} for each in told]
+    assert {title: len(rows) for title, rows in groups([*gone, row]).items()} == {
+        "Kept": 1,
+        f"Rejected at language: {MEANINGS[Reason.NOT_ENGLISH]}": 2,
+    }
+    assert list(groups(gone[:1])) == [f"Rejected at language: {told[0]}"]
 
 
 def test_images_are_shown_by_reason_too(audited: Project) -> None:
