@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,9 +30,6 @@ _VERDICT = ("rejected_by", "reason_code", "reason")
 _ITEMS = {"curated_clips": "clip_id", "curated_images": "source_id"}
 """Table → the column that the captions of its rows go by."""
 _SPAN = ("start_frame", "end_frame", "fps")
-
-
-_Ids = pa.Array | pa.ChunkedArray
 
 
 class _Group(NamedTuple):
@@ -123,10 +119,10 @@ def _items(project: Project) -> list[dict[str, Any]]:
     out = [_row("item", "captions", left, _rejected(captions), _rows(left) / count)]
     folder = project.data / "training_set"
     if (folder / "buckets.parquet").is_file():
-        sampled = pc.unique(tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"])
-        items = len(sampled)
+        sampled = tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"]
+        items = len(pc.unique(sampled))
         dropped = [row for row in tables.read(folder / "buckets.parquet") if row["bucket"] is None]
-        without = pa.array([item for row in dropped for item in row["dropped"]], pa.string())
+        without = pa.chunked_array([[item for row in dropped for item in row["dropped"]]], pa.string())
         if not _same([_kept_ids(project.table("captions"), "item_id")], [sampled, without]):
             return out
         row = _row("item", "training_set", [], [], items / count)
@@ -142,16 +138,10 @@ def _kept_ids(path: Path, key: str) -> pa.ChunkedArray:
     return table.filter(pc.is_null(table["rejected_by"]))[key]
 
 
-def _chunks(ids: _Ids) -> list[pa.Array]:
-    """As plain texts, whatever form they were read in."""
-    found = ids.cast(pa.string())
-    return found.chunks if isinstance(found, pa.ChunkedArray) else [found]
-
-
-def _same(first: Sequence[_Ids], second: Sequence[_Ids]) -> bool:
+def _same(first: Sequence[pa.ChunkedArray], second: Sequence[pa.ChunkedArray]) -> bool:
     """Whether both hold the same ids, in whatever order and however often."""
     ids, others = (
-        pc.unique(pa.chunked_array(list(chain.from_iterable(map(_chunks, parts))), pa.string()))
+        pc.unique(pa.chunked_array([chunk for part in parts for chunk in part.cast(pa.string()).chunks], pa.string()))
         for parts in (first, second)
     )
     return len(ids) == len(others) and pc.all(pc.is_in(ids, value_set=others)).as_py() is not False
