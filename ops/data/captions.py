@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ops.data import pixels, tables
 from ops.data.caption_memory import CaptionMemory
@@ -144,6 +145,14 @@ def _row(writer: Captioner, item: Item, outcome: Outcome) -> Row:
     caption = cut(tidied)
     shortened = None if caption == tidied else f"cut from {len(tidied):,} to {len(caption):,} characters"
     return {**row, "caption": caption, "note": "; ".join(filter(None, (outcome.note, shortened))) or None}
+
+
+def totals(project: Project) -> dict[str, float]:
+    """What the captions that lie there took: `input_tokens`, `output_tokens` and `cost`, each left out if no caption
+    says it."""
+    table = tables.read_columns(project.table("captions"), ["input_tokens", "output_tokens", "cost"])
+    sums = {name: pc.sum(table[name]).as_py() for name in table.column_names}
+    return {name: total for name, total in sums.items() if total is not None}
 
 
 def _demand_some(rows: Sequence[Row]) -> None:

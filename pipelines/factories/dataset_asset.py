@@ -69,6 +69,8 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
     }
     if name == "curated_clips":
         found |= _run(project)
+    if name == "captions":
+        found |= metadata.values(function("ops.data.captions:totals")(project))
     if rejected:
         lines = [f"| {by} | {count} |" for by, count in rejected.most_common()]
         found["rejected"] = dg.MetadataValue.md("\n".join(["| rejected by | rows |", "|---|---|", *lines]))

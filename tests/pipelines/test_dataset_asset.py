@@ -7,7 +7,7 @@ from typing import Any
 from ops.curation import tables as schemas
 from ops.curation.run_records import write_record
 from ops.curation.scores import Cost, Score, ScoreStore, score_key
-from ops.data import tables
+from ops.data import captions, tables
 from ops.runtime.project import Project
 from pipelines.factories.dataset_asset import _contents
 
@@ -46,3 +46,13 @@ def test_without_videos_there_is_no_record(project: Project) -> None:
         tables.write(project.table(name), [], schema)
     assert write_record(project) is None
     assert set(_contents(project, "curated_clips")) == {"dagster/row_count", "kept"}
+
+
+def test_captions_come_with_what_they_took(project: Project) -> None:
+    paid = {"item_id": "a", "kind": "image", "caption": "a cat", "input_tokens": 900, "output_tokens": 60, "cost": 0.25}
+    given = {"item_id": "b", "kind": "image", "caption": "a dog"}
+    tables.write(project.table("captions"), [paid, {**paid, "item_id": "c"}, given], captions.SCHEMA)
+    found = {name: value.value for name, value in _contents(project, "captions").items()}
+    assert found == {"dagster/row_count": 3, "kept": 3, "input_tokens": 1800, "output_tokens": 120, "cost": 0.5}
+    tables.write(project.table("captions"), [given], captions.SCHEMA)
+    assert set(_contents(project, "captions")) == {"dagster/row_count", "kept"}

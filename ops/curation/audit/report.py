@@ -24,7 +24,7 @@ from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.pictures import read_picture
 from ops.curation.reasons import MEANINGS, Reason
 from ops.curation.sources import file_of
-from ops.data import tables
+from ops.data import captions, tables
 from ops.data.funnel import costs, funnel, seconds, without_number
 from ops.data.report_figures import draw_funnel, draw_histograms
 from ops.data.report_page import cost_cells
@@ -128,6 +128,10 @@ def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> I
         for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
             yield f"<div class='drawn'>{_image(picture.read_bytes(), 'png', about)}</div>"
     yield from _costs(rows, spent)
+    if any(row["step"] == "captions" for row in rows) and (took := captions.totals(project)):
+        told = [f"{took[name]:,.0f} {_words(name)}" for name in ("input_tokens", "output_tokens") if name in took]
+        cost = f" and a cost of {took['cost']:,.4g}" if "cost" in took else ""
+        yield f"<p>Captions took {', '.join(told)}{cost}.</p>"
 
 
 def _costs(rows: Sequence[Mapping[str, Any]], spent: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
 from ops.curation.reasons import MEANINGS, Reason
 from ops.curation.scores import Cost, Score, ScoreStore, score_key
-from ops.data import tables
+from ops.data import captions, tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
 from pipelines.cli import app
@@ -85,6 +85,15 @@ def test_what_measuring_has_cost_stands_beside_the_counts(audited: Project, tmp_
     assert rows["aesthetics"][-3:] == ["12.35", "0.50", "7.0"]
     assert rows["decoding"] == ["", "decoding", *[""] * 6, "2.00", "0.00", "3.0"]
     assert rows["shots"][-3:] == ["", "", ""]
+
+
+def test_what_captions_took_is_told(audited: Project) -> None:
+    kept = tables.kept(tables.read(audited.table("curated_clips")))
+    paid = {"kind": "video", "caption": "a pan", "input_tokens": 1000, "output_tokens": 50, "cost": 0.002}
+    tables.write(audited.table("captions"), [{**paid, "item_id": row["clip_id"]} for row in kept], captions.SCHEMA)
+    curation_report(audited, audited.var / "report.html")
+    told = "Captions took 9,000 input tokens, 450 output tokens and a cost of 0.018"
+    assert f"<p>{told}.</p>" in (audited.var / "report.html").read_text()
 
 
 def test_the_command_writes_it_and_says_where(audited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
