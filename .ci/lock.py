@@ -21,6 +21,7 @@ REASONS = {
     "omegaconf": "a pre-release: the first that vendors its antlr, so that DVC and Dagster can share an environment",
     "hydra-core": "a pre-release, for the same reason as omegaconf",
     "pandas": "great-expectations 1.24 is not tested with pandas 3",
+    "click": "with 8.5, typer 0.24 loses the help of all positional arguments",
     "typer": "from 0.25 on, `dg --help` lists no commands or options",
     "torch-npu": "asks for exactly torch 2.14.0, hence this lock of its own",
     "torch": "2.14.1 for CUDA and CPU; the Ascend set needs 2.14.0",
