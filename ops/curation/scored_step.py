@@ -47,7 +47,7 @@ def measured(
     texts = joined(known["value"]).take(pa.array(written)).to_pylist()
     values[written] = [_nan(number(json.loads(text))) for text in texts]
     numbers[rows] = values
-    for row, score in _newly_measured(project, step, table, new).items():
+    for row, score in _newly_measured(project, step, table, new, len(rows) + len(new)).items():
         if isinstance(score, Failure):
             failures[row] = score
         else:
@@ -59,7 +59,7 @@ def raw_scores(project: Project, step: str, table: pa.Table, chosen: np.ndarray)
     """{row: raw score, or Failure} of the rows of `chosen`, of a step whose scores are no numbers."""
     rows, known, new = _known(project, step, table, chosen)
     found = dict(zip(rows.tolist(), map(json.loads, known["value"].to_pylist()), strict=True))
-    return found | _newly_measured(project, step, table, new)
+    return found | _newly_measured(project, step, table, new, len(rows) + len(new))
 
 
 def _known(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -> tuple[np.ndarray, pa.Table, np.ndarray]:
@@ -72,11 +72,11 @@ def _known(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -> 
     return rows[there], known.select(["number", "value"]).take(place.filter(pa.array(there))), rows[~there]
 
 
-def _newly_measured(project: Project, step: str, table: pa.Table, rows: np.ndarray) -> dict[int, Any]:
+def _newly_measured(project: Project, step: str, table: pa.Table, rows: np.ndarray, inputs: int) -> dict[int, Any]:
     if not len(rows):
         return {}
     clips = table.select(CLIP).take(pa.array(rows)).to_pylist()
-    scores = scores_of(project, step, clips)
+    scores = scores_of(project, step, clips, inputs)
     return {row: scores[clip["clip_id"]] for row, clip in zip(rows.tolist(), clips, strict=True)}
 
 

@@ -28,12 +28,13 @@ CLIPS_PER_TASK = 32
 """What is lost at most when a run is killed in the middle of a long source."""
 
 
-def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """{clip_id: raw score, or why it is parked} of this step for every row given.
+def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> dict[str, Any]:
+    """{clip_id: raw score, or why it is parked} of this step for every row given. `inputs` is how many clips the step has
+    in all, those included whose scores the caller has read already.
 
     Raises:
         MissingWeights: something has to be measured, and a scorer of this or a later step cannot run here.
-        TooManyParked: measuring failed for more clips than the recipe allows.
+        TooManyParked: measuring failed for a larger share of the inputs than the recipe allows.
     """
     curation = project.settings.curation
     with ScoreStore.of(project) as store:
@@ -49,7 +50,7 @@ def scores_of(project: Project, step: str, rows: Sequence[Row]) -> dict[str, Any
         progress = Progress.of(project, step, len(missing), "clips")
         size = worker_size(curation, STEPS[STEPS.index(step) :])
         parked = attempt(score_source, missing, plan, as_they_are, store, work, curation, progress, size)
-        demand_few_parked(step, len(parked), len(by_clip), curation)
+        demand_few_parked(step, len(parked), inputs, curation)
         return {**known, **store.values(step, identity(step, curation), missing), **parked}
 
 

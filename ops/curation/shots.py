@@ -22,7 +22,8 @@ def shots(project: Project) -> None:
     """Write `shots`: the pieces of every slice, with the slice's series of distances."""
     curation = project.settings.curation
     slices = tables.read(project.table("clips"))
-    scores = scores_of(project, "shots", kept(slices))
+    inputs = kept(slices)
+    scores = scores_of(project, "shots", inputs, len(inputs))
     rows: list[Row] = []
     for row in slices:
         rows += _pieces(row, scores[row["clip_id"]], curation) if row["clip_id"] in scores else [row]

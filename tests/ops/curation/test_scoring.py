@@ -1,0 +1,51 @@
+"""Asking for a step's scores: what is in the store already, what is measured, and what cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.exit_codes import TooManyParked
+from ops.runtime.project import Project
+
+CHEAP: dict[str, Any] = {"shots": {"scorer": "picture-change", "min_frames": 12}, "text_crop": {"scorer": "none"}}
+STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+STEPS += ("near_duplicates",)
+
+
+@pytest.fixture
+def films(tmp_path: Path, videos) -> Path:
+    for seed in range(4):
+        videos.slow_pan(tmp_path / "films" / f"pan{seed}.mp4", frames=24, seed=20 + seed)
+    return tmp_path / "films"
+
+
+@pytest.fixture
+def curated_by(project: Project, films: Path, helpers) -> Callable[..., Project]:
+    """Runs these steps over the films by a recipe with these changes."""
+
+    def run(*steps: str, **changes: Any) -> Project:
+        changed = helpers["recipe"](project, {**CHEAP, **changes}, videos=str(films))
+        helpers["run"](changed, *steps)
+        return changed
+
+    return run
+
+
+@pytest.mark.parametrize("step", ["aesthetics", "near_duplicates"])
+def test_the_share_of_parked_clips_is_one_of_all_clips_of_the_step(
+    curated_by: Callable[..., Project], films: Path, helpers, step: str
+) -> None:
+    """Also when the others were measured by an earlier run, and nothing but the parked one is missing."""
+    curated_by(*STEPS[: STEPS.index(step)], aesthetics={"frames": 5})
+    (films / "pan2.mp4").write_bytes(b"no film any more")
+    again: dict[str, Any] = {step: {"frames": 3}, "max_attempts": 1}
+    for _ in range(2):
+        project = curated_by(step, **again, max_parked_share=0.25)
+        codes = {row["path"]: row["reason_code"] for row in helpers["rows_of"](project, step)}
+        assert codes == {"pan0.mp4": None, "pan1.mp4": None, "pan2.mp4": "failed", "pan3.mp4": None}
+    with pytest.raises(TooManyParked, match=f"{step}: 1 of 4 inputs are parked"):
+        curated_by(step, **again, max_parked_share=0.2)
