@@ -55,7 +55,7 @@ def _measured(project: Project, table: pa.Table) -> dict[int, Hashes | Failure]:
     ids = table["clip_id"].take(pa.array(rows, pa.int64())).to_pylist()
     missing = [row for row, clip_id in zip(rows, ids, strict=True) if clip_id not in texts]
     clips = table.select(CLIP).take(pa.array(missing, pa.int64())).to_pylist()
-    scores = scores_of(project, STEP, clips, len(rows)) if clips else {}
+    scores = scores_of(project, STEP, clips, len(rows))
     return {
         row: scores[clip_id] if clip_id in scores else json.loads(texts[clip_id])
         for row, clip_id in zip(rows, ids, strict=True)

@@ -73,8 +73,6 @@ def _known(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -> 
 
 
 def _newly_measured(project: Project, step: str, table: pa.Table, rows: np.ndarray, inputs: int) -> dict[int, Any]:
-    if not len(rows):
-        return {}
     clips = table.select(CLIP).take(pa.array(rows)).to_pylist()
     scores = scores_of(project, step, clips, inputs)
     return {row: scores[clip["clip_id"]] for row, clip in zip(rows.tolist(), clips, strict=True)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.curation.ledger import Ledger
 from ops.exit_codes import TooManyParked
 from ops.runtime.project import Project
 
@@ -49,3 +50,14 @@ def test_the_share_of_parked_clips_is_one_of_all_clips_of_the_step(
         assert codes == {"pan0.mp4": None, "pan1.mp4": None, "pan2.mp4": "failed", "pan3.mp4": None}
     with pytest.raises(TooManyParked, match=f"{step}: 1 of 4 inputs are parked"):
         curated_by(step, **again, max_parked_share=0.2)
+
+
+def test_what_is_gone_is_parked_no_more(curated_by: Callable[..., Project], films: Path) -> None:
+    curated_by(*STEPS[: STEPS.index("aesthetics")])
+    (films / "pan2.mp4").write_bytes(b"no film any more")
+    again: dict[str, Any] = {"aesthetics": {"frames": 3}, "max_attempts": 1}
+    project = curated_by("aesthetics", **again)
+    assert [each.path for each in Ledger.of(project).parked()] == ["pan2.mp4"]
+    (films / "pan2.mp4").unlink()
+    project = curated_by(*STEPS[: STEPS.index("aesthetics") + 1], **again)
+    assert Ledger.of(project).parked() == []
