@@ -55,9 +55,14 @@ def pieces(start: int, end: int, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True) if first < last]
 
 
+def counted_frames(frames: int, fps: float, rule: Shots) -> int:
+    """The length of a piece as the rule sees it: frames beyond `max_fps` a second do not count."""
+    return int(frames * min(1.0, rule.max_fps / fps) + 1e-6)
+
+
 def length_reason(frames: int, fps: float, rule: Shots) -> Rejection | None:
-    """Why a piece of this many frames is out, or None. Frames beyond `max_fps` a second do not count."""
-    counted = int(frames * min(1.0, rule.max_fps / fps) + 1e-6)
+    """Why a piece of this many frames is out, or None."""
+    counted = counted_frames(frames, fps, rule)
     rate = f" at {rule.max_fps:g} a second" if fps > rule.max_fps else ""
     if counted < rule.min_frames:
         return Rejection(Reason.TOO_SHORT, f"{counted} frames{rate} between cuts, fewer than {rule.min_frames}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ops.config import PIXELS_PER_TOKEN, Settings
+from ops.curation.jump_cuts import counted_frames
 from ops.curation.licences import pattern_against
 from ops.curation.near_duplicates import originals
 from ops.curation.tables import NEAR_DUPLICATES
@@ -42,6 +43,7 @@ def _clips_frame(project: Project) -> pd.DataFrame:
         x0, x1, y0, y1 = row["crop"] or (0, row["width"], 0, row["height"])
         row["source_frames"] = decoded.get(row["source_id"], 0)
         row["frames"] = row["end_frame"] - row["start_frame"]
+        row["counted_frames"] = counted_frames(row["frames"], row["fps"], project.settings.curation.shots)
         row["crop_is_inside"] = 0 <= x0 < x1 <= row["width"] and 0 <= y0 < y1 <= row["height"]
         row["crop_share"] = min((x1 - x0) / row["width"], (y1 - y0) / row["height"])
         row["licence_is_admitted"] = _admitted(project, row)
@@ -49,7 +51,8 @@ def _clips_frame(project: Project) -> pd.DataFrame:
     better = originals(pa.Table.from_pylist(hashed, NEAR_DUPLICATES), project.settings.curation.near_duplicates)
     for place, row in enumerate(hashed):
         row["is_new"] = bool(better[place] == place)
-    derived = ("source_frames", "frames", "crop_is_inside", "crop_share", "licence_is_admitted", "is_new")
+    derived: tuple[str, ...] = ("source_frames", "frames", "counted_frames", "crop_is_inside", "crop_share")
+    derived += ("licence_is_admitted", "is_new")
     return _frame(rows, project.table("curated_clips"), derived)
 
 
@@ -69,7 +72,7 @@ def _clips_expectations(settings: Settings) -> list[Any]:
             notes="the clip ends within its source",
         ),
         _between(
-            "frames",
+            "counted_frames",
             "the length lies within curation.shots",
             min_value=rules.shots.min_frames,
             max_value=rules.shots.max_frames,

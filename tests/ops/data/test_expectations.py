@@ -120,6 +120,18 @@ def test_a_missing_caption_row_and_a_doubled_id_are_told(ready: Project):
     assert set(failed(validate(ready, "curated_clips"))["clip_id is unique"]) == {clips[0]["clip_id"]}
 
 
+@pytest.mark.parametrize(("fps", "expected"), [(60.0, []), (24.0, ["the length lies within curation.shots"])])
+def test_sixteen_seconds_of_a_fast_film_are_not_too_long(ready: Project, fps: float, expected: list[str]):
+    """Frames beyond `curation.shots.max_fps` a second do not count, as when the shots were made."""
+    offender = spoil(ready, "curated_clips", lambda row: row.update(fps=fps, end_frame=row["start_frame"] + 960))
+    clips = tables.read(ready.table("curated_clips"))
+    source = next(row["source_id"] for row in clips if row["clip_id"] == offender)
+    files = tables.read(ready.table("raw_videos"))
+    next(row for row in files if row["source_id"] == source).update(frames=960)
+    tables.write(ready.table("raw_videos"), files, schemas.RAW_VIDEOS)
+    assert [each["expectation"] for each in validate(ready, "curated_clips").failures] == expected
+
+
 def test_clips_that_show_the_same_are_told(ready: Project):
     """The one that stands out is the one that should have been rejected."""
     clips = tables.read(ready.table("curated_clips"))
