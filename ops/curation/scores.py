@@ -40,7 +40,9 @@ create table if not exists scores (
     primary key (identity, subject)
 ) without rowid;
 create index if not exists scores_by_source on scores (source);
+create index if not exists costs on scores (identity, cpu_seconds, gpu_seconds, bytes);
 """
+"""The index `costs` holds all that adding them up needs: the values, which are nearly all of the file, stay unread."""
 _AT_ONCE = 500
 """Subjects named in one query; SQLite's own limit is far higher."""
 

@@ -100,6 +100,21 @@ def test_costs_are_added_up_by_step(store: ScoreStore) -> None:
     }
 
 
+def test_adding_up_costs_reads_no_values(store: ScoreStore, tmp_path: Path) -> None:
+    """It is done at the end of every run, and the values of a large corpus are hundreds of gigabytes."""
+    store.put([measured(store, f"c{n}", ["x" * 100_000], cost=Cost(1.5, 0.0, 7)) for n in range(100)])
+    store.close()
+    with ScoreStore(tmp_path / "scores" / "v2.sqlite") as again:
+        before = _characters_read()
+        assert again.costs()["technical_quality"] == Cost(150.0, 0.0, 700)
+        assert _characters_read() - before < 200_000
+
+
+def _characters_read() -> int:
+    """By this process, from any file."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
 def test_sources_are_found_in_any_number(store: ScoreStore) -> None:
     digest = store.remember("aesthetics", {})
     store.put(Score(score_key(digest, f"c{n}"), f"s{n}", "aesthetics", float(n)) for n in range(1200))
