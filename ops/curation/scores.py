@@ -157,13 +157,24 @@ class ScoreStore:
         """All scores of one source: {key: value}."""
         return self.of_sources([source])[source]
 
-    def of_sources(self, sources: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """{source: {key: value}}, with an empty one for a source without scores."""
+    def of_sources(
+        self, sources: Iterable[str], identity_digests: Iterable[str] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """{source: {key: value}}, with an empty one for a source without scores; only scores of these identities, where
+        some are named."""
         names = {identity: found for found, identity in self.database.execute("select digest, id from identities")}
+        if identity_digests is not None:
+            wanted = set(identity_digests)
+            names = {identity: found for identity, found in names.items() if found in wanted}
         out: dict[str, dict[str, Any]] = {source: {} for source in sources}
+        # left to choose, SQLite goes through all scores of the identities
+        query = (
+            "select source, identity, subject, number, value from scores indexed by scores_by_source "
+            "where source in ({}) and identity in ({})"
+        )
         for part in _parts(out):
-            query = f"select source, identity, subject, number, value from scores where source in ({_marks(part)})"
-            for source, identity, subject, number, value in self.database.execute(query, part):
+            chosen = query.format(_marks(part), _marks([*names]))
+            for source, identity, subject, number, value in self.database.execute(chosen, [*part, *names]):
                 out[source][score_key(names[identity], subject)] = _value(number, value)
         return out
 

@@ -16,7 +16,7 @@ from ops.curation.frames import SeekPoint
 from ops.curation.ledger import Work
 from ops.curation.one_pass import score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
-from ops.curation.scores import ScoreStore
+from ops.curation.scores import ScoreStore, identity_digest
 from ops.curation.sources import file_of
 from ops.curation.worker_size import worker_size
 from ops.data import tables
@@ -29,8 +29,8 @@ CLIPS_PER_TASK = 32
 
 
 def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> dict[str, Any]:
-    """{clip_id: raw score, or why it is parked} of this step for every row given. `inputs` is how many clips the step has
-    in all, those included whose scores the caller has read already.
+    """{clip_id: raw score, or why it is parked} of this step for every row given. `inputs` is how many clips the step
+    has in all, those included whose scores the caller has read already.
 
     Raises:
         MissingWeights: something has to be measured, and a scorer of this or a later step cannot run here.
@@ -55,18 +55,24 @@ def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> 
 
 
 class _Plan:
-    """Neighbouring clips of a source go together, so that one pass decodes them."""
+    """Neighbouring clips of a source go together, so that one pass decodes them.
+
+    What is known of later steps goes with them. The series of slices do not, which are most of the store: a slice that
+    is measured has none yet, and whatever comes later does not ask for them.
+    """
 
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
         self._project, self._step, self._store = project, step, store
         self._rows = {row["clip_id"]: row for row in rows}
         self._seek_points = seek_points(project, {row["sha256"] for row in rows})
+        curation = project.settings.curation
+        self._asked_for = [identity_digest(each, identity(each, curation)) for each in STEPS if each != "shots"]
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[SourceTask]]:
         by_source: dict[str, list[Row]] = defaultdict(list)
         for clip_id in subjects:
             by_source[self._rows[clip_id]["sha256"]].append(self._rows[clip_id])
-        known = self._store.of_sources(by_source)
+        known = self._store.of_sources(by_source, self._asked_for)
         together = 1 if alone else CLIPS_PER_TASK
         tasks = []
         for sha256, rows in by_source.items():

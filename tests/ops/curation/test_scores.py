@@ -125,6 +125,13 @@ def test_sources_are_found_in_any_number(store: ScoreStore) -> None:
     assert len(store.values("aesthetics", {}, [f"c{n}" for n in range(2000)])) == 1200
 
 
+def test_scores_of_sources_may_be_those_of_some_identities(store: ScoreStore) -> None:
+    score = measured(store, "a", 1.0)
+    store.put([score, measured(store, "a", [0.5], "shots")])
+    assert store.of_sources(["s1"], [identity_digest("technical_quality", IDENTITY)]) == {"s1": {score.key: 1.0}}
+    assert store.of_sources(["s1"], ["nobody's"]) == {"s1": {}}
+
+
 def test_a_column_holds_every_score_of_one_making(store: ScoreStore) -> None:
     digest = store.remember("shots", {})
     store.put([Score(score_key(digest, "b"), "s", "shots", 0.5), Score(score_key(digest, "a"), "s", "shots", [1.0])])

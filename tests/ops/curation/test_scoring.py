@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from ops.curation.ledger import Ledger
+from ops.curation.scorers import STEPS as PIXEL_STEPS
+from ops.curation.scorers import identity
+from ops.curation.scores import identity_digest
 from ops.exit_codes import TooManyParked
+from ops.runtime import parallel
 from ops.runtime.project import Project
 
 CHEAP: dict[str, Any] = {"shots": {"scorer": "picture-change", "min_frames": 12}, "text_crop": {"scorer": "none"}}
@@ -61,3 +65,24 @@ def test_what_is_gone_is_parked_no_more(curated_by: Callable[..., Project], film
     (films / "pan2.mp4").unlink()
     project = curated_by(*STEPS[: STEPS.index("aesthetics") + 1], **again)
     assert Ledger.of(project).parked() == []
+
+
+def test_a_pass_gets_the_scores_that_it_may_ask_for_and_no_series_of_slices(
+    curated_by: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every clip at once, for all tasks are made before the first begins: the series would fill the memory."""
+    curated_by(*STEPS)
+    known: list[dict[str, Any]] = []
+    original = parallel.map
+
+    def listening(function: Any, items: Any, *rest: Any) -> Any:
+        known.extend(item.known for item in items)
+        return original(function, items, *rest)
+
+    monkeypatch.setattr(parallel, "map", listening)
+    project = curated_by("aesthetics", aesthetics={"frames": 3})
+    curation = project.settings.curation
+    steps = {identity_digest(step, identity(step, curation)): step for step in PIXEL_STEPS}
+    found = {steps.get(key.partition(":")[0]) for scores in known for key in scores}
+    assert len(known) == 4
+    assert found == {"text_crop", "technical_quality", "near_duplicates"}
