@@ -43,7 +43,7 @@ def attempt(
     function: Callable[[Item], Result],
     subjects: Sequence[str],
     plan: Plan[Item],
-    scores: Callable[[Task[Item], Result], list[Score]],
+    scores: Callable[[Task[Item], Result], list[Score] | Failure],
     store: ScoreStore,
     work: Work,
     curation: Curation,
@@ -51,7 +51,7 @@ def attempt(
     size: Resources | None = None,
 ) -> dict[str, Failure]:
     """Put the scores of all subjects into the store, each task's as soon as it is done; returns those that are parked
-    and why. `size` is what a worker needs on a cluster.
+    and why. `scores` are what is kept of a result, or why it cannot be. `size` is what a worker needs on a cluster.
 
     What has not failed before comes first. What has is tried again by itself. What a killed run left unfinished comes
     last, one at a time, so that nothing else is under way if it brings the machine down again.
@@ -71,11 +71,6 @@ def attempt(
     return {subject: standing.failure for subject, standing in standings.items()}
 
 
-def as_they_are(task: Task[Item], scores: list[Score]) -> list[Score]:
-    """For `attempt`, where the function gives scores already."""
-    return scores
-
-
 def demand_few_parked(step: str, parked: int, inputs: int, curation: Curation) -> None:
     """Raise `TooManyParked` if they are more than `curation.max_parked_share` of the step's inputs."""
     if parked <= curation.max_parked_share * inputs:
@@ -93,7 +88,7 @@ class _Rounds(Generic[Item, Result]):
     def __init__(
         self,
         function: Callable[[Item], Result],
-        scores: Callable[[Task[Item], Result], list[Score]],
+        scores: Callable[[Task[Item], Result], list[Score] | Failure],
         store: ScoreStore,
         ledger: Ledger,
         work: Work,
@@ -129,10 +124,11 @@ class _Rounds(Generic[Item, Result]):
             for item, result in parallel.map(self._function, items, curation, None, started, self._size):
                 task = by_item[id(item)]
                 number = self._open.pop(id(item), None) or self._start(task)
-                if isinstance(result, Failure):
-                    self._failed(task, number, result)
+                scores = result if isinstance(result, Failure) else self._scores(task, result)
+                if isinstance(scores, Failure):
+                    self._failed(task, number, scores)
                 else:
-                    self._finished(task, number, result)
+                    self._finished(task, number, scores)
         except BaseException:
             self._ledger.interrupt(self._open.values())
             raise
@@ -140,9 +136,9 @@ class _Rounds(Generic[Item, Result]):
     def _start(self, task: Task[Item]) -> int:
         return self._ledger.start(self._work, task.source, task.path, task.subjects)
 
-    def _finished(self, task: Task[Item], number: int, result: Result) -> None:
+    def _finished(self, task: Task[Item], number: int, scores: list[Score]) -> None:
         with self._store.transaction():
-            self._store.put(self._scores(task, result))
+            self._store.put(scores)
             self._ledger.finish(self._work, number, task.subjects)
         for subject in task.subjects:
             self._standings.pop(subject, None)

@@ -16,7 +16,7 @@ import numpy as np
 from ops import weights
 from ops.config import Curation
 from ops.curation import text_recognition
-from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
+from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.image_repeats import STEP as REPEATS
 from ops.curation.image_repeats import without_repeats
 from ops.curation.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
@@ -26,6 +26,7 @@ from ops.curation.reasons import Rejection
 from ops.curation.rules import rejection
 from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of
 from ops.curation.scores import DECODING, Cost, Score, ScoreStore, identity_digest, score_key
+from ops.curation.seen_files import REPLACED, SeenFiles
 from ops.curation.sources import file_of
 from ops.curation.tables import CURATED_IMAGES
 from ops.curation.verdicts import demand_some_kept, judged
@@ -117,10 +118,16 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
         def plan(subjects: Sequence[str], alone: bool) -> list[Task[ImageTask]]:
             return [_task(project, by_content[sha256], known[sha256]) for sha256 in subjects]
 
+        files = SeenFiles(project, *(["raw_images"] if new else []))
+
+        def checked(task: Task[ImageTask], result: list[Score]) -> list[Score] | Failure:
+            row = by_content[task.item.sha256]
+            return result if files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
+
         size = worker_size(curation, RATED)
         work = Work.of("curated_images", store.remember("curated_images", identities), curation)
         progress = Progress.of(project, "curated_images", len(new), "images")
-        parked = attempt(score_image, new, plan, as_they_are, store, work, curation, progress, size)
+        parked = attempt(score_image, new, plan, checked, store, work, curation, progress, size)
         demand_few_parked("curated_images", len(parked), len(by_content), curation)
         known |= store.of_sources(new)
     return {

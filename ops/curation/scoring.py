@@ -9,18 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.attempts import Task, as_they_are, attempt, demand_few_parked
+from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.clip import Clip
 from ops.curation.decoding import SourceTask
 from ops.curation.frames import SeekPoint
 from ops.curation.ledger import Work
 from ops.curation.one_pass import score_source
 from ops.curation.scorers import STEPS, demand_weights, identity
-from ops.curation.scores import ScoreStore, identity_digest
+from ops.curation.scores import Score, ScoreStore, identity_digest
+from ops.curation.seen_files import REPLACED, SeenFiles
 from ops.curation.sources import file_of
 from ops.curation.worker_size import worker_size
 from ops.data import tables
 from ops.data.tables import Row
+from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
@@ -49,7 +51,7 @@ def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> 
         work = Work.of(step, store.remember(step, identity(step, curation)), curation)
         progress = Progress.of(project, step, len(missing), "clips")
         size = worker_size(curation, STEPS[STEPS.index(step) :])
-        parked = attempt(score_source, missing, plan, as_they_are, store, work, curation, progress, size)
+        parked = attempt(score_source, missing, plan, plan.checked, store, work, curation, progress, size)
         demand_few_parked(step, len(parked), inputs, curation)
         return {**known, **store.values(step, identity(step, curation), missing), **parked}
 
@@ -64,6 +66,7 @@ class _Plan:
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
         self._project, self._step, self._store = project, step, store
         self._rows = {row["clip_id"]: row for row in rows}
+        self._files = SeenFiles(project, *(["raw_videos"] if rows else []))
         self._seek_points = seek_points(project, {row["sha256"] for row in rows})
         curation = project.settings.curation
         self._asked_for = [identity_digest(each, identity(each, curation)) for each in STEPS if each != "shots"]
@@ -80,6 +83,11 @@ class _Plan:
             parts = (rows[start : start + together] for start in range(0, len(rows), together))
             tasks += [self._task(part, known[sha256]) for part in parts]
         return tasks
+
+    def checked(self, task: Task[SourceTask], result: list[Score]) -> list[Score] | Failure:
+        """They are kept under the content that `raw_videos` saw, for good: so the file must have had it until now."""
+        row = self._rows[task.subjects[0]]
+        return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
     def _task(self, rows: Sequence[Row], known: dict[str, Any]) -> Task[SourceTask]:
         first, project = rows[0], self._project

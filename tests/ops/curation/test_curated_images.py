@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,14 @@ def test_an_excluded_picture_is_a_row_that_nobody_opened(project: Project, pictu
         assert (row["rejected_by"], row["reason_code"], row["sha256"]) == ("raw_images", "licence", None)
         assert row["reason"] == "is under CC BY-NC-SA 2.0, which curation.exclude_licences leaves out ('CC-BY-NC*')"
     assert (rows["again.png"]["rejected_by"], rows["again.png"]["licence"]) == (None, "CC0-1.0")
+
+
+def test_scores_of_a_picture_that_was_replaced_are_not_kept(project: Project, pictures: Path, helpers) -> None:
+    project = helpers["recipe"](project, {**RULES, "max_attempts": 1}, images="pictures")
+    helpers["run"](project, "raw_images")
+    shutil.copy(pictures / "grass.png", pictures / "again.png")
+    with pytest.raises(NothingKept):
+        helpers["run"](project, "curated_images")
+    rows = {row["path"]: row for row in helpers["rows_of"](project, "curated_images")}
+    assert (rows["again.png"]["reason_code"], rows["grass.png"]["reason_code"]) == ("failed", "low_aesthetics")
+    assert "replaced since" in rows["again.png"]["reason"]

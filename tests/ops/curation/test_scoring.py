@@ -17,7 +17,16 @@ from ops.runtime import parallel
 from ops.runtime.project import Project
 
 CHEAP: dict[str, Any] = {"shots": {"scorer": "picture-change", "min_frames": 12}, "text_crop": {"scorer": "none"}}
-STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
+STEPS: tuple[str, ...] = (
+    "raw_videos",
+    "clips",
+    "shots",
+    "motion",
+    "text_crop",
+    "aesthetics",
+    "technical_quality",
+    "motion_recheck",
+)
 STEPS += ("near_duplicates",)
 
 
@@ -86,3 +95,23 @@ def test_a_pass_gets_the_scores_that_it_may_ask_for_and_no_series_of_slices(
     found = {steps.get(key.partition(":")[0]) for scores in known for key in scores}
     assert len(known) == 4
     assert found == {"text_crop", "technical_quality", "near_duplicates"}
+
+
+def test_scores_of_a_file_that_was_replaced_are_not_kept(
+    curated_by: Callable[..., Project], films: Path, videos, helpers
+) -> None:
+    """They would be taken for those of the old content, wherever it turns up again."""
+    project = curated_by("raw_videos", "clips")
+    content = (films / "pan2.mp4").read_bytes()
+    videos.flicker(films / "pan2.mp4", frames=24)
+    (films / "pan3.mp4").touch()
+    curated_by("shots", "motion", max_attempts=1)
+    rows = {row["path"]: row for row in helpers["rows_of"](project, "motion")}
+    assert {path: row["reason_code"] for path, row in rows.items() if row["reason_code"]} == {"pan2.mp4": "failed"}
+    assert rows["pan2.mp4"]["reason"] == "it has been replaced since it was looked at: run the curation again"
+    (films / "pan2.mp4").write_bytes(content)
+    assert [each.path for each in Ledger.of(project).retry()] == ["pan2.mp4"]
+    curated_by(*STEPS)
+    (again,) = (row for row in helpers["rows_of"](project, "motion") if row["path"] == "pan2.mp4")
+    assert again["reason_code"] is None
+    assert 0 < again["motion"] < 0.1
