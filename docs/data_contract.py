@@ -137,7 +137,7 @@ change a rule, add one and leave one out. Only the rule's step and those after i
 there; what a looser rule lets through and was never measured is measured then.
 
 Every curation leaves a record in `var/curation_runs/`: its rules and settings, the funnel (clips in and out of each
-step, errors, hours, reasons), what measuring has cost so far, and the histogram of each score.
+step, errors, hours, reasons), what looking at the files and measuring has cost so far, and the histogram of each score.
 
 ```sh
 soraflow curate runs

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 from ops.curation.attempts import Task, attempt, demand_few_parked
 from ops.curation.ledger import Work
 from ops.curation.reasons import Reason, Rejection
-from ops.curation.scores import Score, ScoreStore, score_key
+from ops.curation.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.sources import (
     TABLES,
     Source,
@@ -34,6 +36,17 @@ VERSION = 3
 """Raised when an examination finds something else in the same file."""
 
 Examine = Callable[[Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Examination:
+    """What a worker does: the examination, and its cost."""
+
+    examine: Examine
+
+    def __call__(self, file: Path) -> tuple[dict[str, Any], Cost]:
+        read, began = file.stat().st_size, time.process_time()
+        return self.examine(file), Cost(time.process_time() - began, 0.0, read)
 
 
 def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Schema) -> None:
@@ -76,13 +89,15 @@ def _examine(
             files = ((subject, source, file_of(project, source.root, source.path)) for subject, source in chosen)
             return [Task(file, str(file), source.path, (subject,)) for subject, source, file in files]
 
-        def scores(task: Task[Path], row: dict[str, Any]) -> list[Score]:
-            return [Score(score_key(prefix, task.subjects[0]), task.source, step, row)]
+        def scores(task: Task[Path], result: tuple[dict[str, Any], Cost]) -> list[Score]:
+            row, cost = result
+            return [Score(score_key(prefix, task.subjects[0]), task.source, step, row, cost)]
 
         new = [subject for subject in by_subject if subject not in known]
         progress = Progress.of(project, step, len(new), TABLES[step])
         work = Work.of(step, prefix, curation)
-        parked = attempt(examine, new, plan, scores, store, work, curation, progress, worker_size(curation, ()))
+        size = worker_size(curation, ())
+        parked = attempt(_Examination(examine), new, plan, scores, store, work, curation, progress, size)
         seen = {**known, **store.values(step, identity, new), **parked}
     return found | {source: seen[subject] for subject, source in by_subject.items()}
 

@@ -55,7 +55,8 @@ class Cost(NamedTuple):
     gpu_seconds: float
     """0.0 where there is no accelerator."""
     bytes: int
-    """Of pixels that the scorer looked at; of `decoding`, of the pictures handed on."""
+    """Of pixels that the scorer looked at; of `decoding`, of the pictures handed on; of `raw_videos` and `raw_images`,
+    of the files."""
 
 
 class Score(NamedTuple):

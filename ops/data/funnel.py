@@ -55,7 +55,8 @@ def funnel(project: Project) -> list[dict[str, Any]]:
 
 def costs(project: Project) -> dict[str, dict[str, float]]:
     """{step: what its scores have cost so far}, all that are kept, those of other settings too: `cpu_seconds`,
-    `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared."""
+    `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared; `raw_videos` and `raw_images`
+    have decoded every file before, to find out what it is, and their `bytes` are of files."""
     with ScoreStore.of(project) as store:
         return {step: cost._asdict() for step, cost in store.costs().items() if any(cost)}
 

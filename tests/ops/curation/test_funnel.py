@@ -16,6 +16,7 @@ from ops.curation.audit.retention import changed, outcome
 from ops.curation.reasons import Reason
 from ops.curation.scores import ScoreStore
 from ops.curation.verdicts import NothingKept
+from ops.data.funnel import costs
 from ops.data.tables import Row
 from ops.runtime import parallel
 from ops.runtime.project import Project
@@ -273,3 +274,14 @@ def test_new_files_are_looked_at_and_old_ones_are_not(
     helpers["run"](project, "raw_videos")
     assert [file.name for file in looked] == ["b.mp4"]
     assert len(helpers["rows_of"](project, "raw_videos")) == 2
+
+
+def test_looking_at_the_files_has_a_cost(project: Project, videos, helpers) -> None:
+    film = videos.slow_pan(project.root / "films" / "a.mp4")
+    project = helpers["recipe"](project, videos="films")
+    helpers["run"](project, "raw_videos")
+    spent = costs(project)["raw_videos"]
+    assert 0 < spent["cpu_seconds"] < 60
+    assert spent["bytes"] == film.stat().st_size
+    helpers["run"](project, "raw_videos")
+    assert costs(project)["raw_videos"] == spent
