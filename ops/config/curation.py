@@ -95,7 +95,7 @@ class NearDuplicates(Section):
 class Curation(Section):
     engine: Literal["pool", "ray"] = "pool"
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes at most; 0 takes one per core, or on Ray as many as there is room for."""
+    """Processes at most; 0 takes one per core if all have room, or on Ray as many as there is room for."""
     ray_address: str | None = None
     time_limit_seconds: Annotated[float, Field(gt=0)] = 3600.0
     """What one task may take: a file to be looked at, or at most 32 clips of a source to be measured. Then its process

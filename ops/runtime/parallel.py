@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ops.config import Curation
 from ops.runtime import ray_engine, workers
+from ops.runtime.memory import machine_gib
 from ops.runtime.progress import Progress
 from ops.runtime.ray_engine import Resources
 from ops.runtime.workers import Failure
@@ -33,22 +34,26 @@ def map(
 
     `function` must be importable by name; an exception in it, the death of its process, or more time or memory than
     the settings allow gives a `Failure`. `started` hears of each item just before a process of the pool gets it, once
-    for each try; on Ray, which begins items where nobody here sees it, it hears of none. On a cluster, `resources` say
-    where a worker has room; without them it is taken to need what it may have.
+    for each try; on Ray, which begins items where nobody here sees it, it hears of none. `resources` say what a worker
+    needs: on a cluster where it has room (without them it is taken to need what it may have), here how many have.
     """
     if curation.engine == "ray":
         resources = resources or Resources(curation.memory_limit_gib)
         results = ray_engine.run(function, items, curation, resources)
     else:
-        results = _over_pool(function, items, curation, started or _nobody_listens)
+        results = _over_pool(function, items, curation, started or _nobody_listens, resources)
     for done, (item, result) in enumerate(results, start=1):
         yield item, result
         if progress is not None:
             progress.update(done)
 
 
-def worker_count(curation: Curation) -> int:
-    return curation.workers or os.cpu_count() or 1
+def worker_count(curation: Curation, resources: Resources | None = None) -> int:
+    """Of the pool: what the recipe says, or one per core, but no more than the machine has memory for."""
+    if curation.workers:
+        return curation.workers
+    cores = os.cpu_count() or 1
+    return cores if resources is None else max(1, min(cores, int(machine_gib() / resources.memory_gib)))
 
 
 def _nobody_listens(item: Any) -> None:
@@ -60,11 +65,13 @@ def _over_pool(
     items: Sequence[Item],
     curation: Curation,
     started: Callable[[Item], None] = _nobody_listens,
+    resources: Resources | None = None,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """An item whose worker died has a second try, alone: perhaps a neighbour had taken all the memory."""
     limits = workers.Limits(curation.time_limit_seconds, curation.memory_limit_gib)
+    count = min(worker_count(curation, resources), len(items))
     suspects: list[Item] = []
-    yield from workers.run(function, items, min(worker_count(curation), len(items)), limits, suspects, started)
+    yield from workers.run(function, items, count, limits, suspects, started)
     guilty: list[Item] = []
     yield from workers.run(function, suspects, 1, limits, guilty, started)
     for item in guilty:

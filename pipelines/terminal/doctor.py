@@ -52,8 +52,9 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
 
 
 def _machine(project: Project) -> Iterator[Finding]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield Finding("ok", "machine", f"{platform.platform()}, {os.cpu_count()} cores, {memory:.0f} GiB")
+    from ops.runtime.memory import machine_gib
+
+    yield Finding("ok", "machine", f"{platform.platform()}, {os.cpu_count()} cores, {machine_gib():.0f} GiB")
     right = sys.version_info[:2] == (3, 11)
     yield Finding("ok" if right else "wrong", "python", platform.python_version(), "" if right else "use Python 3.11")
     compiler = shutil.which("g++")

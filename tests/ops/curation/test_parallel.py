@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from ops.config import Aesthetics, Curation, TechnicalQuality
-from ops.runtime import parallel
-from ops.runtime.parallel import Failure
+from ops.runtime import memory, parallel
+from ops.runtime.memory import machine_gib
+from ops.runtime.parallel import Failure, Resources
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
@@ -150,3 +151,25 @@ def _workers_of(pid: int) -> list[psutil.Process]:
 def test_workers_follow_the_setting() -> None:
     assert parallel.worker_count(settings(workers=3)) == 3
     assert parallel.worker_count(settings()) == (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("gib", "expected"), [(1.0, 24), (3.0, 8), (100.0, 1)])
+def test_no_more_workers_than_there_is_memory_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gib: float, expected: int
+) -> None:
+    """Of the container, which has 24 GiB here; unless the recipe says how many."""
+    limit = tmp_path / "memory.max"
+    limit.write_text(f"{24 * 2**30}\n")
+    monkeypatch.setattr(memory, "CONTAINER_LIMITS", (limit, tmp_path / "none"))
+    monkeypatch.setattr(memory.os, "sysconf", lambda _: 2**20)  # a page, and as many of them: a TiB
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 64)
+    assert parallel.worker_count(settings(), Resources(gib)) == expected
+    assert parallel.worker_count(settings(workers=30), Resources(gib)) == 30
+
+
+def test_the_pool_takes_the_memory_of_a_worker_into_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 2)
+    items = [f"({number}, __import__('time').sleep(0.3), __import__('os').getpid())[2]" for number in range(4)]
+    for share, processes in ((0.4, 2), (0.6, 1)):
+        results = parallel.map(eval, items, settings(), resources=Resources(share * machine_gib()))
+        assert len({pid for _, pid in results}) == processes
