@@ -63,9 +63,10 @@ def counted_frames(frames: int, fps: float, rule: Shots) -> int:
 def length_reason(frames: int, fps: float, rule: Shots) -> Rejection | None:
     """Why a piece of this many frames is out, or None."""
     counted = counted_frames(frames, fps, rule)
+    told = "1 frame" if counted == 1 else f"{counted} frames"
     rate = f" at {rule.max_fps:g} a second" if fps > rule.max_fps else ""
     if counted < rule.min_frames:
-        return Rejection(Reason.TOO_SHORT, f"{counted} frames{rate} between cuts, fewer than {rule.min_frames}")
+        return Rejection(Reason.TOO_SHORT, f"{told}{rate} between cuts, fewer than {rule.min_frames}")
     if counted > rule.max_frames:
-        return Rejection(Reason.TOO_LONG, f"{counted} frames{rate} without a cut, more than {rule.max_frames}")
+        return Rejection(Reason.TOO_LONG, f"{told}{rate} without a cut, more than {rule.max_frames}")
     return None

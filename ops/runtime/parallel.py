@@ -6,12 +6,12 @@ a file whose decoder crashes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ops.config import Curation
 from ops.runtime import ray_engine, workers
+from ops.runtime.device import cores
 from ops.runtime.memory import machine_gib
 from ops.runtime.progress import Progress
 from ops.runtime.ray_engine import Resources
@@ -52,8 +52,9 @@ def worker_count(curation: Curation, resources: Resources | None = None) -> int:
     """Of the pool: what the recipe says, or one per core, but no more than the machine has memory for."""
     if curation.workers:
         return curation.workers
-    cores = os.cpu_count() or 1
-    return cores if resources is None else max(1, min(cores, int(machine_gib() / resources.memory_gib)))
+    if resources is None:
+        return cores()
+    return max(1, min(cores(), int(machine_gib() / resources.memory_gib)))
 
 
 def _nobody_listens(item: Any) -> None:

@@ -21,6 +21,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeVar
 
+from ops.runtime.device import cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 TASKS_PER_WORKER = 64
@@ -72,7 +74,7 @@ def run(
         RuntimeError: a worker ended before it was given any work.
     """
     waiting = deque(items)
-    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    threads = max(1, cores() // max(1, workers))
     crew = [_Worker(function, threads, limits) for _ in range(min(workers, len(items)))]
     try:
         while crew:

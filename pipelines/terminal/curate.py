@@ -95,7 +95,8 @@ def retry(
     freed = Ledger.of(Project.find()).retry(_known(step), source)
     if not freed:
         raise LookupError("nothing is parked that fits; `soraflow curate parked` lists what is")
-    console.print(f"{len(freed)} parked inputs will be tried again by the next `soraflow run`", highlight=False)
+    inputs = "1 parked input" if len(freed) == 1 else f"{len(freed)} parked inputs"
+    console.print(f"{inputs} will be tried again by the next `soraflow run`", highlight=False)
 
 
 @curate_app.command()

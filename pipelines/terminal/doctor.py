@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -52,9 +51,10 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
 
 
 def _machine(project: Project) -> Iterator[Finding]:
+    from ops.runtime.device import cores
     from ops.runtime.memory import machine_gib
 
-    yield Finding("ok", "machine", f"{platform.platform()}, {os.cpu_count()} cores, {machine_gib():.0f} GiB")
+    yield Finding("ok", "machine", f"{platform.platform()}, {cores()} cores, {machine_gib():.0f} GiB")
     right = sys.version_info[:2] == (3, 11)
     yield Finding("ok" if right else "wrong", "python", platform.python_version(), "" if right else "use Python 3.11")
     compiler = shutil.which("g++")

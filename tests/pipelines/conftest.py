@@ -96,9 +96,9 @@ def empty(tmp_path: Path) -> Shell:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, shared_weights: Path) -> Iterator[Shell]:
     """A project in which the whole graph has been materialised once by `soraflow run`."""
-    os.environ["SORAFLOW_WEIGHTS"] = str(shared_weights)
-    shell = Shell(lay_project(tmp_path_factory.mktemp("finished") / "project"))
-    first = shell("run")
-    (shell.project.root / "first_run.txt").write_text(first.stdout)
-    yield shell
-    os.environ.pop("SORAFLOW_WEIGHTS")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+        shell = Shell(lay_project(tmp_path_factory.mktemp("finished") / "project"))
+        first = shell("run")
+        (shell.project.root / "first_run.txt").write_text(first.stdout)
+        yield shell

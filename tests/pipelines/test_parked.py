@@ -75,7 +75,7 @@ def test_parked_inputs_from_the_exit_status_to_the_retry(
     assert run_here(project, FAST) == 0
     assert how_it_came(project) == "unchanged", "DVC does not watch the limit"
 
-    assert "1 parked inputs will be tried again" in shell("curate", "retry").stdout
+    assert "1 parked input will be tried again" in shell("curate", "retry").stdout
     assert run_here(project) == 0
     assert how_it_came(project) == "made"
     assert reasons(project) == {"good.mp4": None, "nothing.mp4": "empty", "slow.mp4": None}

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from ops.config import Sampling
+from ops.config import Sampling, resolve
 from ops.curation import decoding, frames, held_frames
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.decoding import Decoding, SourceTask
 from ops.curation.frames import decoded_at, frames_at
 from ops.curation.held_frames import HeldFrames
 from ops.curation.one_pass import score_source
-from ops.curation.scorers import SCORERS, Measure, Scorer
+from ops.curation.scorers import SCORERS, STEPS, Measure, Scorer
 from ops.curation.scorers.base import device_of
 from ops.curation.scores import Cost
 from ops.curation.worker_size import worker_size
@@ -314,6 +314,12 @@ def test_a_worker_asks_for_an_accelerator_only_when_the_recipe_allows_it(project
     assert worker_size(helpers["recipe"](project, {"accelerator": True}).settings.curation, steps).accelerator
     weight_free = helpers["recipe"](project, {**WEIGHT_FREE, "accelerator": True}).settings.curation
     assert not worker_size(weight_free, steps).accelerator
+
+
+@pytest.mark.parametrize("preset", ["tiny", "v1_1", "v1_3"])
+def test_a_process_may_hold_all_scorers_of_a_preset(checkout: Path, preset: str) -> None:
+    curation = resolve(checkout, preset, {}).curation
+    assert worker_size(curation, STEPS).memory_gib < curation.memory_limit_gib
 
 
 def test_the_cpu_is_no_accelerator_to_wait_for() -> None:

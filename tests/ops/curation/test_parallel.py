@@ -150,7 +150,7 @@ def _workers_of(pid: int) -> list[psutil.Process]:
 
 def test_workers_follow_the_setting() -> None:
     assert parallel.worker_count(settings(workers=3)) == 3
-    assert parallel.worker_count(settings()) == (os.cpu_count() or 1)
+    assert parallel.worker_count(settings()) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(("gib", "expected"), [(1.0, 24), (3.0, 8), (100.0, 1)])
@@ -162,13 +162,13 @@ def test_no_more_workers_than_there_is_memory_for(
     limit.write_text(f"{24 * 2**30}\n")
     monkeypatch.setattr(memory, "CONTAINER_LIMITS", (limit, tmp_path / "none"))
     monkeypatch.setattr(memory.os, "sysconf", lambda _: 2**20)  # a page, and as many of them: a TiB
-    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(parallel, "cores", lambda: 64)
     assert parallel.worker_count(settings(), Resources(gib)) == expected
     assert parallel.worker_count(settings(workers=30), Resources(gib)) == 30
 
 
 def test_the_pool_takes_the_memory_of_a_worker_into_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
     items = [f"({number}, __import__('time').sleep(0.3), __import__('os').getpid())[2]" for number in range(4)]
     for share, processes in ((0.4, 2), (0.6, 1)):
         results = parallel.map(eval, items, settings(), resources=Resources(share * machine_gib()))
