@@ -21,9 +21,10 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.config import Curation
-from ops.curation import one_pass, scorers
-from ops.curation.frames import decoded
-from ops.curation.sources import file_of
+from ops.curation import scorers
+from ops.curation.decoding.frames import decoded
+from ops.curation.measuring import one_pass
+from ops.curation.sources.listing import file_of
 from ops.data import tables
 from ops.runtime import parallel
 from ops.runtime.progress import Progress

@@ -25,12 +25,12 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.curation.clip import Clip
-from ops.curation.decoding import Decoding, SourceTask
-from ops.curation.frames import decoded
-from ops.curation.funnel import walk
-from ops.curation.one_pass import score_key, score_source
+from ops.curation.decoding.frames import decoded
+from ops.curation.decoding.source_decoding import Decoding, SourceTask
+from ops.curation.measuring.one_pass import score_key, score_source
+from ops.curation.rules.walk import walk
 from ops.curation.scorers import build, scorer_of
-from ops.curation.sources import resolve_root
+from ops.curation.sources.listing import resolve_root
 from ops.runtime import parallel
 from ops.runtime.files import sha256
 from ops.runtime.parallel import Failure

@@ -18,9 +18,9 @@ from numpy.random import Generator
 from PIL import Image, ImageOps
 
 from benchmarks.fresh_project import CHECKOUT
-from ops.curation.frames import frames_at
-from ops.curation.pictures import read_picture
-from ops.curation.sources import resolve_root
+from ops.curation.decoding.frames import frames_at
+from ops.curation.decoding.pictures import read_picture
+from ops.curation.sources.listing import resolve_root
 from ops.runtime.project import Project
 
 SIZE = (320, 180)

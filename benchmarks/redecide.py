@@ -20,13 +20,13 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.config import RULED_SCORES, Curation
-from ops.curation.decisions import VERDICT, decide
-from ops.curation.rules import rejection
+from ops.curation.measuring.scores import Score, ScoreStore, score_key
+from ops.curation.rules.decisions import VERDICT, decide
+from ops.curation.rules.rejection import rejection
+from ops.curation.rules.verdicts import judged
 from ops.curation.scorers import as_column, identity
-from ops.curation.scores import Score, ScoreStore, score_key
 from ops.curation.tables import CLIPS as CLIPS_OF_FILES
 from ops.curation.tables import MOTION_RECHECK, RAW_VIDEOS, TEXT_CROP
-from ops.curation.verdicts import judged
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project

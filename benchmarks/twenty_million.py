@@ -27,7 +27,7 @@ from benchmarks.curation import VIDEO_STEPS, curate, decode, one_core, patched
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import machine
 from ops.curation import tables as schemas
-from ops.curation.scores import Score, ScoreStore, score_key
+from ops.curation.measuring.scores import Score, ScoreStore, score_key
 from ops.data import tables
 from ops.runtime.files import write_json
 
@@ -111,8 +111,8 @@ def _films(folder: Path) -> int:
     """The demo's films, enlarged to 720p and as long as a clip; a film that is shorter goes back and forth."""
     import av
 
-    from ops.curation.frames import decoded
-    from ops.curation.sources import resolve_root
+    from ops.curation.decoding.frames import decoded
+    from ops.curation.sources.listing import resolve_root
     from ops.runtime.project import Project
 
     folder.mkdir()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from ops.curation import tables as curation
-from ops.curation.reasons import MEANINGS as MEANINGS_OF_REASONS
-from ops.curation.reasons import Reason
+from ops.curation.rules.reasons import MEANINGS as MEANINGS_OF_REASONS
+from ops.curation.rules.reasons import Reason
 from ops.data import captions, latents, samples, text_embeddings
 
 PAGE = Path(__file__).with_name("data.md")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from ops.curation.run_records import write_record
-from ops.curation.verdicts import demand_some_kept
+from ops.curation.rules.verdicts import demand_some_kept
+from ops.curation.runs.records import write_record
 from ops.data import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project

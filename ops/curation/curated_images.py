@@ -15,22 +15,21 @@ import numpy as np
 
 from ops import weights
 from ops.config import Curation
-from ops.curation import text_recognition
-from ops.curation.attempts import Task, attempt, demand_few_parked
-from ops.curation.image_repeats import STEP as REPEATS
-from ops.curation.image_repeats import without_repeats
-from ops.curation.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
-from ops.curation.ledger import Work
-from ops.curation.pictures import read_picture
-from ops.curation.reasons import Rejection
-from ops.curation.rules import rejection
-from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of
-from ops.curation.scores import DECODING, Cost, Score, ScoreStore, identity_digest, score_key
-from ops.curation.seen_files import REPLACED, SeenFiles
-from ops.curation.sources import file_of
+from ops.curation.decoding.pictures import read_picture
+from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
+from ops.curation.measuring.ledger import Work
+from ops.curation.measuring.scores import DECODING, Cost, Score, ScoreStore, identity_digest, score_key
+from ops.curation.measuring.worker_size import worker_size
+from ops.curation.rules.image_repeats import STEP as REPEATS
+from ops.curation.rules.image_repeats import without_repeats
+from ops.curation.rules.image_rules import TEXT, known_reason, readable, text_reason, with_own_rules
+from ops.curation.rules.reasons import Rejection
+from ops.curation.rules.rejection import rejection
+from ops.curation.rules.verdicts import demand_some_kept, judged
+from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of, text_recognition
+from ops.curation.sources.listing import file_of
+from ops.curation.sources.seen_files import REPLACED, SeenFiles
 from ops.curation.tables import CURATED_IMAGES
-from ops.curation.verdicts import demand_some_kept, judged
-from ops.curation.worker_size import worker_size
 from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime.parallel import Failure

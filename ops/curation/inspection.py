@@ -11,11 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from ops.curation.attempts import Task, attempt, demand_few_parked
-from ops.curation.ledger import Work
-from ops.curation.reasons import Reason, Rejection
-from ops.curation.scores import Cost, Score, ScoreStore, score_key
-from ops.curation.sources import (
+from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
+from ops.curation.measuring.ledger import Work
+from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
+from ops.curation.measuring.worker_size import worker_size
+from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.verdicts import demand_some_kept, judged, reject_duplicates
+from ops.curation.sources.listing import (
     TABLES,
     Source,
     file_of,
@@ -23,8 +25,6 @@ from ops.curation.sources import (
     listing_fingerprint,
     remember_listing,
 )
-from ops.curation.verdicts import demand_some_kept, judged, reject_duplicates
-from ops.curation.worker_size import worker_size
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.files import digest

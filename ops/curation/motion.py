@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from ops.curation.clip import Clip
-from ops.curation.decisions import VERDICT, decide, still_in
-from ops.curation.funnel import mean_motion
+from ops.curation.rules.decisions import VERDICT, decide, still_in
+from ops.curation.rules.walk import mean_motion
 from ops.curation.scored_step import CLIP
 from ops.curation.tables import MOTION
 from ops.data import tables

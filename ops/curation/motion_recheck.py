@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.compute as pc
 
-from ops.curation.decisions import VERDICT, still_in
-from ops.curation.funnel import mean
+from ops.curation.rules.decisions import VERDICT, still_in
+from ops.curation.rules.walk import mean
 from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.tables import MOTION_RECHECK
 from ops.data import tables

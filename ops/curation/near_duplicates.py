@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import NearDuplicates
-from ops.curation.decisions import VERDICT, still_in, with_failures, with_rejections
-from ops.curation.near_hashes import leaders
-from ops.curation.reasons import Reason
+from ops.curation.measuring.scores import ScoreStore
+from ops.curation.measuring.scoring import scores_of
+from ops.curation.rules.decisions import VERDICT, still_in, with_failures, with_rejections
+from ops.curation.rules.near_hashes import leaders
+from ops.curation.rules.reasons import Reason
 from ops.curation.scored_step import CLIP
 from ops.curation.scorers import as_column, identity
 from ops.curation.scorers.phash import from_text
-from ops.curation.scores import ScoreStore
-from ops.curation.scoring import scores_of
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
 from ops.data import tables
 from ops.runtime.parallel import Failure

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ops.curation.decoding.pictures import UndecodableImage, read_picture
 from ops.curation.inspection import inspect_sources
-from ops.curation.pictures import UndecodableImage, read_picture
 from ops.curation.tables import RAW_IMAGES
 from ops.runtime.files import sha256
 from ops.runtime.project import Project

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.curation.inspection import inspect_sources
-from ops.curation.probe import probe
+from ops.curation.sources.probe import probe
 from ops.curation.tables import RAW_VIDEOS
 from ops.runtime.project import Project
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.decisions import VERDICT, decide, joined, still_in, with_failures
+from ops.curation.measuring.scores import ScoreStore
+from ops.curation.measuring.scoring import scores_of
+from ops.curation.rules.decisions import VERDICT, decide, joined, still_in, with_failures
 from ops.curation.scorers import as_column, identity
-from ops.curation.scores import ScoreStore
-from ops.curation.scoring import scores_of
 from ops.data import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project

@@ -6,12 +6,12 @@ from typing import Any
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.funnel import SliceSeries, pieces_of
-from ops.curation.jump_cuts import length_reason
+from ops.curation.measuring.scoring import scores_of
+from ops.curation.rules.jump_cuts import length_reason
+from ops.curation.rules.verdicts import judged
+from ops.curation.rules.walk import SliceSeries, pieces_of
 from ops.curation.scorers import as_column, identity
-from ops.curation.scoring import scores_of
 from ops.curation.tables import SHOTS
-from ops.curation.verdicts import judged
 from ops.data import tables
 from ops.data.tables import Row, kept
 from ops.runtime.parallel import Failure

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
 _TEXTS, _INTS, _FLOATS = pa.list_(_TEXT), pa.list_(_INT), pa.list_(_FLOAT)
-_VERDICT = [("rejected_by", _TEXT), ("reason_code", _TEXT), ("reason", _TEXT)]  # codes: ops/curation/reasons.py
+_VERDICT = [("rejected_by", _TEXT), ("reason_code", _TEXT), ("reason", _TEXT)]  # codes: ops/curation/rules/reasons.py
 
 _LICENCE = ("licence", _TEXT)  # of the source; null where nothing names it
 _FILE = [

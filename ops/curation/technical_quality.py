@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.decisions import VERDICT, still_in
+from ops.curation.rules.decisions import VERDICT, still_in
 from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.scorers.dover import SPREAD, USUAL
 from ops.curation.tables import TECHNICAL_QUALITY

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.data import pixels, tables
-from ops.data.caption_memory import CaptionMemory
-from ops.data.caption_text import cut, tidy
-from ops.data.captioners import Captioner, Item, NoCaption, SidecarCaptioner, Written, captioner
+from ops.data.captioning.captioners import Captioner, Item, NoCaption, SidecarCaptioner, Written, captioner
+from ops.data.captioning.memory import CaptionMemory
+from ops.data.captioning.text import cut, tidy
 from ops.data.tables import Row
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project

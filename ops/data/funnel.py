@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ops.curation.image_rules import ORDER as IMAGE_RULES
-from ops.curation.reasons import MEANINGS, Reason
-from ops.curation.scores import ScoreStore
+from ops.curation.measuring.scores import ScoreStore
+from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
+from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ops.curation.frames import UndecodableVideo, frames_at
-from ops.curation.pictures import UndecodableImage, read_picture
-from ops.curation.sources import file_of
+from ops.curation.decoding.frames import UndecodableVideo, frames_at
+from ops.curation.decoding.pictures import UndecodableImage, read_picture
+from ops.curation.sources.listing import file_of
 from ops.data.samples import Sample
 from ops.runtime.project import Project
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ops.config import RULED_SCORES, Settings
-from ops.curation.rules import titles
+from ops.curation.rules.rejection import titles
 from ops.data.funnel import seconds
 from ops.data.tables import Row
 from ops.runtime.files import replacing

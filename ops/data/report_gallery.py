@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ops.curation.audit.strip import strip
-from ops.curation.frames import UndecodableVideo
-from ops.curation.sources import file_of
+from ops.curation.decoding.frames import UndecodableVideo
+from ops.curation.sources.listing import file_of
 from ops.data import pixels
 from ops.data.report_figures import figure, save
 from ops.data.tables import Row

@@ -15,8 +15,8 @@ from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
 from ops.config import Settings
-from ops.curation.image_rules import ORDER as IMAGE_RULES
-from ops.curation.reasons import Reason
+from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
+from ops.curation.rules.reasons import Reason
 from ops.data.expectation_suites import SUITES, Suite
 from ops.runtime.project import Project
 from ops.steps import STEPS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ops.data import tables, text_encoder
-from ops.data.caption_phrases import all_wordings
+from ops.data.captioning.phrases import all_wordings
 from ops.data.samples import training_samples
 from ops.data.tables import Row
 from ops.runtime.artifacts import Artifact, Work

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import ConfigError
-from ops.data.caption_cleaning import cleaned
+from ops.data.captioning.cleaning import cleaned
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 

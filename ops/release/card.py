@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from ops.curation.sidecars import UNKNOWN
+from ops.curation.sources.sidecars import UNKNOWN
 from ops.evaluation.protocol import Score
 from ops.release.gate import Verdict
 from ops.release.registry import Version

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ops.config import Release
-from ops.curation.licences import pattern_against
-from ops.curation.sidecars import UNKNOWN
+from ops.curation.sources.licences import pattern_against
+from ops.curation.sources.sidecars import UNKNOWN
 from ops.evaluation.protocol import ProtocolMismatch, Score
 from ops.release.registry import Version
 from ops.release.trace import Trace

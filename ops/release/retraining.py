@@ -38,7 +38,7 @@ def last_decision(project: Project) -> dict[str, object] | None:
 
 
 def _decide(project: Project) -> Decision:
-    from ops.curation.sources import listing_changed
+    from ops.curation.sources.listing import listing_changed
     from ops.data.dvc import version
     from ops.data.expectations import checks_passed
 

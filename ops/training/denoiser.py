@@ -15,7 +15,7 @@ from models import released
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from ops.config import Settings
-from ops.data.caption_phrases import wordings
+from ops.data.captioning.phrases import wordings
 from ops.data.latents import LatentSet
 from ops.data.samples import training_samples
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet

@@ -30,7 +30,7 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
         asked_again = _parked_asked_again(home, name)
         version = dvc.materialise(home, name, force=asked_again or _sources_changed(home, name))
         if asked_again:
-            function("ops.curation.ledger:forget_asking")(home, name)
+            function("ops.curation.measuring.ledger:forget_asking")(home, name)
         context.log.info(f"{name}: {version.action}, version {version.hash}")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.hash),
@@ -44,13 +44,13 @@ def _sources_changed(project: Project, name: str) -> bool:
     """DVC watches settings, not folders outside the project; a new file in one of those must be noticed here."""
     if name not in ("raw_videos", "raw_images"):
         return False
-    changed = function("ops.curation.sources:listing_changed")
+    changed = function("ops.curation.sources.listing:listing_changed")
     return changed(project, name)
 
 
 def _parked_asked_again(project: Project, name: str) -> bool:
     """Nothing that DVC watches changes when inputs that had failed are to be tried again."""
-    return function("ops.curation.ledger:is_asked_again")(project, name)
+    return function("ops.curation.measuring.ledger:is_asked_again")(project, name)
 
 
 def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
@@ -79,7 +79,7 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
 
 def _run(project: Project) -> dict[str, dg.MetadataValue]:
     """The funnel of the run that made the clips, with what measuring cost, and the record to compare it by."""
-    from ops.curation.run_records import runs
+    from ops.curation.runs.records import runs
     from ops.data.report_page import funnel_with_costs
 
     known = runs(project)

@@ -69,7 +69,7 @@ def parked(
     trace: Annotated[bool, typer.Option("--trace", help="Show where each error came from.")] = False,
 ) -> None:
     """List what has failed so often that it is not tried any more, with its last error."""
-    from ops.curation.ledger import Ledger
+    from ops.curation.measuring.ledger import Ledger
 
     found = Ledger.of(Project.find()).parked(_known(step))
     if not found:
@@ -90,7 +90,7 @@ def retry(
     source: Annotated[str | None, typer.Option(help="Only this file, by its path as `parked` shows it.")] = None,
 ) -> None:
     """Let parked inputs be tried again, once the cause of their errors is gone."""
-    from ops.curation.ledger import Ledger
+    from ops.curation.measuring.ledger import Ledger
 
     freed = Ledger.of(Project.find()).retry(_known(step), source)
     if not freed:
@@ -103,7 +103,7 @@ def retry(
 def runs() -> None:
     """List the curation runs: when, which version of the clips, how many were kept, and by which rules."""
     from ops.config import RULED_SCORES
-    from ops.curation.run_records import runs as all_runs
+    from ops.curation.runs.records import runs as all_runs
 
     found = all_runs(Project.find())
     if not found:
@@ -131,28 +131,28 @@ def compare(
     ] = None,
 ) -> None:
     """Show what differs between two curation runs, by step and reason, and write a page with their histograms."""
-    from ops.curation import run_comparison, run_records
+    from ops.curation.runs import comparison, records
 
     project = Project.find()
     if first is None:
-        before, after = run_records.last_two(project)
+        before, after = records.last_two(project)
     else:
-        before = run_records.run(project, first)
-        after = run_records.run(project, second) if second else run_records.runs(project)[-1]
+        before = records.run(project, first)
+        after = records.run(project, second) if second else records.runs(project)[-1]
     console.print(f"[bold]{before.name}[/] and [bold]{after.name}[/]", highlight=False)
-    for key, old, new in run_comparison.changed_settings(before, after):
+    for key, old, new in comparison.changed_settings(before, after):
         console.print(f"curation.{key}: {old} → {new}", highlight=False)
     table = Table("step", "", "first", "second", "difference", box=None, header_style="dim")
     for column in table.columns[2:]:
         column.justify = "right"
-    for found in run_comparison.differences(before, after):
-        table.add_row(*run_comparison.told(found), style=None if found.change else "dim")
+    for found in comparison.differences(before, after):
+        table.add_row(*comparison.told(found), style=None if found.change else "dim")
     console.print(table)
-    for step, cost in run_comparison.spent_between(before, after).items():
+    for step, cost in comparison.spent_between(before, after).items():
         figures = f"{cost['cpu_seconds']:.1f} CPU s, {cost['gpu_seconds']:.1f} GPU s, {cost['bytes'] / 1e6:,.1f} MB"
         console.print(f"measured between them: {step} {figures}", highlight=False)
     path = output or project.var / "curation_comparison.html"
-    run_comparison.comparison_page(before, after, path)
+    comparison.comparison_page(before, after, path)
     console.print(str(path), soft_wrap=True, highlight=False)
 
 

@@ -36,7 +36,7 @@ def test_three_sides_over_the_same_clips() -> None:
 def test_a_step_that_decodes_by_itself_measures_what_the_fused_pass_does(tmp_path: Path) -> None:
     from benchmarks import decode_once
     from benchmarks.fresh_project import fresh_project
-    from ops.curation.one_pass import score_source
+    from ops.curation.measuring.one_pass import score_source
 
     with fresh_project({"curation": decode_once.RECIPE}) as project:
         (file,) = decode_once.corpus(project, tmp_path, 1)

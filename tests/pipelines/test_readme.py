@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from ops import config
-from ops.curation.ledger import Ledger
+from ops.curation.measuring.ledger import Ledger
 from ops.data import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from ops.config import Shots
-from ops.curation.frames import frames_at
-from ops.curation.jump_cuts import find_cuts
-from ops.curation.sources import file_of
+from ops.curation.decoding.frames import frames_at
+from ops.curation.rules.jump_cuts import find_cuts
+from ops.curation.sources.listing import file_of
 from ops.data.tables import Row
 from ops.runtime.project import Project
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ops.curation import image_rules
 from ops.curation.audit.precision import precision
 from ops.curation.audit.preview import LONG_SIDE, jpeg
 from ops.curation.audit.retention import place
@@ -21,9 +20,10 @@ from ops.curation.audit.sample import KEPT, ranked, stratum
 from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
-from ops.curation.pictures import read_picture
-from ops.curation.reasons import MEANINGS, Reason
-from ops.curation.sources import file_of
+from ops.curation.decoding.pictures import read_picture
+from ops.curation.rules import image_rules
+from ops.curation.rules.reasons import MEANINGS, Reason
+from ops.curation.sources.listing import file_of
 from ops.data import captions, tables
 from ops.data.funnel import costs, funnel, seconds, without_number
 from ops.data.report_figures import draw_funnel, draw_histograms

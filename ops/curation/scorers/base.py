@@ -88,9 +88,8 @@ class Scorer(ABC):
     def at_once(self, project: Project) -> int:
         """How many clips it is given together here. A CPU is no faster with a larger batch, and a clip that is alone
         in it gets the same number to the last bit whatever clips lie beside it."""
-        if not self.accelerator or device_of(project).type == "cpu":
-            return 1
-        return self.clips_at_once
+        alone = self.clips_at_once == 1 or not self.accelerator or device_of(project).type == "cpu"
+        return 1 if alone else self.clips_at_once
 
     def scores(self, measure: Measure, clips: Sequence[Pictures], of: Sequence[str]) -> list[Any]:
         """The values of some clips, which a network may take together."""

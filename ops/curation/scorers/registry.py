@@ -9,7 +9,7 @@ from typing import Any
 
 from ops import weights
 from ops.config import Curation, Section
-from ops.curation import frame_changes
+from ops.curation.decoding import frame_changes
 from ops.curation.scorers.base import Measure, Scorer
 from ops.curation.scorers.blur_and_blocks import BlurAndBlocks
 from ops.curation.scorers.brisque import BrisqueScorer

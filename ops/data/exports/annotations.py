@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from ops.curation.sources import resolve_root
+from ops.curation.sources.listing import resolve_root
 from ops.data import tables
 from ops.data.dvc import version
 from ops.data.exports.curated_files import CuratedFiles

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops.curation.seen_files import SeenFiles
-from ops.curation.sources import file_of
+from ops.curation.sources.listing import file_of
+from ops.curation.sources.seen_files import SeenFiles
 from ops.data.exports.manifest import ExportError
 from ops.runtime.project import Project
 

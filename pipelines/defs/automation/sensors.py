@@ -18,13 +18,13 @@ def sensors() -> dg.Definitions:
     def new_source_files(
         context: dg.SensorEvaluationContext, project: ProjectResource
     ) -> dg.RunRequest | dg.SkipReason:
-        from ops.curation import sources
+        from ops.curation.sources import listing
 
         home = project.get()
-        changed = [name for name in ("raw_videos", "raw_images") if sources.listing_changed(home, name)]
+        changed = [name for name in ("raw_videos", "raw_images") if listing.listing_changed(home, name)]
         if not changed:
             return dg.SkipReason("the source folders hold what the tables already list")
-        fingerprint = sources.listing_fingerprint(home)
+        fingerprint = listing.listing_fingerprint(home)
         return dg.RunRequest(run_key=fingerprint, tags={"soraflow/reason": f"new files for {' and '.join(changed)}"})
 
     immediately = Project.find().settings.automation.on_new_data

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ops.curation.scores import ScoreStore
-from ops.curation.verdicts import NothingKept
+from ops.curation.measuring.scores import ScoreStore
+from ops.curation.rules.verdicts import NothingKept
 from ops.runtime import parallel
 from ops.runtime.project import Project
 

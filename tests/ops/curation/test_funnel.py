@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ops.curation.audit.retention import changed, outcome
-from ops.curation.reasons import Reason
-from ops.curation.scores import ScoreStore
-from ops.curation.verdicts import NothingKept
+from ops.curation.measuring.scores import ScoreStore
+from ops.curation.rules.reasons import Reason
+from ops.curation.rules.verdicts import NothingKept
 from ops.data.funnel import costs
 from ops.data.tables import Row
 from ops.runtime import parallel

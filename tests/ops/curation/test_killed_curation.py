@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from ops.curation.ledger import Ledger
-from ops.curation.scores import ScoreStore
+from ops.curation.measuring.ledger import Ledger
+from ops.curation.measuring.scores import ScoreStore
 from ops.data import tables
 from ops.runtime.project import Project
 

@@ -15,10 +15,10 @@ import numpy as np
 import psutil
 import pytest
 
-from ops.curation import sources
-from ops.curation.frames import frames_at
+from ops.curation.decoding.frames import frames_at
 from ops.curation.raw_videos import raw_videos
-from ops.curation.reasons import Reason
+from ops.curation.rules.reasons import Reason
+from ops.curation.sources import listing
 from ops.data.tables import Row
 from ops.runtime.project import Project
 
@@ -184,7 +184,7 @@ def test_a_source_that_never_answers_is_given_up(
     videos.slow_pan(project.root / "films" / "a.mp4")
     os.mkfifo(project.root / "films" / "hangs.mp4")
     videos.slow_pan(project.root / "films" / "z.mp4", seed=5)
-    monkeypatch.setattr(sources, "_problem", lambda root, file: None)
+    monkeypatch.setattr(listing, "_problem", lambda root, file: None)
     project = recipe(project, {"workers": 2, "time_limit_seconds": 3.0}, videos="films")
     raw_videos(project)
     rows = {row["path"]: row for row in rows_of(project, "raw_videos")}

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ops.config import Aesthetics, ConfigError, Curation, TechnicalQuality
-from ops.curation.one_pass import score_source
+from ops.curation.measuring.one_pass import score_source
 from ops.runtime import parallel, ray_engine
 from ops.runtime.parallel import Failure, Resources
 from ops.runtime.project import Project

@@ -14,7 +14,7 @@ from ops.config import Curation
 from ops.curation import tables as schemas
 from ops.curation.audit.retention import COLUMNS
 from ops.curation.clip import Clip
-from ops.curation.rules import rejection
+from ops.curation.rules.rejection import rejection
 from ops.data import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from ops.curation import tables as schemas
 from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
-from ops.curation.reasons import MEANINGS, Reason
-from ops.curation.scores import Cost, Score, ScoreStore, score_key
+from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
+from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.data import captions, tables
 from ops.data.tables import Row
 from ops.runtime.project import Project

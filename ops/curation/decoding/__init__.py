@@ -1,0 +1,1 @@
+"""From a file to frames and pictures: what is decoded, and what of it is held for how long."""

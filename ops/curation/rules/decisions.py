@@ -1,0 +1,119 @@
+"""From raw scores to keep or drop, for whole tables at once: what `rules.rejection` says of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ops.config import RULED_SCORES, Curation, Rule
+from ops.curation.rules.reasons import Reason
+from ops.curation.rules.rejection import NO_MOTION, WORDINGS, UnmeasuredScore, sentences
+from ops.runtime.parallel import Failure
+
+VERDICT = ("rejected_by", "reason_code", "reason")
+
+
+def decide(table: pa.Table, curation: Curation, scores: Sequence[str] = tuple(RULED_SCORES)) -> pa.Table:
+    """The table with its verdict columns as the rules about these scores have it: the first that says no rejects.
+
+    Rows that another step rejected, or that could not be measured, keep their verdict. Those that a rule about one of
+    these scores had rejected are judged anew, so that a whole table can be given to other rules.
+
+    Raises:
+        UnmeasuredScore: a rule needs a score that an earlier rule, now passed, had spared a row.
+    """
+    verdicts = _Verdicts(table, _open(table, scores))
+    for rule in curation.rules:
+        if rule.score in scores:
+            _apply(rule, curation, table, verdicts)
+    return verdicts.table()
+
+
+def with_failures(table: pa.Table, step: str, failures: Mapping[int, Failure]) -> pa.Table:
+    """The table with these rows, which are still in, rejected by the step because they could not be measured."""
+    verdicts = _Verdicts(table, still_in(table))
+    for code in {failure.code for failure in failures.values()}:
+        reasons = {row: failure.reason for row, failure in failures.items() if failure.code == code}
+        verdicts.reject(np.array(list(reasons)), step, Reason(code), list(reasons.values()))
+    return verdicts.table()
+
+
+def with_rejections(table: pa.Table, step: str, code: Reason, told: Mapping[int, str]) -> pa.Table:
+    """The table with these rows, which are kept so far, rejected by the step: {row: its sentence}."""
+    verdicts = _Verdicts(table, still_in(table))
+    verdicts.reject(np.array(list(told), dtype=int), step, code, list(told.values()))
+    return verdicts.table()
+
+
+def still_in(table: pa.Table) -> np.ndarray:
+    """bool [rows]: those that nothing has rejected yet."""
+    return _mask(pc.is_null(table["rejected_by"]))
+
+
+def _open(table: pa.Table, scores: Sequence[str]) -> np.ndarray:
+    """bool [rows]: not rejected, or only by a rule about one of the scores."""
+    found = still_in(table)
+    for score in scores:
+        if score in table.column_names:
+            had_one = pc.or_(
+                pc.is_valid(table[score]), pc.fill_null(pc.equal(table["reason_code"], NO_MOTION.code), False)
+            )
+            by_step = pc.fill_null(pc.equal(table["rejected_by"], RULED_SCORES[score].step), False)
+            found |= _mask(pc.and_(by_step, had_one))
+    return found
+
+
+def _apply(rule: Rule, curation: Curation, table: pa.Table, verdicts: _Verdicts) -> None:
+    step = RULED_SCORES[rule.score].step
+    column = table[rule.score]
+    values = pc.fill_null(column, np.nan).to_numpy()
+    missing = np.flatnonzero(verdicts.undecided & _mask(pc.is_null(column)))
+    if len(missing) and rule.score not in ("motion", "motion_cropped"):
+        raise UnmeasuredScore(f"'{rule.score}' of {len(missing)} clips that are still in has not been measured")
+    verdicts.reject(missing, step, NO_MOTION.code, [NO_MOTION.text] * len(missing))
+    for bound, limit in rule.bounds.items():
+        beyond = values < limit if bound == "minimum" else values > limit
+        places = np.flatnonzero(verdicts.undecided & beyond)
+        told = sentences(curation, rule, bound, values[places].tolist())
+        verdicts.reject(places, step, WORDINGS[rule.score, bound].code, told)
+
+
+class _Verdicts:
+    """The verdict columns of a table while rules look at it. `undecided` rows are in so far."""
+
+    def __init__(self, table: pa.Table, undecided: np.ndarray) -> None:
+        self.undecided = undecided.copy()
+        self._table = table
+        self._pools = {name: [joined(table[name]), pa.nulls(1, pa.string())] for name in VERDICT}
+        kept = len(table)  # where the pools hold their null
+        self._places = {name: np.where(undecided, kept, np.arange(len(table))) for name in VERDICT}
+
+    def reject(self, places: np.ndarray, step: str, code: Reason, reasons: list[str]) -> None:
+        """Rows by number, each with its sentence."""
+        if not len(places):
+            return
+        self.undecided[places] = False
+        for name, values in (("rejected_by", [step]), ("reason_code", [code.value]), ("reason", reasons)):
+            start = sum(map(len, self._pools[name]))
+            self._places[name][places] = start if len(values) == 1 else start + np.arange(len(values))
+            self._pools[name].append(pa.array(values, pa.string()))
+
+    def table(self) -> pa.Table:
+        table = self._table
+        for name in VERDICT:
+            column = pa.concat_arrays(self._pools[name]).take(pa.array(self._places[name]))
+            table = table.set_column(table.column_names.index(name), name, column)
+        return table
+
+
+def joined(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array."""
+    found = column.combine_chunks()
+    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
+
+
+def _mask(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()

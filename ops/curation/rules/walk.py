@@ -1,0 +1,99 @@
+"""The pixel steps of curation in order, over some clips: measure, decide, go on only with what is in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict
+
+from ops.config import Curation
+from ops.curation.clip import Clip, sampled_frames
+from ops.curation.rules.crop import central_share, crop_of
+from ops.curation.rules.jump_cuts import find_cuts, length_reason, locate, pieces
+from ops.curation.rules.rejection import rejection
+from ops.curation.scorers import STEPS
+
+
+class SliceSeries(TypedDict):
+    """The raw score of `shots`, of a slice with sampled frames s_0 to s_n."""
+
+    distances: list[float]
+    """LPIPS from each sampled frame to the next: n of them."""
+    changes: list[float]
+    """Of the picture from each decoded frame to the next (`frame_changes`): s_n - s_0 of them."""
+    returns: list[float]
+
+
+Measure = Callable[[str, list[Clip]], dict[Clip, Any]]
+"""Gives a step's raw scores of some clips, from the store or by looking at them; of none that could not be measured."""
+
+
+def walk(step: str, clips: Iterable[Clip], rules: Curation, measure: Measure) -> None:
+    """Take clips through `step` and every later pixel step, until a rule says that they are out."""
+    coming: dict[str, list[Clip]] = defaultdict(list, {step: list(clips)})
+    for each in STEPS:
+        if coming[each]:
+            for clip, score in measure(each, coming[each]).items():
+                for later, part in following(each, clip, score, rules):
+                    coming[later].append(part)
+
+
+def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[str, Clip]]:
+    """What is measured next when this step's raw score of the clip is known: later steps, and what each looks at. A
+    slice goes on as its pieces, a clip without its margins of text; nothing goes on that a rule says is out."""
+    match step:
+        case "shots":
+            return [("text_crop", piece) for piece in _moving_pieces(clip, score, rules)]
+        case "text_crop":
+            if rejection(rules, "central_text", central_share(score, clip.width, clip.height, rules.text_crop)):
+                return []
+            return [("aesthetics", clip.cropped(crop_of(score, clip.width, clip.height, rules.text_crop)))]
+        case "aesthetics":
+            return [] if rejection(rules, "aesthetic", score) else [("technical_quality", clip)]
+        case "technical_quality":
+            if rejection(rules, "technical", score):
+                return []
+            return _in_the_end(clip, rules) if clip.crop is None else [("motion_recheck", clip)]
+        case "motion_recheck":
+            return [] if rejection(rules, "motion_cropped", mean(score)) else _in_the_end(clip, rules)
+    return []
+
+
+def pieces_of(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
+    """The pieces of a slice between its jump cuts."""
+    sampled = sampled_frames(clip, rules.sampling.frames_per_second)
+    cuts = []
+    for transition in find_cuts(series["distances"], rules.shots):
+        before, after = sampled[transition : transition + 2]
+        gap = slice(before - sampled[0], after - sampled[0])
+        cut = locate(before, series["changes"][gap], series["returns"][gap], rules.shots)
+        cuts += [] if cut is None else [cut]
+    return [clip.part(*span) for span in pieces(clip.start, clip.end, cuts)]
+
+
+def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) -> float | None:
+    """The mean of the transitions that lie wholly inside a piece; None when it has none."""
+    inside = [
+        distance
+        for before, after, distance in zip(sampled, sampled[1:], distances, strict=False)
+        if clip.start <= before and after < clip.end
+    ]
+    return mean(inside)
+
+
+def mean(distances: Sequence[float]) -> float | None:
+    return sum(distances) / len(distances) if distances else None
+
+
+def _moving_pieces(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
+    sampled = sampled_frames(clip, rules.sampling.frames_per_second)
+    return [
+        piece
+        for piece in pieces_of(clip, series, rules)
+        if not length_reason(piece.end - piece.start, piece.fps, rules.shots)
+        and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"]))
+    ]
+
+
+def _in_the_end(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
+    return [("near_duplicates", clip)] if rules.near_duplicates.enabled else []

@@ -1,0 +1,1 @@
+"""What each run of curation came to, and how two runs differ."""

@@ -1,0 +1,174 @@
+"""Two curation runs beside each other: what each step kept, why the rest went, what it cost, and how scores moved."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ops.config import RULED_SCORES
+from ops.curation.runs.records import Run, on_same_bars
+from ops.data.report_figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
+from ops.runtime.files import replacing
+
+STYLE = """\
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+img { max-width: 100%; height: auto; background: #fff; border-radius: .6rem; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+"""
+
+
+class Difference(NamedTuple):
+    """One figure of both runs. `step` is the first cell of a row, `what` a reason code, `kept`, `hours` or a cost."""
+
+    step: str
+    what: str
+    first: float
+    second: float
+
+    @property
+    def change(self) -> float:
+        return self.second - self.first
+
+
+def changed_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
+    """(key below `curation`, its value in the first, in the second) of what differs in the recipe; rules and scorers
+    only, if either run was recorded by a version that wrote down no other settings."""
+    whole = all("settings" in run.record for run in (first, second))
+    before, after = (_settings(run.record, whole) for run in (first, second))
+    return [
+        (key, before.get(key, "none"), after.get(key, "none"))
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+
+
+def differences(first: Run, second: Run) -> list[Difference]:
+    """By step, in the order of the funnel: clips kept, hours of them, and rejections by reason code. All steps of both
+    runs are there, and all reasons that either gave."""
+    before, after = ({row["step"]: row for row in run.record["funnel"]} for run in (first, second))
+    out = []
+    for step in dict.fromkeys([*before, *after]):
+        sides = before.get(step, _NOTHING), after.get(step, _NOTHING)
+        out.append(Difference(step, "kept", sides[0]["kept"], sides[1]["kept"]))
+        out.append(Difference(step, "hours", sides[0]["seconds"] / 3600, sides[1]["seconds"] / 3600))
+        for code in dict.fromkeys([*sides[0]["codes"], *sides[1]["codes"]]):
+            out.append(Difference(step, code, *(side["codes"].get(code, 0) for side in sides)))
+    return out
+
+
+def spent_between(first: Run, second: Run) -> dict[str, dict[str, float]]:
+    """{step: what the scores that were made after the first run, up to the second, have cost}."""
+    before, after = first.record["costs"], second.record["costs"]
+    spent = {
+        step: {name: value - before.get(step, {}).get(name, 0) for name, value in cost.items()}
+        for step, cost in after.items()
+    }
+    return {step: cost for step, cost in spent.items() if any(cost.values())}
+
+
+def draw_comparison(first: Run, second: Run, path: Path) -> None:
+    """PNG: every score of either run as the share of its clips, and the limits of the rules."""
+    from matplotlib.lines import Line2D
+
+    both = (first.record["histograms"], second.record["histograms"])
+    scores = [score for score in ("seconds", *RULED_SCORES) if score in both[0] or score in both[1]]
+    lines = max(1, -(-len(scores) // 3))
+    drawn = figure(12, 2.5 * lines + 0.6, "Shares of the clips measured")
+    sides: list[tuple[Run, dict[str, Any]]] = [
+        (first, {"color": KEPT}),
+        (second, {"color": REJECTED, "linestyle": "--"}),
+    ]
+    lines_of = [Line2D([], [], label=run.name, **look) for run, look in sides]
+    lines_of.append(Line2D([], [], label="limits of the rules", color=LIMIT, linewidth=1))
+    drawn.legend(handles=lines_of, loc="upper right", ncols=3, frameon=False)
+    grid = list(drawn.subplots(lines, 3, squeeze=False).flat)
+    for axes, score in zip(grid, scores, strict=False):
+        there = [(run, look) for run, look in sides if score in run.record["histograms"]]
+        bars = on_same_bars([run.record["histograms"][score] for run, _ in there])
+        for (run, look), found in zip(there, bars, strict=True):
+            counts = np.add(found["kept"], found["rejected"])
+            edges = (found["first"] + np.arange(len(counts) + 1)) * found["width"]
+            axes.stairs(counts / counts.sum(), edges, linewidth=1.4, **look)
+            for limit in run.record["histograms"][score]["bounds"].values():
+                if edges[0] <= limit <= edges[-1]:
+                    axes.axvline(limit, linewidth=1, **{**look, "color": LIMIT})
+        axes.set_title(there[-1][0].record["histograms"][score]["title"], loc="left", fontsize=9, color=INK)
+        limits = dict.fromkeys(limits_in_words(run.record["rules"].get(score, {})) or "no limit" for run, _ in sides)
+        told = " → ".join(limits)
+        axes.set_title("" if told == "no limit" else told, loc="right", fontsize=9, color=LIMIT)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[len(scores) :]:
+        axes.set_visible(False)
+    save(drawn, path)
+
+
+def comparison_page(first: Run, second: Run, path: Path) -> None:
+    """One HTML file with the picture inside."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "scores.png"
+        draw_comparison(first, second, picture)
+        encoded = base64.b64encode(picture.read_bytes()).decode()
+    parts = [
+        "<!doctype html>",
+        "<html lang='en'>",
+        "<meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        "<title>Two curation runs</title>",
+        f"<style>{STYLE}</style>",
+        "<h1>Two curation runs</h1>",
+        *_table(("", first.name, second.name), _about(first, second)),
+        "<h2>What differs in the recipe</h2>",
+        *_table(("key", first.name, second.name), changed_settings(first, second) or [("nothing", "", "")]),
+        "<h2>Steps and reasons</h2>",
+        *_table(
+            ("step", "", first.name, second.name, "difference"), [told(each) for each in differences(first, second)]
+        ),
+        f"<h2>Scores</h2><img alt='Scores of both runs' src='data:image/png;base64,{encoded}'>",
+        "</html>",
+    ]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(parts) + "\n")
+
+
+def told(found: Difference) -> tuple[str, str, str, str, str]:
+    """A difference as cells of a table."""
+    form = ",.4f" if found.what == "hours" else ",.0f"
+    change = f"{found.change:+{form}}" if found.change else ""
+    return found.step, found.what.replace("_", " "), f"{found.first:{form}}", f"{found.second:{form}}", change
+
+
+_NOTHING: dict[str, Any] = {"kept": 0, "seconds": 0.0, "codes": {}}
+
+
+def _settings(record: dict[str, Any], whole: bool) -> dict[str, str]:
+    rules = {
+        f"rules.{score}.{bound}": f"{value:g}"
+        for score, bounds in record["rules"].items()
+        for bound, value in bounds.items()
+    }
+    scorers = {f"{step}.scorer": name for step, name in record["scorers"].items()}
+    others = {key: str(value) for key, value in record["settings"].items() if value is not None} if whole else {}
+    return rules | scorers | others
+
+
+def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
+    for name in ("time", "preset", "version", "clips", "kept"):
+        yield (name, *(str(run.record[name]) for run in (first, second)))
+
+
+def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
+    yield "<div><table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"
+    for row in rows:
+        yield "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+    yield "</table></div>"

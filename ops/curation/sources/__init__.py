@@ -1,0 +1,1 @@
+"""The files that curation begins with: which there are, what lies beside them, what they hold."""

@@ -1,0 +1,295 @@
+"""Finding the files that a recipe names: folders, manifests and installed packages, with what is said of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from ops.config import ConfigError, ImageCollection, VideoCollection
+from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.sources.licences import package_licence, pattern_against
+from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, captions_of, facts_of, sidecar, sidecar_paths
+from ops.runtime.files import digest, write_json
+from ops.runtime.project import Project
+
+Kind = Literal["videos", "images"]
+SUFFIXES: dict[Kind, frozenset[str]] = {
+    "videos": frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"}),
+    "images": frozenset({".jpg", ".jpeg", ".png", ".webp"}),
+}
+TABLES: dict[str, Kind] = {"raw_videos": "videos", "raw_images": "images"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was found, or something that looked like one and has a `problem`."""
+
+    root: str
+    """As `resolve_root` takes it."""
+    path: str
+    """Relative to the root, with forward slashes."""
+    problem: Rejection | None = None
+    captions: tuple[str, ...] = ()
+    caption_error: str | None = None
+    """What could not be read of what came with the file."""
+    facts: Facts = field(default_factory=Facts)
+    collection: str | None = None
+    """Of an image: `captioned`, `text` or `people`."""
+
+    def columns(self) -> dict[str, Any]:
+        """What its table row holds besides root, path and content."""
+        row: dict[str, Any] = {
+            "captions": list(self.captions),
+            "caption_error": self.caption_error,
+            "licence": self.facts.licence,
+        }
+        if self.collection is not None:
+            row |= {"collection": self.collection, "watermark": self.facts.watermark}
+        return row
+
+
+def resolve_root(project: Project, root: str) -> Path:
+    """The folder that a root stands for: `package:NAME` is where that distribution keeps its media.
+
+    The package is found by its list of files and never imported.
+    """
+    if not root.startswith("package:"):
+        folder = project.root / Path(root).expanduser()
+        if not folder.is_dir():
+            raise ConfigError(
+                f"sources: {folder} is not a folder; name a folder, a .txt or .jsonl manifest, or package:NAME"
+            )
+        return folder.resolve()
+    name = root.removeprefix("package:")
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(f"sources: '{root}' needs an installed package: run `pip install {name}`") from None
+    media = set().union(*SUFFIXES.values())
+    folders = Counter(PurePosixPath(file).parent for file in distribution.files or () if file.suffix.lower() in media)
+    if not folders:
+        raise ConfigError(f"sources: the package {name} holds no videos or images")
+    return Path(str(distribution.locate_file(folders.most_common(1)[0][0]))).resolve()
+
+
+def find_sources(project: Project, kind: Kind) -> list[Source]:
+    """Every file of this kind, collection by collection in the order of the paths; none when the recipe names none.
+
+    Raises:
+        ConfigError: a collection does not exist or holds nothing of this kind, or the captions file is missing.
+    """
+    captions = CaptionFile.of(project)
+    found: list[Source] = []
+    names: dict[Path, str] = {}
+    for collection in getattr(project.settings.sources, kind):
+        for source in _of_collection(project, kind, collection):
+            if source.problem is None:
+                file = file_of(project, source.root, source.path)
+                if file in names:
+                    again = f"is in the collection {names[file]}, which the recipe names first"
+                    source = replace(source, problem=Rejection(Reason.DUPLICATE, again))
+                names.setdefault(file, collection.path)
+            found.append(_admitted(project, _described(project, source, collection, captions)))
+    return found
+
+
+def _of_collection(project: Project, kind: Kind, collection: VideoCollection) -> list[Source]:
+    named = collection.path
+    if named.endswith((".txt", ".jsonl")):
+        found = _from_manifest(project, named)
+    else:
+        folder = resolve_root(project, named)
+        found = [Source(named, path, problem) for path, problem in _walk(folder, SUFFIXES[kind])]
+    if not found:
+        raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}")
+    return sorted(found, key=lambda source: source.path)
+
+
+def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
+    """A hash of names, sizes and times of all sources of a kind (or of both) and of what came with them; the files
+    themselves are not opened."""
+    kinds: tuple[Kind, ...] = (kind,) if kind else ("videos", "images")
+    files: list[Any] = []
+    for each in kinds:
+        for source in find_sources(project, each):
+            path = file_of(project, source.root, source.path) if source.problem is None else None
+            states = [_state(path), *map(_state, sidecar_paths(path))] if path else []
+            problem = source.problem and source.problem.text
+            files.append([source.root, source.path, problem, states, source.columns()])
+    captions = project.settings.sources.captions
+    return digest([files, _state(project.root / captions) if captions else None])
+
+
+def listing_changed(project: Project, table: str) -> bool:
+    """Whether the sources of `raw_videos` or `raw_images` differ from those that the table was made from."""
+    stamp = _stamp(project, table)
+    if not project.table(table).is_file() or not stamp.is_file():
+        return True
+    return json.loads(stamp.read_text())["listing"] != listing_fingerprint(project, TABLES[table])
+
+
+def remember_listing(project: Project, table: str, fingerprint: str) -> None:
+    """Say that the table has been made from the listing with this fingerprint."""
+    write_json(_stamp(project, table), {"listing": fingerprint})
+
+
+def file_of(project: Project, root: str, path: str) -> Path:
+    """The file of a table row; a path that leads out of its root is an error."""
+    folder = resolve_root(project, root)
+    file = folder / path
+    if not file.resolve().is_relative_to(folder):
+        raise ValueError(f"{path} leads outside {folder}")
+    return file
+
+
+def _stamp(project: Project, table: str) -> Path:
+    return project.var / "listings" / f"{table}.json"
+
+
+def _state(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Rejection | None]]:
+    """(path, problem) below root. Links are followed after real folders, so that a folder is known by its own name.
+
+    A folder is a row only when there is something to say about it: it cannot be read, or is named like a file.
+    """
+    seen: dict[Path, str] = {root: "."}
+    links: list[Path] = []
+    waiting = [root]
+    while waiting or links:
+        folder = waiting.pop(0) if waiting else links.pop(0)
+        if folder.is_symlink():
+            target, name = folder.resolve(), _name(root, folder)
+            if not target.is_relative_to(root):
+                yield name, Rejection(Reason.OUTSIDE, f"a link to {_written_out(str(target))}, outside the folder")
+                continue
+            if target in seen:
+                again = f"a link back to '{seen[target]}', which is read under that name"
+                yield name, Rejection(Reason.REPEATED_FOLDER, again)
+                continue
+        seen[folder.resolve()] = _name(root, folder)
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            yield _name(root, folder), Rejection(Reason.UNREADABLE, f"a folder that may not be read: {error.strerror}")
+            continue
+        for entry in entries:
+            if os.path.isdir(entry):  # Path.is_dir would raise on a link whose target is no possible name
+                (links if entry.is_symlink() else waiting).append(entry)
+                if entry.suffix.lower() in suffixes and not entry.is_symlink():
+                    inside = "a folder, whatever its name says; the files in it are looked at one by one"
+                    yield _name(root, entry), Rejection(Reason.NOT_A_FILE, inside)
+            elif entry.suffix.lower() in suffixes:
+                yield _name(root, entry), _problem(root, entry)
+            elif entry.is_symlink() and not os.path.exists(entry) and not entry.suffix:
+                yield _name(root, entry), _NOWHERE
+
+
+_NOWHERE = Rejection(Reason.BROKEN_LINK, "a link that leads nowhere, or in a circle")
+
+
+def _problem(root: Path, file: Path) -> Rejection | None:
+    """What keeps a file from being opened; it is not opened to find out, for a pipe would never answer."""
+    try:
+        str(file).encode()
+        target = file.resolve(strict=True)
+    except ValueError:
+        return Rejection(Reason.BAD_NAME, "its name is not UTF-8; rename it")
+    except PermissionError as error:
+        return Rejection(Reason.UNREADABLE, f"may not be looked up: {error.strerror}")
+    except (OSError, RuntimeError):
+        return _NOWHERE if file.is_symlink() else Rejection(Reason.MISSING, "does not exist")
+    if not target.is_relative_to(root):
+        return Rejection(Reason.OUTSIDE, f"a path to {_written_out(str(target))}, outside the folder")
+    if not target.is_file():
+        return Rejection(Reason.NOT_A_FILE, "not a regular file")
+    return None if os.access(target, os.R_OK) else Rejection(Reason.UNREADABLE, "may not be read (permissions)")
+
+
+def _name(root: Path, path: Path) -> str:
+    """As a table can hold it: bytes that are not UTF-8 are written out."""
+    return _written_out(path.relative_to(root).as_posix())
+
+
+def _written_out(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _from_manifest(project: Project, named: str) -> list[Source]:
+    """One source a line: a path (.txt) or {"path": …, "caption": …, "licence": …} (.jsonl), relative to the
+    manifest's folder."""
+    manifest = project.root / Path(named).expanduser()
+    if not manifest.is_file():
+        raise ConfigError(f"sources: the manifest {manifest} does not exist")
+    root, folder = str(PurePosixPath(named).parent), manifest.parent.resolve()
+    sources = {}
+    # not splitlines, for names may hold its rarer line ends (U+2028, form feed)
+    for number, line in enumerate(manifest.read_text(UTF8, "surrogateescape").split("\n"), start=1):
+        if not line.strip():
+            continue
+        source = _manifest_line(root, line, f"{manifest}, line {number}", manifest.suffix == ".jsonl")
+        name, problem = _written_out(source.path), _problem(folder, folder / source.path)
+        sources[name] = replace(source, path=name, problem=problem)
+    return list(sources.values())
+
+
+def _manifest_line(root: str, line: str, place: str, is_json: bool) -> Source:
+    if not is_json:
+        return Source(root, line.strip())
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{place}: not valid JSON: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("path"), str):
+        raise ConfigError(f'{place}: needs a "path", for example {{"path": "a.mp4", "caption": "a dog"}}')
+    captions, problem = captions_of(record, place)
+    return Source(root, record["path"], None, captions, problem, facts_of(record, place))
+
+
+def _described(project: Project, source: Source, collection: VideoCollection, file: CaptionFile) -> Source:
+    """With its captions and licence: what stands beside the file wins over the manifest, and that over the captions
+    file and the collection's own words."""
+    kind = collection.collection if isinstance(collection, ImageCollection) else None
+    general = Facts(collection.licence or _licence_of_root(source.root))
+    if source.problem is not None:
+        return replace(source, facts=source.facts.over(general), collection=kind)
+    beside, problem, facts = sidecar(file_of(project, source.root, source.path))
+    facts = facts.over(source.facts).over(general)
+    found, missing = file.of_path(source.path)
+    captions = beside or source.captions or found
+    problems = [problem, facts.problem, source.caption_error, None if captions else missing]
+    return replace(
+        source,
+        captions=captions,
+        caption_error="; ".join(each for each in problems if each) or None,
+        facts=facts,
+        collection=kind,
+    )
+
+
+def _admitted(project: Project, source: Source) -> Source:
+    """Rejected, and so never opened, if the recipe excludes its licence."""
+    pattern = pattern_against(source.facts.licence, project.settings.curation.exclude_licences)
+    if pattern is None or source.problem is not None:
+        return source
+    licence = source.facts.licence or "no licence that is known"
+    text = f"is under {licence}, which curation.exclude_licences leaves out ('{pattern}')"
+    return replace(source, problem=Rejection(Reason.LICENCE, text))
+
+
+@cache
+def _licence_of_root(root: str) -> str | None:
+    return package_licence(root.removeprefix("package:")) if root.startswith("package:") else None

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.config import Curation, resolve
+from ops.curation.rules.english import is_english
+from ops.curation.rules.image_rules import known_reason, readable, text_reason, with_own_rules
+from ops.curation.rules.reasons import Reason
+
+
+@pytest.fixture(scope="module")
+def curation(checkout) -> Curation:
+    images = {"people": {"min_aesthetic": 5.0}, "text": {"min_side": 256}}
+    return resolve(checkout, "tiny", {"curation": {"images": images}}).curation
+
+
+def picture(**columns: Any) -> dict[str, Any]:
+    row = {"width": 640, "height": 512, "collection": "people", "watermark": 0.1, "captions": ["a man on a bench"]}
+    return {**row, **columns}
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule", "code", "text"),
+    [
+        ({"height": 511}, "min_side", Reason.TOO_SMALL, "short side 511 is below 512 pixels"),
+        ({"watermark": 0.51}, "watermark", Reason.WATERMARK, "a watermark is 0.51 probable, more than 0.5"),
+        ({"watermark": None}, "watermark", Reason.WATERMARK, "curation.images.people.max_watermark to null"),
+        ({"captions": ["a red car"]}, "people", Reason.NO_PEOPLE, "its caption names nobody: 'a red car'"),
+        ({"captions": ["Germany"]}, "people", Reason.NO_PEOPLE, "names nobody"),
+        ({"collection": "text", "height": 255}, "min_side", Reason.TOO_SMALL, "255 is below 256"),
+        (
+            {"collection": "text", "captions": ["a sign", "ein Schild auf der Straße"]},
+            "language",
+            Reason.NOT_ENGLISH,
+            "its caption is not English: 'ein Schild",
+        ),
+        ({"collection": "captioned", "height": 63}, "min_side", Reason.TOO_SMALL, "63 is below 64"),
+        ({"collection": None, "height": 63}, "min_side", Reason.TOO_SMALL, "63 is below 64"),
+    ],
+)
+def test_each_collection_has_rules_of_its_own(curation: Curation, columns, rule, code, text):
+    found = known_reason(picture(**columns), curation)
+    assert found is not None
+    assert (found[0], found[1].code, text in found[1].text) == (rule, code, True)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"watermark": 0.5},
+        {"captions": []},
+        {"captions": ["a bench", "Two WOMEN, talking"]},
+        {"collection": "text", "watermark": None, "captions": ["a sign in the rain"]},
+        {"collection": "captioned", "watermark": 0.99, "captions": ["ein Hund"], "height": 64},
+        {"collection": None, "watermark": None, "captions": None},
+    ],
+)
+def test_what_breaks_no_rule_stays(curation: Curation, columns):
+    assert known_reason(picture(**columns), curation) is None
+
+
+def test_a_collection_may_ask_for_more_beauty(curation: Curation):
+    own = with_own_rules("people", curation).rule("aesthetic")
+    assert own is not None
+    assert own.minimum == 5.0
+    assert with_own_rules("people", curation).rule("technical") == curation.rule("technical")
+    assert with_own_rules("text", curation) == with_own_rules(None, curation) == curation
+
+
+def line(text: str, confidence: float) -> Any:
+    return {"text": text, "confidence": confidence, "box": [0, 10, 0, 10]}
+
+
+def test_text_counts_only_where_it_is_read_surely(curation: Curation):
+    lines = [line("OPEN", 0.9), line("blurred", 0.49), line("24", 0.5)]
+    assert readable(lines, curation) == ["OPEN", "24"]
+    assert text_reason(lines, curation) is None
+    nothing = text_reason([line("A", 0.99), line("guess", 0.3)], curation)
+    assert nothing is not None
+    assert nothing.code == Reason.NO_TEXT
+    assert nothing.text == "1 characters are read with a confidence of 0.5, fewer than 2 (best line: 0.99)"
+    foreign = text_reason([line("营业中", 0.99)], curation)
+    assert foreign is not None
+    assert foreign.code == Reason.NOT_ENGLISH
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a man walks his dog in the park", "red car", "Café de Flore in Paris at night", "2024", "", "OPEN ALL NIGHT"],
+)
+def test_english(text: str):
+    assert is_english(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "der Mann geht mit dem Hund in den Park",
+        "un homme marche dans la rue",
+        "El hombre y la mujer en la playa",
+        "Uma mulher na praia com seu cão",
+        "un uomo con il cane nella piazza",
+        "de hond loopt in het park",
+        "红色的车",
+        "красная машина",
+        "red 红色的车",
+    ],
+)
+def test_not_english(text: str):
+    assert not is_english(text)
