@@ -95,7 +95,7 @@ def report(found: list[Found], device: torch.device) -> Report:
         for place, size in enumerate(each.sizes)
     ]
     return Report(
-        "Batches of clips" if device.type == "cpu" else "Batches of clips on an accelerator",
+        "Batches of clips" if device.type == "cpu" else "Batches of clips on a GPU",
         f"CLIP looks at pictures {found[0].speed(2):.2f} times as fast with those of {found[0].sizes[2] // PICTURES} "
         "clips in a batch as with those of one.",
         ("", "ms a picture", "speed, of one clip's batch"),

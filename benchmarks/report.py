@@ -25,7 +25,7 @@ its figures say how good something is, not what it costs.
 """
 TITLES = (
     *("Orchestration", "Curation", "Another threshold", "Decode once"),
-    *("Batches of clips", "Batches of clips on an accelerator", "Cut detection"),
+    *("Batches of clips", "Batches of clips on a GPU", "Cut detection"),
     *("Training step", "Models", "Models in training", "Models on a GPU"),
 )
 
