@@ -126,7 +126,7 @@ def one_thread() -> Iterator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", choices=("cpu", "cuda", "npu"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=3, help="turns; medians are shown")
     parser.add_argument("--quick", action="store_true", help="a small network once, and nothing is written")
     asked = parser.parse_args()
