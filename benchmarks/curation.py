@@ -29,18 +29,7 @@ from ops.data import tables
 from ops.runtime import parallel
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
-from ops.steps import STEPS
-
-VIDEO_STEPS: tuple[str, ...] = (
-    "raw_videos",
-    "clips",
-    "shots",
-    "motion",
-    "text_crop",
-    "aesthetics",
-    "technical_quality",
-)
-VIDEO_STEPS += ("motion_recheck", "near_duplicates", "curated_clips")
+from ops.steps import CLIP_STEPS, STEPS
 
 
 @dataclass(frozen=True)
@@ -66,11 +55,11 @@ def measure(overrides: dict[str, Any]) -> Figures:
             files = _raw_videos(project)
             inspection = time.perf_counter() - started
             frames, before = decode(files)
-            curating = curate(project, VIDEO_STEPS[1:])
+            curating = curate(project, CLIP_STEPS[1:])
             after = decode(files)[1]
         clips = len(tables.read(project.table("curated_clips")))
     with fresh_project(overrides) as project:
-        everything = curate(project, VIDEO_STEPS)
+        everything = curate(project, CLIP_STEPS)
     return Figures(clips, frames, (before + after) / 2, inspection + curating, everything, dict(spent))
 
 
@@ -90,7 +79,7 @@ def decode(files: Sequence[Path]) -> tuple[int, float]:
 
 
 def _raw_videos(project: Project) -> list[Path]:
-    curate(project, VIDEO_STEPS[:1])
+    curate(project, CLIP_STEPS[:1])
     rows = tables.kept(tables.read(project.table("raw_videos")))
     return [file_of(project, row["root"], row["path"]) for row in rows]
 

@@ -30,7 +30,7 @@ from ops.curation.tables import MOTION_RECHECK, RAW_VIDEOS, TEXT_CROP
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
-from ops.steps import STEPS
+from ops.steps import CLIP_STEPS, STEPS
 
 Result = TypeVar("Result")
 
@@ -39,7 +39,7 @@ SERIES = 64
 """Distances of a slice: eight seconds at eight frames a second."""
 LOOSE, STRICT = 4.75, 5.0
 ROW_BY_ROW = 20_000
-CHAIN = ("aesthetics", "technical_quality", "motion_recheck", "near_duplicates", "curated_clips")
+CHAIN = CLIP_STEPS[CLIP_STEPS.index("aesthetics") :]
 RECIPE = {
     "aesthetics": {"scorer": "laion-v2"},
     "rules": {"aesthetic": {"minimum": LOOSE}},

@@ -23,13 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.curation import VIDEO_STEPS, curate, decode, one_core, patched
+from benchmarks.curation import curate, decode, one_core, patched
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import machine
 from ops.curation import tables as schemas
 from ops.curation.measuring.scores import Score, ScoreStore, score_key
 from ops.data import tables
 from ops.runtime.files import write_json
+from ops.steps import CLIP_STEPS
 
 FIGURES = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "twenty_million_clips.md"
@@ -91,7 +92,7 @@ def measure() -> Figures:
         with fresh_project({"sources": {"videos": str(films)}, "curation": curation}) as project, one_core():
             with patched() as spent:
                 started = time.process_time()
-                wall = curate(project, VIDEO_STEPS)
+                wall = curate(project, CLIP_STEPS)
                 seconds = time.process_time() - started
             started = time.process_time()
             decode(sorted(films.iterdir()))

@@ -97,6 +97,8 @@ _STEPS = (
 )
 STEPS = {step.name: step for step in _STEPS}
 """Every dataset step by name, each after what it is made from."""
+CLIP_STEPS = tuple(STEPS)[: tuple(STEPS).index("curated_clips") + 1]
+"""Those of videos, from `raw_videos` to `curated_clips`."""
 
 SETTINGS = Step("settings", "ops.data.resolved_settings:settings", (), (), SETTINGS_FILE)
 """Comes before all steps: it lays the resolved settings where DVC can watch them."""

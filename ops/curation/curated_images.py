@@ -117,7 +117,7 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
         def plan(subjects: Sequence[str], alone: bool) -> list[Task[ImageTask]]:
             return [_task(project, by_content[sha256], known[sha256]) for sha256 in subjects]
 
-        files = SeenFiles(project, *(["raw_images"] if new else []))
+        files = SeenFiles(project, "raw_images")
 
         def checked(task: Task[ImageTask], result: list[Score]) -> list[Score] | Failure:
             row = by_content[task.item.sha256]

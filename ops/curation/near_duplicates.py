@@ -6,19 +6,15 @@ place looks different to them and is not found.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import NearDuplicates
-from ops.curation.measuring.scores import ScoreStore
-from ops.curation.measuring.scoring import scores_of
 from ops.curation.rules.decisions import VERDICT, still_in, with_failures, with_rejections
 from ops.curation.rules.near_hashes import leaders
 from ops.curation.rules.reasons import Reason
-from ops.curation.scored_step import CLIP
+from ops.curation.scored_step import CLIP, raw_scores
 from ops.curation.scorers import as_column, identity
 from ops.curation.scorers.phash import from_text
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
@@ -35,7 +31,7 @@ def near_duplicates(project: Project) -> None:
     source, curation = project.table("motion_recheck"), project.settings.curation
     table = tables.read_columns(source, [*CLIP, *VERDICT])
     if curation.near_duplicates.enabled:
-        table = _hashed(table, _measured(project, table), as_column(identity(STEP, curation)))
+        table = _hashed(table, raw_scores(project, STEP, table, still_in(table)), as_column(identity(STEP, curation)))
         new = _without_repeats(table, curation.near_duplicates)
     else:
         new = pa.table({name: pa.nulls(len(table), NEAR_DUPLICATES.field(name).type) for name in _ADDED})
@@ -44,22 +40,6 @@ def near_duplicates(project: Project) -> None:
 
 
 _ADDED = [name for name in NEAR_DUPLICATES.names if name not in MOTION_RECHECK.names]
-
-
-def _measured(project: Project, table: pa.Table) -> dict[int, Hashes | Failure]:
-    """{row: hashes} of every row that is still in; what the store has is read at once, the rest is measured."""
-    with ScoreStore.of(project) as store:
-        known = store.column(STEP, identity(STEP, project.settings.curation))
-    texts = dict(zip(known["subject"].to_pylist(), known["value"].to_pylist(), strict=True))
-    rows = np.flatnonzero(still_in(table)).tolist()
-    ids = table["clip_id"].take(pa.array(rows, pa.int64())).to_pylist()
-    missing = [row for row, clip_id in zip(rows, ids, strict=True) if clip_id not in texts]
-    clips = table.select(CLIP).take(pa.array(missing, pa.int64())).to_pylist()
-    scores = scores_of(project, STEP, clips, len(rows))
-    return {
-        row: scores[clip_id] if clip_id in scores else json.loads(texts[clip_id])
-        for row, clip_id in zip(rows, ids, strict=True)
-    }
 
 
 def _hashed(table: pa.Table, found: dict[int, Hashes | Failure], scorer: str) -> pa.Table:

@@ -19,8 +19,8 @@ from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
+from ops.steps import CLIP_STEPS
 
-CLIP_STEPS = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
 """Shown always; the rules of single collections are shown where they have rejected something."""
 ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
@@ -83,7 +83,7 @@ def clip_funnel(project: Project) -> list[dict[str, Any]]:
     out = [_row("video", "raw_videos", left, _rejected(found), _rows(left) / len(files))]
     out.append(_row("video", "clips", _kept(slices), _rejected(slices), _seconds(_kept(slices)) / whole))
     left = clips
-    for step in _order(clips, ("clips", *CLIP_STEPS)):
+    for step in _order(clips, CLIP_STEPS[1:-1]):
         gone = [group for group in left if group.rejected_by == step]
         left = [group for group in left if group.rejected_by != step]
         if step != "clips":

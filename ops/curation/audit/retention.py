@@ -13,14 +13,13 @@ from ops.config import RULED_SCORES, Bound, Curation
 from ops.curation.audit.sample import KEPT
 from ops.curation.rules.rejection import rejection, titles
 from ops.data.tables import Row
+from ops.steps import CLIP_STEPS
 
 UNMEASURED = "unmeasured"
 """The clip passes every rule whose score it has, but was rejected before a later score was taken."""
 
-STEPS = (
-    *("clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck"),
-    "near_duplicates",
-)
+STEPS = CLIP_STEPS[1:-1]
+"""Those that may reject a clip."""
 COLUMNS = {ruled.step: score for score, ruled in RULED_SCORES.items()}
 """The column of each step whose score a rule may decide by."""
 LOGARITHMIC = ("motion", "motion_cropped")

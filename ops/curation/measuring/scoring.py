@@ -66,7 +66,7 @@ class _Plan:
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
         self._project, self._step, self._store = project, step, store
         self._rows = {row["clip_id"]: row for row in rows}
-        self._files = SeenFiles(project, *(["raw_videos"] if rows else []))
+        self._files = SeenFiles(project, "raw_videos")
         self._seek_points = seek_points(project, {row["sha256"] for row in rows})
         curation = project.settings.curation
         self._asked_for = [identity_digest(each, identity(each, curation)) for each in STEPS if each != "shots"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from ops.curation.sources.listing import file_of
@@ -18,14 +19,16 @@ class SeenFiles:
     for each state that it is found in."""
 
     def __init__(self, project: Project, *names: str) -> None:
-        """`names` are of `raw_videos` and `raw_images`."""
-        self._project = project
-        self._seen: dict[Path, tuple[int, int]] = {}
+        """`names` are of `raw_videos` and `raw_images`: those tables are read when the first file is asked about."""
+        self._project, self._names = project, names
         self._hashed: dict[tuple[Path, int, int], str] = {}
-        for name in names:
-            table = tables.read_columns(project.table(name), ["root", "path", "bytes", "mtime_ns", "rejected_by"])
-            for row in tables.kept(table.to_pylist()):
-                self._seen[Path(row["root"], row["path"])] = (row["bytes"], row["mtime_ns"])
+
+    @cached_property
+    def _seen(self) -> dict[Path, tuple[int, int]]:
+        columns = ["root", "path", "bytes", "mtime_ns", "rejected_by"]
+        found = (tables.read_columns(self._project.table(name), columns).to_pylist() for name in self._names)
+        rows = (row for table in found for row in tables.kept(table))
+        return {Path(row["root"], row["path"]): (row["bytes"], row["mtime_ns"]) for row in rows}
 
     def holds(self, root: str, path: str, content: str) -> bool:
         """Whether the file is there, with the content of this sha256."""

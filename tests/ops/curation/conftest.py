@@ -11,9 +11,8 @@ from ops.config import merge
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
-from ops.steps import STEPS, step
+from ops.steps import CLIP_STEPS, step
 
-CLIP_STEPS = list(STEPS)[: list(STEPS).index("curated_clips") + 1]
 RULES = {
     "workers": 1,
     "max_parked_share": 1.0,

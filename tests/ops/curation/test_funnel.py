@@ -20,9 +20,9 @@ from ops.data.funnel import costs
 from ops.data.tables import Row
 from ops.runtime import parallel
 from ops.runtime.project import Project
+from ops.steps import CLIP_STEPS
 
-CLIP_TABLES = ("shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
-CLIP_TABLES += ("near_duplicates", "curated_clips")
+CLIP_TABLES = CLIP_STEPS[2:]
 
 
 _LOSE = "delete from scores where source = ? and identity not in (select id from identities where step = 'shots')"

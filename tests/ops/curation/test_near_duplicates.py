@@ -21,10 +21,8 @@ from ops.curation.tables import NEAR_DUPLICATES
 from ops.data.tables import Row
 from ops.runtime import parallel
 from ops.runtime.project import Project
-from ops.steps import step
+from ops.steps import CLIP_STEPS, step
 
-STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality", "motion_recheck")
-STEPS += ("near_duplicates", "curated_clips")
 COPIES = {"smaller.mp4", "coarse.avi", "other.webm"}
 
 
@@ -60,7 +58,7 @@ def deduplicated(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
         project = recipe(Project(root), videos="films")
-        for name in STEPS:
+        for name in CLIP_STEPS:
             step(name).load()(project)
         yield project
 

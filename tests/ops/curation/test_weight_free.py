@@ -11,8 +11,8 @@ from ops.config import resolve
 from ops.curation.scorers import STEPS as SCORED_STEPS
 from ops.curation.scorers import scorer_of
 from ops.runtime.project import Project
+from ops.steps import CLIP_STEPS
 
-STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
 RECIPE = {
     "shots": {"scorer": "picture-change", "min_frames": 12},
     "text_crop": {"scorer": "none"},
@@ -36,7 +36,7 @@ def test_the_funnel_needs_no_weights(
     videos.still(films / "still.mp4")
     videos.bottom_subtitle(films / "subtitle.mp4")
     project = helpers["recipe"](project, RECIPE, videos=str(films))
-    helpers["run"](project, *STEPS, "motion_recheck", "near_duplicates", "curated_clips")
+    helpers["run"](project, *CLIP_STEPS)
     rows = {}
     for row in helpers["rows_of"](project, "curated_clips"):
         rows.setdefault(row["path"].removesuffix(".mp4"), []).append(row)

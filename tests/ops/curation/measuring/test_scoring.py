@@ -15,19 +15,10 @@ from ops.curation.scorers import identity
 from ops.exit_codes import TooManyParked
 from ops.runtime import parallel
 from ops.runtime.project import Project
+from ops.steps import CLIP_STEPS
 
 CHEAP: dict[str, Any] = {"shots": {"scorer": "picture-change", "min_frames": 12}, "text_crop": {"scorer": "none"}}
-STEPS: tuple[str, ...] = (
-    "raw_videos",
-    "clips",
-    "shots",
-    "motion",
-    "text_crop",
-    "aesthetics",
-    "technical_quality",
-    "motion_recheck",
-)
-STEPS += ("near_duplicates",)
+STEPS = CLIP_STEPS[:-1]
 
 
 @pytest.fixture

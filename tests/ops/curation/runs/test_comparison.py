@@ -18,11 +18,9 @@ from ops.curation.runs.records import UnknownRun, histogram, on_same_bars
 from ops.data import tables
 from ops.data.funnel import clip_funnel
 from ops.runtime.project import Project
-from ops.steps import STEPS, step
+from ops.steps import CLIP_STEPS, step
 from pipelines.cli import app
 from pipelines.terminal import curate
-
-CLIP_STEPS = list(STEPS)[: list(STEPS).index("curated_clips") + 1]
 
 
 @pytest.fixture(scope="module")
