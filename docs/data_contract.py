@@ -136,16 +136,18 @@ soraflow run --set curation.rules.motion_cropped=null
 change a rule, add one and leave one out. Only the rule's step and those after it run again, on the scores that are
 there; what a looser rule lets through and was never measured is measured then.
 
-Every curation leaves a record in `var/curation_runs/`: its rules and settings, the funnel (clips in and out of each
-step, errors, hours, reasons), what looking at the files and measuring has cost so far, and the histogram of each score.
+Every curation leaves a record in `var/curation_runs/`, one of its clips and one of its images: rules and settings, the
+funnel (in and out of each step, errors, hours, reasons), what looking at the files and measuring has cost so far, and
+the histogram of each score.
 
 ```sh
 soraflow curate runs
 soraflow curate compare
 ```
 
-lists them, and shows what differs between the last two, or between two that are named by the beginning of their name or
-of the version of `curated_clips`. `var/curation_comparison.html` has the histograms of both over each other.
+lists them, and shows what differs between the last two of clips (of images with `--images`), or between two that are
+named by the beginning of their name or of the version of `curated_clips` or `curated_images`.
+`var/curation_comparison.html` has the histograms of both over each other.
 """
 
 EXPORTS = """\

@@ -20,7 +20,7 @@ def curated_clips(project: Project) -> None:
     path = project.table("curated_clips")
     with replacing(path) as temporary:
         shutil.copyfile(tables.there(project.table("near_duplicates")), temporary)
-    write_record(project)
+    write_record(project, "video")
     verdicts = tables.read_columns(path, ("path", "rejected_by", "reason"))
     if verdicts["rejected_by"].null_count == 0:
         demand_some_kept(verdicts.to_pylist(), "clips", path)

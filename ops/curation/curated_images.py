@@ -18,7 +18,7 @@ from ops.config import Curation
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
 from ops.curation.measuring.ledger import Work
-from ops.curation.measuring.scores import DECODING, Cost, Score, ScoreStore, identity_digest, score_key
+from ops.curation.measuring.scores import DECODING, IMAGES, Cost, Score, ScoreStore, identity_digest, score_key
 from ops.curation.measuring.worker_size import worker_size
 from ops.curation.rules.image_repeats import STEP as REPEATS
 from ops.curation.rules.image_repeats import without_repeats
@@ -26,6 +26,7 @@ from ops.curation.rules.image_rules import TEXT, known_reason, readable, text_re
 from ops.curation.rules.reasons import Rejection
 from ops.curation.rules.rejection import rejection
 from ops.curation.rules.verdicts import demand_some_kept, judged
+from ops.curation.runs.records import write_record
 from ops.curation.scorers import as_column, build, demand_weights, image_identity, scorer_of, text_recognition
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
@@ -51,7 +52,7 @@ class ImageTask:
 
 
 def curated_images(project: Project) -> None:
-    """Write `curated_images`.
+    """Write `curated_images`, and the record of this run.
 
     Raises:
         MissingWeights: a scorer of the recipe cannot run here.
@@ -65,19 +66,20 @@ def curated_images(project: Project) -> None:
     if curation.near_duplicates.enabled:
         out = without_repeats(out, curation.near_duplicates)
     tables.write(project.table("curated_images"), out, CURATED_IMAGES)
+    write_record(project, "image")
     demand_some_kept(out, "images", project.table("curated_images"))
 
 
 def score_image(task: ImageTask) -> list[Score]:
     """Every score of an image that is missing, as long as the rules let it go on, and what decoding it cost."""
     picture, spent = _timed(lambda: read_picture(task.file, task.curation.sampling.short_side))
-    decoding = score_key(identity_digest(DECODING, {}), task.sha256)
-    new = [Score(decoding, task.sha256, DECODING, None, Cost(spent, 0.0, picture.nbytes))]
+    decoding = score_key(identity_digest(IMAGES + DECODING, {}), task.sha256)
+    new = [Score(decoding, task.sha256, IMAGES + DECODING, None, Cost(spent, 0.0, picture.nbytes))]
     for step in steps_of(task.collection, task.curation):
         key = _key(step, task.sha256, task.curation)
         if key not in task.known:
             task.known[key], spent = _timed(partial(_measure(task, step), picture))
-            new.append(Score(key, task.sha256, step, task.known[key], Cost(spent, 0.0, picture.nbytes)))
+            new.append(Score(key, task.sha256, IMAGES + step, task.known[key], Cost(spent, 0.0, picture.nbytes)))
         if _reason(step, task.known[key], task.collection, task.curation):
             break
     return new
@@ -108,8 +110,9 @@ def _scores(project: Project, rows: list[Row]) -> dict[str, dict[str, Any] | Fai
     steps = {step: None for row in rows for step in steps_of(row["collection"], curation)}
     identities = {step: _identity(step, curation) for step in steps}
     with ScoreStore.of(project) as store:
+        store.remember(IMAGES + DECODING, {})
         for step in steps:
-            store.remember(step, identities[step])
+            store.remember(IMAGES + step, identities[step])
         known = store.of_sources(by_content)
         new = [sha256 for sha256, row in by_content.items() if not _finished(row, known[sha256], curation)]
         _demand_weights(project, {by_content[sha256]["collection"] for sha256 in new})
@@ -206,4 +209,4 @@ def _identity(step: str, curation: Curation) -> dict[str, Any]:
 
 @cache
 def _digest(step: str, curation: Curation) -> str:
-    return identity_digest(step, _identity(step, curation))
+    return identity_digest(IMAGES + step, _identity(step, curation))

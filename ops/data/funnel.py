@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ops.curation.measuring.scores import ScoreStore
+from ops.curation.measuring.scores import IMAGES, ScoreStore
 from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.data import tables
@@ -30,6 +30,10 @@ _VERDICT = ("rejected_by", "reason_code", "reason")
 _ITEMS = {"curated_clips": "clip_id", "curated_images": "source_id"}
 """Table → the column that the captions of its rows go by."""
 _SPAN = ("start_frame", "end_frame", "fps")
+
+
+Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""What `costs` gives."""
 
 
 class _Group(NamedTuple):
@@ -50,15 +54,20 @@ def funnel(project: Project) -> list[dict[str, Any]]:
     {sentence: count}, most frequent first, and `codes` {reason code: count} of all that have one. The share of clips
     counts seconds of the slices, since shots cut one slice into several clips; of all others it counts rows.
     """
-    return [*clip_funnel(project), *_images(project), *_items(project)]
+    return [*clip_funnel(project), *image_funnel(project), *_items(project)]
 
 
-def costs(project: Project) -> dict[str, dict[str, float]]:
-    """{step: what its scores have cost so far}, all that are kept, those of other settings too: `cpu_seconds`,
-    `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared; `raw_videos` and `raw_images`
-    have decoded every file before, to find out what it is, and their `bytes` are of files."""
+def costs(project: Project) -> dict[str, dict[str, dict[str, float]]]:
+    """{`video` or `image`: {step: what its scores have cost so far}}, all that are kept, those of other settings too:
+    `cpu_seconds`, `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared; `raw_videos`
+    and `raw_images` have decoded every file before, to find out what it is, and their `bytes` are of files."""
+    out: dict[str, dict[str, dict[str, float]]] = {"video": {}, "image": {}}
     with ScoreStore.of(project) as store:
-        return {step: cost._asdict() for step, cost in store.costs().items() if any(cost)}
+        for step, cost in store.costs().items():
+            if any(cost):
+                kind = "image" if step == "raw_images" or step.startswith(IMAGES) else "video"
+                out[kind][step.removeprefix(IMAGES)] = cost._asdict()
+    return out
 
 
 def seconds(row: Row) -> float:
@@ -91,7 +100,8 @@ def clip_funnel(project: Project) -> list[dict[str, Any]]:
     return out
 
 
-def _images(project: Project) -> list[dict[str, Any]]:
+def image_funnel(project: Project) -> list[dict[str, Any]]:
+    """The rows of `funnel` about images; none without images."""
     files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
         return []

@@ -12,7 +12,7 @@ import numpy as np
 
 from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.rejection import titles
-from ops.data.funnel import seconds
+from ops.data.funnel import Costs, seconds
 from ops.data.tables import Row
 from ops.runtime.files import replacing
 
@@ -48,12 +48,9 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def draw_funnel(
-    rows: Sequence[dict[str, Any]], path: Path, costs: Mapping[str, Mapping[str, float]] | None = None
-) -> None:
-    """A bar a step: what is left, what the step took, and why; with `costs` (`ops.data.funnel.costs`) what measuring it
-    has cost, clips and images together."""
-    spent = dict(costs or {})
+def draw_funnel(rows: Sequence[dict[str, Any]], path: Path, costs: Costs | None = None) -> None:
+    """A bar a step: what is left, what the step took, and why; with `costs` what measuring it has cost."""
+    spent = costs or {}
     groups = [(title, group) for kind, title in KINDS.items() if (group := [r for r in rows if r["kind"] == kind])]
     lines = len(rows) + 1.2 * len(groups)
     drawn = figure(12, (0.42 if costs else 0.33) * lines + 0.6, "What is left after each step")
@@ -67,7 +64,7 @@ def draw_funnel(
             _bar(axes, height, row, before)
             before = row["share"]
             places.append(height)
-            cost = spent.pop(row["step"], None)
+            cost = spent.get(row["kind"], {}).get(row["step"])
             names.append(row["step"].replace("_", " ") + (f"\n{cost_in_words(cost)}" if cost else ""))
         height += 1.2
     axes.set(

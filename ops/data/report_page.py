@@ -33,7 +33,7 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def funnel_with_costs(rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, float]]) -> str:
-    """A Markdown table of the rows of a funnel, each with what its scores have cost (`ops.data.funnel.costs`)."""
+    """A Markdown table of the rows of a funnel of one kind, each with what its scores have cost: {step: cost}."""
     heads = ("step", "in", "out", "errors", "hours", "share", "CPU s", "GPU s", "MB looked at")
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
     for row in rows:

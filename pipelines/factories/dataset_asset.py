@@ -1,6 +1,7 @@
 """Assets whose output DVC versions: each is a stage of `dvc.yaml`, and its DVC hash is its data version."""
 
 from collections import Counter
+from typing import Literal
 
 import dagster as dg
 
@@ -67,8 +68,8 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
         "dagster/row_count": dg.MetadataValue.int(len(verdicts)),
         "kept": dg.MetadataValue.int(kept),
     }
-    if name == "curated_clips":
-        found |= _run(project)
+    if name in ("curated_clips", "curated_images"):
+        found |= _run(project, "video" if name == "curated_clips" else "image")
     if name == "captions":
         found |= metadata.values(function("ops.data.captions:totals")(project))
     if rejected:
@@ -77,12 +78,12 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
     return found
 
 
-def _run(project: Project) -> dict[str, dg.MetadataValue]:
-    """The funnel of the run that made the clips, with what measuring cost, and the record to compare it by."""
+def _run(project: Project, kind: Literal["video", "image"]) -> dict[str, dg.MetadataValue]:
+    """The funnel of the run that made the table, with what measuring cost, and the record to compare it by."""
     from ops.curation.runs.records import runs
     from ops.data.report_page import funnel_with_costs
 
-    known = runs(project)
+    known = runs(project, kind)
     if not known:
         return {}
     funnel = funnel_with_costs(known[-1].record["funnel"], known[-1].record["costs"])

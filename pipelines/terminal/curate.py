@@ -101,8 +101,9 @@ def retry(
 
 @curate_app.command()
 def runs() -> None:
-    """List the curation runs: when, which version of the clips, how many were kept, and by which rules."""
+    """List the curation runs: when, which version of the clips or images, how many were kept, and by which rules."""
     from ops.config import RULED_SCORES
+    from ops.curation.runs.records import NAMES
     from ops.curation.runs.records import runs as all_runs
 
     found = all_runs(Project.find())
@@ -110,13 +111,15 @@ def runs() -> None:
         console.print("no curation has run yet: `soraflow run --select curated_clips`", highlight=False)
         return
     name = Column("run", no_wrap=True, min_width=31)
-    table = Table(name, "preset", "clips", "kept", "hours kept", "rules", box=None, header_style="dim")
+    table = Table(name, "of", "preset", "judged", "kept", "hours kept", "rules", box=None, header_style="dim")
     for run in found:
         record = run.record
         ruled = {score: record["rules"][score] for score in RULED_SCORES if score in record["rules"]}
         rules = ", ".join(f"{score} {_within(bounds)}" for score, bounds in ruled.items())
-        hours = record["funnel"][-1]["seconds"] / 3600
-        table.add_row(run.name, record["preset"], f"{record['clips']:,}", f"{record['kept']:,}", f"{hours:,.3f}", rules)
+        left = record["funnel"][-1]["seconds"]
+        hours = "" if left is None else f"{left / 3600:,.3f}"
+        counts = f"{record['rows']:,}", f"{record['kept']:,}"
+        table.add_row(run.name, NAMES[record["kind"]], record["preset"], *counts, hours, rules)
     console.print(table)
 
 
@@ -126,6 +129,9 @@ def compare(
         str | None, typer.Argument(help="A run or version, or its beginning; the one before last.")
     ] = None,
     second: Annotated[str | None, typer.Argument(help="Another; by default the last run.")] = None,
+    images: Annotated[
+        bool, typer.Option("--images", help="The last two runs of the images, not of the clips.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="var/curation_comparison.html by default.")
     ] = None,
@@ -134,11 +140,7 @@ def compare(
     from ops.curation.runs import comparison, records
 
     project = Project.find()
-    if first is None:
-        before, after = records.last_two(project)
-    else:
-        before = records.run(project, first)
-        after = records.run(project, second) if second else records.runs(project)[-1]
+    before, after = records.two_runs(project, first, second, "image" if images else "video")
     console.print(f"[bold]{before.name}[/] and [bold]{after.name}[/]", highlight=False)
     for key, old, new in comparison.changed_settings(before, after):
         console.print(f"curation.{key}: {old} → {new}", highlight=False)

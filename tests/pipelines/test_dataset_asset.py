@@ -28,7 +28,7 @@ def test_the_clips_come_with_the_funnel_of_their_run_and_its_cost(project: Proje
     with ScoreStore.of(project) as store:
         key = score_key(store.remember("aesthetics", {}), "a")
         store.put([Score(key, "f" * 64, "aesthetics", 1.0, Cost(12.34, 1.5, 7_000_000))])
-    record = write_record(project)
+    record = write_record(project, "video")
     assert record is not None
     found = {name: value.value for name, value in _contents(project, "curated_clips").items()}
     assert (found["dagster/row_count"], found["kept"], found["run"]) == (4, 2, record.stem)
@@ -44,7 +44,7 @@ def test_without_videos_there_is_no_record(project: Project) -> None:
     for name in ("raw_videos", "clips", "curated_clips"):
         schema = schemas.MOTION_RECHECK if name == "curated_clips" else getattr(schemas, name.upper())
         tables.write(project.table(name), [], schema)
-    assert write_record(project) is None
+    assert write_record(project, "video") is None
     assert set(_contents(project, "curated_clips")) == {"dagster/row_count", "kept"}
 
 

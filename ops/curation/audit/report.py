@@ -25,7 +25,7 @@ from ops.curation.rules import image_rules
 from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.curation.sources.listing import file_of
 from ops.data import captions, tables
-from ops.data.funnel import costs, funnel, seconds, without_number
+from ops.data.funnel import Costs, costs, funnel, seconds, without_number
 from ops.data.report_figures import draw_funnel, draw_histograms
 from ops.data.report_page import cost_cells
 from ops.data.tables import Row, kept
@@ -134,19 +134,20 @@ def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> I
         yield f"<p>Captions took {', '.join(told)}{cost}.</p>"
 
 
-def _costs(rows: Sequence[Mapping[str, Any]], spent: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+def _costs(rows: Sequence[Mapping[str, Any]], spent: Costs) -> Iterator[str]:
     yield "<h2>Counts and costs</h2>"
-    yield "<p>Costs are of all scores that are kept, clips and images together; decoding is what they shared.</p>"
+    yield "<p>Costs are of all scores that are kept; decoding is what those of one kind shared.</p>"
     heads = ("", "step", "in", "out", "rejected", "of these errors", "hours", "share", "CPU s", "GPU s", "MB looked at")
     yield f"<div class='wide'><table class='costs'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"
-    left = dict(spent)
+    left = {kind: dict(steps) for kind, steps in spent.items()}
     for row in rows:
         counts = [f"{row[name]:,}" for name in ("entered", "kept", "rejected", "errors")]
         hours = "" if row["seconds"] is None else f"{row['seconds'] / 3600:,.3f}"
-        cost = cost_cells(left.pop(row["step"], None))
+        cost = cost_cells(left.get(row["kind"], {}).pop(row["step"], None))
         yield _line(row["kind"], _words(row["step"]), *counts, hours, f"{row['share']:.1%}", *cost)
-    for step, found in left.items():
-        yield _line("", _words(step), *[""] * 6, *cost_cells(found))
+    for kind, steps in left.items():
+        for step, found in steps.items():
+            yield _line(kind, _words(step), *[""] * 6, *cost_cells(found))
     yield "</table></div>"
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 VERSION = 2
 DECODING = "decoding"
 """The pseudo step that carries what decoding cost: one score a task, of no value, with the identity `{}`."""
+IMAGES = "images."
+"""What the step of a still picture's score begins with: its cost is not one of the clips' step of the same name."""
 _SCHEMA = """
 create table if not exists identities (
     id integer primary key, digest text not null unique, step text not null, identity text not null

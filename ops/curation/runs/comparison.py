@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ops.config import RULED_SCORES
-from ops.curation.runs.records import Run, on_same_bars
+from ops.curation.runs.records import NAMES, Run, on_same_bars
 from ops.data.report_figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
 from ops.runtime.files import replacing
 
@@ -42,10 +42,8 @@ class Difference(NamedTuple):
 
 
 def changed_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
-    """(key below `curation`, its value in the first, in the second) of what differs in the recipe; rules and scorers
-    only, if either run was recorded by a version that wrote down no other settings."""
-    whole = all("settings" in run.record for run in (first, second))
-    before, after = (_settings(run.record, whole) for run in (first, second))
+    """(key below `curation`, its value in the first, in the second) of what differs in the recipe."""
+    before, after = (_settings(run.record) for run in (first, second))
     return [
         (key, before.get(key, "none"), after.get(key, "none"))
         for key in sorted({*before, *after})
@@ -54,14 +52,15 @@ def changed_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
 
 
 def differences(first: Run, second: Run) -> list[Difference]:
-    """By step, in the order of the funnel: clips kept, hours of them, and rejections by reason code. All steps of both
-    runs are there, and all reasons that either gave."""
+    """By step, in the order of the funnel: clips or images kept, hours of clips, and rejections by reason code. All
+    steps of both runs are there, and all reasons that either gave."""
     before, after = ({row["step"]: row for row in run.record["funnel"]} for run in (first, second))
     out = []
     for step in dict.fromkeys([*before, *after]):
         sides = before.get(step, _NOTHING), after.get(step, _NOTHING)
         out.append(Difference(step, "kept", sides[0]["kept"], sides[1]["kept"]))
-        out.append(Difference(step, "hours", sides[0]["seconds"] / 3600, sides[1]["seconds"] / 3600))
+        if first.record["kind"] == "video":
+            out.append(Difference(step, "hours", sides[0]["seconds"] / 3600, sides[1]["seconds"] / 3600))
         for code in dict.fromkeys([*sides[0]["codes"], *sides[1]["codes"]]):
             out.append(Difference(step, code, *(side["codes"].get(code, 0) for side in sides)))
     return out
@@ -78,13 +77,13 @@ def spent_between(first: Run, second: Run) -> dict[str, dict[str, float]]:
 
 
 def draw_comparison(first: Run, second: Run, path: Path) -> None:
-    """PNG: every score of either run as the share of its clips, and the limits of the rules."""
+    """PNG: every score of either run as the share of its clips or images, and the limits of the rules."""
     from matplotlib.lines import Line2D
 
     both = (first.record["histograms"], second.record["histograms"])
     scores = [score for score in ("seconds", *RULED_SCORES) if score in both[0] or score in both[1]]
     lines = max(1, -(-len(scores) // 3))
-    drawn = figure(12, 2.5 * lines + 0.6, "Shares of the clips measured")
+    drawn = figure(12, 2.5 * lines + 0.6, f"Shares of the {NAMES[first.record['kind']]} measured")
     sides: list[tuple[Run, dict[str, Any]]] = [
         (first, {"color": KEPT}),
         (second, {"color": REJECTED, "linestyle": "--"}),
@@ -151,20 +150,19 @@ def told(found: Difference) -> tuple[str, str, str, str, str]:
 _NOTHING: dict[str, Any] = {"kept": 0, "seconds": 0.0, "codes": {}}
 
 
-def _settings(record: dict[str, Any], whole: bool) -> dict[str, str]:
+def _settings(record: dict[str, Any]) -> dict[str, str]:
     rules = {
         f"rules.{score}.{bound}": f"{value:g}"
         for score, bounds in record["rules"].items()
         for bound, value in bounds.items()
     }
-    scorers = {f"{step}.scorer": name for step, name in record["scorers"].items()}
-    others = {key: str(value) for key, value in record["settings"].items() if value is not None} if whole else {}
-    return rules | scorers | others
+    return rules | {key: str(value) for key, value in record["settings"].items() if value is not None}
 
 
 def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
-    for name in ("time", "preset", "version", "clips", "kept"):
-        yield (name, *(str(run.record[name]) for run in (first, second)))
+    for key, name in (*((key, key) for key in ("time", "preset", "version")), ("rows", NAMES[first.record["kind"]])):
+        yield (name, *(str(run.record[key]) for run in (first, second)))
+    yield ("kept", *(str(run.record["kept"]) for run in (first, second)))
 
 
 def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:

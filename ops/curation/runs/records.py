@@ -3,29 +3,74 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import RULED_SCORES, Curation
-from ops.curation.audit.session import TABLE, table_version
+from ops.curation.audit.session import table_version
 from ops.curation.rules.rejection import titles
 from ops.data import tables
-from ops.data.funnel import clip_funnel, costs, lengths
+from ops.data.funnel import clip_funnel, costs, image_funnel, lengths
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 
-FORM = 1
-"""Of a record; raised when its keys change their meaning."""
+FORM = 2
+"""Of a record; raised when its keys change their meaning. Records of other forms are left alone and never read."""
 MOST_BARS = 64
-SECTIONS = ("clips", "sampling", "shots", "text_crop", "aesthetics", "technical_quality", "near_duplicates")
-"""Of the recipe's `curation`: what decides about clips, besides its rules."""
+Kind = Literal["video", "image"]
+NAMES: dict[Kind, str] = {"video": "clips", "image": "images"}
+"""Of what a record of a kind counts."""
+
+
+class _Subject(NamedTuple):
+    """What records of one kind are about."""
+
+    table: str
+    made_from: tuple[str, ...]
+    """The tables with which its funnel begins."""
+    funnel: Callable[[Project], list[dict[str, Any]]]
+    scores: tuple[str, ...]
+    span: tuple[str, ...]
+    """The columns that say how long a row lasts; nothing where rows have no length."""
+    settings: Mapping[str, bool | set[str]]
+    """Of the recipe's `curation`, sections or keys of them: what decides, besides its rules."""
+
+
+_SUBJECTS: dict[Kind, _Subject] = {
+    "video": _Subject(
+        table="curated_clips",
+        made_from=("raw_videos", "clips"),
+        funnel=clip_funnel,
+        scores=tuple(RULED_SCORES),
+        span=("start_frame", "end_frame", "fps"),
+        settings={
+            **{section: True for section in ("clips", "sampling", "shots", "text_crop", "aesthetics")},
+            **{section: True for section in ("technical_quality", "near_duplicates", "exclude_licences")},
+        },
+    ),
+    "image": _Subject(
+        table="curated_images",
+        made_from=("raw_images",),
+        funnel=image_funnel,
+        scores=("aesthetic", "technical"),
+        span=(),
+        settings={
+            "images": True,
+            "sampling": {"short_side"},
+            "aesthetics": {"scorer"},
+            "technical_quality": {"scorer"},
+            "near_duplicates": {"enabled", "scorer", "max_distance"},
+            "exclude_licences": True,
+        },
+    ),
+}
 
 
 class UnknownRun(LookupError):
@@ -40,37 +85,38 @@ class Run:
     record: dict[str, Any]
 
 
-def write_record(project: Project) -> Path | None:
-    """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` as it lies there. None without videos,
-    and where `raw_videos` and `clips`, with which the funnel begins, are not here (only later tables were pulled).
+def write_record(project: Project, kind: Kind) -> Path | None:
+    """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` or `curated_images` as it lies there.
+    None without videos or images, and where the tables with which the funnel begins are not here (only later ones were
+    pulled).
 
-    Keys: `time` (UTC), `preset`, `version` (DVC's hash of the table), `clips` and `kept`, `rules`, `scorers`,
-    `settings` ({key below `curation`: value} of `SECTIONS`; runs of earlier versions have none), `funnel` (the rows of
-    `clip_funnel`), `costs` (`ops.data.funnel.costs`: all that was ever spent, so that the difference of two runs is
-    what came between them) and `histograms` ({score: `histogram`, with its title and bounds}).
+    Keys: `kind`, `time` (UTC), `preset`, `version` (DVC's hash of the table), `rows` and `kept`, `rules`, `settings`
+    ({key below `curation`: value}), `funnel` (the rows of `clip_funnel` or `image_funnel`), `costs`
+    (`ops.data.funnel.costs` of this kind: all that was ever spent, so that the difference of two runs is what came
+    between them) and `histograms` ({score: `histogram`, with its title and bounds}).
     """
-    if not all(project.table(name).is_file() for name in ("raw_videos", "clips")):
+    subject = _SUBJECTS[kind]
+    if not all(project.table(name).is_file() for name in subject.made_from):
         return None
-    rows = clip_funnel(project)
+    rows = subject.funnel(project)
     if not rows:
         return None
-    curation, path = project.settings.curation, project.table(TABLE)
+    curation, path = project.settings.curation, project.table(subject.table)
     now, version = datetime.now(UTC), table_version(path)
-    table = tables.read_columns(path, ["rejected_by", "start_frame", "end_frame", "fps", *RULED_SCORES])
+    table = tables.read_columns(path, ["rejected_by", *subject.span, *subject.scores])
     record = {
         "form": FORM,
+        "kind": kind,
         "time": now.isoformat(timespec="seconds"),
         "preset": project.settings.name,
         "version": version,
-        "clips": len(table),
+        "rows": len(table),
         "kept": table["rejected_by"].null_count,
-        "rules": {rule.score: rule.bounds for rule in curation.rules},
-        "scorers": {step: getattr(curation, step).scorer for step in ("shots", "text_crop", "aesthetics")}
-        | {"technical_quality": curation.technical_quality.scorer},
-        "settings": _settings(curation),
+        "rules": {rule.score: rule.bounds for rule in curation.rules if rule.score in subject.scores},
+        "settings": _settings(curation, subject),
         "funnel": rows,
-        "costs": costs(project),
-        "histograms": _histograms(project, table),
+        "costs": costs(project)[kind],
+        "histograms": _histograms(curation, subject, table),
     }
     found = folder(project) / f"{now:%Y%m%d-%H%M%S-%f}-{version[:8]}.json"
     write_json(found, record)
@@ -81,10 +127,10 @@ def folder(project: Project) -> Path:
     return project.var / "curation_runs"
 
 
-def runs(project: Project) -> list[Run]:
-    """All of them, the oldest first."""
-    files = sorted(folder(project).glob("*.json"))
-    return [Run(file.stem, json.loads(file.read_text())) for file in files]
+def runs(project: Project, kind: Kind | None = None) -> list[Run]:
+    """All of them, or those of a kind, the oldest first."""
+    found = [Run(file.stem, json.loads(file.read_text())) for file in sorted(folder(project).glob("*.json"))]
+    return [each for each in found if each.record["form"] == FORM and kind in (None, each.record["kind"])]
 
 
 def run(project: Project, name: str) -> Run:
@@ -101,16 +147,24 @@ def run(project: Project, name: str) -> Run:
     return found[-1]
 
 
-def last_two(project: Project) -> tuple[Run, Run]:
-    """The two latest runs.
+def two_runs(project: Project, first: str | None, second: str | None, kind: Kind) -> tuple[Run, Run]:
+    """Two runs of one kind: those named, or the one named and the last of its kind, or the two last of `kind`.
 
     Raises:
-        UnknownRun: there are fewer.
+        UnknownRun: one of them is not there, or they are of two kinds.
     """
-    known = runs(project)
-    if len(known) < 2:
-        raise UnknownRun(f"{folder(project)} holds {len(known)} curation runs: two are needed to compare")
-    return known[-2], known[-1]
+    if first is None:
+        known = runs(project, kind)
+        if len(known) < 2:
+            number = f"{len(known)} of the two runs of {NAMES[kind]}"
+            raise UnknownRun(f"{folder(project)} holds {number} that a comparison needs; run the curation first")
+        return known[-2], known[-1]
+    before = run(project, first)
+    after = run(project, second) if second else runs(project, before.record["kind"])[-1]
+    if before.record["kind"] != after.record["kind"]:
+        kinds = [f"{each.name} is of {NAMES[each.record['kind']]}" for each in (before, after)]
+        raise UnknownRun(f"{' and '.join(kinds)}: only runs of one kind can be compared")
+    return before, after
 
 
 def histogram(kept: np.ndarray, rejected: np.ndarray) -> dict[str, Any] | None:
@@ -156,20 +210,27 @@ def _padded(found: dict[str, Any], first: int, last: int) -> dict[str, Any]:
     return {"width": found["width"], "first": first, **sides}
 
 
-def _settings(curation: Curation) -> dict[str, Any]:
-    tree = curation.model_dump(mode="json", include={*SECTIONS, "exclude_licences"})
-    licences = tree.pop("exclude_licences")
-    return {
-        **{f"{section}.{key}": value for section, values in tree.items() for key, value in values.items()},
-        "exclude_licences": ", ".join(licences) or None,
-    }
+def _settings(curation: Curation, subject: _Subject) -> dict[str, Any]:
+    tree = curation.model_dump(mode="json", include=subject.settings)
+    tree["exclude_licences"] = ", ".join(tree["exclude_licences"]) or None
+    return dict(_leaves(tree))
 
 
-def _histograms(project: Project, table: pa.Table) -> dict[str, Any]:
-    curation = project.settings.curation
+def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _histograms(curation: Curation, subject: _Subject, table: pa.Table) -> dict[str, Any]:
     kept = pc.is_null(table["rejected_by"]).to_numpy()
-    table = table.append_column("seconds", pa.array(lengths(table)))
-    told = {"seconds": "length of a clip, s", **titles(curation)}
+    words = titles(curation)
+    told = {score: words[score] for score in subject.scores}
+    if subject.span:
+        table = table.append_column("seconds", pa.array(lengths(table)))
+        told = {"seconds": "length of a clip, s", **told}
     found = {}
     for score, title in told.items():
         values = pc.fill_null(table[score], np.nan).to_numpy()

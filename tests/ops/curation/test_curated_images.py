@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.verdicts import NothingKept
+from ops.data.funnel import costs
 from ops.runtime import parallel
 from ops.runtime.project import Project
 
@@ -162,9 +162,11 @@ def test_collections_are_judged_by_their_own_rules(project: Project, helpers) ->
     assert rows["grey.png"]["reason"] == "colourfulness 0.00 is below 30"
     assert (rows["kept.png"]["licence"], rows["marked.png"]["licence"]) == ("CC0-1.0", "MIT")
     assert rows["kept.png"]["watermark"] == 0.1
-    assert set(ScoreStore.of(project).costs()) == {
-        *("decoding", "raw_images", "aesthetics", "technical_quality", "recognised_text", "near_duplicates")
-    }
+    spent = costs(project)
+    assert (spent["video"], set(spent["image"])) == (
+        {},
+        {"raw_images", "decoding", "aesthetics", "technical_quality", "recognised_text", "near_duplicates"},
+    )
 
 
 def test_an_excluded_picture_is_a_row_that_nobody_opened(project: Project, pictures: Path, helpers) -> None:

@@ -280,8 +280,8 @@ def test_looking_at_the_files_has_a_cost(project: Project, videos, helpers) -> N
     film = videos.slow_pan(project.root / "films" / "a.mp4")
     project = helpers["recipe"](project, videos="films")
     helpers["run"](project, "raw_videos")
-    spent = costs(project)["raw_videos"]
+    spent = costs(project)["video"]["raw_videos"]
     assert 0 < spent["cpu_seconds"] < 60
     assert spent["bytes"] == film.stat().st_size
     helpers["run"](project, "raw_videos")
-    assert costs(project)["raw_videos"] == spent
+    assert costs(project) == {"video": {"raw_videos": spent}, "image": {}}

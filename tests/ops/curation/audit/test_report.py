@@ -83,7 +83,7 @@ def test_what_measuring_has_cost_stands_beside_the_counts(audited: Project, tmp_
     rows = {cells[1]: cells for cells in lines if len(cells) == 11}
     assert rows["aesthetics"][2:6] == ["12", "11", "1", "0"]
     assert rows["aesthetics"][-3:] == ["12.35", "0.50", "7.0"]
-    assert rows["decoding"] == ["", "decoding", *[""] * 6, "2.00", "0.00", "3.0"]
+    assert rows["decoding"] == ["video", "decoding", *[""] * 6, "2.00", "0.00", "3.0"]
     assert rows["shots"][-3:] == ["", "", ""]
 
 

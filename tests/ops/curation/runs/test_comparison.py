@@ -9,18 +9,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
 from ops.curation.runs import records
 from ops.curation.runs.comparison import changed_settings, comparison_page, differences, spent_between
-from ops.curation.runs.records import UnknownRun, histogram, on_same_bars
+from ops.curation.runs.records import UnknownRun, histogram, on_same_bars, two_runs
 from ops.data import tables
-from ops.data.funnel import clip_funnel
+from ops.data.funnel import clip_funnel, image_funnel
+from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS, step
 from pipelines.cli import app
 from pipelines.terminal import curate
+
+IMAGE_RULES = {
+    "aesthetics": {"scorer": "colourfulness"},
+    "technical_quality": {"scorer": "blur-and-blocks"},
+    "rules": {"aesthetic": {"minimum": 0.0}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,7 @@ def curated_twice(
 
 def test_every_run_leaves_a_record(curated_twice: Project) -> None:
     first, second = records.runs(curated_twice)
-    assert (first.record["clips"], first.record["kept"], second.record["kept"]) == (4, 2, 1)
+    assert (first.record["rows"], first.record["kept"], second.record["kept"]) == (4, 2, 1)
     assert second.record["version"] in {records.table_version(curated_twice.table("curated_clips"))}
     assert second.record["funnel"] == clip_funnel(curated_twice)
     assert first.record["version"] != second.record["version"]
@@ -71,7 +79,7 @@ def test_every_run_leaves_a_record(curated_twice: Project) -> None:
 
 
 def test_the_difference_is_that_of_the_threshold(curated_twice: Project) -> None:
-    first, second = records.last_two(curated_twice)
+    first, second = two_runs(curated_twice, None, None, "video")
     ((key, before, after),) = changed_settings(first, second)
     assert (key, before) == ("rules.technical.maximum", "200")
     assert float(after) < 200
@@ -90,22 +98,33 @@ def test_the_difference_is_that_of_the_threshold(curated_twice: Project) -> None
 
 
 def test_every_setting_that_decides_about_clips_is_compared(curated_twice: Project) -> None:
-    run, _ = records.last_two(curated_twice)
+    run, _ = two_runs(curated_twice, None, None, "video")
     settings = run.record["settings"]
     assert settings["shots.min_frames"] == curated_twice.settings.curation.shots.min_frames
-    assert {key.partition(".")[0] for key in settings} == {*records.SECTIONS, "exclude_licences"}
+    assert {key.partition(".")[0] for key in settings} == {
+        *("clips", "sampling", "shots", "text_crop", "aesthetics", "technical_quality", "near_duplicates"),
+        "exclude_licences",
+    }
     other = {**settings, "shots.min_frames": 7, "exclude_licences": "CC-BY-NC*"}
     changed = records.Run("other", {**run.record, "settings": other})
     assert changed_settings(run, changed) == [
         ("exclude_licences", "none", "CC-BY-NC*"),
         ("shots.min_frames", str(settings["shots.min_frames"]), "7"),
     ]
-    old = records.Run("old", {key: value for key, value in run.record.items() if key != "settings"})
-    assert changed_settings(old, changed) == []
+
+
+def test_records_of_another_form_are_left_alone(curated_twice: Project) -> None:
+    """Between the two that can be read, so that whoever read it would compare with it."""
+    first, second = records.runs(curated_twice)
+    other = records.folder(curated_twice) / f"{first.name[:-8]}zzzzzzzz.json"
+    other.write_text('{"form": 1, "clips": 4}')
+    assert records.runs(curated_twice) == [first, second]
+    assert '"form": 1' in other.read_text()
+    other.unlink()
 
 
 def test_runs_are_found_by_their_beginning(curated_twice: Project) -> None:
-    first, second = records.last_two(curated_twice)
+    first, second = two_runs(curated_twice, None, None, "video")
     assert records.run(curated_twice, first.name) == first
     assert records.run(curated_twice, second.record["version"][:8]) == second
     with pytest.raises(UnknownRun, match=f"more than one run begins with '2'; there are: {first.name}, {second.name}"):
@@ -115,8 +134,8 @@ def test_runs_are_found_by_their_beginning(curated_twice: Project) -> None:
 
 
 def test_a_single_run_has_nothing_to_be_compared_with(project: Project) -> None:
-    with pytest.raises(UnknownRun, match="holds 0 curation runs: two are needed"):
-        records.last_two(project)
+    with pytest.raises(UnknownRun, match="holds 0 of the two runs of clips that a comparison needs"):
+        two_runs(project, None, None, "video")
 
 
 def test_without_a_run_the_list_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +153,7 @@ def command(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) 
 def test_the_command_shows_both_and_writes_a_page(
     curated_twice: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = records.last_two(curated_twice)
+    first, second = two_runs(curated_twice, None, None, "video")
     listed = command(curated_twice, monkeypatch, "runs")
     assert first.name in listed
     told = " ".join(listed.split())
@@ -152,6 +171,65 @@ def test_the_command_shows_both_and_writes_a_page(
     assert line[-1] == "-1"
     comparison_page(first, first, page)
     assert "<td>nothing</td>" in page.read_text()
+
+
+def test_images_have_runs_of_their_own(
+    project: Project, tmp_path: Path, recipe, shared_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
+    draw = np.random.default_rng(7)
+    (project.root / "photos").mkdir()
+    for number, colours in enumerate((80, 160)):
+        noise = draw.integers(128 - colours // 2, 128 + colours // 2, (12, 12, 3)).astype(np.uint8)
+        Image.fromarray(noise).resize((192, 128)).save(project.root / "photos" / f"{number}.png")
+    project = recipe(project, IMAGE_RULES, images="photos")
+    for name in ("raw_images", "curated_images"):
+        step(name).load()(project)
+    looser, stricter = (row["aesthetic"] for row in tables.read(project.table("curated_images")))
+    assert 0 < looser < stricter
+    limit = {"rules": {"aesthetic": {"minimum": (looser + stricter) / 2}}}
+    project = recipe(project, {**IMAGE_RULES, **limit, "images": {"people": {"min_aesthetic": 70.0}}}, images="photos")
+    step("curated_images").load()(project)
+
+    first, second = two_runs(project, None, None, "image")
+    assert [(run.record["rows"], run.record["kept"]) for run in (first, second)] == [(2, 2), (2, 1)]
+    assert first.record["funnel"] == image_funnel(project)[:1] + first.record["funnel"][1:]
+    assert set(first.record["histograms"]) == {"aesthetic", "technical"}
+    assert set(first.record["costs"]) == {
+        *("raw_images", "decoding", "aesthetics", "technical_quality", "near_duplicates")
+    }
+    assert spent_between(first, second) == {}
+    assert [key for key, *_ in changed_settings(first, second)] == [
+        "images.people.min_aesthetic",
+        "rules.aesthetic.minimum",
+    ]
+    found = {(each.step, each.what): each.change for each in differences(first, second) if each.change}
+    assert found == {
+        ("aesthetics", "kept"): -1,
+        ("aesthetics", "low_aesthetics"): 1,
+        ("technical_quality", "kept"): -1,
+    }
+
+    listed = " ".join(command(project, monkeypatch, "runs").split())
+    assert f"{second.name} images tiny 2 1 aesthetic ≥" in listed
+    page = tmp_path / "page.html"
+    shown = command(project, monkeypatch, "compare", "--images", "-o", str(page))
+    (line,) = (line.split() for line in shown.splitlines() if line.split()[1:3] == ["low", "aesthetics"])
+    assert line == ["aesthetics", "low", "aesthetics", "0", "1", "+1"]
+    assert "<td>images</td><td>2</td><td>2</td>" in page.read_text()
+
+
+def test_runs_of_clips_are_not_compared_with_those_of_images(curated_twice: Project) -> None:
+    first, second = records.runs(curated_twice)
+    of_images = records.folder(curated_twice) / "20990101-000000-000000-99999999.json"
+    write_json(of_images, {**first.record, "kind": "image", "version": "9" * 32})
+    assert two_runs(curated_twice, None, None, "video") == (first, second)
+    assert two_runs(curated_twice, first.name, None, "image") == (first, second)
+    with pytest.raises(UnknownRun, match=f"{first.name} is of clips and {of_images.stem} is of images: only runs of"):
+        two_runs(curated_twice, first.name, "2099", "video")
+    with pytest.raises(UnknownRun, match="holds 1 of the two runs of images"):
+        two_runs(curated_twice, None, None, "image")
+    of_images.unlink()
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [-3.0, 1e6], [0.001, 0.3, 0.2999, 0.25], list(range(1000))])
