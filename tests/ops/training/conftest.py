@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-import psutil
 import pytest
 import torch
 import yaml
@@ -25,7 +24,6 @@ from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.project import Project
 from ops.training import assets
 from ops.training.launch import Command, run
-from ops.training.metrics_file import read
 from ops.training.mlflow_run import connect
 from ops.training.randomness import normal
 
@@ -54,6 +52,9 @@ PARAMS = {
 }
 
 
+DYING = Path(__file__).with_name("dying_program.py")
+
+
 @dataclass
 class Lab:
     """A project to train in."""
@@ -70,33 +71,22 @@ class Lab:
         return assets.train_stage(self.project, asset.removeprefix("denoiser_"), launch)
 
     def train_and_kill(self, asset: str, rank: int, after_step: int) -> Path:
-        """SIGKILL one rank once a step has been written down. Returns the training's folder."""
-        killed: list[Path] = []
+        """Train with a rank that is SIGKILLed when it has finished a step. Returns the training's folder."""
+        folders: list[Path] = []
 
-        def watch(command: Command) -> None:
-            folder = command.logs.parent
-
-            def kill() -> None:
-                if not killed and any(line["step"] >= after_step for line in read(folder / "metrics.jsonl")):
-                    process_of(folder / "job.json", rank).kill()
-                    killed.append(folder)
-
-            run(command, kill)
+        def launch(command: Command) -> None:
+            folders.append(command.logs.parent)
+            at = command.argv.index("--job") - 2
+            start, (_, module), arguments = command.argv[:at], command.argv[at : at + 2], command.argv[at + 2 :]
+            run(replace(command, argv=[*start, str(DYING), str(rank), str(after_step), module, *arguments]))
 
         with pytest.raises(assets.LaunchError, match=f"rank {rank} was killed by signal 9"):
-            self.train(asset, watch)
-        return killed[0]
+            self.train(asset, launch)
+        return folders[0]
 
     def status_of(self, folder: Path) -> str:
         """The status of a training's MLflow run."""
         return connect(self.project).get_run(json.loads((folder / "run.json").read_text())["run_id"]).info.status
-
-
-def process_of(job: Path, rank: int) -> psutil.Process:
-    for process in psutil.Process().children(recursive=True):
-        if str(job) in process.cmdline() and process.environ().get("RANK") == str(rank):
-            return process
-    raise LookupError(f"no process of rank {rank}")
 
 
 @pytest.fixture
