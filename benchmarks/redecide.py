@@ -1,4 +1,4 @@
-"""Another threshold: seconds to decide a million clips anew from the scores that are there.
+"""Another threshold: seconds to decide a million clips anew from the scores that are there, and as many images.
 
 `python -m benchmarks.redecide` makes up the tables, as wide as real ones; `--clips N` takes another number.
 """
@@ -20,13 +20,13 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.config import RULED_SCORES, Curation
-from ops.curation.measuring.scores import Score, ScoreStore, score_key
+from ops.curation.measuring.scores import IMAGES, Score, ScoreStore, score_key
 from ops.curation.rules.decisions import VERDICT, decide
 from ops.curation.rules.rejection import rejection
 from ops.curation.rules.verdicts import judged
-from ops.curation.scorers import as_column, identity
+from ops.curation.scorers import as_column, identity, image_identity
 from ops.curation.tables import CLIPS as CLIPS_OF_FILES
-from ops.curation.tables import MOTION_RECHECK, RAW_VIDEOS, TEXT_CROP
+from ops.curation.tables import MOTION_RECHECK, RAW_IMAGES, RAW_VIDEOS, TEXT_CROP
 from ops.data import tables
 from ops.data.tables import Row
 from ops.runtime.project import Project
@@ -60,6 +60,8 @@ class Figures:
     processor: float
     row_by_row: float
     chain: dict[str, float]
+    images: float
+    """Of the step `curated_images`, with as many images as clips."""
 
     @property
     def whole(self) -> float:
@@ -88,7 +90,9 @@ def measure(clips: int) -> Figures:
         verdicts = tables.read_columns(path, ["rejected_by"])
         if _changed(before, verdicts["rejected_by"]) != changed:
             raise RuntimeError("the steps decided otherwise than the rules over the whole table")
-    return Figures(clips, megabytes, changed, reading, deciding, writing, processor, seconds, chain)
+        _make_up_images(strict, clips)
+        images = _timed(lambda: STEPS["curated_images"].load()(strict))[1]
+    return Figures(clips, megabytes, changed, reading, deciding, writing, processor, seconds, chain, images)
 
 
 def redecided(project: Project) -> tuple[float, float, float]:
@@ -180,22 +184,57 @@ def _keep_scores(project: Project, table: pa.Table) -> None:
     curation = project.settings.curation
     with ScoreStore.of(project) as store:
         for step, column in (("aesthetics", "aesthetic"), ("technical_quality", "technical")):
-            _put(store, step, curation, table, column, lambda score: score)
+            _put(store, step, identity(step, curation), table, column, lambda score: score)
         cropped = table.filter(pc.is_valid(table["crop"]))
-        _put(store, "motion_recheck", curation, cropped, "motion_cropped", lambda score: [score] * 8)
-        draw = np.random.default_rng(1)  # no two clips show the same
-        _put(store, "near_duplicates", curation, table, "clip_id", lambda _: _hashes(draw, 4, 8).tolist())
+        made_by = identity("motion_recheck", curation)
+        _put(store, "motion_recheck", made_by, cropped, "motion_cropped", lambda score: [score] * 8)
+        draw, made_by = np.random.default_rng(1), identity("near_duplicates", curation)
+        # no two clips show the same
+        _put(store, "near_duplicates", made_by, table, "clip_id", lambda _: _hashes(draw, 4, 8).tolist())
 
 
-def _put(
-    store: ScoreStore, step: str, curation: Curation, table: pa.Table, column: str, value: Callable[[Any], Any]
-) -> None:
-    found = store.remember(step, identity(step, curation))
+def _put(store: ScoreStore, step: str, made_by: Any, table: pa.Table, column: str, value: Callable[[Any], Any]) -> None:
+    """The column's scores, by the table's `clip_id`, or its `sha256` if it is of images."""
+    found = store.remember(step, made_by)
     rows = table.filter(pc.is_valid(table[column]))
-    columns = (rows[name].to_pylist() for name in ("clip_id", "sha256", column))
+    subject = "clip_id" if "clip_id" in table.column_names else "sha256"
+    columns = (rows[name].to_pylist() for name in (subject, "sha256", column))
     store.put(
-        Score(score_key(found, clip), sha256, step, value(score)) for clip, sha256, score in zip(*columns, strict=True)
+        Score(score_key(found, name), sha256, step, value(score)) for name, sha256, score in zip(*columns, strict=True)
     )
+
+
+def _make_up_images(project: Project, images: int, seed: int = 0) -> None:
+    """Write `raw_images`, and put a score of every step for each into the store; no two show the same."""
+    draw, curation = np.random.default_rng(seed), project.settings.curation
+    content = _hashes(draw, images, 32)
+    files = {
+        "source_id": content.astype("U16"),
+        "root": np.full(images, "/data/images"),
+        "path": np.array([f"part{number // 1000:04d}/{number:07d}.jpg" for number in range(images)]),
+        "sha256": content,
+        "width": np.full(images, 1024),
+        "height": np.full(images, 768),
+    }
+    columns = {name: files.get(name, pa.nulls(images)) for name in RAW_IMAGES.names}
+    table = pa.table({name: pa.array(column) for name, column in columns.items()}).cast(RAW_IMAGES)
+    tables.write_columns(project.table("raw_images"), table, RAW_IMAGES)
+    scores = {
+        "aesthetics": draw.normal(4.9, 0.6, images),
+        "technical_quality": draw.gamma(6, 5.0, images),
+        "near_duplicates": _hashes(draw, images, 8),
+    }
+    with ScoreStore.of(project) as store:
+        for step, values in scores.items():
+            with_values = table.append_column("value", pa.array(values))
+            _put(
+                store,
+                IMAGES + step,
+                image_identity(step, curation),
+                with_values,
+                "value",
+                lambda value: [value] if isinstance(value, str) else value,
+            )
 
 
 def _in_rows(project: Project, clips: int) -> float:
@@ -262,12 +301,13 @@ def report(figures: Figures) -> Report:
         ("the same with Python rows", figures.row_by_row),
         ("the steps from `aesthetics` on, scores read from the store", chain),
         *((f"of which {name}", seconds) for name, seconds in figures.chain.items()),
+        ("`curated_images`, as many images, scores read from the store", figures.images),
     ]
     return Report(
         "Another threshold",
         f"{clips:,} clips are decided anew in {whole:.1f} s ({figures.processor:.1f} s of processor time), "
         f"{figures.row_by_row / whole:.0f} times as fast as row by row.",
-        ("", "seconds", "clips a second"),
+        ("", "seconds", "rows a second"),
         [(name, f"{seconds:.2f}", f"{clips / seconds:,.0f}") for name, seconds in rows],
         (
             f"The limit of the aesthetic score goes from {LOOSE:g} to {STRICT:g}; {figures.changed:,} verdicts "

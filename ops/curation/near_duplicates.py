@@ -11,28 +11,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import NearDuplicates
-from ops.curation.rules.decisions import VERDICT, still_in, with_failures, with_rejections
-from ops.curation.rules.near_hashes import leaders
-from ops.curation.rules.reasons import Reason
+from ops.curation.rules import repeats
+from ops.curation.rules.decisions import VERDICT, still_in, with_failures
+from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.scored_step import CLIP, raw_scores
 from ops.curation.scorers import as_column, identity
-from ops.curation.scorers.phash import from_text
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
 from ops.data import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
-STEP = "near_duplicates"
-Hashes = list[str]
-
 
 def near_duplicates(project: Project) -> None:
     """Write `near_duplicates`: the hashes of every clip still in, and which of them repeat another."""
-    source, curation = project.table("motion_recheck"), project.settings.curation
+    source, rule = project.table("motion_recheck"), project.settings.curation.near_duplicates
     table = tables.read_columns(source, [*CLIP, *VERDICT])
-    if curation.near_duplicates.enabled:
-        table = _hashed(table, raw_scores(project, STEP, table, still_in(table)), as_column(identity(STEP, curation)))
-        new = _without_repeats(table, curation.near_duplicates)
+    if rule.enabled:
+        found = raw_scores(project, STEP, table, still_in(table))
+        failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
+        hashes = {row: value for row, value in found.items() if row not in failures}
+        table = with_hashes(table, hashes, as_column(identity(STEP, project.settings.curation)))
+        table = with_failures(table, STEP, failures)
+        new = without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
     else:
         new = pa.table({name: pa.nulls(len(table), NEAR_DUPLICATES.field(name).type) for name in _ADDED})
         new = pa.table([*table.select(VERDICT).columns, *new.columns], names=[*VERDICT, *_ADDED])
@@ -42,47 +42,22 @@ def near_duplicates(project: Project) -> None:
 _ADDED = [name for name in NEAR_DUPLICATES.names if name not in MOTION_RECHECK.names]
 
 
-def _hashed(table: pa.Table, found: dict[int, Hashes | Failure], scorer: str) -> pa.Table:
-    """The table with these hashes; a row that could not be hashed is rejected."""
-    failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
-    column: list[Hashes | None] = [None] * len(table)
-    for row, value in found.items():
-        column[row] = None if isinstance(value, Failure) else value
-    hashes = pa.array(column, pa.list_(pa.string()))
-    made_by = pc.if_else(pc.is_valid(hashes), pa.scalar(scorer), pa.scalar(None, pa.string()))
-    table = table.append_column("perceptual_hash", hashes).append_column("near_duplicates_scorer", made_by)
-    return with_failures(table, STEP, failures)
-
-
-def _without_repeats(table: pa.Table, rule: NearDuplicates) -> pa.Table:
-    """Every clip near a better one is rejected, and points to it in `duplicate_of`."""
-    places = np.flatnonzero(still_in(table))
-    left = table.take(pa.array(places))
-    ids, paths, (width, height) = left["clip_id"], left["path"], _size(left)
-    better = originals(left, rule)
-    pointers: list[str | None] = [None] * len(table)
-    told = {}
-    for row in np.flatnonzero(better != np.arange(len(left))):
-        original = int(better[row])
-        pointers[places[row]] = name = ids[original].as_py()
-        size = f"{width[original]}x{height[original]}"
-        told[int(places[row])] = f"shows the same as clip {name} of {paths[original]}, which has {size} pixels"
-    table = table.append_column("duplicate_of", pa.array(pointers, pa.string()))
-    return with_rejections(table, STEP, Reason.NEAR_DUPLICATE, told)
-
-
 def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:
-    """For each row the number of the better row that it repeats, which itself repeats none; its own if there is none.
+    """For each clip the number of the better one that it repeats, which itself repeats none; its own if there is none.
 
-    Every row must have hashes. The order of the rows makes no difference: the highest resolution inside the crop comes
+    Every clip must have hashes. The order of the rows makes no difference: the highest resolution inside the crop comes
     first, then the longest clip, then the first by id.
     """
     width, height = _size(table)
     seconds = pc.divide(pc.subtract(table["end_frame"], table["start_frame"]), table["fps"]).to_numpy()
-    order = np.lexsort((np.array(table["clip_id"].to_pylist(), dtype=str), -seconds, -width * height))
-    found = np.empty(len(table), dtype=int)
-    found[order] = order[leaders(from_text(table["perceptual_hash"].to_pylist())[order], rule.max_distance)]
-    return found
+    best_first = np.lexsort((np.array(table["clip_id"].to_pylist(), dtype=str), -seconds, -width * height))
+    return repeats.originals(table, best_first, rule.max_distance)
+
+
+def _described(table: pa.Table, row: int) -> str:
+    width, height = _size(table.slice(row, 1))
+    clip = f"clip {table['clip_id'][row]} of {table['path'][row]}"
+    return f"{clip}, which has {width[0]}x{height[0]} pixels"
 
 
 def _size(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -9,15 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.config import RULED_SCORES, Curation, Rule
-from ops.curation.rules.reasons import Reason
+from ops.curation.rules.reasons import Reason, Rejection
 from ops.curation.rules.rejection import NO_MOTION, WORDINGS, UnmeasuredScore, sentences
 from ops.runtime.parallel import Failure
 
 VERDICT = ("rejected_by", "reason_code", "reason")
 
 
-def decide(table: pa.Table, curation: Curation, scores: Sequence[str] = tuple(RULED_SCORES)) -> pa.Table:
-    """The table with its verdict columns as the rules about these scores have it: the first that says no rejects.
+def decide(
+    table: pa.Table,
+    curation: Curation,
+    scores: Sequence[str] = tuple(RULED_SCORES),
+    among: np.ndarray | None = None,
+) -> pa.Table:
+    """The table with its verdict columns as the rules about these scores have it: the first that says no rejects. With
+    `among` (bool [rows]) only these rows are judged.
 
     Rows that another step rejected, or that could not be measured, keep their verdict. Those that a rule about one of
     these scores had rejected are judged anew, so that a whole table can be given to other rules.
@@ -25,7 +31,8 @@ def decide(table: pa.Table, curation: Curation, scores: Sequence[str] = tuple(RU
     Raises:
         UnmeasuredScore: a rule needs a score that an earlier rule, now passed, had spared a row.
     """
-    verdicts = _Verdicts(table, _open(table, scores))
+    judged = _open(table, scores)
+    verdicts = _Verdicts(table, judged if among is None else judged & among)
     for rule in curation.rules:
         if rule.score in scores:
             _apply(rule, curation, table, verdicts)
@@ -34,17 +41,18 @@ def decide(table: pa.Table, curation: Curation, scores: Sequence[str] = tuple(RU
 
 def with_failures(table: pa.Table, step: str, failures: Mapping[int, Failure]) -> pa.Table:
     """The table with these rows, which are still in, rejected by the step because they could not be measured."""
-    verdicts = _Verdicts(table, still_in(table))
-    for code in {failure.code for failure in failures.values()}:
-        reasons = {row: failure.reason for row, failure in failures.items() if failure.code == code}
-        verdicts.reject(np.array(list(reasons)), step, Reason(code), list(reasons.values()))
-    return verdicts.table()
+    told = {row: Rejection(Reason(failure.code), failure.reason) for row, failure in failures.items()}
+    return with_rejections(table, step, told)
 
 
-def with_rejections(table: pa.Table, step: str, code: Reason, told: Mapping[int, str]) -> pa.Table:
-    """The table with these rows, which are kept so far, rejected by the step: {row: its sentence}."""
+def with_rejections(table: pa.Table, step: str, told: Mapping[int, Rejection]) -> pa.Table:
+    """The table with these rows, which are kept so far, rejected by the step."""
+    if not told:
+        return table
     verdicts = _Verdicts(table, still_in(table))
-    verdicts.reject(np.array(list(told), dtype=int), step, code, list(told.values()))
+    for code in dict.fromkeys(each.code for each in told.values()):
+        reasons = {row: each.text for row, each in told.items() if each.code == code}
+        verdicts.reject(np.array(list(reasons)), step, code, list(reasons.values()))
     return verdicts.table()
 
 
@@ -72,7 +80,7 @@ def _apply(rule: Rule, curation: Curation, table: pa.Table, verdicts: _Verdicts)
     values = pc.fill_null(column, np.nan).to_numpy()
     missing = np.flatnonzero(verdicts.undecided & _mask(pc.is_null(column)))
     if len(missing) and rule.score not in ("motion", "motion_cropped"):
-        raise UnmeasuredScore(f"'{rule.score}' of {len(missing)} clips that are still in has not been measured")
+        raise UnmeasuredScore(f"'{rule.score}' of {len(missing)} rows that are still in has not been measured")
     verdicts.reject(missing, step, NO_MOTION.code, [NO_MOTION.text] * len(missing))
     for bound, limit in rule.bounds.items():
         beyond = values < limit if bound == "minimum" else values > limit

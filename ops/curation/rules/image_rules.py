@@ -10,10 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ops.config import Curation, ImageCollectionRules, Rule
+from ops.curation.rules.decisions import still_in, with_rejections
 from ops.curation.rules.english import is_english
 from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.repeats import STEP as REPEATS
 from ops.curation.scorers.text_recognition import Line
 from ops.data.tables import Row
 
@@ -32,12 +39,21 @@ def rules_of(collection: str | None, curation: Curation) -> ImageCollectionRules
     return rules
 
 
-def known_reason(row: Row, curation: Curation) -> tuple[str, Rejection] | None:
-    """(rule, reason) of the first rule that a picture breaks by what is known of it without looking at it again."""
-    for rule, judge in _RULES.items():
-        if reason := judge(row, curation):
-            return rule, reason
-    return None
+def decide_by_facts(table: pa.Table, curation: Curation) -> pa.Table:
+    """The table with the pictures rejected that break a rule by what is known of them without looking at them again:
+    by the first one in `ORDER`. It needs the columns `FACTS` and the verdict's."""
+    for rule, (suspects, judge) in _RULES.items():
+        places = np.flatnonzero(still_in(table) & _any_collection(suspects, table, curation))
+        rows = table.select(FACTS).take(pa.array(places)).to_pylist()
+        reasons = {int(place): judge(row, curation) for place, row in zip(places, rows, strict=True)}
+        table = with_rejections(table, rule, {place: reason for place, reason in reasons.items() if reason})
+    return table
+
+
+def by_collection(table: pa.Table) -> dict[str, np.ndarray]:
+    """{collection: bool [rows]}; a picture of none counts as `captioned`."""
+    of = pc.fill_null(table["collection"], "captioned")
+    return {name: pc.equal(of, name).to_numpy() for name in pc.unique(of).to_pylist()}
 
 
 @cache
@@ -106,16 +122,61 @@ def _people(row: Row, curation: Curation) -> Rejection | None:
     return Rejection(Reason.NO_PEOPLE, f"its caption names nobody: {row['captions'][0][:60]!r}")
 
 
-_RULES: dict[str, Callable[[Row, Curation], Rejection | None]] = {
-    "min_side": _size,
-    "watermark": _watermark,
-    "language": _language,
-    "people": _people,
+def _small(table: pa.Table, collection: str, curation: Curation) -> np.ndarray:
+    least = max(curation.images.min_side, rules_of(collection, curation).min_side)
+    return _numbers(pc.min_element_wise(table["width"], table["height"])) < least
+
+
+def _marked(table: pa.Table, collection: str, curation: Curation) -> np.ndarray:
+    limit = rules_of(collection, curation).max_watermark
+    return np.full(len(table), False) if limit is None else ~(_numbers(table["watermark"]) <= limit)
+
+
+def _of_one_language(table: pa.Table, collection: str, curation: Curation) -> np.ndarray:
+    return np.full(len(table), rules_of(collection, curation).english_only)
+
+
+def _shows_people(table: pa.Table, collection: str, curation: Curation) -> np.ndarray:
+    return np.full(len(table), collection == "people" and curation.images.people.must_be_named)
+
+
+_Suspects = Callable[[pa.Table, str, Curation], np.ndarray]
+
+
+def _any_collection(suspects: _Suspects, table: pa.Table, curation: Curation) -> np.ndarray:
+    found = np.full(len(table), False)
+    for collection, its_rows in by_collection(table).items():
+        found |= its_rows & suspects(table, collection, curation)
+    return found
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    found: np.ndarray = pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy()
+    return found
+
+
+class _Rule(NamedTuple):
+    """`suspects` (bool [rows]) are the pictures of a collection that the rule may reject, which spares a million others
+    being judged one by one."""
+
+    suspects: _Suspects
+    judge: Callable[[Row, Curation], Rejection | None]
+
+
+_RULES = {
+    "min_side": _Rule(_small, _size),
+    "watermark": _Rule(_marked, _watermark),
+    "language": _Rule(_of_one_language, _language),
+    "people": _Rule(_shows_people, _people),
 }
 """In the order in which they are asked."""
+FACTS = ("width", "height", "collection", "watermark", "captions")
+"""What they ask about."""
+RATINGS = {"aesthetics": "aesthetic", "technical_quality": "technical"}
+"""Step → the column of its score, of every picture that is still in."""
 TEXT = "recognised_text"
 """The rule, and the step, of what is written in a picture."""
-ORDER = (*_RULES, "aesthetics", "technical_quality", TEXT, "near_duplicates")
+ORDER = (*_RULES, *RATINGS, TEXT, REPEATS)
 """What an image may be rejected by, one after the other; some are steps of the graph, too."""
 
 

@@ -80,7 +80,7 @@ def test_chunks_and_missing_scores_do_not_matter(checkout: Path, table: pa.Table
 
 
 def test_a_looser_rule_asks_for_what_was_never_measured(checkout: Path, table: pa.Table) -> None:
-    with pytest.raises(UnmeasuredScore, match=r"'technical' of \d+ clips that are still in has not been measured"):
+    with pytest.raises(UnmeasuredScore, match=r"'technical' of \d+ rows that are still in has not been measured"):
         decide(table, curation(checkout, aesthetic={"minimum": 0.0}))
 
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from ops.config import Curation, resolve
 from ops.curation.rules.english import is_english
-from ops.curation.rules.image_rules import known_reason, readable, text_reason, with_own_rules
+from ops.curation.rules.image_rules import decide_by_facts, readable, text_reason, with_own_rules
 from ops.curation.rules.reasons import Reason
+from ops.curation.tables import RAW_IMAGES
+from ops.data.tables import Row
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,11 @@ def curation(checkout) -> Curation:
 def picture(**columns: Any) -> dict[str, Any]:
     row = {"width": 640, "height": 512, "collection": "people", "watermark": 0.1, "captions": ["a man on a bench"]}
     return {**row, **columns}
+
+
+def decided(curation: Curation, *pictures: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = decide_by_facts(pa.Table.from_pylist(list(pictures), schema=RAW_IMAGES), curation).to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -41,9 +49,8 @@ def picture(**columns: Any) -> dict[str, Any]:
     ],
 )
 def test_each_collection_has_rules_of_its_own(curation: Curation, columns, rule, code, text):
-    found = known_reason(picture(**columns), curation)
-    assert found is not None
-    assert (found[0], found[1].code, text in found[1].text) == (rule, code, True)
+    (found,) = decided(curation, picture(**columns))
+    assert (found["rejected_by"], found["reason_code"], text in found["reason"]) == (rule, code.value, True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,30 @@ def test_each_collection_has_rules_of_its_own(curation: Curation, columns, rule,
     ],
 )
 def test_what_breaks_no_rule_stays(curation: Curation, columns):
-    assert known_reason(picture(**columns), curation) is None
+    (found,) = decided(curation, picture(**columns))
+    assert found["rejected_by"] is None
+
+
+def test_a_picture_is_judged_by_its_own_collection_whatever_lies_beside_it(curation: Curation):
+    """And one that is out before, of which nothing is known, keeps its verdict."""
+    pictures = [
+        picture(height=100),
+        picture(collection="captioned", height=100, captions=["ein Hund"]),
+        {"rejected_by": "raw_images", "reason_code": "unknown_format", "reason": "not a picture"},
+        picture(collection="text", captions=["ein Schild auf der Straße"], height=300),
+        picture(captions=["a red car"], watermark=0.9),
+        picture(captions=["a red car"]),
+        picture(),
+    ]
+    found = decided(curation, *pictures)
+    assert [row["rejected_by"] for row in found] == [
+        *("min_side", None, "raw_images", "language", "watermark", "people", None)
+    ]
+    assert found[2]["reason"] == "not a picture"
+    assert [row["rejected_by"] for row in decided(curation, *pictures[::-1])] == [row["rejected_by"] for row in found][
+        ::-1
+    ]
+    assert decided(curation) == []
 
 
 def test_a_collection_may_ask_for_more_beauty(curation: Curation):
