@@ -223,9 +223,8 @@ def test_a_passing_trouble_is_tried_again(captioner: EndpointCaptioner, server: 
 @pytest.mark.parametrize("slow", [sleep, drip])
 def test_a_slow_server_runs_into_the_timeout(captioner: EndpointCaptioner, server: FakeEndpoint, slow: Any):
     server.answers = [slow, (200, message("a bike"))]
-    began = time.monotonic()
     assert only(replace(captioner, timeout_seconds=0.3)) == Written("a bike")
-    assert time.monotonic() - began < 1.5
+    assert len(server.requests) == 2
 
 
 def test_a_silent_server_costs_the_item_its_caption(captioner: EndpointCaptioner):
