@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.data import pixels, tables
-from ops.data.captioning.captioners import Captioner, Item, NoCaption, SidecarCaptioner, Written, captioner
+from ops.data.captioning.base import Captioner, Item, NoCaption, Written
 from ops.data.captioning.memory import CaptionMemory
+from ops.data.captioning.registry import captioner
+from ops.data.captioning.sidecar import SidecarCaptioner
 from ops.data.captioning.text import cut, tidy
 from ops.data.tables import Row
 from ops.runtime.progress import Progress

@@ -16,7 +16,7 @@ from ops.evaluation.vbench.dimensions import DIMENSIONS
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
-from ops.sampling.model import checkpoints, last_stage
+from ops.sampling.parts import checkpoints, last_stage
 
 ASSET = "checkpoint_scores"
 HELD_OUT = "held_out_loss"

@@ -18,7 +18,7 @@ from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
-from ops.sampling.model import checkpoints, last_stage, parts_of
+from ops.sampling.parts import checkpoints, last_stage, parts_of
 from ops.sampling.request import Request
 
 ASSET = "samples"

@@ -13,7 +13,7 @@ from ops.release.trace import Trace, look_back
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
-from ops.sampling.model import Parts, last_stage, parts_of
+from ops.sampling.parts import Parts, last_stage, parts_of
 
 ASSET = "champion"
 

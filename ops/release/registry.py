@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.evaluation.protocol import Score
 from ops.runtime.project import Project
-from ops.sampling.model import Parts
+from ops.sampling.parts import Parts
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -45,14 +45,15 @@ def generate(
 ) -> Generated:
     """Write the video of `prompt` to `output`, and its settings to the same name with `.json`.
 
-    What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.sampling.model.resolve`.
+    What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.sampling.model_name.resolve`.
     `on_step` hears (done, total) denoising steps. A prompt that is too long is cut, with a note.
 
     Raises:
         SamplingError: something asked for cannot be made; the message says what can.
         MissingArtifact, UnknownVersion: there is no such model, for example no champion yet.
     """
-    from ops.sampling.model import VideoModel, resolve
+    from ops.sampling.model import VideoModel
+    from ops.sampling.model_name import resolve
 
     if output.suffix.lower() != ".mp4":
         raise SamplingError(f"the output is {output.name}, but must end in .mp4")

@@ -25,7 +25,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ops.data.captioning.captioners import Item, NoCaption, Written
+from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.pictures import pictures
 from ops.data.captioning.prompts import Prompts
 

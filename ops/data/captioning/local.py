@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import ConfigError
-from ops.data.captioning.captioners import Item, NoCaption, Written
+from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.pictures import pictures
 from ops.data.captioning.prompts import Prompts
 from ops.runtime.device import Accelerator, accelerator

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ops.data.captioning.captioners import Captioner, Item, Written
+from ops.data.captioning.base import Captioner, Item, Written
 from ops.runtime.files import digest
 from ops.runtime.project import Project
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ops.curation.decoding.frames import UndecodableVideo
-from ops.data.captioning.captioners import Item, NoCaption
+from ops.data.captioning.base import Item, NoCaption
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ops.config import Captions
+from ops.data.captioning.base import Item
 from ops.runtime.files import digest
-
-if TYPE_CHECKING:
-    from ops.data.captioning.captioners import Item
 
 SEPARATOR = ", "
 

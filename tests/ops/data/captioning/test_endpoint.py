@@ -20,7 +20,7 @@ from PIL import Image
 
 from ops.data import captions, tables
 from ops.data.captioning import endpoint
-from ops.data.captioning.captioners import Item, NoCaption, Written
+from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.endpoint import KEY, EndpointCaptioner, EndpointError
 from ops.data.captioning.prompts import Prompts
 from ops.runtime.project import Project

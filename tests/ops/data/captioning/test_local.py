@@ -13,7 +13,7 @@ import pytest
 
 from ops.config import ConfigError
 from ops.data import captions, tables
-from ops.data.captioning.captioners import Item, NoCaption, Written
+from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.local import TransformersCaptioner
 from ops.data.captioning.prompts import Prompts
 from ops.runtime.project import Project
