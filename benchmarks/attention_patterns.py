@@ -23,7 +23,7 @@ from models.dit.attention_distance import (
     skiparse_groups,
     spatial_temporal_groups,
 )
-from ops.data.report_figures import GREY, INK, figure
+from ops.reports.figures import GREY, INK, figure
 from ops.runtime.files import replacing
 
 if TYPE_CHECKING:

@@ -25,8 +25,7 @@ from ops.curation import scorers
 from ops.curation.decoding.frames import decoded
 from ops.curation.measuring import one_pass
 from ops.curation.sources.listing import file_of
-from ops.data import tables
-from ops.runtime import parallel
+from ops.runtime import parallel, tables
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS, STEPS

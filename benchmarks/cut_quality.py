@@ -19,8 +19,8 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.joined_clips import FILMED, KINDS, Film, Shots, Transition, filmed, write_films
 from benchmarks.report import Report
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
+from ops.runtime.tables import Row
 from ops.steps import STEPS
 
 FILMS = 3

@@ -27,9 +27,9 @@ from ops.curation.rules.verdicts import judged
 from ops.curation.scorers import as_column, identity, image_identity
 from ops.curation.tables import CLIPS as CLIPS_OF_FILES
 from ops.curation.tables import MOTION_RECHECK, RAW_IMAGES, RAW_VIDEOS, TEXT_CROP
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS, STEPS
 
 Result = TypeVar("Result")

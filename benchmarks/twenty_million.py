@@ -28,7 +28,7 @@ from benchmarks.fresh_project import fresh_project
 from benchmarks.report import machine
 from ops.curation import tables as schemas
 from ops.curation.measuring.scores import Score, ScoreStore, score_key
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import write_json
 from ops.steps import CLIP_STEPS
 

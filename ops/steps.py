@@ -89,7 +89,7 @@ _STEPS = (
     ),
     Step(
         "dataset_report",
-        "ops.data.report:dataset_report",
+        "ops.reports.dataset_report:dataset_report",
         ("raw_videos", "clips", "curated_clips", "raw_images", "curated_images", "captions", "training_set"),
         (*(f"curation.{key}" for key in _SHOWN), "dataset"),
         "data/dataset_report",

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ops.data.tables import Row
+from ops.runtime.tables import Row
 
 Crop = tuple[int, int, int, int]
 """x0, x1, y0, y1 in pixels of the upright frame; x1 and y1 are exclusive."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ops.curation.clip import Clip
 from ops.curation.tables import CLIPS
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 
 def clips(project: Project) -> None:

@@ -6,7 +6,7 @@ import shutil
 
 from ops.curation.rules.verdicts import demand_some_kept
 from ops.curation.runs.records import write_record
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 

@@ -28,7 +28,7 @@ from ops.curation.runs.records import write_record
 from ops.curation.scored_step import constant, with_score
 from ops.curation.scorers import as_column
 from ops.curation.tables import CURATED_IMAGES, RAW_IMAGES
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 

@@ -25,12 +25,12 @@ from ops.curation.sources.listing import (
     listing_fingerprint,
     remember_listing,
 )
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.files import digest
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 VERSION = 3
 """Raised when an examination finds something else in the same file."""

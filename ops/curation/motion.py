@@ -10,9 +10,9 @@ from ops.curation.rules.decisions import VERDICT, decide, still_in
 from ops.curation.rules.walk import mean_motion
 from ops.curation.scored_step import CLIP
 from ops.curation.tables import MOTION
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 
 def motion(project: Project) -> None:

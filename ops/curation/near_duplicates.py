@@ -17,7 +17,7 @@ from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.scored_step import CLIP, raw_scores
 from ops.curation.scorers import as_column, identity
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 

@@ -13,7 +13,7 @@ from ops.curation.measuring.scoring import scores_of
 from ops.curation.measuring.stored import Number, Stored, or_nan, stored
 from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failures
 from ops.curation.scorers import as_column, identity
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 

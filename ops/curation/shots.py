@@ -12,10 +12,10 @@ from ops.curation.rules.verdicts import judged
 from ops.curation.rules.walk import SliceSeries, pieces_of
 from ops.curation.scorers import as_column, identity
 from ops.curation.tables import SHOTS
-from ops.data import tables
-from ops.data.tables import Row, kept
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
+from ops.runtime.tables import Row, kept
 
 
 def shots(project: Project) -> None:

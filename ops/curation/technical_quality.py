@@ -9,7 +9,7 @@ from ops.curation.rules.decisions import VERDICT, still_in
 from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.scorers.dover import SPREAD, USUAL
 from ops.curation.tables import TECHNICAL_QUALITY
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 STEP = "technical_quality"

@@ -14,7 +14,7 @@ from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failure
 from ops.curation.scored_step import CLIP, constant, raw_scores
 from ops.curation.scorers import as_column, identity
 from ops.curation.tables import TEXT_CROP
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 

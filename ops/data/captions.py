@@ -12,15 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.data import pixels, tables
+from ops.data import pixels
 from ops.data.captioning.base import Captioner, Item, NoCaption, Written
 from ops.data.captioning.memory import CaptionMemory
 from ops.data.captioning.registry import captioner
 from ops.data.captioning.sidecar import SidecarCaptioner
 from ops.data.captioning.text import cut, tidy
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 SCHEMA = pa.schema(
     [

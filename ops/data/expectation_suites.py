@@ -16,9 +16,9 @@ from ops.curation.near_duplicates import originals
 from ops.curation.rules.jump_cuts import counted_frames
 from ops.curation.sources.licences import pattern_against
 from ops.curation.tables import NEAR_DUPLICATES
-from ops.data import tables
 from ops.data.captioning.text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ops.data import tables
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.samples import Sample, training_samples
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict, cast
 
 import pyarrow as pa
 
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 Kind = Literal["video", "image"]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ops.data import tables, text_encoder
+from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.samples import training_samples
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     import torch

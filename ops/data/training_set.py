@@ -12,13 +12,13 @@ from operator import itemgetter
 from typing import Any
 
 from ops.config import Dataset
-from ops.data import tables
 from ops.data.buckets import Bucket, Unusable, nearest_size
 from ops.data.frame_windows import windows
 from ops.data.samples import BUCKETS, SAMPLES, Kind, Sample
 from ops.data.split import held_out
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 
 class EmptyTrainingSet(ValueError):

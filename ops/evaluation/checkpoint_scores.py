@@ -7,15 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from ops.data import tables
-from ops.data.tables import Row
 from ops.evaluation import protocols
 from ops.evaluation.checkpoint_run import log_scores
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.vbench.dimensions import DIMENSIONS
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.sampling.parts import checkpoints, last_stage
 
 ASSET = "checkpoint_scores"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.data.tables import Row
 from ops.runtime.files import replacing
+from ops.runtime.tables import Row
 
 FRAMES_SHOWN = 3
 MOST_PROMPTS = 8
@@ -43,7 +43,7 @@ def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
 
 
 def _strip(path: Path) -> NDArray[np.uint8]:
-    from ops.sampling.mp4 import read_mp4
+    from ops.runtime.mp4 import read_mp4
 
     frames = read_mp4(path)
     shown = np.linspace(0, len(frames) - 1, min(FRAMES_SHOWN, len(frames))).round().astype(int)

@@ -1,4 +1,4 @@
-"""LPIPS, frame by frame: AlexNet, the spatial map averaged (metrics sheet §2)."""
+"""LPIPS (Zhang et al. 2018), frame by frame, as WF-VAE's evaluation has it: AlexNet, the spatial map averaged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.evaluation.psnr import unit_range
+from ops.psnr import unit_range
 
 if TYPE_CHECKING:
     import torch

@@ -47,8 +47,9 @@ def held_out_loss(project: Project, denoiser: Artifact) -> Protocol:
 
 
 def reconstruction(project: Project, manifest: list[str], lpips_weights: str) -> Protocol:
-    """VAE reconstruction (metrics sheet §1): posterior mode, no re-encoding, 8-bit rounding, held-out items."""
-    from ops.evaluation import lpips, psnr, ssim
+    """VAE reconstruction as WF-VAE's paper has it: posterior mode, no re-encoding, 8-bit rounding, held-out items."""
+    from ops import psnr
+    from ops.evaluation import lpips, ssim
 
     evaluation = project.settings.evaluation
     return Protocol(

@@ -10,18 +10,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ops.data import tables
 from ops.data.samples import Sample, training_samples
-from ops.data.tables import Row
 from ops.evaluation import lpips, protocols
 from ops.evaluation.bootstrap import mean_interval
 from ops.evaluation.protocol import Protocol
-from ops.evaluation.psnr import capped_frames, frame_psnr
 from ops.evaluation.ssim import frame_ssim
+from ops.psnr import capped_frames, frame_psnr
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 METRICS = ("psnr", "ssim", "lpips")
 PICTURES = 8

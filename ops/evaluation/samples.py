@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from ops.data import tables
-from ops.data.tables import Row
 from ops.evaluation import protocols
 from ops.evaluation.contact_sheet import write_contact_sheet
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.sampling.parts import checkpoints, last_stage, parts_of
 from ops.sampling.request import Request
 
@@ -53,7 +53,7 @@ def make_samples(project: Project) -> Artifact:
     Results: `steps`, `best_step` (of the training), `videos`, `protocol` (its id), `protocol_terms`, `notes`.
     Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png.
     """
-    from ops.sampling.mp4 import codec
+    from ops.runtime.mp4 import codec
 
     denoiser = current(project, last_stage(project))
     steps = scored_steps(denoiser, project.settings.evaluation.checkpoints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.evaluation.psnr import unit_range
+from ops.psnr import unit_range
 
 VERSION = "1"
 WINDOW, SIGMA = 11, 1.5

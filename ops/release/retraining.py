@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.artifacts import MissingArtifact, current
 from ops.runtime.project import Project
 

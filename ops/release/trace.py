@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ops.curation.sources.licences import scorer_licence
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, find
 from ops.runtime.files import write_json
 from ops.runtime.project import Project

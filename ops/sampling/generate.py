@@ -85,8 +85,8 @@ def render(
     notes: Sequence[str] = (),
 ) -> list[str]:
     """Sample one checked request into `output` and its settings file; returns `notes` and its own for people."""
+    from ops.runtime.mp4 import codec, write_mp4
     from ops.sampling.denoise import draw_latent
-    from ops.sampling.mp4 import codec, write_mp4
 
     prompt, negative = model.encode_text([request.prompt, request.negative_prompt])
     said = list(notes)

@@ -1,4 +1,4 @@
-"""The samplers, from diffusers, set up as the model was trained (dit sheet §5)."""
+"""The samplers, from diffusers, set up as the model was trained (Open-Sora Plan v1.3)."""
 
 from __future__ import annotations
 

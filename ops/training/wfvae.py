@@ -145,7 +145,7 @@ class WfvaeMethod:
 
     @staticmethod
     def _psnr(clips: Clips, output: Tensor) -> list[float]:
-        from ops.evaluation.psnr import frame_psnr
+        from ops.psnr import frame_psnr
 
         pairs = zip(clips.pixels.numpy(), output.numpy(), strict=True)
         return [float(frame_psnr(original, other).mean()) for original, other in pairs]

@@ -58,7 +58,7 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
     folder = project.data / name
     if folder.is_dir():
         return metadata.pictures(folder)
-    from ops.data import tables
+    from ops.runtime import tables
 
     verdicts = tables.read_columns(project.table(name), ["rejected_by"])["rejected_by"]
     counts = {count["values"]: count["counts"] for count in verdicts.value_counts().to_pylist()}
@@ -81,7 +81,7 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
 def _run(project: Project, kind: Literal["video", "image"]) -> dict[str, dg.MetadataValue]:
     """The funnel of the run that made the table, with what measuring cost, and the record to compare it by."""
     from ops.curation.runs.records import runs
-    from ops.data.report_page import funnel_with_costs
+    from ops.reports.costs import funnel_with_costs
 
     known = runs(project, kind)
     if not known:

@@ -55,7 +55,7 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="var/curation_report.html by default.")] = None,
 ) -> None:
     """Write a page with the funnel, every score's histogram and limits, and clips kept and rejected by reason."""
-    from ops.curation.audit.report import curation_report
+    from ops.reports.curation_report import curation_report
 
     project = Project.find()
     path = output or project.var / "curation_report.html"
@@ -137,7 +137,8 @@ def compare(
     ] = None,
 ) -> None:
     """Show what differs between two curation runs, by step and reason, and write a page with their histograms."""
-    from ops.curation.runs import comparison, records
+    from ops.curation.runs import records
+    from ops.reports import comparison
 
     project = Project.find()
     before, after = records.two_runs(project, first, second, "image" if images else "video")

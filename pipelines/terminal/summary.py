@@ -26,13 +26,13 @@ def show(project: Project, console: Console) -> None:
 
 
 def _funnel(project: Project) -> Iterator[RenderableType]:
-    from ops.data import report
+    from ops.reports.funnel import funnel
 
     if not project.table("curated_clips").is_file():
         return
     table = _table("Curation", "", "kept", "share", "", "fell out")
     kind = ""
-    for row in report.funnel(project):
+    for row in funnel(project):
         if row["kind"] != kind:
             kind = row["kind"]
             table.add_row(f"[dim]{KINDS[kind]}[/]")

@@ -21,12 +21,12 @@ from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
 from ops.curation.tables import CURATED_IMAGES, MOTION_RECHECK
-from ops.data import tables
 from ops.data.samples import SAMPLES
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import digest, sha256
+from ops.runtime.mp4 import write_mp4
 from ops.runtime.project import Project
-from ops.sampling.mp4 import write_mp4
 from ops.steps import STEPS
 
 PARAMS = """

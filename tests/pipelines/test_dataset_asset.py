@@ -7,7 +7,8 @@ from typing import Any
 from ops.curation import tables as schemas
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.runs.records import write_record
-from ops.data import captions, tables
+from ops.data import captions
+from ops.runtime import tables
 from ops.runtime.project import Project
 from pipelines.factories.dataset_asset import _contents
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.steps import STEPS
 

@@ -9,7 +9,7 @@ import pytest
 from dagster import DagsterInstance
 
 from ops.config import change
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 from pipelines import lineage_run
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from ops import config
 from ops.curation.measuring.ledger import Ledger
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
 

@@ -15,8 +15,8 @@ from ops.config import Shots
 from ops.curation.decoding.frames import frames_at
 from ops.curation.rules.jump_cuts import find_cuts
 from ops.curation.sources.listing import file_of
-from ops.data.tables import Row
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 LONG_SIDE = 384
 """Most pixels of a tile's longer side; small videos are not enlarged."""

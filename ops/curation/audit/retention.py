@@ -12,7 +12,7 @@ from typing import Any
 from ops.config import RULED_SCORES, Bound, Curation
 from ops.curation.audit.sample import KEPT
 from ops.curation.rules.rejection import rejection, titles
-from ops.data.tables import Row
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS
 
 UNMEASURED = "unmeasured"

@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from ops.data.tables import Row
+from ops.runtime.tables import Row
 
 KEPT = "kept"
 

@@ -13,9 +13,9 @@ from ops.curation.audit.preview import Preview, about, preview, series
 from ops.curation.audit.retention import COLUMNS, STEPS, browser_row, changed, limits, place
 from ops.curation.audit.sample import draw, ranked, strata, stratum
 from ops.curation.audit.verdict_store import AuditError, Entry, Judgement, VerdictStore
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 TABLE = "curated_clips"
 MOST_ROWS = 100_000

@@ -6,8 +6,8 @@ import numpy as np
 
 from ops.config import Shots
 from ops.curation.audit.preview import Preview, preview, tiles
-from ops.data.tables import Row
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 GAP, LINE, DASH, SPACE = 6, 2, 6, 4
 """Pixels, in a strip as wide as `SEEN` or narrower. A wider one is shown smaller, so all of these grow with it."""

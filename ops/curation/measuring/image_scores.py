@@ -26,10 +26,10 @@ from ops.curation.rules.rejection import rejection
 from ops.curation.scorers import build, demand_weights, image_identity, scorer_of, text_recognition
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
-from ops.data.tables import Row
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 ASSET = "curated_images"
 FILE = ("root", "path", "sha256", "collection")

@@ -20,11 +20,11 @@ from ops.curation.measuring.worker_size import worker_size
 from ops.curation.scorers import STEPS, demand_weights, identity
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 CLIPS_PER_TASK = 32
 """What is lost at most when a run is killed in the middle of a long source."""

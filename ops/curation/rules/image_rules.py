@@ -22,7 +22,7 @@ from ops.curation.rules.english import is_english
 from ops.curation.rules.reasons import Reason, Rejection
 from ops.curation.rules.repeats import STEP as REPEATS
 from ops.curation.scorers.text_recognition import Line
-from ops.data.tables import Row
+from ops.runtime.tables import Row
 
 _PEOPLE = (
     "person persons people human humans man men woman women boy boys girl girls child children kid kids baby babies "

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ops.curation.rules.reasons import Reason, Rejection
-from ops.data.tables import Row, kept
 from ops.exit_codes import NothingKept
 from ops.runtime.parallel import Failure
+from ops.runtime.tables import Row, kept
 
 
 def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: Any) -> Row:

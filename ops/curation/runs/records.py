@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.session import table_version
 from ops.curation.rules.rejection import titles
-from ops.data import tables
-from ops.data.funnel import clip_funnel, costs, image_funnel, lengths
+from ops.curation.runs.funnel import clip_funnel, costs, image_funnel, lengths
+from ops.runtime import tables
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 
@@ -91,9 +91,9 @@ def write_record(project: Project, kind: Kind) -> Path | None:
     pulled).
 
     Keys: `kind`, `time` (UTC), `preset`, `version` (DVC's hash of the table), `rows` and `kept`, `rules`, `settings`
-    ({key below `curation`: value}), `funnel` (the rows of `clip_funnel` or `image_funnel`), `costs`
-    (`ops.data.funnel.costs` of this kind: all that was ever spent, so that the difference of two runs is what came
-    between them) and `histograms` ({score: `histogram`, with its title and bounds}).
+    ({key below `curation`: value}), `funnel` (the rows of `clip_funnel` or `image_funnel`), `costs` (of this kind: all
+    that was ever spent, so that the difference of two runs is what came between them) and `histograms` ({score:
+    `histogram`, with its title and bounds}).
     """
     subject = _SUBJECTS[kind]
     if not all(project.table(name).is_file() for name in subject.made_from):

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ops.curation.sources.listing import file_of
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import sha256
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ops.curation.sources.listing import resolve_root
-from ops.data import tables
 from ops.data.dvc import version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 MADE_FROM = ("curated_clips", "curated_images", "captions")
 MERGE_FILE = "merge_data.txt"

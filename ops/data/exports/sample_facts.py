@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ops.data import tables
 from ops.data.exports.manifest import ExportError
 from ops.data.samples import Sample
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 SCORES = {
     "motion": "motion_scorer",

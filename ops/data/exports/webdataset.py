@@ -34,8 +34,8 @@ from ops.data.exports.sample_facts import Facts
 from ops.data.pixels import UnreadableSource, read_samples
 from ops.data.samples import Sample, training_samples
 from ops.runtime.files import digest, replacing
+from ops.runtime.mp4 import codec, write_mp4
 from ops.runtime.project import Project
-from ops.sampling.mp4 import codec, write_mp4
 
 SHARD_SAMPLES = 256
 

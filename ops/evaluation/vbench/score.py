@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from ops import weights
-from ops.data import tables
-from ops.data.tables import Row
 from ops.evaluation.bootstrap import mean_interval
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.totals import IncompleteScores, totals
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 ASSET = "vbench"
 NATIVE = "temporal_flickering"
@@ -90,7 +90,7 @@ def reason_without_score(project: Project, dimension: Dimension) -> str | None:
 
 def _score_videos(project: Project, samples: Artifact) -> list[Row]:
     from ops.evaluation.vbench.temporal_flickering import temporal_flickering
-    from ops.sampling.mp4 import read_mp4
+    from ops.runtime.mp4 import read_mp4
 
     manifest = tables.read(samples.folder / "manifest.parquet")
     rows = []

@@ -1,4 +1,4 @@
-"""VBench's temporal flickering (vbench sheet §4): the one dimension that needs no weights."""
+"""Temporal flickering of VBench (Huang et al. 2024): the one dimension that needs no weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VBench's quality, semantic and total score (vbench sheet §5), given only when nothing is missing."""
+"""The quality, semantic and total score of VBench (Huang et al. 2024), given only when nothing is missing."""
 
 from __future__ import annotations
 

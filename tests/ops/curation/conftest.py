@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from ops.config import merge
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS, step
 
 RULES = {

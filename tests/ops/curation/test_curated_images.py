@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ops.curation.rules.verdicts import NothingKept
-from ops.data.funnel import costs
+from ops.curation.runs.funnel import costs
 from ops.runtime import parallel
 from ops.runtime.project import Project
 

@@ -16,10 +16,10 @@ from ops.curation.audit.retention import changed, outcome
 from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.reasons import Reason
 from ops.curation.rules.verdicts import NothingKept
-from ops.data.funnel import costs
-from ops.data.tables import Row
+from ops.curation.runs.funnel import costs
 from ops.runtime import parallel
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS
 
 CLIP_TABLES = CLIP_STEPS[2:]

@@ -18,7 +18,7 @@ import pytest
 
 from ops.curation.measuring.ledger import Ledger
 from ops.curation.measuring.scores import ScoreStore
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 KILLS = 20

@@ -18,9 +18,9 @@ from ops.curation.clip import Clip, sampled_frames
 from ops.curation.near_duplicates import originals
 from ops.curation.scorers.phash import PerceptualHash
 from ops.curation.tables import NEAR_DUPLICATES
-from ops.data.tables import Row
 from ops.runtime import parallel
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS, step
 
 COPIES = {"smaller.mp4", "coarse.avi", "other.webm"}

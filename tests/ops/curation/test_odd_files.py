@@ -18,8 +18,8 @@ from ops.curation.decoding.frames import frames_at
 from ops.curation.raw_videos import raw_videos
 from ops.curation.rules.reasons import Reason
 from ops.curation.sources import listing
-from ops.data.tables import Row
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 SECONDS, MIB = 40, 300
 """For each file, and for each process at any time. Decoded, one of the files would take 1100 MiB."""
@@ -85,7 +85,7 @@ def seen(
 
 
 def rows_of(project: Project, name: str) -> list[Row]:
-    from ops.data import tables
+    from ops.runtime import tables
 
     return tables.read(project.table(name))
 

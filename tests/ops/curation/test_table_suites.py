@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ops.data import tables
 from ops.data.expectations import validate
 from ops.data.table_suites import TABLES
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 OF_VIDEOS = [name for name in TABLES if not name.endswith("images")]

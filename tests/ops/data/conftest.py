@@ -17,7 +17,7 @@ from PIL import Image
 
 from ops.config import merge
 from ops.curation import tables as schemas
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from ops.curation import tables as schemas
-from ops.data import captions, tables
+from ops.data import captions
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.sidecar import SidecarCaptioner
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 ITEM = Item("clip", "video", "a.mp4", ("one", "two", "three"), None, lambda count: [])

@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.captions import SCHEMA, captions
 from ops.data.expectations import Validation, checks_passed, validate
 from ops.data.samples import SAMPLES
 from ops.data.training_set import training_set
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 TABLES: dict[str, tuple[str, Any, str]] = {

@@ -1,10 +1,10 @@
 from itertools import pairwise
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.captions import SCHEMA, captions
-from ops.data.funnel import funnel
 from ops.data.training_set import training_set
+from ops.reports.funnel import funnel
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 

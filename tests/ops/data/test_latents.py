@@ -62,8 +62,8 @@ def test_a_latent_set_travels_to_workers(trained_world) -> None:
 def test_an_unknown_sample_and_an_empty_training_set_are_errors(world) -> None:
     with pytest.raises(LatentError, match="nobody"):
         LatentSet(current(world.project, "latents"))["nobody"]
-    from ops.data import tables
     from ops.data.samples import SAMPLES
+    from ops.runtime import tables
 
     shutil.rmtree(world.project.artifacts / "latents")
     tables.write(world.project.data / "training_set" / "samples.parquet", [], SAMPLES)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.captions import captions
 from ops.data.expectation_suites import SUITES
 from ops.data.expectations import validate
 from ops.data.samples import BUCKETS
 from ops.data.table_suites import OF_COLUMNS, TABLES
 from ops.data.training_set import training_set
+from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.steps import STEPS
 

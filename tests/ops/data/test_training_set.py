@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.captions import SCHEMA, captions
 from ops.data.samples import training_samples
 from ops.data.split import EmptySplit
 from ops.data.training_set import EmptyTrainingSet, training_set
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 SetParams = Callable[[str], Project]

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from ops.data import tables
 from ops.data.samples import SAMPLES
 from ops.evaluation.bootstrap import mean_interval
 from ops.evaluation.lpips import Lpips
 from ops.evaluation.protocol import Protocol
-from ops.evaluation.psnr import frame_psnr
 from ops.evaluation.reconstruction import NothingToEvaluate, Reconstruction, evaluate, held_out_clips
+from ops.psnr import frame_psnr
+from ops.runtime import tables
 from ops.runtime.artifacts import current
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from ops.data import tables
 from ops.evaluation import checkpoint_scores, samples, vbench
 from ops.evaluation.checkpoint_scores import NoBestCheckpoint, best_step
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.samples import safe_name, scored_steps
+from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 

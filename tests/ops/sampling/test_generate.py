@@ -5,9 +5,9 @@ import pytest
 from ops.release.registry import UnknownVersion
 from ops.runtime.artifacts import MissingArtifact, current
 from ops.runtime.files import sha256
+from ops.runtime.mp4 import read_mp4
 from ops.sampling.generate import generate
 from ops.sampling.model_name import resolve
-from ops.sampling.mp4 import read_mp4
 from ops.sampling.parts import Parts, parts_of
 from ops.sampling.request import SamplingError
 

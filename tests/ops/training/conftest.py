@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from ops.data import latents, tables, text_embeddings
+from ops.data import latents, text_embeddings
 from ops.data.samples import SAMPLES, Sample, Split
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.project import Project
 from ops.training import assets

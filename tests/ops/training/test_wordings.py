@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
-from ops.data import tables
 from ops.data.samples import SAMPLES
+from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.denoiser import DenoiserMethod
 from ops.training.job import Job

@@ -15,7 +15,7 @@ from ops.curation import tables as schemas
 from ops.curation.audit.retention import COLUMNS
 from ops.curation.clip import Clip
 from ops.curation.rules.rejection import rejection
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
 

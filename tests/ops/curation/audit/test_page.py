@@ -22,8 +22,8 @@ from ops.config import Curation, merge
 from ops.curation.audit.precision import estimate
 from ops.curation.audit.retention import outcome
 from ops.curation.audit.session import Audit
-from ops.data.tables import Row
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 

@@ -10,9 +10,9 @@ from ops.curation.audit.preview import COLUMNS, preview, series, sheet, tiles
 from ops.curation.audit.strip import GAP, GOLD, LINE, RED, SEEN, strip, with_crop
 from ops.curation.decoding.frames import UndecodableVideo, frames_at
 from ops.curation.rules.jump_cuts import locate
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 
 @pytest.fixture

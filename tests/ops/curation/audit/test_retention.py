@@ -7,7 +7,7 @@ import pytest
 
 from ops.config import RULED_SCORES, Curation, merge
 from ops.curation.audit.retention import UNMEASURED, browser_row, changed, limits, outcome
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 

@@ -18,7 +18,7 @@ from ops.curation.rules.rejection import WORDINGS, UnmeasuredScore
 from ops.curation.rules.walk import walk
 from ops.curation.scorers import SCORERS
 from ops.curation.tables import MOTION_RECHECK
-from ops.data import tables
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
 
 

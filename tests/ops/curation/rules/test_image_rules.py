@@ -10,7 +10,7 @@ from ops.curation.rules.english import is_english
 from ops.curation.rules.image_rules import decide_by_facts, readable, text_reason, with_own_rules
 from ops.curation.rules.reasons import Reason
 from ops.curation.tables import RAW_IMAGES
-from ops.data.tables import Row
+from ops.runtime.tables import Row
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ops.curation.runs import records
-from ops.curation.runs.comparison import changed_settings, comparison_page, differences, spent_between
+from ops.curation.runs.funnel import clip_funnel, image_funnel
 from ops.curation.runs.records import UnknownRun, histogram, on_same_bars, two_runs
-from ops.data import tables
-from ops.data.funnel import clip_funnel, image_funnel
+from ops.reports.comparison import changed_settings, comparison_page, differences, spent_between
+from ops.runtime import tables
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS, step

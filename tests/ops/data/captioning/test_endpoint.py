@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ops.data import captions, tables
+from ops.data import captions
 from ops.data.captioning import endpoint
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.endpoint import KEY, EndpointCaptioner, EndpointError
 from ops.data.captioning.prompts import Prompts
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 PROMPTS = Prompts("Describe it.", "Describe the picture.", 'Rough: "{caption}", written: "{text}".')

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ops.config import ConfigError
-from ops.data import captions, tables
+from ops.data import captions
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.local import TransformersCaptioner
 from ops.data.captioning.prompts import Prompts
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 WORDS = "<pad> <s> </s> <unk> <image> USER : ASSISTANT a the dog runs in park video shows describe red grey rabbit"

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from ops.config import CaptionPhrase, Denoiser, resolve
-from ops.data import tables, text_encoder
+from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings, wordings
 from ops.data.captions import captions
 from ops.data.samples import SAMPLES, training_samples
 from ops.data.training_set import training_set
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 HIGH = CaptionPhrase(score="aesthetic", scorer="laion-v2", minimum=5.75, phrases=("a fine {kind}.", "nice {kind}."))

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.exports.annotations import export_annotations
 from ops.data.exports.manifest import ExportError
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.files import sha256
+from ops.runtime.mp4 import read_mp4, write_mp4
 from ops.runtime.project import Project
-from ops.sampling.mp4 import read_mp4, write_mp4
+from ops.runtime.tables import Row
 
 SCHEMAS = {"curated_clips": schemas.NEAR_DUPLICATES, "curated_images": schemas.CURATED_IMAGES}
 

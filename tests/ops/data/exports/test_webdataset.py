@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ops.data import tables
 from ops.data.captions import SCHEMA
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.webdataset import export_webdataset
 from ops.data.pixels import read_sample
 from ops.data.samples import SAMPLES, Sample, training_samples
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 BARE = (0, 0, 0, "", "", 0o644)

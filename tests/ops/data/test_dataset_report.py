@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from ops.curation import tables as schemas
-from ops.data import tables
 from ops.data.captions import captions
-from ops.data.report import dataset_report
-from ops.data.report_gallery import chosen
 from ops.data.training_set import training_set
+from ops.reports.dataset_report import dataset_report
+from ops.reports.gallery import chosen
+from ops.runtime import tables
 from ops.runtime.project import Project
 
 PICTURES = ("funnel.png", "histograms.png", "samples.png", "rejected.png")

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ops.data import tables
-from ops.data.funnel import funnel, seconds
-from ops.data.report_figures import INK, REJECTED, draw_funnel, draw_histograms
-from ops.data.report_gallery import Tile, chosen, draw_gallery, grouped
-from ops.data.report_page import page
-from ops.data.tables import Row, kept
+from ops.curation.runs.funnel import seconds
+from ops.reports.dataset_page import page
+from ops.reports.figures import INK, REJECTED, draw_funnel, draw_histograms
+from ops.reports.funnel import funnel
+from ops.reports.gallery import Tile, chosen, draw_gallery, grouped
+from ops.runtime import tables
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
+from ops.runtime.tables import Row, kept
 
-__all__ = ["dataset_report", "funnel"]
 SCORES = ("motion", "motion_cropped", "aesthetic", "technical")
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ops.runtime.files import sha256
-from ops.sampling.mp4 import read_mp4, write_mp4
+from ops.runtime.mp4 import read_mp4, write_mp4
 
 
 def video(frames: int = 9, height: int = 48, width: int = 64) -> np.ndarray:

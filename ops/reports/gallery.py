@@ -15,9 +15,9 @@ from ops.curation.audit.strip import strip
 from ops.curation.decoding.frames import UndecodableVideo
 from ops.curation.sources.listing import file_of
 from ops.data import pixels
-from ops.data.report_figures import figure, save
-from ops.data.tables import Row
+from ops.reports.figures import figure, save
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 MOST = 12
 COLUMNS = 3

@@ -23,14 +23,16 @@ from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.rules import image_rules
 from ops.curation.rules.reasons import MEANINGS, Reason
+from ops.curation.runs.funnel import Costs, costs, seconds, without_number
 from ops.curation.sources.listing import file_of
-from ops.data import captions, tables
-from ops.data.funnel import Costs, costs, funnel, seconds, without_number
-from ops.data.report_figures import draw_funnel, draw_histograms
-from ops.data.report_page import cost_cells
-from ops.data.tables import Row, kept
+from ops.data import captions
+from ops.reports.costs import cost_cells
+from ops.reports.figures import draw_funnel, draw_histograms
+from ops.reports.funnel import funnel
+from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
+from ops.runtime.tables import Row, kept
 
 MOST = 12
 """Clips shown of each group, drawn at random by the recipe's seed."""

@@ -12,13 +12,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ops.curation import tables as schemas
-from ops.curation.audit.report import MOST, curation_report, groups
 from ops.curation.audit.session import Audit
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.rules.reasons import MEANINGS, Reason
-from ops.data import captions, tables
-from ops.data.tables import Row
+from ops.data import captions
+from ops.reports.curation_report import MOST, curation_report, groups
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from pipelines.cli import app
 
 

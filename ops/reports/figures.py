@@ -12,9 +12,9 @@ import numpy as np
 
 from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.rejection import titles
-from ops.data.funnel import Costs, seconds
-from ops.data.tables import Row
+from ops.curation.runs.funnel import Costs, seconds
 from ops.runtime.files import replacing
+from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

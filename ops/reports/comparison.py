@@ -13,7 +13,7 @@ import numpy as np
 
 from ops.config import RULED_SCORES
 from ops.curation.runs.records import NAMES, Run, on_same_bars
-from ops.data.report_figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
+from ops.reports.figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
 from ops.runtime.files import replacing
 
 STYLE = """\

@@ -14,7 +14,7 @@ def frame_psnr(reference: NDArray, other: NDArray) -> NDArray[np.float64]:
     """dB of each frame: 10·log10(1/MSE) on values in [0, 1], at most `CAP`.
 
     Takes [T, H, W, 3], uint8 or floats in [0, 1]. A video's PSNR is the mean of its frames' dB, a data set's the
-    mean of its videos' (metrics sheet §2): not the dB of a pooled error, which is lower.
+    mean of its videos': not the dB of a pooled error, which is lower.
     """
     error = unit_range(reference) - unit_range(other)
     mse = np.square(error).mean(axis=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""The funnel: how much is left after every step, why the rest is out, and what measuring it has cost."""
+"""The funnel of a curation: how much is left after every step, why the rest is out, and what measuring it has cost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from ops.curation.measuring.scores import IMAGES, ScoreStore
 from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.reasons import MEANINGS, Reason
-from ops.data import tables
-from ops.data.tables import Row
+from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS
 
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
@@ -27,16 +27,12 @@ ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
 _VERDICT = ("rejected_by", "reason_code", "reason")
-_ITEMS = {"curated_clips": "clip_id", "curated_images": "source_id"}
-"""Table → the column that the captions of its rows go by."""
 _SPAN = ("start_frame", "end_frame", "fps")
-
-
 Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
 """What `costs` gives."""
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """Rows of a table with one verdict."""
 
     rejected_by: str | None
@@ -44,17 +40,6 @@ class _Group(NamedTuple):
     reason: str | None
     rows: int
     seconds: float
-
-
-def funnel(project: Project) -> list[dict[str, Any]]:
-    """One row a step, in order, for videos, images and the items of the dataset.
-
-    Keys: `kind` (video, image or item), `step`, `entered`, `kept`, `rejected`, `errors` (how many of those rejected
-    could not be measured), `share` of what the kind began with, `seconds` of video left (None for images), `reasons`
-    {sentence: count}, most frequent first, and `codes` {reason code: count} of all that have one. The share of clips
-    counts seconds of the slices, since shots cut one slice into several clips; of all others it counts rows.
-    """
-    return [*clip_funnel(project), *image_funnel(project), *_items(project)]
 
 
 def costs(project: Project) -> dict[str, dict[str, dict[str, float]]]:
@@ -81,101 +66,66 @@ def lengths(table: pa.Table) -> np.ndarray:
 
 
 def clip_funnel(project: Project) -> list[dict[str, Any]]:
-    """The rows of `funnel` about videos and their clips; none without videos."""
+    """Rows as `step_row` makes them, of videos and their clips; none without videos. The share of clips counts seconds
+    of the slices, since shots cut one slice into several clips; that of files counts files."""
     files = tables.read_columns(project.table("raw_videos"), ["seconds", *_VERDICT])
     if not len(files):
         return []
-    found = _groups(files, pc.fill_null(files["seconds"], 0.0).to_numpy())
+    found = grouped_by_verdict(files, pc.fill_null(files["seconds"], 0.0).to_numpy())
     slices, clips = (_clips(project.table(name)) for name in ("clips", "curated_clips"))
     whole = _seconds(slices) or 1.0
-    left = _kept(found)
-    out = [_row("video", "raw_videos", left, _rejected(found), _rows(left) / len(files))]
-    out.append(_row("video", "clips", _kept(slices), _rejected(slices), _seconds(_kept(slices)) / whole))
+    left = kept_of(found)
+    out = [step_row("video", "raw_videos", left, rejected_of(found), rows_of(left) / len(files))]
+    out.append(step_row("video", "clips", kept_of(slices), rejected_of(slices), _seconds(kept_of(slices)) / whole))
     left = clips
     for step in _order(clips, CLIP_STEPS[1:-1]):
         gone = [group for group in left if group.rejected_by == step]
         left = [group for group in left if group.rejected_by != step]
         if step != "clips":
-            out.append(_row("video", step, left, gone, _seconds(left) / whole))
+            out.append(step_row("video", step, left, gone, _seconds(left) / whole))
     return out
 
 
 def image_funnel(project: Project) -> list[dict[str, Any]]:
-    """The rows of `funnel` about images; none without images."""
+    """Rows as `step_row` makes them, of images; none without images."""
     files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
         return []
-    left = _groups(tables.read_columns(project.table("curated_images"), _VERDICT))
+    left = grouped_by_verdict(tables.read_columns(project.table("curated_images"), _VERDICT))
     found = {group.rejected_by for group in left}
     known = tuple(step for step in IMAGE_RULES if step in IMAGE_STEPS or step in found)
     out = []
     for step in _order(left, ("raw_images", *known)):
         gone = [group for group in left if group.rejected_by == step]
         left = [group for group in left if group.rejected_by != step]
-        out.append(_row("image", step, left, gone, _rows(left) / files))
+        out.append(step_row("image", step, left, gone, rows_of(left) / files))
     return out
 
 
-def _items(project: Project) -> list[dict[str, Any]]:
-    """Captions and buckets, once there are any. Those of an earlier curation are left out: they are not what came of
-    this one, and their share would be one of other items."""
-    if not project.table("captions").is_file():
-        return []
-    table = tables.read_columns(project.table("captions"), ["item_id", "rejected_by", "reason"])
-    if not _same([table["item_id"]], [_kept_ids(project.table(name), key) for name, key in _ITEMS.items()]):
-        return []
-    captions = _groups(table)
-    count = _rows(captions) or 1
-    left = _kept(captions)
-    out = [_row("item", "captions", left, _rejected(captions), _rows(left) / count)]
-    folder = project.data / "training_set"
-    if (folder / "buckets.parquet").is_file():
-        sampled = tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"]
-        items = len(pc.unique(sampled))
-        dropped = [row for row in tables.read(folder / "buckets.parquet") if row["bucket"] is None]
-        without = pa.chunked_array([[item for row in dropped for item in row["dropped"]]], pa.string())
-        if not _same([_kept_ids(project.table("captions"), "item_id")], [sampled, without]):
-            return out
-        row = _row("item", "training_set", [], [], items / count)
-        out_of_buckets = sum(row["items"] for row in dropped)
-        row |= {"entered": items + out_of_buckets, "kept": items, "rejected": out_of_buckets}
-        row["reasons"] = {found["reason"]: found["items"] for found in dropped}
-        out.append(row)
-    return out
-
-
-def _kept_ids(path: Path, key: str) -> pa.ChunkedArray:
-    table = tables.read_columns(path, [key, "rejected_by"])
-    return table.filter(pc.is_null(table["rejected_by"]))[key]
-
-
-def _same(first: Sequence[pa.ChunkedArray], second: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether both hold the same ids, in whatever order and however often."""
-    ids, others = (
-        pc.unique(pa.chunked_array([chunk for part in parts for chunk in part.cast(pa.string()).chunks], pa.string()))
-        for parts in (first, second)
-    )
-    return len(ids) == len(others) and pc.all(pc.is_in(ids, value_set=others)).as_py() is not False
-
-
-def _clips(path: Path) -> list[_Group]:
+def _clips(path: Path) -> list[Group]:
     table = tables.read_columns(path, [*_SPAN, *_VERDICT])
-    return _groups(table, lengths(table))
+    return grouped_by_verdict(table, lengths(table))
 
 
-def _groups(table: pa.Table, seconds: np.ndarray | None = None) -> list[_Group]:
+def grouped_by_verdict(table: pa.Table, seconds: np.ndarray | None = None) -> list[Group]:
     """The rows by verdict, in the order of the first of each."""
     names = [name for name in _VERDICT if name in table.column_names]
     table = table.select(names).append_column("seconds", pa.array(np.zeros(len(table)) if seconds is None else seconds))
     found = table.group_by(names, use_threads=False).aggregate([([], "count_all"), ("seconds", "sum")]).to_pylist()
     verdicts = [tuple(row.get(name) for name in _VERDICT) for row in found]
     return [
-        _Group(by, code, reason, row["count_all"], row["seconds_sum"])
+        Group(by, code, reason, row["count_all"], row["seconds_sum"])
         for (by, code, reason), row in zip(verdicts, found, strict=True)
     ]
 
 
-def _row(kind: str, step: str, left: Sequence[_Group], gone: Sequence[_Group], share: float) -> dict[str, Any]:
+def step_row(kind: str, step: str, left: Sequence[Group], gone: Sequence[Group], share: float) -> dict[str, Any]:
+    """What a step left, and what it took.
+
+    Keys: `kind` (video, image or item), `step`, `entered`, `kept`, `rejected`, `errors` (how many of those rejected
+    could not be measured), `share` of what the kind began with, `seconds` of video left (None for others), `reasons`
+    {sentence: count}, most frequent first, and `codes` {reason code: count} of all that have one.
+    """
     codes: Counter[str] = Counter()
     for group in gone:
         if group.reason_code:
@@ -183,9 +133,9 @@ def _row(kind: str, step: str, left: Sequence[_Group], gone: Sequence[_Group], s
     return {
         "kind": kind,
         "step": step,
-        "entered": _rows(left) + _rows(gone),
-        "kept": _rows(left),
-        "rejected": _rows(gone),
+        "entered": rows_of(left) + rows_of(gone),
+        "kept": rows_of(left),
+        "rejected": rows_of(gone),
         "errors": sum(codes[code] for code in ERRORS),
         "share": round(share, 6),
         "seconds": round(_seconds(left), 3) if kind == "video" else None,
@@ -194,23 +144,23 @@ def _row(kind: str, step: str, left: Sequence[_Group], gone: Sequence[_Group], s
     }
 
 
-def _rows(groups: Iterable[_Group]) -> int:
+def rows_of(groups: Iterable[Group]) -> int:
     return sum(group.rows for group in groups)
 
 
-def _seconds(groups: Iterable[_Group]) -> float:
+def _seconds(groups: Iterable[Group]) -> float:
     return sum(group.seconds for group in groups)
 
 
-def _kept(groups: Iterable[_Group]) -> list[_Group]:
+def kept_of(groups: Iterable[Group]) -> list[Group]:
     return [group for group in groups if group.rejected_by is None]
 
 
-def _rejected(groups: Iterable[_Group]) -> list[_Group]:
+def rejected_of(groups: Iterable[Group]) -> list[Group]:
     return [group for group in groups if group.rejected_by is not None]
 
 
-def _order(groups: Iterable[_Group], known: tuple[str, ...]) -> list[str]:
+def _order(groups: Iterable[Group], known: tuple[str, ...]) -> list[str]:
     """The known steps and, after them, whatever else rejected a row: no rejection may go uncounted."""
     others = {group.rejected_by for group in groups if group.rejected_by is not None} - set(known)
     return [*known, *sorted(others)]
@@ -221,7 +171,7 @@ def without_number(reason: str | None) -> str:
     return re.sub(r"(?<![\w.])-?\d[\d.]*(?= | is )", "…", reason or "", count=1)
 
 
-def _reasons(groups: Iterable[_Group]) -> dict[str, int]:
+def _reasons(groups: Iterable[Group]) -> dict[str, int]:
     """Counted by code. A code is told by its sentence, if it has only one, and otherwise by its fixed meaning.
 
     Sentences that differ in the measured number only count as one.
