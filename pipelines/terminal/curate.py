@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from ops.runtime.project import Project
 
@@ -110,17 +110,15 @@ def runs() -> None:
     if not found:
         console.print("no curation has run yet: `soraflow run --select curated_clips`", highlight=False)
         return
-    name = Column("run", no_wrap=True, min_width=31)
-    table = Table(name, "of", "preset", "judged", "kept", "hours kept", "rules", box=None, header_style="dim")
     for run in found:
         record = run.record
         ruled = {score: record["rules"][score] for score in RULED_SCORES if score in record["rules"]}
-        rules = ", ".join(f"{score} {_within(bounds)}" for score, bounds in ruled.items())
+        rules = ", ".join(f"{score} {_within(bounds)}" for score, bounds in ruled.items()) or "no rules"
         left = record["funnel"][-1]["seconds"]
-        hours = "" if left is None else f"{left / 3600:,.3f}"
-        counts = f"{record['rows']:,}", f"{record['kept']:,}"
-        table.add_row(run.name, NAMES[record["kind"]], record["preset"], *counts, hours, rules)
-    console.print(table)
+        hours = "" if left is None else f", {left / 3600:,.3f} h"
+        counts = f"{record['kept']:,} of {record['rows']:,} {NAMES[record['kind']]} kept{hours}"
+        console.print(f"[bold]{run.name}[/]  {record['preset']}  {counts}", highlight=False, soft_wrap=True)
+        console.print(f"  [dim]{rules}[/]", highlight=False)
 
 
 @curate_app.command()

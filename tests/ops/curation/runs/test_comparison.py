@@ -155,8 +155,8 @@ def test_the_command_shows_both_and_writes_a_page(
 ) -> None:
     first, second = two_runs(curated_twice, None, None, "video")
     listed = command(curated_twice, monkeypatch, "runs")
-    assert first.name in listed
     told = " ".join(listed.split())
+    assert f"{first.name} tiny 2 of 4 clips kept, 0.001 h motion" in told
     assert "motion 0.001 to 0.3, aesthetic ≥ 5, technical ≤ 200, motion_cropped 0.001 to 0.3" in told
     page = tmp_path / "page.html"
     shown = command(curated_twice, monkeypatch, "compare", "-o", str(page))
@@ -211,7 +211,7 @@ def test_images_have_runs_of_their_own(
     }
 
     listed = " ".join(command(project, monkeypatch, "runs").split())
-    assert f"{second.name} images tiny 2 1 aesthetic ≥" in listed
+    assert f"{second.name} tiny 1 of 2 images kept aesthetic ≥" in listed
     page = tmp_path / "page.html"
     shown = command(project, monkeypatch, "compare", "--images", "-o", str(page))
     (line,) = (line.split() for line in shown.splitlines() if line.split()[1:3] == ["low", "aesthetics"])
