@@ -21,6 +21,4 @@ def curated_clips(project: Project) -> None:
     with replacing(path) as temporary:
         shutil.copyfile(tables.there(project.table("near_duplicates")), temporary)
     write_record(project, "video")
-    verdicts = tables.read_columns(path, ("path", "rejected_by", "reason"))
-    if verdicts["rejected_by"].null_count == 0:
-        demand_some_kept(verdicts.to_pylist(), "clips", path)
+    demand_some_kept(path, "clips")

@@ -49,8 +49,7 @@ def curated_images(project: Project) -> None:
     table = _without_repeats(project, table)
     tables.rewrite(path, source, table.select([*VERDICT, *_ADDED]), CURATED_IMAGES)
     write_record(project, "image")
-    if len(table) and not still_in(table).any():
-        demand_some_kept(table.select(["path", "rejected_by", "reason"]).to_pylist(), "images", path)
+    demand_some_kept(path, "images")
 
 
 _ADDED = [name for name in CURATED_IMAGES.names if name not in RAW_IMAGES.names]

@@ -65,7 +65,7 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     tables.write(project.table(step), rows, schema)
     parked = sum(isinstance(found, Failure) for found in examined.values())
     demand_few_parked(step, parked, len(examined), project.settings.curation)
-    demand_some_kept(rows, TABLES[step], project.table(step))
+    demand_some_kept(project.table(step), TABLES[step])
     remember_listing(project, step, fingerprint)
 
 

@@ -67,7 +67,7 @@ def measured(project: Project, step: str, table: pa.Table, chosen: np.ndarray) -
         if not len(known.missing):
             return known, {}
         rows = table.select(FILE).take(pa.array(known.missing)).to_pylist()
-        parked = _measure(project, store, rows)
+        parked = _measure_missing(project, store, rows)
         demand_few_parked(ASSET, len(parked), int(chosen.sum()), curation)
         known, contents = found(), {row["sha256"]: place for place, row in zip(known.missing, rows, strict=True)}
         return known, {int(contents[sha256]): failure for sha256, failure in parked.items()}
@@ -88,7 +88,7 @@ def score_image(task: ImageTask) -> list[Score]:
     for step in steps_of(task.collection, task.curation):
         key = score_key(_digest(step, task.curation), task.sha256)
         if key not in task.known:
-            task.known[key], spent = _timed(partial(_measure_of(task, step), picture))
+            task.known[key], spent = _timed(partial(_started(task, step), picture))
             new.append(Score(key, task.sha256, IMAGES + step, task.known[key], Cost(spent, 0.0, picture.nbytes)))
         if _reason(step, task.known[key], task):
             break
@@ -101,7 +101,7 @@ def steps_of(collection: str | None, curation: Curation) -> tuple[str, ...]:
     return (*RATINGS, *read, REPEATS) if curation.near_duplicates.enabled else (*RATINGS, *read)
 
 
-def _measure(project: Project, store: ScoreStore, rows: Sequence[Row]) -> dict[str, Failure]:
+def _measure_missing(project: Project, store: ScoreStore, rows: Sequence[Row]) -> dict[str, Failure]:
     """Put the missing scores of these pictures into the store; {sha256: why one is parked}."""
     curation, by_content = project.settings.curation, {row["sha256"]: row for row in rows}
     identities = {step: identity(step, curation) for step in (*RATINGS, TEXT, REPEATS)}
@@ -138,7 +138,7 @@ def _task(project: Project, row: Row, known: dict[str, Any]) -> Task[ImageTask]:
     return Task(item, row["sha256"], row["path"], (row["sha256"],))
 
 
-def _measure_of(task: ImageTask, step: str) -> Callable[[np.ndarray], Any]:
+def _started(task: ImageTask, step: str) -> Callable[[np.ndarray], Any]:
     """What makes the step's value of a picture, loaded."""
     if step == TEXT:
         return text_recognition.reader(task.project)

@@ -9,8 +9,9 @@ from typing import Any
 
 from ops.curation.rules.reasons import Reason, Rejection
 from ops.exit_codes import NothingKept
+from ops.runtime import tables
 from ops.runtime.parallel import Failure
-from ops.runtime.tables import Row, kept
+from ops.runtime.tables import Row
 
 
 def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: Any) -> Row:
@@ -35,10 +36,12 @@ def reject_duplicates(rows: Sequence[Row], step: str) -> list[Row]:
     return out
 
 
-def demand_some_kept(rows: Sequence[Row], what: str, table: Path) -> None:
-    """Raise `NothingKept`, with the funnel and one example of each step, if every row was rejected."""
-    if not rows or kept(rows):
+def demand_some_kept(table: Path, what: str) -> None:
+    """Raise `NothingKept`, with the funnel and one example of each step, if every row of the table was rejected."""
+    verdicts = tables.read_columns(table, ["path", "rejected_by", "reason"])
+    if not len(verdicts) or verdicts["rejected_by"].null_count:
         return
+    rows = verdicts.to_pylist()
     counts = Counter(row["rejected_by"] for row in rows)
     lines = [f"all {len(rows)} {what} were rejected:"]
     for step, count in counts.most_common():
