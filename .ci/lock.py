@@ -35,7 +35,7 @@ def resolve(extras: str, *pins: str) -> dict[str, str]:
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
         command += ["--report", report.name, "--editable", f"{ROOT}[{extras}]", *pins]
         subprocess.run(command, check=True)
-        installs = json.loads(Path(report.name).read_text())["install"]
+        installs = json.loads(Path(report.name).read_text(encoding="utf-8"))["install"]
     found = {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in installs}
     found.pop("soraflow")
     return dict(sorted(found.items()))
@@ -52,7 +52,9 @@ def line(name: str, version: str) -> str:
 def main() -> None:
     for file, (extras, *pins) in LOCKS.items():
         head = f"# Made by .ci/lock.py, extras {extras}. Install with: pip install --no-deps -r {file}\n"
-        (ROOT / file).write_text(head + "".join(line(*item) for item in resolve(extras, *pins).items()))
+        (ROOT / file).write_text(
+            head + "".join(line(*item) for item in resolve(extras, *pins).items()), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

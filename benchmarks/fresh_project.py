@@ -48,10 +48,10 @@ def lay(root: Path, overrides: Mapping[str, Any]) -> None:
     for name in SHIPPED:
         source = CHECKOUT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
-    (root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **overrides}))
+    (root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **overrides}), encoding="utf-8")
 
 
 def micro() -> dict[str, Any]:
     """MICRO, and the stages of `tiny` with a few steps each."""
-    stages = yaml.safe_load((CHECKOUT / "configs" / "tiny.yaml").read_text())["stages"]
+    stages = yaml.safe_load((CHECKOUT / "configs" / "tiny.yaml").read_text(encoding="utf-8"))["stages"]
     return {**MICRO, "stages": [{**stage, "schedule": {**stage["schedule"], **MICRO_SCHEDULE}} for stage in stages]}

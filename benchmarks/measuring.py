@@ -109,7 +109,7 @@ def _peak(case: Case, side: Side, place: Place, threads: int) -> int:
         return torch.cuda.max_memory_allocated() - held
     held = _resident()
     with suppress(OSError):  # where the mark cannot be lowered, what building took may hide a smaller peak
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     work()
     return max(_highest() - held, 0)
 
@@ -124,5 +124,7 @@ def _highest() -> int:
 
 
 def _status(field: str) -> int | None:
-    found = re.search(rf"^{field}:\s*(\d+) kB$", Path("/proc/self/status").read_text(), flags=re.MULTILINE)
+    found = re.search(
+        rf"^{field}:\s*(\d+) kB$", Path("/proc/self/status").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     return int(found[1]) * 1024 if found else None

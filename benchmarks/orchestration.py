@@ -49,7 +49,7 @@ def run(project: Project, selection: str) -> float:
     """
     command = [str(Path(sys.executable).parent / "soraflow"), "run", "--select", selection]
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise RuntimeError(f"soraflow run failed:\n{done.stdout}{done.stderr}")
     return time.perf_counter() - started

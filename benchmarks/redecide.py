@@ -249,7 +249,7 @@ def _in_rows(project: Project, clips: int) -> float:
 def stricter(project: Project) -> Project:
     """The same project by the other limit."""
     rules = {**RECIPE, "rules": {"aesthetic": {"minimum": STRICT}}}
-    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "curation": rules}))
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "curation": rules}), encoding="utf-8")
     return Project(project.root)
 
 

@@ -61,12 +61,12 @@ class Report:
 
     def write(self, page: Path = PAGE) -> None:
         """Put the section into the page in place of its older self; other sections stay as they are."""
-        old = page.read_text() if page.is_file() else ""
+        old = page.read_text(encoding="utf-8") if page.is_file() else ""
         sections = {found.split("\n", 1)[0]: found for found in re.split(r"^## ", old, flags=re.MULTILINE)[1:]}
         sections[self.title] = self.section().removeprefix("## ")
         with replacing(page) as temporary:
             parts = (f"## {sections[title].rstrip()}\n" for title in TITLES if title in sections)
-            temporary.write_text("\n".join([INTRODUCTION, *parts]))
+            temporary.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
 
 
 def machine() -> str:
@@ -80,7 +80,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return found[1].strip() if found else platform.machine()
 
 

@@ -64,12 +64,12 @@ def measure(train: Callable[[Callable[[Command], None]], Any]) -> Figures:
         launch.run(replace(command, argv=argv).with_environment({"PYTHONPATH": str(CHECKOUT)}))
 
     train(alternating)
-    return Figures(**json.loads((folders[0] / FILE).read_text()))
+    return Figures(**json.loads((folders[0] / FILE).read_text(encoding="utf-8")))
 
 
 def recipe(steps: int) -> dict[str, Any]:
     """Preset `tiny` with one joint stage and `steps` steps, validated only in the end, and no adversarial loss."""
-    tiny = yaml.safe_load((CHECKOUT / "configs" / "tiny.yaml").read_text())
+    tiny = yaml.safe_load((CHECKOUT / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
     schedule = {"steps": steps, "checkpoint_every": steps, "validate_every": steps}
     (stage,) = (stage for stage in tiny["stages"] if len(stage["kinds"]) > 1)
     return {

@@ -180,7 +180,7 @@ def _of_tables(folder: Path) -> dict[str, Any]:
 def _resident() -> float:
     """Bytes of this process in memory."""
     gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
 
 
 def _of_scores(folder: Path) -> dict[str, float]:
@@ -303,7 +303,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def figures_here() -> Figures:
-    return Figures(**json.loads(FIGURES.read_text()))
+    return Figures(**json.loads(FIGURES.read_text(encoding="utf-8")))
 
 
 def page(old: str, figures: Figures) -> str:
@@ -320,7 +320,7 @@ def main() -> None:
         write_json(FIGURES, asdict(measure()))
     figures = figures_here()
     print("\n".join(worked_out(figures)))
-    PAGE.write_text(page(PAGE.read_text(), figures))
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

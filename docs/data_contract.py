@@ -458,4 +458,4 @@ def _type(kind: pa.DataType) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")

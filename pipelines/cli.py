@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -215,6 +216,9 @@ def _with_environment() -> Project:
 
 def main() -> None:
     """Run the command; an expected error is one line on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows another mark, and no traceback
     try:
         app()
     except EXPECTED as error:

@@ -19,7 +19,7 @@ def make(project: Project) -> Path:
     """
     home = project.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "making.lock").open("w") as lock:
+    with (home / "making.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.copyfile(project.root / "dagster.yaml", home / "dagster.yaml")
         if not (home / LAST_MADE).is_file():

@@ -26,7 +26,8 @@ PIPELINE_RUN_TAG = "soraflow/pipeline_run"
 
 
 def environment(project: Project) -> dict[str, str]:
-    """What every process of a project needs: its own Dagster home, its MLflow store, and no phoning home."""
+    """What every process of a project needs: its own Dagster home, its MLflow store, UTF-8 for texts, file names and
+    logs whatever the machine's locale is, and no phoning home."""
     (project.var / "mlflow").mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
@@ -35,6 +36,7 @@ def environment(project: Project) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": project.tracking_uri,
         **accelerator_environment(project.settings.launch.accelerator),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONUTF8": "1",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",

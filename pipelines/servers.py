@@ -25,7 +25,7 @@ END_SECONDS = 15
 
 def serve(project: Project, dagster_port: int | None, mlflow_port: int | None, console: Console) -> int:
     """Start both, print their addresses once they answer, and wait; the exit status of what ended first."""
-    tracking = yaml.safe_load((project.root / "mlflow" / "server.yaml").read_text())
+    tracking = yaml.safe_load((project.root / "mlflow" / "server.yaml").read_text(encoding="utf-8"))
     host = tracking["host"]
     dagster_port, mlflow_port = dagster_port or 3000, mlflow_port or tracking["port"]
     for port in (dagster_port, mlflow_port):

@@ -61,7 +61,7 @@ def exists(model: type[BaseModel], key: str) -> bool:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_setting_that_a_document_names_exists(document: Path) -> None:
-    assert [key for key in named_settings(document.read_text()) if not exists(Settings, key)] == []
+    assert [key for key in named_settings(document.read_text(encoding="utf-8")) if not exists(Settings, key)] == []
 
 
 def test_settings_are_found_in_prose() -> None:
@@ -78,7 +78,7 @@ def test_settings_are_found_in_prose() -> None:
 def test_every_documented_run_has_valid_settings_and_selection(document: Path, project: Project) -> None:
     from pipelines.lineage_run import selected
 
-    for words in commands(document.read_text()):
+    for words in commands(document.read_text(encoding="utf-8")):
         if words[1] != "run":
             continue
         (project.root / "params.yaml").write_text("preset: tiny\n")
@@ -90,13 +90,13 @@ def test_every_documented_run_has_valid_settings_and_selection(document: Path, p
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_to_files_lead_somewhere(document: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text())
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8"))
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_yaml_examples_parse(document: Path) -> None:
-    for block in fences(document.read_text(), "yaml"):
+    for block in fences(document.read_text(encoding="utf-8"), "yaml"):
         assert isinstance(yaml.safe_load(block), dict)
 
 

@@ -188,13 +188,13 @@ def variable_frame_rate(path: Path) -> Path:
 def wrong_extension(path: Path) -> Path:
     """A text, whatever the name says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("This is a letter, not a film.\n" * 50)
+    path.write_text("This is a letter, not a film.\n" * 50, encoding="utf-8")
     return path
 
 
 def playlist(path: Path, target: Path) -> Path:
     """A script that asks a decoder to open another file."""
-    path.write_text(f"ffconcat version 1.0\nfile '{target}'\n")
+    path.write_text(f"ffconcat version 1.0\nfile '{target}'\n", encoding="utf-8")
     return path
 
 

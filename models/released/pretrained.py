@@ -112,12 +112,12 @@ def save_pretrained(module: nn.Module, folder: Path | str, **notes: Any) -> None
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().cpu().contiguous() for key, value in dump(module).items()}
     save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def read_config(folder: Path | str) -> dict[str, Any]:
     """The `config.json` of a folder, with the fields that a network does not keep, such as a VAE's `scale`."""
-    return json.loads((Path(folder) / CONFIG_FILE).read_text())
+    return json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

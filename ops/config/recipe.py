@@ -59,9 +59,9 @@ def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
         raise ConfigError(f"{path}: 'preset' is missing; write one of: {', '.join(presets(root))}")
     settings = resolve(root, chosen, params)
     text = HEADER + yaml.safe_dump({"preset": chosen, **params}, sort_keys=False)
-    if yaml.safe_load(path.read_text()) != yaml.safe_load(text):
+    if yaml.safe_load(path.read_text(encoding="utf-8")) != yaml.safe_load(text):
         with replacing(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     return settings
 
 
@@ -71,7 +71,7 @@ def presets(root: Path) -> list[str]:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; run soraflow inside a project, or set SORAFLOW_PROJECT") from None
     except yaml.YAMLError as error:

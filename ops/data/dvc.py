@@ -72,7 +72,7 @@ def version(project: Project, name: str) -> str:
         MissingVersion: when the step has not been committed yet.
     """
     lock = project.root / "dvc.lock"
-    stages: dict[str, Any] = yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
+    stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
     for out in stages.get(name, {}).get("outs", []):
         if out["path"] == step(name).output:
             return out["md5"]

@@ -43,7 +43,7 @@ def prepare(project: Project) -> None:
         repo.close()
     if not (root / "dvc.yaml").is_file():
         with replacing(root / "dvc.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(pipeline(), sort_keys=False))
+            temporary.write_text(yaml.safe_dump(pipeline(), sort_keys=False), encoding="utf-8")
 
 
 def open_repository(project: Project) -> Repo:

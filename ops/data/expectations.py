@@ -53,7 +53,7 @@ def validate(project: Project, name: str) -> Validation:
     folder = project.var / "checks"
     write_json(folder / f"{name}.json", asdict(validation))
     with replacing(folder / f"{name}.md") as temporary:
-        temporary.write_text(page(asdict(validation)))
+        temporary.write_text(page(asdict(validation)), encoding="utf-8")
     return validation
 
 
@@ -62,7 +62,7 @@ def checks_passed(project: Project, name: str) -> bool:
     path = project.var / "checks" / f"{name}.json"
     if not path.is_file():
         return False
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     current = _version(project, name)
     return current is not None and found["passed"] and found["version"] == current
 

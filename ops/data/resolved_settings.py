@@ -14,7 +14,9 @@ from ops.steps import SETTINGS_FILE
 
 def settings(project: Project) -> None:
     with replacing(project.root / SETTINGS_FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True))
+        temporary.write_text(
+            yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
 
 
 def watched(settings: Settings) -> dict[str, Any]:

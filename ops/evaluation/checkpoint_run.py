@@ -44,7 +44,7 @@ def log_scores(work: Work, denoiser: Artifact, models: dict[int, str], scores: d
 def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
     memory: Path = work.folder / "run.json"
     if memory.is_file():
-        return json.loads(memory.read_text())["run_id"]
+        return json.loads(memory.read_text(encoding="utf-8"))["run_id"]
     training = client.get_run(denoiser.results["mlflow_run_id"])
     run = client.create_run(
         training.info.experiment_id,

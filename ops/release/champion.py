@@ -93,7 +93,7 @@ def _decide(work: Work, registry: Registry, candidate: Version, trace: Trace) ->
     files = (trace.write(work.folder), work.folder / card.FILE)
     text = card.card(candidate, trace, verdict, verdict.passed)
     with replacing(files[1]) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     registry.describe(candidate, text)
     registry.attach(candidate, *files)
     registry.tag(candidate, _decision_tags(work, verdict))

@@ -27,14 +27,14 @@ def decide(project: Project) -> Decision:
     decision = _decide(project)
     path = project.var / "retraining.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"time": datetime.now(UTC).isoformat(), **asdict(decision)}) + "\n")
     return decision
 
 
 def last_decision(project: Project) -> dict[str, object] | None:
     path = project.var / "retraining.jsonl"
-    return json.loads(path.read_text().splitlines()[-1]) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8").splitlines()[-1]) if path.is_file() else None
 
 
 def _decide(project: Project) -> Decision:

@@ -96,7 +96,7 @@ class Trace:
 
     @classmethod
     def read(cls, path: Path) -> Trace:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             **{
                 **value,
@@ -208,7 +208,7 @@ def _locked(project: Project) -> dict[str, str]:
     from ops.steps import STEPS
 
     path = project.root / "dvc.lock"
-    stages = yaml.safe_load(path.read_text())["stages"] if path.is_file() else {}
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.is_file() else {}
     locked = {name: stage["outs"][0]["md5"] for name, stage in stages.items() if stage.get("outs")}
     return {name: locked[name] for name in STEPS if name in locked}
 

@@ -137,7 +137,7 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
         "</html>",
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts) + "\n")
+        temporary.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
 def told(found: Difference) -> tuple[str, str, str, str, str]:

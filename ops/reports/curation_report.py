@@ -100,7 +100,7 @@ def curation_report(project: Project, path: Path) -> None:
         f"<style>\n{STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
     )
     with replacing(path) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, encoding="utf-8")
 
 
 def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str, list[Row]]:

@@ -27,7 +27,7 @@ def dataset_report(project: Project) -> None:
     report = _figures(project, clips, images)
     write_json(folder / "report.json", report)
     with replacing(folder / "report.md") as temporary:
-        temporary.write_text(page(report))
+        temporary.write_text(page(report), encoding="utf-8")
     draw_funnel(report["funnel"], folder / "funnel.png")
     draw_histograms(project.settings, clips, images, folder / "histograms.png")
     draw_gallery(project, "Kept, with captions", _kept_tiles(project, clips, images), folder / "samples.png")

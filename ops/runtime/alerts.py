@@ -21,7 +21,7 @@ def report_failure(project: Project, run_id: str, job: str, message: str) -> Non
     failure = {"time": datetime.now(UTC).isoformat(), "run_id": run_id, "job": job, "message": message}
     path = project.var / "failures.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(failure) + "\n")
     webhook = os.environ.get("SORAFLOW_ALERT_WEBHOOK")
     if webhook:

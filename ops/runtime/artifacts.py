@@ -81,7 +81,7 @@ class Work:
 
 
 def read(folder: Path) -> Artifact:
-    return Artifact(**json.loads((folder / "artifact.json").read_text()), folder=folder)
+    return Artifact(**json.loads((folder / "artifact.json").read_text(encoding="utf-8")), folder=folder)
 
 
 def current(project: Project, asset: str) -> Artifact:
@@ -93,7 +93,7 @@ def current(project: Project, asset: str) -> Artifact:
     pointer = project.artifacts / asset / "current.json"
     if not pointer.is_file():
         raise MissingArtifact(f"'{asset}' has not been made yet: run `soraflow run --select {asset}`")
-    return read(pointer.parent / json.loads(pointer.read_text())["fingerprint"])
+    return read(pointer.parent / json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"])
 
 
 def find(project: Project, asset: str, version: str) -> Artifact | None:

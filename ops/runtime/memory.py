@@ -17,5 +17,5 @@ def machine_gib() -> float:
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in CONTAINER_LIMITS:
         with suppress(OSError, ValueError):  # not this kind of container; or `max`, which is no limit
-            sizes.append(int(path.read_text()))
+            sizes.append(int(path.read_text(encoding="utf-8")))
     return min(sizes) / 2**30

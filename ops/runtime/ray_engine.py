@@ -153,7 +153,6 @@ def _start_counter(ray: Any) -> Any:
 def _connected(curation: Curation) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     try:
-        import ray
         import ray.data
     except ImportError as error:
         raise ConfigError(

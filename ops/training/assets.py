@@ -136,7 +136,7 @@ def _train(
         settings=settings,
     )
     _launch(job, module, launch)
-    results = json.loads((work.folder / "results.json").read_text())
+    results = json.loads((work.folder / "results.json").read_text(encoding="utf-8"))
     best = work.folder / results["released"]
     version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.settings})
     return work.finish(version=version, results=results)

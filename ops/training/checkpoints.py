@@ -116,7 +116,7 @@ def seal(path: Path, state: dict[str, Any]) -> None:
 def listed(path: Path) -> dict[str, dict[str, Any]]:
     """The files of a complete checkpoint with their sizes and hashes."""
     try:
-        files = json.loads((path / MARKER).read_text())["files"]
+        files = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptCheckpoint(f"{path / MARKER} is unreadable ({error})") from error
     if not isinstance(files, dict) or "state.json" not in files:
@@ -148,7 +148,7 @@ def content_hash(path: Path, part: str) -> str:
 
 def read_state(path: Path) -> dict[str, Any]:
     try:
-        return json.loads((path / "state.json").read_text())
+        return json.loads((path / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CorruptCheckpoint(f"checkpoint {path} is corrupt: state.json is unreadable ({error})") from error
 

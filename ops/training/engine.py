@@ -49,7 +49,7 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
     path = root / launch.deepspeed
     if not path.is_file():
         raise ConfigError(f"launch.deepspeed names {launch.deepspeed}, which is not a file in {root}")
-    config: dict[str, Any] = json.loads(path.read_text())
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for key in FILLED_IN:
         if key in config:
             raise ConfigError(f"{path}: '{key}' follows from the stage's schedule; remove it from this file")
@@ -121,7 +121,7 @@ def convert(folder: Path, target: Path) -> None:
     (target / TAG).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
     command += ["--input_folder", str(folder / TAG), "--output_folder", str(target / TAG)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise RuntimeError(f"converting {folder} for another number of ranks failed:\n{done.stderr[-2000:]}")
     write_json(target / "converted.json", {"from": str(folder)})

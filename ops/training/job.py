@@ -65,7 +65,7 @@ class Job(BaseModel):
     def write(self) -> Path:
         path = self.folder / "job.json"
         with replacing(path) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n")
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path
 
     @classmethod
@@ -73,4 +73,4 @@ class Job(BaseModel):
         """The job named by `--job FILE` on the command line."""
         parser = argparse.ArgumentParser()
         parser.add_argument("--job", type=Path, required=True, help="a job.json written by ops.training.assets")
-        return cls.model_validate_json(parser.parse_args().job.read_text())
+        return cls.model_validate_json(parser.parse_args().job.read_text(encoding="utf-8"))

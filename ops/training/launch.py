@@ -118,7 +118,7 @@ def _source(module: str) -> str:
 def write_exports(path: Path, command: Command) -> Command:
     """DeepSpeed's launchers hand only a few variables on to other nodes; this names ours in the file that adds more."""
     lines = [f"{key}={value}" for key, value in sorted(command.environment.items()) if key.startswith(EXPORTED)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return command.with_environment({"DS_ENV_FILE": str(path)})
 
 
@@ -220,7 +220,9 @@ class Attempt:
         return f"the training job {how}. {self.last_lines(self.first_failure())}"
 
     def last_lines(self, path: Path) -> str:
-        lines = path.read_text(errors="replace").splitlines()[-LINES_IN_ERROR:] if path.is_file() else []
+        lines = (
+            path.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_IN_ERROR:] if path.is_file() else []
+        )
         return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
 
     def first_failure(self) -> Path:

@@ -16,8 +16,8 @@ class MetricsFile:
     def __init__(self, path: Path, last_step: int | None) -> None:
         kept = [] if last_step is None else [line for line in read(path) if line["step"] <= last_step]
         with replacing(path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        self._file = path.open("a")
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         self._file.write(json.dumps({"step": step, **figures}) + "\n")
@@ -28,5 +28,5 @@ def read(path: Path) -> list[dict[str, Any]]:
     """All whole lines; a last one that was cut off is left out."""
     if not path.is_file():
         return []
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

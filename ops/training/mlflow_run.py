@@ -215,7 +215,7 @@ def close_run(job: Job, status: Status) -> None:
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:

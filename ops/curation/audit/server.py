@@ -46,7 +46,9 @@ HEADERS = {
 def application(audit: Audit) -> Starlette:
     """The page at /, its parts under /web/, pictures under /clips/, and POST /verdicts."""
     token = secrets.token_urlsafe(32)
-    web = {path.name: path.read_text() for path in files("ops.curation.audit").joinpath("web").iterdir()}
+    web = {
+        path.name: path.read_text(encoding="utf-8") for path in files("ops.curation.audit").joinpath("web").iterdir()
+    }
     drawn = lru_cache(KEPT_SHEETS)(lambda clip_id: sheet(audit.project, audit.clips[clip_id], audit.preview(clip_id)))
 
     def page(request: Request) -> Response:

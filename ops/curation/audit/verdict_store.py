@@ -65,7 +65,7 @@ class VerdictStore:
         judgement = Judgement(clip_id, verdict, datetime.now(UTC).isoformat(), version, rejected_by)
         line = json.dumps(asdict(judgement)) + "\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
@@ -79,7 +79,7 @@ class VerdictStore:
         """
         if not self.path.is_file():
             return []
-        lines = self.path.read_text().split("\n")[:-1]
+        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
         return [self._parsed(number, line) for number, line in enumerate(lines, 1)]
 
     def standing(self) -> dict[str, Judgement]:

@@ -129,7 +129,9 @@ def folder(project: Project) -> Path:
 
 def runs(project: Project, kind: Kind | None = None) -> list[Run]:
     """All of them, or those of a kind, the oldest first."""
-    found = [Run(file.stem, json.loads(file.read_text())) for file in sorted(folder(project).glob("*.json"))]
+    found = [
+        Run(file.stem, json.loads(file.read_text(encoding="utf-8"))) for file in sorted(folder(project).glob("*.json"))
+    ]
     return [each for each in found if each.record["form"] == FORM and kind in (None, each.record["kind"])]
 
 

@@ -125,13 +125,13 @@ class Manifest:
             **self.about,
         }
         path = self.folder / NAME
-        if not path.is_file() or json.loads(path.read_text()) != tree:
+        if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != tree:
             write_json(path, tree)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = json.loads(path.read_text())
+        tree = json.loads(path.read_text(encoding="utf-8"))
         known = tree["format"] == FORMAT and tree["kind"] in get_args(Kind)
         whole = all(entry.keys() == {"sha256", "bytes", "made_from"} for entry in tree["files"].values())
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -53,7 +53,7 @@ def noting(log: Path, opened: Callable[..., Any]) -> Callable[..., Any]:
     def noted(file: Any, *arguments: Any, **options: Any) -> Any:
         if "killer" in str(file):
             os.killpg(0, signal.SIGKILL)
-        with log.open("a") as notes:
+        with log.open("a", encoding="utf-8") as notes:
             notes.write(f"{time.time()}\t{os.getpid()}\t{file}\n")
         return opened(file, *arguments, **options)
 

@@ -101,7 +101,7 @@ def noted(log: Path, number: int, seconds: float) -> str:
 
 
 def notes(log: Path) -> list[tuple[int, int]]:
-    lines = log.read_text().splitlines() if log.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [(int(number), int(node)) for number, node in (line.split() for line in lines)]
 
 

@@ -183,7 +183,7 @@ run(command)
 
 def _when_there(path: Path) -> str:
     deadline = time.time() + 30
-    while not (path.is_file() and path.read_text()):
+    while not (path.is_file() and path.read_text(encoding="utf-8")):
         assert time.time() < deadline, f"{path} never came"
         time.sleep(0.05)
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

@@ -112,7 +112,7 @@ def test_adding_up_costs_reads_no_values(store: ScoreStore, tmp_path: Path) -> N
 
 def _characters_read() -> int:
     """By this process, from any file."""
-    return int(Path("/proc/self/io").read_text().split()[1])
+    return int(Path("/proc/self/io").read_text(encoding="utf-8").split()[1])
 
 
 def test_sources_are_found_in_any_number(store: ScoreStore) -> None:

@@ -59,9 +59,11 @@ def readable(dataset: Project) -> Project:
 def loaded(merge_file: Path) -> list[tuple[Path, Row]]:
     """As Open-Sora Plan's loader does it: split each line at every comma, join root and path."""
     items = []
-    for line in merge_file.read_text().splitlines():
+    for line in merge_file.read_text(encoding="utf-8").splitlines():
         root, annotation = line.split(",")
-        items += [(Path(root) / item["path"], item) for item in json.loads(Path(annotation).read_text())]
+        items += [
+            (Path(root) / item["path"], item) for item in json.loads(Path(annotation).read_text(encoding="utf-8"))
+        ]
     return items
 
 
