@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,18 +45,25 @@ def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[
 class PixelReader:
     """Samples in any order, with those read lately kept in memory.
 
-    A miss decodes the source for all of its samples at once, when they fit into a quarter of `cache_bytes`.
+    A miss decodes the source for all of its samples at once, when they fit into a quarter of `cache_bytes`. Threads
+    may share a reader, as the read-ahead and the validation of a training do; they read one after the other, so that
+    what one decodes is there for the next and the memory held is counted right.
     """
 
     def __init__(self, project: Project, samples: Sequence[Sample], cache_bytes: int = 2**30) -> None:
         self._project, self._limit, self._held = project, cache_bytes, 0
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._alone = threading.Lock()
         self._siblings: dict[str, list[Sample]] = defaultdict(list)
         for sample in samples:
             self._siblings[sample["source_id"]].append(sample)
 
     def read(self, sample: Sample) -> np.ndarray:
         """uint8 [T, H, W, 3]; do not write into it."""
+        with self._alone:
+            return self._read(sample)
+
+    def _read(self, sample: Sample) -> np.ndarray:
         key = sample["sample_id"]
         if key not in self._cache:
             for member, pixels in read_samples(self._project, self._together(sample)):

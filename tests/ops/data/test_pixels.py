@@ -1,3 +1,6 @@
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,6 +95,24 @@ def test_a_reader_keeps_within_its_memory(ready: Project):
         assert reader.read(windows[k])[0, 0, 0, 0] == k
         assert reader._held <= 2 * one
         assert reader._held == sum(array.nbytes for array in reader._cache.values())
+
+
+def test_threads_that_share_a_reader_read_one_after_the_other(ready: Project, monkeypatch: pytest.MonkeyPatch):
+    """Two threads miss the same sample: were both let in, they would meet where it is decoded."""
+    decode, together, begun = pixels.read_samples, threading.Barrier(2), []
+
+    def decode_slowly(project: Project, samples: list[Sample]):
+        begun.append(samples)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.3)
+        return decode(project, samples)
+
+    monkeypatch.setattr(pixels, "read_samples", decode_slowly)
+    reader = pixels.PixelReader(ready, [sample()])
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(reader.read, [sample(), sample()])
+    assert one is other
+    assert len(begun) == 1
 
 
 def test_a_picture_is_turned_as_its_exif_data_asks(tmp_path: Path):
