@@ -35,7 +35,10 @@ def filters(axes: Axes) -> Tensor:
 
 
 class _Haar(nn.Module):
-    """The filters as a matrix [bands, places of a block]; each block of 2×2×2 or 1×2×2 values is multiplied by it."""
+    """The filters as a matrix [bands, places of a block]; each block of 2×2×2 or 1×2×2 values is multiplied by it.
+
+    The product is in the type of the video: an engine that keeps weights in bf16 leaves constants as they are.
+    """
 
     matrix: Tensor
 
@@ -60,7 +63,7 @@ class HaarAnalysis(_Haar):
         size = (frames // self.step, height // 2, width // 2)
         blocks = x.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, self.step))
         columns = blocks.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(batch, self.matrix.shape[1], -1)
-        return (self.matrix @ columns).reshape(batch, -1, *size)
+        return (self.matrix.to(x.dtype) @ columns).reshape(batch, -1, *size)
 
 
 class HaarSynthesis(_Haar):
@@ -70,7 +73,7 @@ class HaarSynthesis(_Haar):
     def forward(self, coefficients: Tensor, cache: CausalCache | None = None) -> Tensor:
         bands = self.matrix.shape[0]
         batch, channels, *size = coefficients.shape
-        blocks = self.matrix.T @ coefficients.reshape(batch, bands, -1)
+        blocks = self.matrix.T.to(coefficients.dtype) @ coefficients.reshape(batch, bands, -1)
         blocks = blocks.view(batch, self.step, 2, 2, channels // bands, *size)
         x = blocks.permute(0, 4, 5, 1, 6, 2, 7, 3).flatten(6, 7).flatten(4, 5).flatten(2, 3)
         starts = cache is None or cache.first

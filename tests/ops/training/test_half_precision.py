@@ -1,0 +1,120 @@
+"""Two steps of every model in bf16 through the engine, as the shipped DeepSpeed file for GPUs asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import yaml
+from torch import Tensor, nn
+
+from models.causal_vae import CausalVAEConfig, CausalVideoVAE
+from models.control.image_condition import ImageConditionedDenoiser
+from models.control.structure import StructureConditionedDenoiser, StructureConfig, StructureController
+from models.dit import DenoiserConfig, SkiparseDenoiser
+from models.latte import LatteConfig, LatteDenoiser
+from ops.config import Launch, Optimizer, Schedule
+from ops.runtime.project import Project
+from ops.training import engine as deepspeed_engine
+from ops.training import loop, program
+from ops.training.denoiser import DenoiserMethod
+from ops.training.job import Job
+from ops.training.launch import Command
+from ops.training.ranks import Ranks
+from ops.training.wfvae import WfvaeMethod
+
+CPU = torch.device("cpu")
+ZERO2 = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json"}
+SMALL = DenoiserConfig(layers=3, heads=2, head_width=12, in_channels=4, text_width=16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    """This process is the only rank."""
+    import deepspeed
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}.items():
+            patch.setenv(name, value)
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        deepspeed_engine.start_distributed()
+        yield
+        dist.destroy_process_group()
+        deepspeed.comm.comm.cdb = None
+
+
+@pytest.mark.parametrize(("asset", "method"), [("wfvae", WfvaeMethod), ("denoiser_joint", DenoiserMethod)])
+def test_trainings_take_steps_and_validate(asset: str, method: Any, make_lab: Callable, tmp_path: Path) -> None:
+    """With the critic at work from the first step."""
+    lab = make_lab(tmp_path / "lab").with_launch(**ZERO2)
+    path = lab.project.root / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["vae"]["losses"]["discriminator_start"] = 1
+    path.write_text(yaml.safe_dump(params))
+    lab.project = Project(lab.project.root)
+    commands: list[Command] = []
+    with pytest.raises(FileNotFoundError, match=r"results\.json"):
+        lab.train(asset, commands.append)
+    job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
+    session = program._session(job, Ranks(0, 1, 0), CPU, method)
+    assert {parameter.dtype for parameter in session.engine.module.parameters()} == {torch.bfloat16}
+    for step in (1, 2):
+        figures = loop.one_step(session, step, session.read(step))
+        assert all(map(math.isfinite, figures.values()))
+        session.ema.update(session.engine.module, step)
+    assert ("critic" in figures) == (asset == "wfvae")
+    assert math.isfinite(session.method.validate(session.ema.module, 2)[session.method.metric])
+
+
+def causal_vae() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
+    def loss(model: Any) -> Tensor:
+        return model.module.decode(model.module.encode(half(1, 3, 5, 16, 16)).mode())
+
+    return CausalVideoVAE(CausalVAEConfig(base_channels=32, multipliers=(1, 1, 2, 2), blocks=1)), loss
+
+
+def latte() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
+    model = LatteDenoiser(LatteConfig(layers=2, heads=2, head_width=12, in_channels=4, text_width=16, latent_side=8))
+    return model, lambda model: model(*latent(), half(1, 3, 16), torch.ones(1, 3))
+
+
+def image_controller() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
+    conditions = {"condition_latent": half(1, 4, 2, 4, 4), "condition_mask": torch.ones(1, 4, 2, 4, 4).bfloat16()}
+    model = ImageConditionedDenoiser(SMALL)
+    return model, lambda model: model(*latent(), half(1, 3, 16), torch.ones(1, 3), **conditions)
+
+
+def structure_controller() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
+    structure = torch.zeros(1, 3, 5, 32, 32).bfloat16()
+    model = StructureConditionedDenoiser(
+        SkiparseDenoiser(SMALL), StructureController(StructureConfig.of(SMALL, blocks=1, encoder_width=4))
+    )
+    return model, lambda model: model(*latent(), half(1, 3, 16), torch.ones(1, 3), structure=structure)
+
+
+def half(*shape: int) -> Tensor:
+    return torch.randn(shape).bfloat16()
+
+
+def latent() -> tuple[Tensor, Tensor]:
+    return half(1, 4, 2, 4, 4), torch.tensor([500])
+
+
+@pytest.mark.parametrize("made", [causal_vae, latte, image_controller, structure_controller])
+def test_what_has_no_training_program_yet_could_be_trained(made: Callable, checkout: Path) -> None:
+    model, run = made()
+    optimizer = Optimizer(learning_rate=1e-3)
+    schedule = Schedule(steps=2, batch_size=1, checkpoint_every=2, validate_every=2, optimizer=optimizer)
+    config = deepspeed_engine.configuration(checkout, Launch(**ZERO2), schedule, 1)
+    engine = deepspeed_engine.wrap(model, config, optimizer)
+    for _ in range(2):
+        output = run(engine)
+        assert output.dtype == torch.bfloat16
+        engine.backward(output.float().square().mean())
+        engine.step()
+        assert 0 < float(engine.get_global_grad_norm()) < math.inf
