@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.control.structure_encoder import StructureEncoder
@@ -26,6 +25,7 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import Control, SkiparseDenoiser
 from models.dit.inputs import check_latent
 from models.dit.skiparse import layer_pattern
+from models.tensor_file import save_tensors
 from models.wfvae.inputs import SPATIAL, TEMPORAL
 
 
@@ -111,7 +111,7 @@ class StructureController(nn.Module):
     def save(self, path: Path | str) -> None:
         """Write the controller's own weights and configuration as one safetensors file."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
-        save_file(tensors, path, metadata={"format": "pt", "config": json.dumps(asdict(self.config))})
+        save_tensors(tensors, path, metadata={"format": "pt", "config": json.dumps(asdict(self.config))})
 
     @classmethod
     def read(cls, path: Path | str) -> StructureController:

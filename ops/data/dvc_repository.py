@@ -49,12 +49,13 @@ def prepare(project: Project) -> None:
 def open_repository(project: Project) -> Repo:
     """The project's repository, which waits for DVC's lock instead of giving up after three seconds.
 
-    A project unpacked from an archive has no git: DVC is told so in its local configuration, once.
+    DVC is told once, in its local configuration, to do without git where there is none (a project unpacked from an
+    archive) and where `data` is a link to another disk: it would write a .gitignore there, and refuses to.
     """
     from dvc.repo import Repo
 
     prepare(project)
-    if not _in_git(project.root):
+    if not _in_git(project.root) or not project.data.resolve().is_relative_to(project.root.resolve()):
         without_git = Repo(str(project.root), config={"core": {"no_scm": True}})
         with without_git.config.edit("local") as config:
             config["core"]["no_scm"] = True

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
+    """A temporary path beside `path` that takes its place when the block ends without an error, with the permissions
+    that the umask gives to any new file.
 
     On any error (a full disk, say) the old file stays as it was and the temporary one is removed. What a killed process
     leaves of one is taken over by the next that writes `path`; two at a time wait for each other.
@@ -27,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, stat.S_IMODE(os.fstat(claim).st_mode))  # some libraries make what they write private
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -40,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def _claimed(temporary: Path) -> int:
     """An empty file, locked until what is returned is closed, or its process is no more."""
     while True:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError as error:

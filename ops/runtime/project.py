@@ -18,15 +18,29 @@ class Project:
 
     @classmethod
     def find(cls) -> Project:
-        """The project of SORAFLOW_PROJECT, or the nearest folder upwards that holds `params.yaml`."""
+        """The project of SORAFLOW_PROJECT, or the nearest folder upwards that holds `params.yaml`.
+
+        Raises:
+            ConfigError: there is none, or one of its rooms is a link to a folder that is not there.
+        """
         named = os.environ.get("SORAFLOW_PROJECT")
         if named:
-            return cls(Path(named).resolve())
+            return cls(Path(named).resolve())._with_rooms()
         here = Path.cwd().resolve()
         for folder in (here, *here.parents):
             if (folder / "params.yaml").is_file() and (folder / "configs").is_dir():
-                return cls(folder)
+                return cls(folder)._with_rooms()
         raise ConfigError(f"no params.yaml in {here} or above it; change into a project or set SORAFLOW_PROJECT")
+
+    def _with_rooms(self) -> Project:
+        """Itself, unless `data/` or `var/` lies on a disk that is not mounted."""
+        for room in (self.data, self.var):
+            if room.is_symlink() and not room.is_dir():
+                raise ConfigError(
+                    f"{room} is a link to {os.readlink(room)}, where no folder is: mount that disk, make the folder, "
+                    "or remove the link"
+                )
+        return self
 
     @cached_property
     def settings(self) -> Settings:

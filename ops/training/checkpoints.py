@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -102,8 +103,9 @@ def seal(path: Path, state: dict[str, Any]) -> None:
     write_json(path / "state.json", state)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     listing = {}
+    permissions = stat.S_IMODE((path / "state.json").stat().st_mode)  # those of any new file, by umask
     for file in files:
-        file.chmod(0o644)  # safetensors makes files private; checkpoints are meant to be shared
+        file.chmod(permissions)  # safetensors makes files private
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
         listing[file.relative_to(path).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}

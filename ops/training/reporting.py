@@ -72,7 +72,7 @@ def own_log(logs: Path, rank: int) -> None:
     """Send everything this process prints, from Python or from C, to `rank<N>.log`."""
     logs.mkdir(parents=True, exist_ok=True)
     (logs / f"rank{rank}.failed").unlink(missing_ok=True)
-    descriptor = os.open(logs / f"rank{rank}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(logs / f"rank{rank}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(descriptor, stream.fileno())

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ops import steps
+from ops.config import ConfigError
 from ops.data import dvc
 from ops.data.dvc_repository import open_repository
 from ops.runtime.project import Project
@@ -275,3 +276,29 @@ def test_a_bare_folder_becomes_a_repository(tmp_path: Path):
     assert made.action == "made"
     assert yaml.safe_load((tmp_path / SETTINGS_FILE).read_text())["name"] == "tiny"
     assert yaml.safe_load((tmp_path / "dvc.yaml").read_text()) == steps.pipeline()
+
+
+@pytest.mark.parametrize("in_git", [True, False])
+def test_the_data_may_lie_on_another_disk(folder: Path, tmp_path: Path, in_git: bool):
+    if in_git:
+        git(folder, "init", "--quiet")
+        (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    (tmp_path / "disk").mkdir()
+    (folder / "data").symlink_to(tmp_path / "disk")
+    assert make_all(folder) == ["made"] * 3
+    assert (tmp_path / "disk" / "pictures" / "b.txt").is_file()
+    assert make_all(folder) == ["unchanged"] * 3
+    (tmp_path / "disk" / "scores.txt").unlink()
+    assert make_all(folder) == ["unchanged", "restored", "unchanged"]
+    assert command(folder, "status") == "Data and pipelines are up to date.\n"
+    if in_git:
+        told = subprocess.run(["git", "status", "--short", "data"], cwd=folder, capture_output=True, check=True)
+        assert told.stdout == b""
+
+
+@pytest.mark.parametrize("room", ["data", "var"])
+def test_a_disk_that_is_not_there_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, room: str):
+    (folder / room).symlink_to("/not/mounted")
+    monkeypatch.setenv("SORAFLOW_PROJECT", str(folder))
+    with pytest.raises(ConfigError, match=rf"{room} is a link to /not/mounted, where no folder is: mount that disk"):
+        Project.find()
