@@ -51,7 +51,7 @@ def checkout() -> Path:
 def shared_weights() -> Path:
     """The checkout's verified weights, fetched once; temporary projects read them by SORAFLOW_WEIGHTS."""
     project = Project(CHECKOUT)
-    for name in ("lpips-alex", "lpips-vgg", "rapidocr-det", "niqe", "brisque", "minilm-l6"):
+    for name in ("lpips-alex", "lpips-vgg", "rapidocr-det", "niqe", "brisque", "minilm-l6", "transnetv2", "open-nsfw"):
         weights.fetch(project, name)
     return project.weights
 

