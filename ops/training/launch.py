@@ -26,6 +26,8 @@ SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_SAY_GOODBYE = 20.0
 LINES_IN_ERROR = 15
 PR_SET_PDEATHSIG = 1
+PATIENCE_WITH_MLFLOW = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+"""Records wait on the disk for a server that is away, so a training need not stand still for it as a script would."""
 EXPORTED = (
     "SORAFLOW_",
     "DS_ACCELERATOR",
@@ -132,7 +134,7 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
         # torchrun sets 1 when there are several ranks and nothing is said
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
-    return {**os.environ, **extra}
+    return {**PATIENCE_WITH_MLFLOW, **os.environ, **extra}
 
 
 def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:

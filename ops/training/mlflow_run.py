@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import mlflow
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
+from ops.training.outbox import Outbox, Record
 from ops.training.source_code import git_state
 
 PARAMETERS_PER_CALL = 100  # the server's limit
@@ -26,16 +28,38 @@ DATASET = "training_set"
 LARGEST_COPY = 500 * 2**20
 """Released models up to this many bytes are copied into the artifact store; larger ones are only pointed at."""
 
+STORE_ERRORS = (MlflowException, OSError)
+"""What a call of MLflow raises when the store is away, whatever it is: a server, a database, a folder of artifacts."""
+SECONDS_TO_WAIT_AT_THE_END = 300.0
+SECONDS_BETWEEN_LOOKS = 10.0
+
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
-class MlflowRun:
-    """Metrics of steps that MLflow has from an earlier attempt are not sent again."""
+class RecordsNotSent(RuntimeError):
+    """A training that is complete, while MLflow is away."""
 
-    def __init__(self, job: Job, metric: str, tags: Mapping[str, str], launch_facts: Mapping[str, str]) -> None:
-        self._job = job
+
+class MlflowRun:
+    """Metrics of steps that MLflow has from an earlier attempt are not sent again.
+
+    While a training runs, its store may be away: records then wait in `outbox.json`, in the training's folder, and are
+    sent when it is back. `say` hears of it.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        metric: str,
+        tags: Mapping[str, str],
+        launch_facts: Mapping[str, str],
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._job, self._say = job, say
         self._memory = job.folder / "run.json"
-        self._buffer: list[Metric] = []
+        self._buffer: list[list[Any]] = []
+        self._outbox = Outbox(job.folder / "outbox.json", self._deliver, STORE_ERRORS)
+        self._away = bool(self._outbox.waiting)
         self._client = connect(job.project)
         experiment = self._experiment()
         known = _remembered(self._memory)
@@ -49,6 +73,7 @@ class MlflowRun:
         self._models: dict[str, str] = known.get("models", {}) if known else {}
         self._remember()
         self._describe(tags, launch_facts, resumed=known is not None)
+        self._send(at_once=True)
         self.last_logged_step = self._last_logged_step(metric)
 
     def _experiment(self) -> str:
@@ -90,54 +115,113 @@ class MlflowRun:
     def _last_logged_step(self, metric: str) -> int:
         """A step sends all that it has to say in one call, so that two figures tell: step 0 has no loss."""
         histories = [self._client.get_metric_history(self.run_id, key) for key in ("loss", metric)]
-        return max((point.step for history in histories for point in history), default=-1)
+        waiting = [point[3] for record in self._outbox.waiting for point in record.get("points", [])]
+        return max([point.step for history in histories for point in history] + waiting, default=-1)
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Take the figures of a step, to be sent a few steps at a time."""
         if step <= self.last_logged_step:
             return
         now = int(time.time() * 1000)
-        self._buffer += [Metric(key, value, now, step) for key, value in figures.items()]
+        self._buffer += [[key, value, now, step] for key, value in figures.items()]
         if step % STEPS_PER_FLUSH == 0:
             self.flush()
 
     def flush(self) -> None:
+        """Send what waits. While the store is away, it is brought to the disk."""
         if self._buffer:
-            self._client.log_batch(self.run_id, metrics=self._buffer)
+            self._outbox.add({"kind": "metrics", "points": self._buffer})
             self._buffer = []
+        self._send()
+
+    def _send(self, at_once: bool = False) -> Exception | None:
+        problem = self._outbox.send(at_once)
+        if problem and not self._away:
+            self._say(f"MLflow does not answer ({_short(problem)}); records wait in {self._outbox.path} until it does")
+        if self._away and not self._outbox.waiting:
+            self._say("MLflow answers again and has got what waited")
+        self._away = bool(self._outbox.waiting)
+        return problem
+
+    def settle(self, waiting: Callable[[str], None]) -> None:
+        """See that the store has everything, and wait for it a while; `waiting` is told so.
+
+        Raises:
+            RecordsNotSent: when it stays away.
+        """
+        deadline = time.monotonic() + SECONDS_TO_WAIT_AT_THE_END
+        self.flush()
+        while problem := self._send(at_once=True):
+            if time.monotonic() > deadline:
+                raise RecordsNotSent(
+                    f"the training is complete and kept in {self._job.folder}, but MLflow at "
+                    f"{self._client.tracking_uri} does not answer: {_short(problem)}. Run the same command again when "
+                    "it does; only records are left to be sent"
+                ) from problem
+            waiting("waiting for MLflow")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def log_file(self, path: Path, folder: str) -> None:
-        self._client.log_artifact(self.run_id, str(path), folder)
+        self._post({"kind": "file", "path": str(path), "folder": folder})
 
-    def log_checkpoint(self, path: Path, step: int, content: str, figures: Mapping[str, float]) -> str:
+    def log_checkpoint(self, path: Path, step: int, content: str, figures: Mapping[str, float]) -> None:
         """Make a checkpoint findable as a logged model with its held-out figures; nothing is copied.
 
-        Doing it again for the same content gives the same model. Returns its id.
+        Doing it again for the same content changes nothing.
         """
-        known = self._models.get(content)
-        if known:
-            return known
+        same = {"kind": "checkpoint", "content": content}
+        if content in self._models or any(same.items() <= record.items() for record in self._outbox.waiting):
+            return
+        self._post({**same, "uri": path.resolve().as_uri(), "step": step})
+        self._post({"kind": "held_out", "content": content, "step": step, "figures": dict(figures)})
+
+    def forget_checkpoint(self, content: str) -> None:
+        """Say at the logged model that its files have been removed."""
+        self._post({"kind": "forget", "content": content})
+
+    def _post(self, record: Record) -> None:
+        self.flush()  # what comes later may refer to what came before
+        self._outbox.add(record)
+        self._send()
+
+    def _deliver(self, record: Record) -> None:
+        """Hand a record to MLflow. After an answer that was lost it is done again: figures are not doubled by that."""
+        match record["kind"]:
+            case "metrics":
+                self._client.log_batch(self.run_id, metrics=[Metric(*point) for point in record["points"]])
+            case "file":
+                if Path(record["path"]).is_file():
+                    self._client.log_artifact(self.run_id, record["path"], record["folder"])
+            case "checkpoint":
+                self._create_model(record)
+            case "held_out":
+                self._log_held_out(record)
+            case "forget" if record["content"] in self._models:
+                self._client.set_logged_model_tags(self._models[record["content"]], {"soraflow.kept": "false"})
+
+    def _create_model(self, record: Record) -> None:
         model = mlflow.create_external_model(
-            name=f"{self._job.asset}-step{step}",
+            name=f"{self._job.asset}-step{record['step']}",
             source_run_id=self.run_id,
             model_type=self._job.asset,
-            params={"step": str(step), "dataset_version": self._job.dataset_version},
-            tags={"uri": path.resolve().as_uri(), "sha256": content, "soraflow.kept": "true"},
+            params={"step": str(record["step"]), "dataset_version": self._job.dataset_version},
+            tags={"uri": record["uri"], "sha256": record["content"], "soraflow.kept": "true"},
         )
-        self._models[content] = model.model_id
+        self._models[record["content"]] = model.model_id
         self._remember()
-        for key, value in figures.items():
+
+    def _log_held_out(self, record: Record) -> None:
+        for key, value in record["figures"].items():
             self._client.log_metric(
                 self.run_id,
                 key,
                 value,
-                timestamp=self._time_of(key, step),
-                step=step,
-                model_id=model.model_id,
+                timestamp=self._time_of(key, record["step"]),
+                step=record["step"],
+                model_id=self._models[record["content"]],
                 dataset_name=DATASET,
                 dataset_digest=self._job.dataset_version[:36],
             )
-        return model.model_id
 
     def _time_of(self, key: str, step: int) -> int | None:
         """When the run logged this; the same value at the same time is linked to the model, not added again."""
@@ -147,11 +231,6 @@ class MlflowRun:
     def model_of(self, content: str) -> str | None:
         """The logged model of a checkpoint, by the hash of its content."""
         return self._models.get(content)
-
-    def forget_checkpoint(self, content: str) -> None:
-        """Say at the logged model that its files have been removed."""
-        if content in self._models:
-            self._client.set_logged_model_tags(self._models[content], {"soraflow.kept": "false"})
 
     def log_released(self, folder: Path, step: int, figures: Mapping[str, float]) -> str | None:
         """Copy a released model into the artifact store, if it is small enough. Returns the logged model's id."""
@@ -169,8 +248,14 @@ class MlflowRun:
         return model.model_id
 
     def end(self, status: Status) -> None:
+        """Close the run. Where the training did not end well, a store that is away does not hide why."""
         self.flush()
-        mlflow.end_run(status)
+        try:
+            mlflow.end_run(status)
+        except STORE_ERRORS as error:
+            if status == "FINISHED":
+                raise
+            self._say(f"MLflow could not be told that the run is {status}: {_short(error)}")
 
     def _remember(self) -> None:
         write_json(self._memory, {"run_id": self.run_id, "models": self._models})
@@ -205,13 +290,22 @@ def connect(project: Project) -> MlflowClient:
 
 def close_run(job: Job, status: Status) -> None:
     """Say how a training ended whose process could not, or could not know: a rank that is stopped because another
-    one died takes it for a request to stop. A run that has finished stays so."""
+    one died takes it for a request to stop. A run that has finished stays so, and a store that is away is only told of.
+    """
     known = _remembered(job.folder / "run.json")
     if not known:
         return
-    client = connect(job.project)
-    if client.get_run(known["run_id"]).info.status != "FINISHED":
-        client.set_terminated(known["run_id"], status)
+    try:
+        client = connect(job.project)
+        if client.get_run(known["run_id"]).info.status != "FINISHED":
+            client.set_terminated(known["run_id"], status)
+    except STORE_ERRORS as error:
+        print(f"MLflow could not be told that the run of {job.asset} is {status}: {_short(error)}", flush=True)
+
+
+def _short(error: Exception) -> str:
+    """Its first line; SQLAlchemy's errors go on with advice."""
+    return str(error).partition("\n")[0]
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:

@@ -138,7 +138,7 @@ def _with_records(session: Any) -> None:
     job = session.job
     progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps")
     with reporting(progress) as reporter:
-        run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session))
+        run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session), reporter.say)
         metrics = MetricsFile(job.folder / "metrics.jsonl", session.step if session.step else None)
         session.records = Records(run, metrics, reporter)
         try:

@@ -179,6 +179,7 @@ class Session:
         best = self.store.best_sound(self.method.higher_is_better)
         for path in self.store.complete():
             self._register(path)
+        self.records.run.settle(lambda note: self.report_progress(self.step, note))
         state = checkpoints.read_state(best)
         model = self.records.run.log_released(best / "ema", state["step"], state["held_out"])
         results = self._results(best, model)
