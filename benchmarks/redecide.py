@@ -76,7 +76,9 @@ def measure(clips: int) -> Figures:
         tables.write_columns(path, table, MOTION_RECHECK)
         _keep_scores(project, table)
         tables.write(project.table("raw_videos"), [{"seconds": 8.0}], RAW_VIDEOS)
-        tables.write(project.table("clips"), [{"start_frame": 0, "end_frame": 192, "fps": 24.0}], CLIPS_OF_FILES)
+        tables.write(
+            project.table("clips"), [{"start_frame": 0, "end_frame": 192, "fps": 24.0, "seconds": 8.0}], CLIPS_OF_FILES
+        )
         tables.write_columns(project.table("text_crop"), before_aesthetics(table), TEXT_CROP)
         before = table["rejected_by"]
         del table
@@ -127,6 +129,8 @@ def synthesised(curation: Curation, clips: int, seed: int = 0) -> pa.Table:
         "sha256": hashes[of_source],
         "start_frame": start,
         "end_frame": start + 96,
+        "seconds": np.full(clips, 4.0),
+        "frame_times": pa.nulls(clips, pa.list_(pa.float64())),
         "fps": np.full(clips, 24.0),
         "width": np.full(clips, 640),
         "height": np.full(clips, 480),

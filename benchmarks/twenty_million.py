@@ -144,7 +144,14 @@ def _row(number: int) -> dict[str, Any]:
         "root": "/data/videos",
         "path": f"{number // 20:012d}.mp4",
     }
-    row |= {"start_frame": 0, "end_frame": round(SECONDS * FPS), "fps": FPS, "width": WIDTH, "height": HEIGHT}
+    row |= {
+        "start_frame": 0,
+        "end_frame": round(SECONDS * FPS),
+        "fps": FPS,
+        "seconds": SECONDS,
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
     row |= {"sampled_frames": sampled, "cut_distances": random.uniform(0, 0.4, len(sampled) - 1).tolist()}
     row["perceptual_hash"] = [random.bytes(8).hex() for _ in range(5)]
     boxes = [random.integers(0, 720, (2, 4)).tolist() for _ in range(round(SECONDS))]

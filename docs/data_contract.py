@@ -31,7 +31,8 @@ Everything that a dataset step makes is a Parquet table (or a folder of them) in
   are null for a row that is kept. Later steps copy rejected rows and leave their own columns null. To count, group by
   `reason_code`, which is one of a [fixed list](#reasons).
 * **Frame numbers** count decoded frames from 0, in the order in which a player shows them; an end is exclusive.
-* **Sizes** are pixels of the upright picture: rotation that the file asks for is already applied.
+* **Times** are those of the time stamps: where the rate varies, `frame_times` says when each frame is shown.
+* **Sizes** are pixels of the picture as a player shows it: turned and mirrored as the file asks, with square pixels.
 * **Every table is checked** by a Great Expectations suite before the next step reads it; `var/checks/` says what was
   expected and which rows failed.
 * **Scores are raw** and carry who measured them; thresholds decide separately, so changing one measures nothing anew.
@@ -67,6 +68,33 @@ A caption is looked for beside the file (`a.txt`, the whole text; or `a.json`), 
 file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file
 names). JSON may hold a text, a list of texts, or an object with one of these under `caption`, `captions`, `cap` or
 `text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
+
+## What a file's pixels and times mean
+
+Scorers, training, exports, previews and reports see what a person sees on a good player, at the moment promised.
+
+| of a video | is read |
+|---|---|
+| matrix, range, depth | as the file says; unnamed, BT.709 from 1280 columns or 577 lines on and BT.601 below |
+| HDR (PQ, HLG) | as sRGB: 203 cd/m² is white, what is brighter is rolled off, BT.2020 becomes BT.709 |
+| primaries of SDR | as stored, also those of wide gamuts (`wide_gamut`) |
+| pixels that are not square | with as many lines as stored, columns stretched or shrunk |
+| display matrix | turned by right angles and mirrored |
+| interlaced frames | each line of the bottom field is kept between its neighbours, which takes combs away |
+| alpha | on white, as of photos |
+| variable frame rate | by time stamps: slices, samples and windows are seconds, not counts |
+| late and negative starts, edit lists | from the first frame that is shown on |
+
+Photos are turned by EXIF and taken from their ICC profile to sRGB. What soraflow writes as MP4 is tagged with its
+colours, and uses the matrix that players take for its size.
+
+`raw_videos` says what was found, and `curation.exclude_videos: [interlaced, hdr]` rejects videos by it, with the code
+`excluded_kind`: `interlaced`, `hdr`, `wide_gamut`, `transparent`, `non_square_pixels` or `variable_frame_rate`. Nothing
+is measured anew for another choice.
+
+Each item goes into the bucket whose ratio is nearest and is cut to its shape. What would lose more than
+1 - `dataset.min_kept_share` of its picture (0.5) is dropped, and `buckets.parquet` counts it; `kept_share` there says
+how much of the pictures each bucket keeps.
 
 ## Who writes captions
 
@@ -162,14 +190,16 @@ deletes what it wrote before and does not need any more.
 `soraflow export annotations --to FOLDER` writes what the loader of Open-Sora Plan reads: `videos_1.json` and
 `images_1.json`, lists of all kept clips and images of both splits, and `merge_data.txt` with a line
 `data_root,annotation_path` for each. They refer to the source files, which have to be `.mp4` or `.jpg`: that loader
-stops at anything else.
+stops at anything else. It decodes by itself, so that interlaced, HDR, transparent and mirrored videos, and those whose
+pixels are not square, are left out and counted, too; and it counts frames, so that the steps of a clip whose rate
+varies are even on average only (a note says how many there are).
 
 | key | meaning |
 |---|---|
 | `path` | the file, relative to the data root; `.mp4` or `.jpg`, others are counted in `left_out` |
 | `cap` | the caption |
 | `resolution` | `height` and `width` after the crop |
-| `num_frames`, `fps` | frames of the clip, and frames a second of the source |
+| `num_frames`, `fps` | frames of the clip, and frames a second of the source (of the clip, where the rate varies) |
 | `cut` | [first frame, frame after the last] |
 | `crop` | [x0, x1, y0, y1], to be applied to the decoded frame; absent if all of it is used |
 | `aesthetic` | only if the scorer is `laion-v2`, by whose scale the loader extends captions |

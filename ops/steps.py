@@ -54,7 +54,7 @@ def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> 
 
 
 _STEPS = (
-    _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences")),
+    _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences", "exclude_videos")),
     _curation("clips", ("raw_videos",), ("clips",)),
     _curation("shots", ("clips",), ("shots", "sampling", "hardware_decoding")),
     _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),

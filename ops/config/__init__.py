@@ -15,6 +15,7 @@ from ops.config.curation import (
     Slicing,
     TechnicalQuality,
     TextCrop,
+    VideoKind,
 )
 from ops.config.dataset import Dataset, TextEncoder, ratio_of
 from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion, Stage
@@ -78,6 +79,7 @@ __all__ = [
     "VaeModel",
     "VaeViews",
     "VideoCollection",
+    "VideoKind",
     "assign",
     "change",
     "load",

@@ -12,6 +12,8 @@ from ops.config.images import ImageRules
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule
 from ops.config.section import Positive, Section, Share
 
+VideoKind = Literal["interlaced", "hdr", "wide_gamut", "transparent", "non_square_pixels", "variable_frame_rate"]
+
 
 class Slicing(Section):
     max_seconds: Annotated[float, Field(gt=0)] = 16.0
@@ -130,6 +132,10 @@ class Curation(Section):
     exclude_licences: tuple[str, ...] = ()
     """Sources under a licence that matches one of these are rejected unopened: `CC-BY-NC*` is any name that begins so,
     whatever its case, and `unknown` is a source that names none."""
+    exclude_videos: tuple[VideoKind, ...] = ()
+    """Videos of these kinds are rejected. All of them are read as a player shows them, as far as that can be: an
+    interlaced one loses details and half of its moments, `wide_gamut` is a standard dynamic range whose primaries are
+    not converted."""
 
     def rule(self, score: str) -> Rule | None:
         """The rule about a score, if there is one."""

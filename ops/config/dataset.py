@@ -20,6 +20,9 @@ class Dataset(Section):
     fps: Annotated[float, Field(gt=0)] = 16.0
     max_area: Positive
     ratios: tuple[str, ...] = ("1:1", "3:4", "4:3", "9:16", "16:9")
+    min_kept_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """What would lose more than the rest of its picture to the crop into the nearest ratio is dropped; at 0.5 an item
+    may be twice as wide or tall as its bucket, which is the threshold of Open-Sora Plan."""
     windows_per_clip: Positive = 1
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     max_dropped_share: Share = 0.5

@@ -32,7 +32,7 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
-VERSION = 3
+VERSION = 4
 """Raised when an examination finds something else in the same file."""
 
 Examine = Callable[[Path], dict[str, Any]]
@@ -49,8 +49,15 @@ class _Examination:
         return self.examine(file), Cost(time.process_time() - began, 0.0, read)
 
 
-def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Schema) -> None:
-    """Write the table of a kind of sources. A file of unchanged size and time is not opened again.
+def inspect_sources(
+    project: Project,
+    step: str,
+    examine: Examine,
+    schema: pa.Schema,
+    judge: Callable[[Row], Rejection | None] = lambda row: None,
+) -> None:
+    """Write the table of a kind of sources. A file of unchanged size and time is not opened again. `judge` says of what
+    can be used why the recipe does not want it, if it does not.
 
     Raises:
         ConfigError: the recipe's source is missing or empty.
@@ -61,6 +68,7 @@ def inspect_sources(project: Project, step: str, examine: Examine, schema: pa.Sc
     sources = find_sources(project, TABLES[step])
     examined = _examine(project, step, [source for source in sources if not source.problem], examine)
     rows = [_row(project, source, source.problem or examined[source], step) for source in sources]
+    rows = [row if row["rejected_by"] else judged(row, step, judge(row)) for row in rows]
     rows = reject_duplicates(rows, step)
     tables.write(project.table(step), rows, schema)
     parked = sum(isinstance(found, Failure) for found in examined.values())

@@ -14,6 +14,7 @@ from ops.config import NearDuplicates
 from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, still_in, with_failures
 from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
+from ops.curation.runs.funnel import lengths
 from ops.curation.scored_step import CLIP, raw_scores
 from ops.curation.scorers import as_column, identity
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
@@ -49,8 +50,7 @@ def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:
     first, then the longest clip, then the first by id.
     """
     width, height = _size(table)
-    seconds = pc.divide(pc.subtract(table["end_frame"], table["start_frame"]), table["fps"]).to_numpy()
-    best_first = np.lexsort((np.array(table["clip_id"].to_pylist(), dtype=str), -seconds, -width * height))
+    best_first = np.lexsort((np.array(table["clip_id"].to_pylist(), dtype=str), -lengths(table), -width * height))
     return repeats.originals(table, best_first, rule.max_distance)
 
 

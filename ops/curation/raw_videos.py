@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.curation.inspection import inspect_sources
+from ops.curation.rules.video_kinds import excluded
 from ops.curation.sources.probe import probe
 from ops.curation.tables import RAW_VIDEOS
 from ops.runtime.project import Project
@@ -10,4 +11,5 @@ from ops.runtime.project import Project
 
 def raw_videos(project: Project) -> None:
     """Write `raw_videos`: one row a file; those that cannot be used keep their row with the reason."""
-    inspect_sources(project, "raw_videos", probe, RAW_VIDEOS)
+    curation = project.settings.curation
+    inspect_sources(project, "raw_videos", probe, RAW_VIDEOS, lambda row: excluded(row, curation))

@@ -17,7 +17,10 @@ from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
-CLIP = ("clip_id", "root", "path", "sha256", "start_frame", "end_frame", "crop", "fps", "width", "height")
+CLIP = (
+    *("clip_id", "root", "path", "sha256", "start_frame", "end_frame", "crop", "fps", "seconds", "frame_times"),
+    *("width", "height"),
+)
 """The columns by which a clip is found and measured."""
 
 

@@ -44,7 +44,7 @@ def _pieces(row: Row, series: SliceSeries | Failure, curation: Curation) -> list
         judged(
             row,
             "shots",
-            length_reason(piece.end - piece.start, piece.fps, curation.shots),
+            length_reason(piece.end - piece.start, piece.fps, curation.shots, piece.times),
             **columns,
             **piece.columns(),
         )

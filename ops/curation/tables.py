@@ -26,11 +26,22 @@ RAW_VIDEOS = pa.schema(
         *_FILE,
         ("container", _TEXT),
         ("codec", _TEXT),
-        ("width", _INT),  # after rotation
+        ("pixel_format", _TEXT),  # as decoded
+        ("width", _INT),  # of the upright picture with square pixels
         ("height", _INT),
-        ("rotation", _INT),  # degrees clockwise that the file asks a player for
+        ("sample_aspect_ratio", _FLOAT),  # width of a stored pixel over its height
+        ("rotation", _INT),  # degrees clockwise that the file asks a player for,
+        ("mirrored", pa.bool_()),  # after it was mirrored from left to right
+        ("colour_matrix", _TEXT),  # as the file says, as H.273 and FFmpeg name them; null is nothing
+        ("colour_primaries", _TEXT),
+        ("colour_transfer", _TEXT),
+        ("colour_range", _TEXT),
+        ("interlaced", pa.bool_()),  # any frame
+        ("field_order", _TEXT),
+        ("transparent", pa.bool_()),  # has an alpha channel
         ("fps", _FLOAT),
         ("variable_frame_rate", pa.bool_()),
+        ("frame_times", _FLOATS),  # of frames at a variable rate: see ops/curation/timeline.py
         ("frames", _INT),  # decoded, not announced
         ("seconds", _FLOAT),
         ("seek_points", pa.list_(_INTS)),  # of key frames, 2 s and more apart: [decoded index, time stamp in ticks]
@@ -67,6 +78,8 @@ CLIPS = pa.schema(
         _LICENCE,
         ("start_frame", _INT),  # decoded index
         ("end_frame", _INT),  # exclusive
+        ("seconds", _FLOAT),  # from the first frame's beginning to the last one's end
+        ("frame_times", _FLOATS),  # the source's, of these frames
         ("fps", _FLOAT),
         ("width", _INT),
         ("height", _INT),

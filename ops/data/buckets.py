@@ -36,10 +36,28 @@ class Bucket:
         return cls(*map(int, key.split("x")))
 
 
-def nearest_size(height: int, width: int, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    """The bucket size (height, width) whose ratio is nearest; too tall by a factor is as far as too wide by it."""
+def nearest_size(
+    height: int, width: int, sizes: Mapping[str, tuple[int, int]], min_kept_share: float = 0.5
+) -> tuple[int, int]:
+    """The bucket size (height, width) whose ratio is nearest; too tall by a factor is as far as too wide by it.
+
+    Raises:
+        Unusable: even that one would keep less of the picture than `min_kept_share`.
+    """
     ratio = min(sizes, key=lambda ratio: abs(log(height / width) - log(ratio_of(ratio))))
+    if kept_share(height, width, sizes[ratio]) < min_kept_share:
+        shape = "tall" if height / width > ratio_of(ratio) else "wide"
+        raise Unusable(
+            f"too {shape} for the buckets, which would keep less than dataset.min_kept_share ({min_kept_share:g}) of "
+            "the picture: add a ratio to dataset.ratios, or lower the share"
+        )
     return sizes[ratio]
+
+
+def kept_share(height: int, width: int, size: tuple[int, int]) -> float:
+    """The share of a picture that is left when it is cut to the shape of a bucket."""
+    ratio, wanted = height / width, size[0] / size[1]
+    return min(ratio, wanted) / max(ratio, wanted)
 
 
 def usable_frames(available: int, dataset: Dataset) -> int:

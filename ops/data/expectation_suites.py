@@ -43,7 +43,9 @@ def _clips_frame(project: Project) -> pd.DataFrame:
         x0, x1, y0, y1 = row["crop"] or (0, row["width"], 0, row["height"])
         row["source_frames"] = decoded.get(row["source_id"], 0)
         row["frames"] = row["end_frame"] - row["start_frame"]
-        row["counted_frames"] = counted_frames(row["frames"], row["fps"], project.settings.curation.shots)
+        row["counted_frames"] = counted_frames(
+            row["frames"], row["fps"], project.settings.curation.shots, row["frame_times"]
+        )
         row["crop_is_inside"] = 0 <= x0 < x1 <= row["width"] and 0 <= y0 < y1 <= row["height"]
         row["crop_share"] = min((x1 - x0) / row["width"], (y1 - y0) / row["height"])
         row["licence_is_admitted"] = _admitted(project, row)

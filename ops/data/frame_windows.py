@@ -6,32 +6,41 @@ import random
 from itertools import count, takewhile
 
 from ops.config import Dataset
+from ops.curation.timeline import Timeline, Times
 from ops.data.buckets import Unusable, usable_frames
 
 LONGEST = 5
 """A clip may be this many times as long as its windows together; a longer one is hardly the same scene."""
 
 
-def resampled(start: int, end: int, fps: float, target_fps: float) -> list[int]:
-    """Decoded indices in [start, end) at `target_fps`; a slower source repeats frames."""
+def resampled(start: int, end: int, fps: float, target_fps: float, times: Times | None = None) -> list[int]:
+    """Decoded indices in [start, end) at `target_fps`; a slower source repeats frames. `times` are those of a clip at a
+    variable rate (`Timeline`): then each is the frame shown at its moment."""
+    if times is not None:
+        clip = Timeline(start, end, fps, times)
+        begin = clip.at(start)
+        moments = (begin + k / target_fps for k in count())
+        return clip.shown(list(takewhile(lambda moment: moment < clip.at(end) - 1e-6, moments)))
     interval = 1.0 if abs(fps - target_fps) < 0.1 else fps / target_fps
     indices = (int(start + k * interval) for k in count())
     return list(takewhile(lambda index: index < end, indices))
 
 
-def windows(clip_id: str, start: int, end: int, fps: float, dataset: Dataset, seed: int) -> list[list[int]]:
+def windows(
+    clip_id: str, start: int, end: int, fps: float, dataset: Dataset, seed: int, times: Times | None = None
+) -> list[list[int]]:
     """Up to `windows_per_clip` different windows of 1 + 4n decoded indices, in order; seeded by the clip.
 
     Raises:
         Unusable: the clip is too short for one window, or too long.
     """
     longest = LONGEST * dataset.windows_per_clip * dataset.num_frames / dataset.fps
-    if (end - start) / fps > longest:
+    if Timeline(start, end, fps, times).seconds > longest:
         raise Unusable(
             f"longer than {longest:.1f} s, {LONGEST} times what its windows span: lower curation.clips.max_seconds "
             "or raise dataset.windows_per_clip"
         )
-    indices = resampled(start, end, fps, dataset.fps)
+    indices = resampled(start, end, fps, dataset.fps, times)
     length = usable_frames(len(indices), dataset)
     choices = range(max(0, len(indices) - dataset.num_frames - 1) + 1)
     begins = random.Random(f"{seed}:{clip_id}").sample(choices, min(dataset.windows_per_clip, len(choices)))

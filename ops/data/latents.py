@@ -48,13 +48,14 @@ def cache_latents(project: Project) -> Artifact:
     (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`.
     """
     from ops.data.dvc import version
+    from ops.data.pixels import VERSIONS
 
     vae = current(project, project.settings.vae.architecture)
     work = Work(
         project,
         ASSET,
         inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
-        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES},
+        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES, "pixels": VERSIONS},
     )
     if done := work.finished():
         return done

@@ -10,13 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from ops.curation.decoding import pictures
 from ops.curation.decoding.frames import UndecodableVideo, frames_at
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
 from ops.curation.sources.listing import file_of
+from ops.curation.timeline import Timeline
 from ops.data.samples import Sample
 from ops.runtime.project import Project
+from ops.runtime.video import rendering
 
 Row = Mapping[str, Any]
+VERSIONS = {"pictures": pictures.VERSION, "rendering": rendering.VERSION}
+"""Of the code that makes pixels of files: the same sample has other pixels where one of them is another."""
 
 
 class UnreadableSource(RuntimeError):
@@ -92,8 +97,9 @@ def spread_frames(project: Project, item: Row, count: int) -> list[np.ndarray]:
     path = file_of(project, item["root"], item["path"])
     if "start_frame" not in item:
         return [image_pixels(path)]
-    start, end = item["start_frame"], item["end_frame"]
-    indices = sorted({int(start + (k + 0.5) * (end - start) / count) for k in range(count)})
+    # a constant rate divides evenly, whatever it is
+    span = Timeline(item["start_frame"], item["end_frame"], item.get("fps", 1.0), item.get("frame_times"))
+    indices = span.evenly(count)
     return [_cropped(frame, item["crop"]) for _, frame in frames_at(path, indices)]
 
 

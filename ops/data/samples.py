@@ -71,12 +71,14 @@ BUCKETS = pa.schema(
         ("samples", pa.int64()),
         ("items", pa.int64()),
         ("enlarged", pa.int64()),
+        ("kept_share", pa.float64()),
+        ("least_kept_share", pa.float64()),
         ("reason", pa.string()),
         ("dropped", pa.list_(pa.string())),
     ]
 )
-"""One row a bucket and split; `enlarged` samples are smaller than their bucket. A row without a bucket counts the
-items dropped for its `reason` and lists them in `dropped`."""
+"""One row a bucket and split; `enlarged` samples are smaller than their bucket, which keeps `kept_share` of their
+pictures on average. A row without a bucket counts the items dropped for its `reason` and lists them in `dropped`."""
 
 
 def training_samples(project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = ()) -> list[Sample]:

@@ -19,6 +19,7 @@ from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.reasons import Reason
 from ops.data.expectation_suites import SUITES, Suite
 from ops.runtime.project import Project
+from ops.runtime.video.colour import MATRICES, PRIMARIES, RANGES, TRANSFERS
 from ops.steps import STEPS
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ SCORES = {
     "motion_cropped": "motion_recheck_scorer",
 }
 """Score → the column that says who measured it."""
+
+FIELDS = ["progressive", "top_first", "bottom_first", "unknown"]
 
 OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "source_id": lambda column: [_matches(column, "^[0-9a-f]{16}$", "sources are named by 16 digits")],
@@ -51,6 +54,17 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "width": lambda column: [_there(column), _between(column, "pictures have a width", min_value=1)],
     "height": lambda column: [_there(column), _between(column, "pictures have a height", min_value=1)],
     "rotation": lambda column: [_one_of(column, [0, 90, 180, 270], "pictures are turned by right angles")],
+    "mirrored": lambda column: [_one_of(column, [True, False], "pictures are mirrored, or not")],
+    "pixel_format": lambda column: [_matches(column, r"\S", "a pixel format has a name")],
+    "sample_aspect_ratio": lambda column: [_between(column, "pixels have a shape", min_value=0.25, max_value=4)],
+    "colour_matrix": lambda column: [_one_of(column, [*MATRICES.values()], "H.273 has the matrix")],
+    "colour_primaries": lambda column: [_one_of(column, [*PRIMARIES.values()], "H.273 has the primaries")],
+    "colour_transfer": lambda column: [_one_of(column, [*TRANSFERS.values()], "H.273 has the transfer")],
+    "colour_range": lambda column: [_one_of(column, [*RANGES.values()], "there are two ranges")],
+    "interlaced": lambda column: [_one_of(column, [True, False], "frames are interlaced, or not")],
+    "field_order": lambda column: [_one_of(column, FIELDS, "one of two fields comes first, or it is not known")],
+    "transparent": lambda column: [_one_of(column, [True, False], "there is an alpha channel, or not")],
+    "frame_times": lambda _: [_true("times_fit", "frames at a variable rate have rising times, one more than frames")],
     "fps": lambda column: [_there(column), _between(column, "frames follow each other", min_value=1 / 3600)],
     "variable_frame_rate": lambda column: [_one_of(column, [True, False], "the rate varies, or not")],
     "frames": lambda column: [_there(column), _between(column, "something was decoded", min_value=1)],
@@ -82,6 +96,8 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "samples": lambda column: [_between(column, "buckets hold samples", min_value=1)],
     "items": lambda column: [_there(column), _between(column, "a row stands for items", min_value=1)],
     "enlarged": lambda _: [_true("enlarged_are_samples", "no more samples are enlarged than there are")],
+    "kept_share": lambda column: [_between(column, "a bucket keeps a share of pictures", min_value=0, max_value=1)],
+    "least_kept_share": lambda column: [_between(column, "no sample loses all", min_value=0, max_value=1)],
     "dropped": lambda _: [_true("bucket_or_reason", "items are in a bucket, or dropped for a reason")],
 }
 """What holds of a column in the rows that are kept. `rejected_by`, `reason_code` and `reason`: in every row."""
@@ -170,6 +186,8 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
         told["crop_is_inside"] = [_is_inside(row["crop"], row["width"], row["height"]) for row in rows]
     if "seek_points" in frame:
         told["seek_points_rise"] = [_rise(row["seek_points"]) for row in rows]
+    if "frame_times" in frame:
+        told["times_fit"] = [_times_fit(row) for row in rows]
     if "sampled_frames" in frame:
         told["series_fits"] = [
             _length(row["cut_distances"]) == max(_length(row["sampled_frames"]) - 1, 0) for row in rows
@@ -213,6 +231,15 @@ def _rise(points: Any) -> bool:
     pairs = [] if points is None else [tuple(point) for point in points]
     steps = pairwise(pairs)
     return all(len(pair) == 2 for pair in pairs) and all(a[0] < b[0] and a[1] < b[1] for a, b in steps)
+
+
+def _times_fit(row: dict[Any, Any]) -> bool:
+    """Null at a constant rate, and where the file cannot be used."""
+    times = row["frame_times"]
+    if times is None:
+        return not row.get("variable_frame_rate")
+    frames = row["frames"] if "frames" in row else row["end_frame"] - row["start_frame"]
+    return len(times) == frames + 1 and all(before < after for before, after in pairwise(times))
 
 
 def _is_inside(crop: Any, width: int, height: int) -> bool:

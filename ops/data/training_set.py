@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from statistics import fmean
 from typing import Any
 
 from ops.config import Dataset
-from ops.data.buckets import Bucket, Unusable, nearest_size
+from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
 from ops.data.frame_windows import windows
 from ops.data.samples import BUCKETS, SAMPLES, Kind, Sample
 from ops.data.split import held_out
@@ -84,8 +85,9 @@ def _samples(item: _Item, captions: dict[str, str], dataset: Dataset, seed: int)
     if item.kind == "image":
         chosen = [[0]]
     else:
-        chosen = windows(item.item_id, row["start_frame"], row["end_frame"], row["fps"], dataset, seed)
-    height, width = nearest_size(*item.size, dataset.sizes())
+        span = (row["start_frame"], row["end_frame"], row["fps"])
+        chosen = windows(item.item_id, *span, dataset, seed, row["frame_times"])
+    height, width = nearest_size(*item.size, dataset.sizes(), dataset.min_kept_share)
     for indices in chosen:
         bucket = Bucket(len(indices), height, width)
         yield {
@@ -143,6 +145,7 @@ def _buckets(samples: list[Sample], sizes: dict[str, tuple[int, int]]) -> Iterat
             sizes[sample["item_id"]][0] < bucket.height or sizes[sample["item_id"]][1] < bucket.width
             for sample in members
         ]
+        kept = [kept_share(*sizes[sample["item_id"]], (bucket.height, bucket.width)) for sample in members]
         yield {
             "bucket": str(bucket),
             "kind": kind,
@@ -150,6 +153,8 @@ def _buckets(samples: list[Sample], sizes: dict[str, tuple[int, int]]) -> Iterat
             "samples": len(members),
             "items": len({sample["item_id"] for sample in members}),
             "enlarged": sum(smaller),
+            "kept_share": round(fmean(kept), 4),
+            "least_kept_share": round(min(kept), 4),
         }
 
 

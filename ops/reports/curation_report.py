@@ -23,8 +23,9 @@ from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.rules import image_rules
 from ops.curation.rules.reasons import MEANINGS, Reason
-from ops.curation.runs.funnel import Costs, costs, seconds, without_number
+from ops.curation.runs.funnel import Costs, costs, without_number
 from ops.curation.sources.listing import file_of
+from ops.curation.timeline import seconds
 from ops.data import captions
 from ops.reports.costs import cost_cells
 from ops.reports.figures import draw_funnel, draw_histograms

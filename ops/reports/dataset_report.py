@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ops.curation.runs.funnel import seconds
+from ops.curation.timeline import seconds
 from ops.reports.dataset_page import page
 from ops.reports.figures import INK, REJECTED, draw_funnel, draw_histograms
 from ops.reports.funnel import funnel

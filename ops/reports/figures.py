@@ -12,7 +12,8 @@ import numpy as np
 
 from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.rejection import titles
-from ops.curation.runs.funnel import Costs, seconds
+from ops.curation.runs.funnel import Costs
+from ops.curation.timeline import seconds
 from ops.runtime.files import replacing
 from ops.runtime.tables import Row
 

@@ -1,4 +1,4 @@
-"""Frames to MP4 and back."""
+"""Frames to MP4 and back, in colours that a player shows as they were."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ CODECS: tuple[tuple[str, dict[str, str]], ...] = (
 whose lookahead reads memory it never wrote when a picture is only a few macroblocks wide."""
 
 
+VERSION = 2
+"""Raised when the same frames give another file."""
+
+
 def codec() -> tuple[str, dict[str, str]]:
     """The first encoder that this build of FFmpeg has, with its options."""
     import av
@@ -30,25 +34,49 @@ def codec() -> tuple[str, dict[str, str]]:
 
 
 def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
-    """Write [T, H, W, 3] RGB frames as H.264 (or MPEG-4 part 2) in yuv420p, whole or not at all."""
+    """Write [T, H, W, 3] sRGB frames as H.264 (or MPEG-4 part 2) in yuv420p, whole or not at all.
+
+    The matrix is the one that players take for a file of this size which says nothing, and the file says it.
+    """
     import av
+    from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+
+    from ops.runtime.video.colour import BT709, LIMITED, usual_matrix
 
     name, options = codec()
+    height, width = frames.shape[1:3]
+    matrix = usual_matrix(width, height)
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream: Any = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_range = matrix, LIMITED
+        context.color_primaries = context.color_trc = BT709
+        scaler = VideoReformatter()
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            coded = scaler.reformat(
+                rgb,
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709 if matrix == BT709 else Colorspace.ITU601,
+                dst_color_range=LIMITED,
+                interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
+                threads=1,
+            )
+            coded.color_primaries = coded.color_trc = BT709
+            container.mux(stream.encode(coded))
         container.mux(stream.encode())
 
 
 def read_mp4(path: Path) -> NDArray[np.uint8]:
-    """All frames of a video, [T, H, W, 3] RGB."""
+    """All frames of a video, [T, H, W, 3] sRGB."""
     import av
 
+    from ops.runtime.video.rendering import Renderer, declare
+
+    renderer = Renderer()
     with av.open(str(path)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        frames = [renderer.upright(declare(frame)) for frame in container.decode(video=0)]
     if not frames:
         raise ValueError(f"{path} holds no frame")
     return np.stack(frames)

@@ -15,6 +15,7 @@ from ops.config import Shots
 from ops.curation.decoding.frames import frames_at
 from ops.curation.rules.jump_cuts import find_cuts
 from ops.curation.sources.listing import file_of
+from ops.curation.timeline import Timeline, seconds
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
@@ -51,9 +52,8 @@ def preview(row: Row, rule: Shots, count: int | None = None) -> Preview:
     """`count` frames evenly over the clip; by its length, if not given."""
     start, end = row["start_frame"], row["end_frame"]
     if count is None:
-        count = max(FEWEST, min(MOST, round((end - start) / row["fps"] * FRAMES_PER_SECOND)))
-    count = min(count, end - start)
-    frames = tuple(start + int((part + 0.5) * (end - start) / count) for part in range(count))
+        count = max(FEWEST, min(MOST, round(seconds(row) * FRAMES_PER_SECOND)))
+    frames = tuple(Timeline.of(row).evenly(min(count, end - start)))
     before = after = None
     for left, right in cut_gaps(row, rule):  # a clip begins or ends anywhere in the gap, see `jump_cuts.locate`
         if left < start <= right + 1:

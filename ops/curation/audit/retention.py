@@ -12,6 +12,7 @@ from typing import Any
 from ops.config import RULED_SCORES, Bound, Curation
 from ops.curation.audit.sample import KEPT
 from ops.curation.rules.rejection import rejection, titles
+from ops.curation.timeline import seconds
 from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS
 
@@ -88,8 +89,7 @@ def score_of(row: Row, step: str) -> float | None:
 
 def browser_row(row: Row) -> list[Any]:
     """[seconds, step that no limit can change or null, then the score of each step of `COLUMNS` or null]."""
-    length = (row["end_frame"] - row["start_frame"]) / row["fps"]
-    return [round(length, 3), _settled(row), *(score_of(row, step) for step in COLUMNS)]
+    return [round(seconds(row), 3), _settled(row), *(score_of(row, step) for step in COLUMNS)]
 
 
 def changed(rows: Sequence[Row], rules: Curation) -> int:

@@ -13,6 +13,7 @@ from ops.curation.audit.preview import Preview, about, preview, series
 from ops.curation.audit.retention import COLUMNS, STEPS, browser_row, changed, limits, place
 from ops.curation.audit.sample import draw, ranked, strata, stratum
 from ops.curation.audit.verdict_store import AuditError, Entry, Judgement, VerdictStore
+from ops.curation.timeline import seconds
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
@@ -100,9 +101,10 @@ class Audit:
         }
 
     def _clip(self, row: Row) -> dict[str, Any]:
-        names = ("clip_id", "path", "start_frame", "end_frame", "fps", "rejected_by", "reason")
+        names = ("clip_id", "path", "start_frame", "end_frame", "rejected_by", "reason")
         return {
             **{name: row[name] for name in names},
+            "seconds": seconds(row),
             "stratum": stratum(row),
             "measured": browser_row(row),
             "preview": about(row, self.preview(row["clip_id"])),

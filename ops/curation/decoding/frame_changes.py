@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from ops.curation.decoding.frames import EVEN_AREA
+from ops.runtime.video.rendering import Renderer
 
 SIDE = 32
 VERSION = 1
@@ -25,14 +24,10 @@ class Thumbnails:
     def __init__(self, size: tuple[int, int] = (SIDE, SIDE)) -> None:
         self._size = size
         self._held: dict[int, np.ndarray] = {}
-        self._shrink = VideoReformatter()
+        self._renderer = Renderer()
 
     def see(self, index: int, frame: av.VideoFrame) -> None:
-        width, height = self._size
-        small = self._shrink.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=EVEN_AREA, threads=1
-        )
-        self._held[index] = small.to_ndarray()
+        self._held[index] = self._renderer.lying(frame, self._size).to_ndarray()
 
     def at(self, indices: Sequence[int]) -> list[np.ndarray]:
         """uint8 RGB [height, width, 3] each."""

@@ -1,4 +1,4 @@
-"""Decoding: frames by their index in decoding order, upright, as RGB. One open file per call, closed at its end."""
+"""Decoding: frames by their index in the order in which they are shown. One open file per call, closed at its end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -16,14 +16,21 @@ from av.video.stream import VideoStream
 
 from ops.curation.rules.reasons import Reason, Rejection
 from ops.runtime.device import DECODING_DEVICES
+from ops.runtime.video.orientation import orientation_of
+from ops.runtime.video.rendering import Renderer, declare, lying_size
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 """What may be opened. Playlists and scripts are left out on purpose: they can name any other file or address."""
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
-EVEN_AREA = "AREA"
 MAX_PIXELS = 8192 * 8192
 """Of one frame, twice the area of 8K. More is taken for an attack: a small file whose frames fill the memory."""
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""By codec, decoders that know the alpha of WebM, which FFmpeg's own leave out."""
+SQUARE = 0.01
+"""A pixel whose width differs from its height by a smaller share is square."""
+MOST_STRETCHED = 4.0
+"""Times that a pixel may be wider than high, or higher than wide."""
 
 
 class UndecodableVideo(ValueError):
@@ -121,14 +128,26 @@ def decoded_from(
 
 def _frames(container: InputContainer, stream: VideoStream, count: int = 0) -> Iterator[av.VideoFrame]:
     """The frames to come; `count` went before them."""
+    pixel_width = pixel_width_of(stream)
     try:
-        for frame in container.decode(stream):
-            yield frame
+        for frame in _as_decoded(container, stream):
+            yield declare(frame, pixel_width)
             count += 1
     except MemoryError:
         raise
     except av.FFmpegError as error:
         raise UndecodableVideo(f"decoding fails after {count} frames: {_said(error)}") from None
+
+
+def _as_decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    name = ALPHA_DECODERS.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if name not in av.codecs_available:
+        yield from container.decode(stream)
+        return
+    decoder: Any = av.CodecContext.create(name, "r")
+    decoder.options, decoder.thread_count = stream.codec_context.options, stream.codec_context.thread_count
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
 
 
 def _seek(container: InputContainer, stream: VideoStream, point: SeekPoint) -> av.VideoFrame | None:
@@ -139,7 +158,7 @@ def _seek(container: InputContainer, stream: VideoStream, point: SeekPoint) -> a
             if frame.pts is None or frame.pts > point.pts:
                 return None
             if frame.pts == point.pts:
-                return frame
+                return declare(frame, pixel_width_of(stream))
     except MemoryError:
         raise
     except av.FFmpegError:
@@ -153,13 +172,14 @@ def frames_at(
     short_side: int | None = None,
     threads: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, uint8 [H, W, 3]) for each wanted index, ascending; only wanted frames are turned into RGB.
+    """Yield (index, uint8 [H, W, 3] as a person sees it) for each wanted index, ascending.
 
     Raises:
         UndecodableVideo: the file ends before the last wanted frame.
     """
+    renderer = Renderer()
     for index, frame in decoded_at(path, indices, threads):
-        yield index, upright(frame, short_side)
+        yield index, upright(frame, short_side, renderer)
 
 
 def decoded_at(
@@ -183,24 +203,22 @@ def decoded_at(
     raise UndecodableVideo(f"ends before frame {wanted[position]}", Reason.CUT_SHORT)
 
 
-def upright(frame: av.VideoFrame, short_side: int | None = None) -> np.ndarray:
-    """RGB uint8 [H, W, 3], turned as the file asks; reduced so that the short side is at most `short_side`."""
-    width, height = frame.width, frame.height
+def upright(frame: av.VideoFrame, short_side: int | None = None, renderer: Renderer | None = None) -> np.ndarray:
+    """RGB uint8 [H, W, 3] as a person sees it; reduced so that the short side is at most `short_side`."""
+    width, height = lying_size(frame)
     if short_side is not None and min(width, height) > short_side:
         scale = short_side / min(width, height)
         width, height = round(width * scale), round(height * scale)
-    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=EVEN_AREA)
-    return np.ascontiguousarray(np.rot90(picture, quarter_turns(frame)))
+    size = orientation_of(frame).size(width, height)
+    return (renderer or Renderer()).upright(frame, size)
 
 
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Counter-clockwise quarter turns that make a frame upright."""
-    return round(frame.rotation / 90) % 4
-
-
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """(width, height) after rotation."""
-    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+def pixel_width_of(stream: VideoStream) -> float:
+    """How wide a stored pixel is shown, as a multiple of its height, by what the file says. It is 1 for those that are
+    nearly square: some encoders write 1279:1280 for square ones. A shape that no camera has is taken for a mistake."""
+    ratio = float(stream.sample_aspect_ratio or 1)
+    odd = abs(ratio - 1) > SQUARE and 1 / MOST_STRETCHED <= ratio <= MOST_STRETCHED
+    return ratio if odd else 1.0
 
 
 def _is_cover(stream: VideoStream) -> bool:

@@ -11,39 +11,37 @@ from collections.abc import Sequence
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from ops.curation.clip import Clip
-from ops.curation.decoding.frames import EVEN_AREA, quarter_turns
 from ops.curation.scorers.base import Pixels
+from ops.runtime.video.orientation import Orientation, orientation_of
+from ops.runtime.video.rendering import Renderer, Size, lying_size
 
 LARGEST_HELD = 1920 * 1088
 """Pixels. Larger frames are reduced before they are held: 16 s of them would take gigabytes."""
-
-Size = tuple[int, int]
-"""Width and height."""
 
 
 class HeldFrames:
     def __init__(self, short_side: int) -> None:
         self._short_side = short_side
-        self._frames: dict[int, tuple[av.VideoFrame, int]] = {}
+        self._frames: dict[int, tuple[av.VideoFrame, Orientation]] = {}
         self._whole: set[int] = set()
         self._pictures: dict[tuple[int, Size, Pixels], np.ndarray] = {}
-        self._reducers: dict[tuple[Size, str], VideoReformatter] = {}
+        self._renderer = Renderer()
         self.bytes = 0
         """Of all frames that were ever held."""
 
     def hold(self, index: int, frame: av.VideoFrame, whole: bool = False) -> None:
         """Keep a frame; `whole`, at full size however large it is."""
-        turns = quarter_turns(frame)
+        orientation = orientation_of(frame)
         if whole or frame.width * frame.height <= LARGEST_HELD:
             self._whole.add(index)
         else:
-            scale = min(1.0, self._short_side / min(frame.width, frame.height))
+            width, height = lying_size(frame)
+            scale = min(1.0, self._short_side / min(width, height))
             # planar RGB, because not every format that is decoded can be scaled to itself
-            frame = self._scaled(frame, (round(frame.width * scale), round(frame.height * scale)), "gbrp")
-        self._frames[index] = (frame, turns)
+            frame = self._renderer.lying(frame, (round(width * scale), round(height * scale)), "gbrp")
+        self._frames[index] = (frame, orientation)
         self.bytes += sum(plane.buffer_size for plane in frame.planes)
 
     @property
@@ -85,16 +83,7 @@ class HeldFrames:
     def _upright(self, index: int, size: Size, pixels: Pixels) -> np.ndarray:
         key = (index, size, pixels)
         if key not in self._pictures:
-            frame, turns = self._frames[index]
-            stored = (size[1], size[0]) if turns % 2 else size
-            # scaling to planar RGB takes a third of the time of scaling to packed RGB; without scaling it is slower
-            form = "gbrp" if pixels == "rgb24" and stored != (frame.width, frame.height) else pixels
-            picture = self._scaled(frame, stored, form).to_ndarray()
-            self._pictures[key] = np.ascontiguousarray(np.rot90(picture, turns))
+            frame, orientation = self._frames[index]
+            lying = self._renderer.lying(frame, orientation.size(*size), pixels).to_ndarray()
+            self._pictures[key] = np.ascontiguousarray(orientation.of(lying))
         return self._pictures[key]
-
-    def _scaled(self, frame: av.VideoFrame, size: Size, form: str) -> av.VideoFrame:
-        # a reformatter keeps its tables as long as sizes and formats stay the same
-        reducer = self._reducers.setdefault((size, form), VideoReformatter())
-        width, height = size
-        return reducer.reformat(frame, width=width, height=height, format=form, interpolation=EVEN_AREA, threads=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
-from math import ceil
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ class _Measuring:
         if len(sampled) < 2:
             return {"distances": [], "changes": [], "returns": []}
         pictures = self._decoding.thumbnails[SMALL].between(sampled[0], sampled[-1])
-        changes, returns = frame_changes(pictures, reach=ceil(clip.fps / rate) + 1)
+        changes, returns = frame_changes(pictures, reach=max(after - before for before, after in pairwise(sampled)) + 1)
         return {"distances": distances, "changes": changes, "returns": returns}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ops.config import Shots
 from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.timeline import Timeline, Times
 
 
 class Cut(NamedTuple):
@@ -55,16 +56,17 @@ def pieces(start: int, end: int, cuts: Sequence[Cut]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True) if first < last]
 
 
-def counted_frames(frames: int, fps: float, rule: Shots) -> int:
-    """The length of a piece as the rule sees it: frames beyond `max_fps` a second do not count."""
-    return int(frames * min(1.0, rule.max_fps / fps) + 1e-6)
+def counted_frames(frames: int, fps: float, rule: Shots, times: Times | None = None) -> int:
+    """The length of a piece as the rule sees it: frames beyond `max_fps` a second do not count. `times` are those of a
+    piece at a variable rate."""
+    return Timeline(0, frames, fps, times).counted(rule.max_fps)
 
 
-def length_reason(frames: int, fps: float, rule: Shots) -> Rejection | None:
+def length_reason(frames: int, fps: float, rule: Shots, times: Times | None = None) -> Rejection | None:
     """Why a piece of this many frames is out, or None."""
-    counted = counted_frames(frames, fps, rule)
+    counted = counted_frames(frames, fps, rule, times)
     told = "1 frame" if counted == 1 else f"{counted} frames"
-    rate = f" at {rule.max_fps:g} a second" if fps > rule.max_fps else ""
+    rate = f" at {rule.max_fps:g} a second" if counted < frames else ""
     if counted < rule.min_frames:
         return Rejection(Reason.TOO_SHORT, f"{told}{rate} between cuts, fewer than {rule.min_frames}")
     if counted > rule.max_frames:

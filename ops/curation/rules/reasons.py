@@ -28,6 +28,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     BAD_TIMES = "bad_times"
     DUPLICATE = "duplicate"
+    EXCLUDED_KIND = "excluded_kind"
 
     FAILED = "failed"
     CRASHED = "crashed"
@@ -69,6 +70,7 @@ MEANINGS = {
     Reason.TOO_LARGE: "a picture has more pixels than anybody films",
     Reason.BAD_TIMES: "time stamps say less than a frame an hour, or more than 10,000 a second",
     Reason.DUPLICATE: "the same content as another file",
+    Reason.EXCLUDED_KIND: "a video of a kind that `curation.exclude_videos` names",
     Reason.FAILED: "looking at it failed with an error",
     Reason.CRASHED: "each time, looking at it ended the process",
     Reason.TOO_SLOW: "not done within `curation.time_limit_seconds`",

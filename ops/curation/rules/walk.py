@@ -90,7 +90,7 @@ def _moving_pieces(clip: Clip, series: SliceSeries, rules: Curation) -> list[Cli
     return [
         piece
         for piece in pieces_of(clip, series, rules)
-        if not length_reason(piece.end - piece.start, piece.fps, rules.shots)
+        if not length_reason(piece.end - piece.start, piece.fps, rules.shots, piece.times)
         and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"]))
     ]
 

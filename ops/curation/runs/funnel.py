@@ -18,7 +18,6 @@ from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.runtime import tables
 from ops.runtime.project import Project
-from ops.runtime.tables import Row
 from ops.steps import CLIP_STEPS
 
 IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
@@ -27,7 +26,7 @@ ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
 _VERDICT = ("rejected_by", "reason_code", "reason")
-_SPAN = ("start_frame", "end_frame", "fps")
+_SPAN = ("start_frame", "end_frame", "fps", "seconds")
 Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
 """What `costs` gives."""
 
@@ -55,14 +54,12 @@ def costs(project: Project) -> dict[str, dict[str, dict[str, float]]]:
     return out
 
 
-def seconds(row: Row) -> float:
-    return (row["end_frame"] - row["start_frame"]) / row["fps"]
-
-
 def lengths(table: pa.Table) -> np.ndarray:
-    """float64 [rows]: seconds of each clip."""
-    start, end, fps = (table[name].to_numpy() for name in _SPAN)
-    return (end - start) / fps
+    """float64 [rows]: seconds of each clip, by the rate where a row does not tell them."""
+    start, end, fps, told = (table[name] for name in _SPAN)
+    by_rate = pc.divide(pc.cast(pc.subtract(end, start), pa.float64()), fps)
+    found: np.ndarray = pc.coalesce(told, by_rate).to_numpy()
+    return found
 
 
 def clip_funnel(project: Project) -> list[dict[str, Any]]:

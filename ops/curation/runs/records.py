@@ -49,10 +49,11 @@ _SUBJECTS: dict[Kind, _Subject] = {
         made_from=("raw_videos", "clips"),
         funnel=clip_funnel,
         scores=tuple(RULED_SCORES),
-        span=("start_frame", "end_frame", "fps"),
+        span=("start_frame", "end_frame", "fps", "seconds"),
         settings={
             **{section: True for section in ("clips", "sampling", "shots", "text_crop", "aesthetics")},
-            **{section: True for section in ("technical_quality", "near_duplicates", "exclude_licences")},
+            **{section: True for section in ("technical_quality", "near_duplicates")},
+            **{section: True for section in ("exclude_licences", "exclude_videos")},
         },
     ),
     "image": _Subject(
@@ -214,7 +215,9 @@ def _padded(found: dict[str, Any], first: int, last: int) -> dict[str, Any]:
 
 def _settings(curation: Curation, subject: _Subject) -> dict[str, Any]:
     tree = curation.model_dump(mode="json", include=subject.settings)
-    tree["exclude_licences"] = ", ".join(tree["exclude_licences"]) or None
+    for key in ("exclude_licences", "exclude_videos"):
+        if key in tree:
+            tree[key] = ", ".join(tree[key]) or None
     return dict(_leaves(tree))
 
 
@@ -231,7 +234,8 @@ def _histograms(curation: Curation, subject: _Subject, table: pa.Table) -> dict[
     words = titles(curation)
     told = {score: words[score] for score in subject.scores}
     if subject.span:
-        table = table.append_column("seconds", pa.array(lengths(table)))
+        place = table.column_names.index("seconds")
+        table = table.set_column(place, "seconds", pa.array(lengths(table)))
         told = {"seconds": "length of a clip, s", **told}
     found = {}
     for score, title in told.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ops.config import Sampling, Section
 from ops.curation.clip import Clip
 from ops.runtime.device import accelerator
 from ops.runtime.project import Project
+from ops.runtime.video.rendering import Pixels
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,6 @@ Pictures = Sequence[np.ndarray]
 """Of one clip: uint8, [H, W, 3] or, for `gray`, [H, W]."""
 Measure = Callable[[Any], Any]
 """A started scorer: pictures of one clip → one raw value; or what its own `scores` hands to it."""
-Pixels = Literal["rgb24", "gray"]
 OWN_LICENCE = "soraflow's own"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ops import weights
 from ops.config import Curation, Section
-from ops.curation.decoding import frame_changes
+from ops.curation import timeline
+from ops.curation.decoding import frame_changes, pictures
 from ops.curation.scorers.base import Measure, Scorer
 from ops.curation.scorers.blur_and_blocks import BlurAndBlocks
 from ops.curation.scorers.brisque import BrisqueScorer
@@ -24,6 +25,7 @@ from ops.curation.scorers.phash import PerceptualHash
 from ops.curation.scorers.picture_change import PictureChange
 from ops.curation.scorers.rapidocr import RapidOcr
 from ops.runtime.project import Project
+from ops.runtime.video import rendering
 
 SCORERS: dict[str, type[Scorer]] = {
     scorer.name: scorer
@@ -50,7 +52,8 @@ def scorer_of(step: str, curation: Curation) -> Scorer:
 def identity(step: str, curation: Curation) -> dict[str, Any]:
     """What a score of this step depends on besides the clip's content, span and crop."""
     whole = scorer_of(step, curation).identity()
-    settings = {**whole["settings"], "sampling": curation.sampling.model_dump(mode="json")}
+    seen = {"pictures": rendering.VERSION, "moments": timeline.VERSION}
+    settings = {**whole["settings"], "sampling": curation.sampling.model_dump(mode="json"), "seen": seen}
     if curation.hardware_decoding != "none":
         settings["hardware_decoding"] = curation.hardware_decoding
     if step == "shots":
@@ -61,7 +64,7 @@ def identity(step: str, curation: Curation) -> dict[str, Any]:
 def image_identity(step: str, curation: Curation) -> dict[str, Any]:
     """The same for a picture that is no frame of a video."""
     whole = scorer_of(step, curation).identity()
-    return {**whole, "settings": {"short_side": curation.sampling.short_side}}
+    return {**whole, "settings": {"short_side": curation.sampling.short_side, "pictures": pictures.VERSION}}
 
 
 def as_column(identity: dict[str, Any]) -> str:

@@ -9,13 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 from av.container import InputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded, opened, quarter_turns, upright_size
+from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded, opened, pixel_width_of
 from ops.curation.rules.reasons import Reason
+from ops.curation.timeline import rising, varies
 from ops.runtime.files import sha256
+from ops.runtime.video.colour import MATRICES, PRIMARIES, RANGES, TRANSFERS
+from ops.runtime.video.orientation import orientation_of
+from ops.runtime.video.rendering import has_alpha, upright_size
 
 SLOWEST, FASTEST = 1 / 3600, 10_000.0
 """Frames a second; outside, the time stamps are broken."""
@@ -23,8 +28,8 @@ MOST_DAMAGED = 0.1
 """The share of frames that a decoder may have patched up; a piece that was cut without care begins with some."""
 BETWEEN_SEEK_POINTS = 2.0
 """Seconds at least, so that a long film has a few thousand."""
-STEADY = 0.1
-"""A gap between frames may differ from the median gap by this share (and two clock ticks) at a constant rate."""
+FIELD_ORDERS = {2: "top_first", 3: "bottom_first", 4: "top_first", 5: "bottom_first"}
+"""By FFmpeg's AVFieldOrder: which field is shown first, whichever is stored first."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,14 @@ class Announced:
     codec: str
     frames: int
     seconds: float | None
+    """How long it lasts or, where a container says that instead, when it ends."""
     tick: float
     """Seconds per unit of the stream's clock."""
+    pixel_width: float
+    """As a multiple of its height: the sample aspect ratio by which frames are shown."""
+    field_order: str | None
+    colours: dict[str, str | None]
+    """As the file says; null is nothing."""
 
 
 def probe(path: Path) -> dict[str, Any]:
@@ -51,43 +62,69 @@ def probe(path: Path) -> dict[str, Any]:
 
 
 def _count(path: Path, announced: Announced) -> dict[str, Any]:
-    times: list[float] = []
+    stamps: list[float | None] = []
     points: list[SeekPoint] = []
     latest, due = -math.inf, -math.inf
-    count, damaged, size, turns = 0, 0, (0, 0), 0
+    count, damaged, interlaced, lasts, shape = 0, 0, 0, 0.0, {}
     for frame in decoded(path):
         if count == 0:
-            size, turns = upright_size(frame), quarter_turns(frame)
-        elif upright_size(frame) != size:
+            shape = _shape(frame)
+        elif upright_size(frame) != (shape["width"], shape["height"]):
             raise UndecodableVideo(f"the picture size changes at frame {count}", Reason.SIZE_CHANGES)
-        if frame.time is not None:
-            times.append(frame.time)
+        stamps.append(frame.time)
         if frame.pts is not None and frame.pts > latest:
             # an intra picture: a decoder may call others key frames that become whole only some frames later
             if frame.key_frame and frame.pict_type == PictureType.I and frame.time >= due:
                 points.append(SeekPoint(count, frame.pts))
                 due = frame.time + BETWEEN_SEEK_POINTS
             latest = frame.pts
-        count, damaged = count + 1, damaged + frame.is_corrupt
+        lasts = float(frame.duration * (frame.time_base or 0))
+        count, damaged, interlaced = count + 1, damaged + frame.is_corrupt, interlaced + frame.interlaced_frame
     if count == 0:
         raise UndecodableVideo("holds a video stream, but no frame can be decoded", Reason.NO_FRAMES)
     if damaged > MOST_DAMAGED * count:
         raise UndecodableVideo(f"{damaged} of {count} frames are damaged")
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    span = times[-1] - times[0] if gaps else 0.0
-    fps = len(gaps) / span if span > 0 else count / (announced.seconds or count)
-    if not SLOWEST <= fps <= FASTEST:
-        raise UndecodableVideo(f"its time stamps are broken: they give {fps:g} frames a second", Reason.BAD_TIMES)
-    _check_complete(announced, count, count / fps)
+    begin = next((stamp for stamp in stamps if stamp is not None), 0.0)
+    return {
+        **shape,
+        **_times(rising(stamps), begin, count, lasts, announced),
+        "frames": count,
+        "seek_points": [list(point) for point in points],
+        "interlaced": interlaced > 0,
+        "field_order": (announced.field_order or "unknown") if interlaced else "progressive",
+        "sample_aspect_ratio": round(announced.pixel_width, 6),
+        **announced.colours,
+    }
+
+
+def _shape(frame: av.VideoFrame) -> dict[str, Any]:
+    """What is the same of all frames, and a decoder knows better than the header."""
+    orientation, size = orientation_of(frame), upright_size(frame)
     return {
         "width": size[0],
         "height": size[1],
-        "rotation": (360 - 90 * turns) % 360,
+        "rotation": orientation.clockwise,
+        "mirrored": orientation.mirrored,
+        "pixel_format": frame.format.name,
+        "transparent": has_alpha(frame),
+    }
+
+
+def _times(times: list[float], begin: float, count: int, lasts: float, announced: Announced) -> dict[str, Any]:
+    """`times` from 0 on, none where the file tells none; the last frame lasts `lasts`, 0 if that is not known."""
+    span = times[-1] if times else 0.0
+    fps = (count - 1) / span if span > 0 else count / (announced.seconds or count)
+    if not SLOWEST <= fps <= FASTEST:
+        raise UndecodableVideo(f"its time stamps are broken: they give {fps:g} frames a second", Reason.BAD_TIMES)
+    uneven = varies(times, announced.tick)
+    gaps = [after - before for before, after in pairwise(times)]
+    end = span + (min(lasts, max(gaps)) or statistics.median(gaps)) if uneven else count / fps
+    _check_complete(announced, count, begin, end)
+    return {
         "fps": round(fps, 6),
-        "variable_frame_rate": _varies(gaps, announced.tick),
-        "frames": count,
-        "seconds": round(count / fps, 6),
-        "seek_points": [list(point) for point in points],
+        "variable_frame_rate": uneven,
+        "frame_times": [round(time, 6) for time in (*times, end)] if uneven else None,
+        "seconds": round(end, 6),
     }
 
 
@@ -98,7 +135,28 @@ def _announced(container: InputContainer, stream: VideoStream) -> Announced:
         seconds = container.duration / 1e6
     if seconds is not None and not 0 < seconds < math.inf:
         seconds = None
-    return Announced(container.format.name, stream.codec_context.name, stream.frames, seconds, tick)
+    codec = stream.codec_context
+    return Announced(
+        container.format.name,
+        codec.name,
+        _announced_frames(container, stream),
+        seconds,
+        tick,
+        pixel_width_of(stream),
+        FIELD_ORDERS.get(codec.field_order),
+        {
+            "colour_matrix": MATRICES.get(codec.colorspace),
+            "colour_primaries": PRIMARIES.get(codec.color_primaries),
+            "colour_transfer": TRANSFERS.get(codec.color_trc),
+            "colour_range": RANGES.get(codec.color_range),
+        },
+    )
+
+
+def _announced_frames(container: InputContainer, stream: VideoStream) -> int:
+    """Without those that an MP4's edit list hides."""
+    shown = sum(not entry.is_discard for entry in stream.index_entries) if "mp4" in container.format.name else 0
+    return min(stream.frames, shown) if shown else stream.frames
 
 
 def _tagged_seconds(stream: VideoStream) -> float | None:
@@ -110,18 +168,15 @@ def _tagged_seconds(stream: VideoStream) -> float | None:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def _check_complete(announced: Announced, count: int, seconds: float) -> None:
-    """A tenth (and half a second) may be missing: edit lists hide frames, and headers round."""
+def _check_complete(announced: Announced, count: int, begin: float, seconds: float) -> None:
+    """A tenth (and half a second) may be missing: edit lists hide frames, and headers round. What is announced may be a
+    length or, in Matroska, the time stamp at which a file ends that begins at `begin`."""
     if announced.frames and count < announced.frames * 0.9 - 1:
         short = f"cut short: {announced.frames} frames are announced, {count} can be decoded"
         raise UndecodableVideo(short, Reason.CUT_SHORT)
-    if announced.seconds and seconds < announced.seconds * 0.9 - 0.5:
-        short = f"cut short: {announced.seconds:.1f} s are announced, {seconds:.1f} s can be decoded"
+    if announced.seconds is None:
+        return
+    length = announced.seconds - begin if 0 < begin < announced.seconds else announced.seconds
+    if seconds < length * 0.9 - 0.5:
+        short = f"cut short: {length:.1f} s are announced, {seconds:.1f} s can be decoded"
         raise UndecodableVideo(short, Reason.CUT_SHORT)
-
-
-def _varies(gaps: list[float], tick: float) -> bool:
-    if not gaps:
-        return False
-    usual = statistics.median(gaps)
-    return any(abs(gap - usual) > max(STEADY * usual, 2 * tick) for gap in gaps)

@@ -3,7 +3,9 @@
 The folder holds one JSON list a data root and kind (`videos_1.json`, `images_1.json`) and `merge_data.txt`, with a
 line `data_root,annotation_path` for each, both absolute. Items are all kept clips and images that have a caption, of
 both splits. That loader knows `.mp4` and `.jpg` only and stops at anything else, so other files are left out, and
-counted in the manifest and the notes.
+counted in the manifest and the notes. So are videos whose pixels it would read otherwise than a player shows them. It
+counts frames where soraflow reads their times: at a variable rate a clip has the mean rate of its own frames, and a
+note says how many there are.
 
 It also takes scores for what they are called: it adds a sentence to the caption by LAION's scale of `aesthetic`, and
 `tech` is DOVER's. A score of another scorer is left out, and a note says so.
@@ -17,7 +19,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from ops.config import VideoKind
+from ops.curation.rules.video_kinds import KINDS
 from ops.curation.sources.listing import resolve_root
+from ops.curation.timeline import seconds
 from ops.data.dvc import version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
@@ -67,6 +72,8 @@ class _Collected:
     def __init__(self, project: Project) -> None:
         self._project, self._files = project, CuratedFiles(project)
         self._captions = {row["item_id"]: row["caption"] for row in _kept(project, "captions")}
+        self._videos = {row["source_id"]: row for row in tables.read(project.table("raw_videos"))}
+        self._uneven = 0
         self.groups: dict[Group, list[Row]] = defaultdict(list)
         self.left_out: Counter[str] = Counter()
         self.scores_left_out: Counter[str] = Counter()
@@ -91,12 +98,15 @@ class _Collected:
     def notes(self) -> tuple[str, ...]:
         items = (f"{count} left out: {reason}" for reason, count in sorted(self.left_out.items()))
         scores = (f"{count} without {reason}" for reason, count in sorted(self.scores_left_out.items()))
-        return (*items, *scores)
+        uneven = f"{self._uneven} clips have a variable frame rate, which the loader takes for a constant one"
+        return (*items, *scores, *([uneven] if self._uneven else []))
 
     def _add(self, kind: str, item_id: str, row: Row) -> None:
         suffix = Path(row["path"]).suffix
         if suffix != SUFFIX[kind]:
             self.left_out[f"{kind} are read as {SUFFIX[kind]}, not {suffix}"] += 1
+        elif kind == "videos" and (kinds := _read_otherwise(self._videos[row["source_id"]])):
+            self.left_out[f"the loader does not show {' or '.join(kinds)} videos as a player does"] += 1
         elif item_id not in self._captions:
             self.left_out["there is no caption"] += 1
         else:
@@ -105,6 +115,7 @@ class _Collected:
             if row["licence"]:
                 item["licence"] = row["licence"]
             self.groups[kind, row["root"]].append(item)
+            self._uneven += kind == "videos" and row["frame_times"] is not None
 
     def _scores(self, kind: str, row: Row) -> Row:
         found = {"motion": row["motion_cropped"]} if kind == "videos" else {}
@@ -124,14 +135,21 @@ def _frames(row: Row) -> dict[str, Any]:
     if "start_frame" not in row:
         return {"resolution": {"height": row["height"], "width": row["width"]}}
     start, end = row["start_frame"], row["end_frame"]
+    uneven = row["frame_times"] is not None
     x0, x1, y0, y1 = row["crop"] or (0, row["width"], 0, row["height"])
     frames = {
         "resolution": {"height": y1 - y0, "width": x1 - x0},
         "num_frames": end - start,
-        "fps": row["fps"],
+        "fps": (end - start) / seconds(row) if uneven else row["fps"],
         "cut": [start, end],
     }
     return {**frames, "crop": row["crop"]} if row["crop"] else frames
+
+
+def _read_otherwise(video: Row) -> list[str]:
+    """The kinds of videos (`curation.exclude_videos`) that this one is of and a plain decoder does not show rightly."""
+    kinds: tuple[VideoKind, ...] = ("interlaced", "hdr", "transparent", "non_square_pixels")
+    return [*(kind for kind in kinds if KINDS[kind](video)), *(["mirrored"] if video["mirrored"] else [])]
 
 
 def _without_comma(path: str) -> str:

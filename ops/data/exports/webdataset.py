@@ -31,8 +31,9 @@ from ops.data.dvc import version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.exports.sample_facts import Facts
-from ops.data.pixels import UnreadableSource, read_samples
+from ops.data.pixels import VERSIONS, UnreadableSource, read_samples
 from ops.data.samples import Sample, training_samples
+from ops.runtime import mp4
 from ops.runtime.files import digest, replacing
 from ops.runtime.mp4 import codec, write_mp4
 from ops.runtime.project import Project
@@ -107,7 +108,8 @@ def _parts(members: list[Sample], size: int) -> Iterator[list[Sample]]:
 
 
 def _made_from(samples: list[Sample], facts: Facts) -> str:
-    return digest([codec(), [[sample["caption"], facts.of(sample)] for sample in samples]])
+    made_with = [codec(), mp4.VERSION, VERSIONS]
+    return digest([*made_with, [[sample["caption"], facts.of(sample)] for sample in samples]])
 
 
 def _write(path: Path, project: Project, shard: Shard, facts: Facts) -> Iterator[int]:

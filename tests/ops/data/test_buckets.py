@@ -1,7 +1,7 @@
 import pytest
 
 from ops.config import Dataset
-from ops.data.buckets import Bucket, Unusable, nearest_size, usable_frames
+from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size, usable_frames
 
 V1_3 = Dataset(max_area=65536)
 
@@ -30,6 +30,19 @@ def test_the_paper_example_of_sizes():
 )
 def test_the_nearest_ratio_is_nearest_by_factor(height: int, width: int, ratio: str):
     assert nearest_size(height, width, V1_3.sizes()) == V1_3.sizes()[ratio]
+
+
+def test_what_would_lose_most_of_its_picture_is_dropped():
+    sizes = V1_3.sizes()
+    assert kept_share(180, 640, sizes["9:16"]) == 0.5
+    assert nearest_size(180, 640, sizes) == nearest_size(640, 180, sizes)[::-1] == (144, 256)
+    with pytest.raises(Unusable, match=r"too wide .* less than dataset.min_kept_share \(0.5\)"):
+        nearest_size(179, 640, sizes)
+    with pytest.raises(Unusable, match="too tall"):
+        nearest_size(640, 179, sizes)
+    assert nearest_size(100, 1920, sizes, min_kept_share=0) == (144, 256)
+    with pytest.raises(Unusable, match="too wide"):
+        nearest_size(480, 640, {"1:1": (256, 256)}, min_kept_share=0.8)
 
 
 @pytest.mark.parametrize(("available", "used"), [(29, 29), (32, 29), (33, 33), (92, 89), (93, 93), (500, 93)])

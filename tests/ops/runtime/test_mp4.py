@@ -42,3 +42,36 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"float64|dtype"):
         write_mp4(tmp_path / "a.mp4", video().astype(np.float64), fps=8)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("size", "matrix"), [((640, 32), 6), ((1280, 32), 1), ((32, 640), 1)])
+def test_a_player_shows_the_colours_that_were_written(tmp_path, size, matrix) -> None:
+    """Whether it obeys the file's tags or guesses by the size, as some do."""
+    colours = [
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+        (255, 255, 255),
+        (200, 120, 80),
+        (0, 0, 0),
+        (60, 140, 180),
+        (9, 9, 9),
+    ]
+    width, height = size
+    place = np.arange(width * height).reshape(height, width) % width * 8 // width
+    picture = np.array(colours, np.uint8)[place]
+    write_mp4(tmp_path / "a.mp4", np.stack([picture] * 2), fps=8)
+    read = read_mp4(tmp_path / "a.mp4")[1]
+    assert np.abs(read.astype(int) - picture)[:, width // 16 :: width // 8].max() <= (4 if width > 32 else 40)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (matrix, 1, 1, 1)
+    kr, kb = {6: (0.299, 0.114), 1: (0.2126, 0.0722)}[matrix]
+    y, u, v = (float(plane[height // (2, 4, 4)[n], width // (16, 32, 32)[n]]) for n, plane in enumerate(_planes(frame)))
+    luma, red = (y - 16) / 219, (v - 128) / 224
+    assert 255 * (luma + 2 * (1 - kr) * red) == pytest.approx(255, abs=6)
+    assert 255 * (luma + 2 * (1 - kb) * (u - 128) / 224) == pytest.approx(0, abs=6)
+
+
+def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    return [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]

@@ -82,10 +82,9 @@ function decision(clip) {
 function renderClip() {
   const clip = data.clips[current], verdict = verdicts.get(clip.clip_id);
   at("which").textContent = `Clip ${current + 1} of ${data.clips.length}`;
-  const seconds = (clip.end_frame - clip.start_frame) / clip.fps;
   const [width, height] = clip.preview.size;
   const frames = `frames ${clip.start_frame}–${clip.end_frame - 1}`;
-  at("place").textContent = `${clip.path} · ${frames} · ${seconds.toFixed(1)} s · ${width}×${height}`;
+  at("place").textContent = `${clip.path} · ${frames} · ${clip.seconds.toFixed(1)} s · ${width}×${height}`;
   at("place").title = `${clip.path}, clip ${clip.clip_id}`;
   at("verdict").textContent = verdict ? SAID[verdict] : "not judged";
   at("verdict").className = `badge ${verdict ?? ""}`;

@@ -62,7 +62,7 @@ export class Player {
     requestAnimationFrame((next) => this.#tick(next));
     if (!this.playing || !this.shown?.sheet) return;
     const {clip, frames} = this.shown;
-    const each = ((clip.end_frame - clip.start_frame) / clip.fps) * 1000 / frames.length;
+    const each = clip.seconds * 1000 / frames.length;
     this.began ??= time - this.frame * each;
     const frame = Math.floor((time - this.began) / each) % frames.length;
     if (frame === this.frame) return;

@@ -60,6 +60,16 @@ def test_half_a_file_without_an_error_is_noticed(tmp_path: Path, videos) -> None
     assert "cut short: 2.0 s are announced" in probe(whole)["reason"]
 
 
+def test_a_recording_that_begins_late_is_whole_unless_it_is_cut(tmp_path: Path, videos) -> None:
+    """Matroska says when a film ends, not how long it is."""
+    late = [500_000 + 40 * number for number in range(120)]
+    path = videos.write(tmp_path / "a.mkv", videos.panning(3, 120), pts=late)
+    row = probe(path)
+    assert (row["reason"], row["frames"], row["seconds"]) == (None, 120, pytest.approx(4.8))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "cut short: 4.8 s are announced" in probe(path)["reason"]
+
+
 def test_odd_sizes_and_high_rates(tmp_path: Path, videos) -> None:
     odd = probe(videos.odd_sized(tmp_path / "odd.mp4"))
     assert (odd["width"], odd["height"], odd["reason"]) == (101, 77, None)

@@ -17,7 +17,11 @@ from ops.runtime.mp4 import read_mp4, write_mp4
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
-SCHEMAS = {"curated_clips": schemas.NEAR_DUPLICATES, "curated_images": schemas.CURATED_IMAGES}
+SCHEMAS = {
+    "raw_videos": schemas.RAW_VIDEOS,
+    "curated_clips": schemas.NEAR_DUPLICATES,
+    "curated_images": schemas.CURATED_IMAGES,
+}
 
 
 def change(project: Project, table: str, edit: Callable[[Row], Any]) -> None:
@@ -171,3 +175,23 @@ def test_a_source_that_has_another_content_by_now_is_refused(readable: Project, 
 def test_nothing_that_the_loader_reads_is_an_error_with_the_reasons(dataset: Project, tmp_path: Path):
     with pytest.raises(ExportError, match=r"3 left out: images are read as .jpg, not .png; 3 left out: videos are"):
         export_annotations(dataset, tmp_path / "out")
+
+
+def test_what_the_loader_would_show_otherwise_is_left_out(readable: Project, tmp_path: Path):
+    def look(row: Row) -> None:
+        row["interlaced"] = row["path"] == "film0.mkv"
+
+    def times(row: Row) -> None:
+        if row["path"] == "film1.mp4":
+            frames = row["end_frame"] - row["start_frame"]
+            row["frame_times"] = [number / 10 for number in range(frames + 1)]
+            row["seconds"] = frames / 10
+
+    change(readable, "raw_videos", look)
+    change(readable, "curated_clips", times)
+    made = export_annotations(readable, tmp_path / "out")
+    items = {file.name: item for file, item in loaded(tmp_path / "out" / "merge_data.txt")}
+    assert "film0.mp4" not in items
+    assert items["film1.mp4"]["fps"] == pytest.approx(10)
+    assert "1 left out: the loader does not show interlaced videos as a player does" in made.notes
+    assert "1 clips have a variable frame rate, which the loader takes for a constant one" in made.notes

@@ -1,0 +1,1 @@
+"""From a decoded frame to what a person sees of it on a good player: `rendering` makes the pictures."""
