@@ -1,15 +1,19 @@
-"""Still pictures as RGB, whatever mode they are stored in."""
+"""Still pictures as sRGB, whatever mode they are stored in."""
 
 from __future__ import annotations
 
+import io
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ops.curation.rules.reasons import Reason, Rejection
 
+VERSION = 2
+"""Raised when the same file gives another picture."""
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 200_000_000
 """Larger ones are taken for an attack (a small file that unpacks to gigabytes)."""
@@ -24,8 +28,8 @@ class UndecodableImage(ValueError):
 
 
 def read_picture(path: Path, short_side: int | None = None) -> np.ndarray:
-    """RGB uint8 [H, W, 3], upright (EXIF orientation applied), transparent parts on white, grey as equal channels;
-    reduced so that the short side is at most `short_side`.
+    """sRGB uint8 [H, W, 3], upright (EXIF orientation applied), colours as its ICC profile means them, transparent
+    parts on white, grey as equal channels; reduced so that the short side is at most `short_side`.
 
     Raises:
         UndecodableImage: empty, damaged, cut short, too large, or not JPEG, PNG or WebP.
@@ -63,11 +67,45 @@ def reduced(picture: Image.Image, short_side: int | None) -> Image.Image:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _sixteen_bits(image).convert("RGB")
+    profile = image.info.get("icc_profile") or b""
     if image.has_transparency_data:
+        whole = image.convert("RGBA")
+        colours = _in_srgb(whole.convert("RGB"), profile)
+        colours.putalpha(whole.getchannel("A"))
         opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
+        opaque.alpha_composite(colours)
         return opaque.convert("RGB")
-    return image.convert("RGB")
+    return _in_srgb(image.convert("RGB") if image.mode == "P" else image, profile).convert("RGB")
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """The picture with the colours that its profile means. It stays as it is without one, and with one that is damaged
+    or made for other channels: viewers ignore such profiles, too."""
+    change = _to_srgb(profile, image.mode) if profile else None
+    if change is None:
+        return image
+    changed = ImageCms.applyTransform(image, change)
+    return image if changed is None else changed
+
+
+@lru_cache(maxsize=8)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From the profile to sRGB; None where there is nothing to change."""
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        stored = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        change = ImageCms.buildTransform(stored, srgb, mode, "RGB", ImageCms.Intent.PERCEPTUAL)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+    return None if mode == "RGB" and _changes_nothing(change) else change
+
+
+def _changes_nothing(change: ImageCms.ImageCmsTransform) -> bool:
+    """Whether colours from all over the cube stay where they are, as those of most profiles do, which are sRGB."""
+    corners = np.linspace(0, 255, 9).round().astype(np.uint8)
+    cube = np.stack(np.meshgrid(corners, corners, corners), axis=-1).reshape(27, 27, 3)
+    changed = ImageCms.applyTransform(Image.fromarray(cube), change)
+    return bool(np.abs(np.asarray(changed).astype(int) - cube).max() <= 1)
 
 
 def _sixteen_bits(image: Image.Image) -> Image.Image:

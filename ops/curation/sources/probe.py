@@ -118,7 +118,7 @@ def _times(times: list[float], begin: float, count: int, lasts: float, announced
         raise UndecodableVideo(f"its time stamps are broken: they give {fps:g} frames a second", Reason.BAD_TIMES)
     uneven = varies(times, announced.tick)
     gaps = [after - before for before, after in pairwise(times)]
-    end = span + (min(lasts, max(gaps)) or statistics.median(gaps)) if uneven else count / fps
+    end = span + (lasts or statistics.median(gaps)) if uneven else count / fps
     _check_complete(announced, count, begin, end)
     return {
         "fps": round(fps, 6),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
 from ops.curation.rules.reasons import Reason, Rejection
@@ -76,3 +78,77 @@ def test_another_format_under_a_known_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tif").rename(tmp_path / "a.png")
     with pytest.raises(UndecodableImage, match="not JPEG, PNG or WebP"):
         read_picture(tmp_path / "a.png")
+
+
+def profile(primaries: tuple[tuple[float, float, float], ...], gamma: float) -> bytes:
+    """An ICC profile of three primaries (XYZ under D50) and one gamma."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    name = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide" + bytes(1 + 78)
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags = [(b"desc", name + bytes(-len(name) % 4)), (b"wtpt", b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249))]
+    tags += [
+        (tag, b"XYZ " + bytes(4) + fixed(*xyz)) for tag, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
+    ]
+    tags += [(tag, curve) for tag in (b"rTRC", b"gTRC", b"bTRC")]
+    table, data, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for tag, content in tags:
+        table += tag + struct.pack(">II", start + len(data), len(content))
+        data += content
+    head = struct.pack(">I4xI", 128 + len(table) + len(data), 0x02400000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = head.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + table + data
+
+
+ADOBE = profile(((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)), 2.19922)
+P3 = profile(((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)), 2.2)
+COLOURS = np.array([(200, 120, 80), (60, 140, 180), (255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 0, 0)], np.uint8)
+
+
+def stripes() -> Image.Image:
+    return Image.fromarray(COLOURS[None].repeat(16, axis=0).repeat(16, axis=1))
+
+
+def off(picture: np.ndarray) -> int:
+    return int(np.abs(picture[8, 8::16].astype(int) - COLOURS).max())
+
+
+@pytest.mark.parametrize("icc", [ADOBE, P3], ids=["adobe", "p3"])
+@pytest.mark.parametrize(("suffix", "options"), [("png", {}), ("jpg", {"quality": 100, "subsampling": 0})])
+def test_colours_are_those_that_a_profile_means(tmp_path: Path, icc: bytes, suffix: str, options: dict) -> None:
+    wide = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    stored = ImageCms.profileToProfile(stripes(), ImageCms.createProfile("sRGB"), wide)
+    stored.save(tmp_path / f"a.{suffix}", icc_profile=icc, **options)
+    assert off(np.asarray(stored)) > 10
+    assert off(read_picture(tmp_path / f"a.{suffix}")) <= 4
+
+
+def test_a_profile_counts_below_alpha_and_after_a_turn(tmp_path: Path) -> None:
+    wide = ImageCms.ImageCmsProfile(io.BytesIO(ADOBE))
+    stored = ImageCms.profileToProfile(stripes(), ImageCms.createProfile("sRGB"), wide)
+    clear = stored.copy()
+    clear.putalpha(Image.fromarray(np.full((16, 96), 255, np.uint8)))
+    clear.putpixel((0, 0), (0, 0, 0, 0))
+    clear.save(tmp_path / "a.png", icc_profile=ADOBE)
+    picture = read_picture(tmp_path / "a.png")
+    assert off(picture) <= 4
+    assert picture[0, 0].tolist() == [255, 255, 255]
+    exif = stored.getexif()
+    exif[0x0112] = 6
+    stored.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.png", icc_profile=ADOBE, exif=exif)
+    assert off(read_picture(tmp_path / "b.png")) <= 4
+
+
+@pytest.mark.parametrize("icc", [b"no profile at all", ADOBE[:200]], ids=["junk", "cut"])
+def test_a_damaged_profile_is_passed_over(tmp_path: Path, icc: bytes) -> None:
+    stripes().save(tmp_path / "a.png", icc_profile=icc)
+    assert off(read_picture(tmp_path / "a.png")) == 0
+
+
+def test_an_srgb_profile_changes_nothing(tmp_path: Path, videos) -> None:
+    picture = videos.scene(4)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=srgb)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), picture)

@@ -104,6 +104,7 @@ def test_every_setting_that_decides_about_clips_is_compared(curated_twice: Proje
     assert {key.partition(".")[0] for key in settings} == {
         *("clips", "sampling", "shots", "text_crop", "aesthetics", "technical_quality", "near_duplicates"),
         "exclude_licences",
+        "exclude_videos",
     }
     other = {**settings, "shots.min_frames": 7, "exclude_licences": "CC-BY-NC*"}
     changed = records.Run("other", {**run.record, "settings": other})
