@@ -10,9 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
-from ops.data.dvc_repository import address, claimed, forget_runs, open_repository, stage_of
+from ops.data.dvc_repository import address, claimed, forget_runs, locked_stages, open_repository, stage_of
 from ops.runtime.project import Project
 from ops.steps import SETTINGS, Step, step
 
@@ -70,12 +68,12 @@ def version(project: Project, name: str) -> str:
 
     Raises:
         MissingVersion: when the step has not been committed yet.
+        BrokenLock: when `dvc.lock` is half written.
     """
-    lock = project.root / "dvc.lock"
-    stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
-    for out in stages.get(name, {}).get("outs", []):
+    for out in locked_stages(project).get(name, {}).get("outs", []):
         if out["path"] == step(name).output:
             return out["md5"]
+    lock = project.root / "dvc.lock"
     raise MissingVersion(f"{lock} has no version of '{name}': run `soraflow run --select {name}`")
 
 

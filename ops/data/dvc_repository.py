@@ -6,12 +6,14 @@ touch them.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,44 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_TRIES = 0.5
+TRIES_TO_READ = 5
+
+
+class BrokenLock(ValueError):
+    """A file of DVC's that a crash has left half written; the message says how it comes right again."""
+
+
+def locked_stages(project: Project) -> dict[str, Any]:
+    """Stage → what `dvc.lock` holds of its last run: `deps`, `params` and `outs` with their hashes.
+
+    Raises:
+        BrokenLock: when the file is not whole. DVC's own commands write it in place, so it is read again a few times.
+    """
+    path = project.root / "dvc.lock"
+    for _ in range(TRIES_TO_READ):
+        try:
+            return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages") or {}
+        except FileNotFoundError:
+            return {}
+        except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
+            time.sleep(SECONDS_BETWEEN_TRIES / TRIES_TO_READ)
+    raise BrokenLock(
+        f"{path} is half written: bring it back with `git checkout -- dvc.lock`, or delete it; "
+        "`soraflow run` then finds what it knows in DVC's run cache"
+    )
+
+
+def cached_files(project: Project) -> Callable[[str], Path | None]:
+    """A function from a DVC hash to the file of that content in the local cache, or None."""
+    if not (project.root / ".dvc").is_dir():
+        return lambda md5: None
+    cache = open_repository(project).cache.local
+
+    def find(md5: str) -> Path | None:
+        path = Path(cache.oid_to_path(md5))
+        return path if path.is_file() else None
+
+    return find
 
 
 def prepare(project: Project) -> None:
@@ -51,10 +91,17 @@ def open_repository(project: Project) -> Repo:
 
     DVC is told once, in its local configuration, to do without git where there is none (a project unpacked from an
     archive) and where `data` is a link to another disk: it would write a .gitignore there, and refuses to.
+
+    Raises:
+        BrokenLock: when `dvc.lock` is half written, or DVC's file of claims is and a process that it names lives.
     """
+    from dvc import dvcfile
     from dvc.repo import Repo
 
     prepare(project)
+    locked_stages(project)
+    mend_claims(project)
+    dvcfile.modify_yaml = _modified_whole
     if not _in_git(project.root) or not project.data.resolve().is_relative_to(project.root.resolve()):
         without_git = Repo(str(project.root), config={"core": {"no_scm": True}})
         with without_git.config.edit("local") as config:
@@ -111,6 +158,57 @@ def forget_runs(repo: Repo, step: Step) -> None:
 
     with suppress(FileNotFoundError):
         shutil.rmtree(repo.stage_cache._get_cache_dir(_get_stage_hash(stage_of(repo, step))))
+
+
+def broken_claims(project: Project) -> Path | None:
+    """DVC's file of claims, where it is half written: DVC does not write it in one step."""
+    path = project.root / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return path
+    return None
+
+
+def mend_claims(project: Project) -> None:
+    """Take a half-written file of claims for an empty one, as all who claimed something have died with it.
+
+    Raises:
+        BrokenLock: when a process that is named in what is left of it lives.
+    """
+    if broken_claims(project) is None:
+        return
+    import psutil
+    from dvc.lock import make_lock
+
+    folder = project.root / ".dvc" / "tmp"
+    with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):  # DVC's own, so that nobody is writing it now
+        path = broken_claims(project)
+        if path is None:
+            return
+        named = [int(pid) for pid in re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8", errors="replace"))]
+        living = [str(pid) for pid in named if psutil.pid_exists(pid)]
+        if living:
+            raise BrokenLock(
+                f"{path} is half written, and process {', '.join(living)}, which it names, is alive: wait for it or "
+                "end it, then run the same command again"
+            )
+        log.warning("%s was half written and has been removed: nobody who claimed files in it is alive", path)
+        path.unlink()
+
+
+@contextmanager
+def _modified_whole(path: str, fs: Any = None) -> Iterator[Any]:
+    """DVC's `modify_yaml`, by a rename: a reader, or a crash, meets the old file or the new one, never half of it."""
+    from dvc.utils.serialize import dump_yaml, parse_yaml_for_update
+
+    file = Path(path)
+    data = parse_yaml_for_update(file.read_text(encoding="utf-8") if file.is_file() else "", path)
+    yield data
+    with replacing(file) as temporary:
+        dump_yaml(temporary, data)
 
 
 def _in_git(root: Path) -> bool:

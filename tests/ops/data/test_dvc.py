@@ -13,7 +13,7 @@ import yaml
 from ops import steps
 from ops.config import ConfigError
 from ops.data import dvc
-from ops.data.dvc_repository import open_repository
+from ops.data.dvc_repository import BrokenLock, open_repository
 from ops.runtime.project import Project
 from ops.steps import SETTINGS_FILE, Step
 
@@ -302,3 +302,50 @@ def test_a_disk_that_is_not_there_is_named(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SORAFLOW_PROJECT", str(folder))
     with pytest.raises(ConfigError, match=rf"{room} is a link to /not/mounted, where no folder is: mount that disk"):
         Project.find()
+
+
+def test_a_half_written_file_of_claims_is_taken_for_empty(folder: Path):
+    make_all(folder)
+    claims = folder / ".dvc" / "tmp" / "rwlock"
+    claims.write_text('{"half')
+    assert make_all(folder) == ["unchanged"] * 3
+    claims.write_text(f'{{"write": {{"{folder}/data/scores.txt": {{"pid": {os.getpid()}, "cm')
+    with pytest.raises(BrokenLock, match=rf"process {os.getpid()}, which it names, is alive"):
+        make_all(folder)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    claims.write_text(f'{{"write": {{"{folder}/data/scores.txt": {{"pid": {dead.pid}, "cm')
+    assert make_all(folder) == ["unchanged"] * 3
+
+
+def test_a_half_written_lock_is_told_with_its_remedy_and_the_run_cache_brings_it_back(folder: Path):
+    make_all(folder)
+    lock = folder / "dvc.lock"
+    before = {name: dvc.version(Project(folder), name) for name in STEPS}
+    (folder / ".dvc" / "tmp" / "lock").write_text(" 12")  # what DVC locks; a dead process's number means nothing
+    lock.write_text(lock.read_text()[: lock.stat().st_size // 2] + "  - {path")
+    for asked in (lambda: make_all(folder), lambda: dvc.version(Project(folder), "scores")):
+        with pytest.raises(BrokenLock, match=r"is half written: bring it back with `git checkout -- dvc\.lock`, or"):
+            asked()
+    lock.unlink()
+    ran(folder)
+    make_all(folder)
+    assert ran(folder) == ["listing"]  # its sources are not under DVC, so it looks at them again
+    assert {name: dvc.version(Project(folder), name) for name in STEPS} == before
+
+
+def test_a_commit_that_dies_leaves_the_old_lock(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    from dvc.utils import serialize
+
+    make_all(folder)
+    before = (folder / "dvc.lock").read_text()
+    set_minimum(folder, 0.2)
+
+    def die(path: Path, data: object) -> None:
+        Path(path).write_text("schema: '2.", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serialize, "dump_yaml", die)
+    with pytest.raises(KeyboardInterrupt):
+        make_all(folder)
+    assert (folder / "dvc.lock").read_text() == before
