@@ -34,6 +34,8 @@ class Schedule(Section):
     """Samples a step over all ranks."""
     checkpoint_every: Positive
     validate_every: Positive
+    validate_samples: Positive = 256
+    """The most held-out samples that a validation looks at, drawn evenly over the buckets and the same each time."""
     keep_last: Positive = 3
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     optimizer: Optimizer
@@ -52,6 +54,9 @@ class Launch(Section):
     heartbeat_seconds: Positive = 1800
     """A training job silent for longer is ended and reported."""
     max_restarts: Annotated[int, Field(ge=0)] = 0
+    max_left_out_share: Share = 0.01
+    """Of its samples, a training goes on without those that are not finite, up to this share; one may always be left
+    out, unless this is 0."""
 
     @model_validator(mode="after")
     def _nodes_fit_launcher(self) -> Launch:

@@ -70,14 +70,23 @@ class PixelReader:
 
     def _read(self, sample: Sample) -> np.ndarray:
         key = sample["sample_id"]
-        if key not in self._cache:
-            for member, pixels in read_samples(self._project, self._together(sample)):
-                self._keep(member["sample_id"], pixels)
-                if member["sample_id"] == key:
-                    found = pixels
-            return found
-        self._cache.move_to_end(key)
-        return self._cache[key]
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        together = self._together(sample)
+        try:
+            return self._decoded(together, key)
+        except UnreadableSource:
+            if len(together) == 1:
+                raise
+            return self._decoded([sample], key)  # what ails the others of its source need not be its affair
+
+    def _decoded(self, samples: list[Sample], key: str) -> np.ndarray:
+        for member, pixels in read_samples(self._project, samples):
+            self._keep(member["sample_id"], pixels)
+            if member["sample_id"] == key:
+                found = pixels
+        return found
 
     def _together(self, sample: Sample) -> list[Sample]:
         siblings = self._siblings[sample["source_id"]]

@@ -31,10 +31,13 @@ class CorruptCheckpoint(RuntimeError):
 
 
 class CheckpointStore:
-    """The checkpoints of one training, newest last."""
+    """The checkpoints of one training, newest last.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `looking` is told each file that is read whole, for a large one takes a while.
+    """
+
+    def __init__(self, folder: Path, looking: Callable[[str], None] = lambda _: None) -> None:
+        self.folder, self._looking = folder, looking
 
     def path(self, step: int) -> Path:
         return self.folder / f"step_{step:06d}"
@@ -74,7 +77,7 @@ class CheckpointStore:
         return sorted(metrics, key=lambda path: -metrics[path] if higher_is_better else metrics[path])
 
     def _sound(self, paths: Iterable[Path]) -> Iterator[Path]:
-        return (path for path in paths if self._intact(path, verify))
+        return (path for path in paths if self._intact(path, lambda path: verify(path, self._looking)))
 
     @staticmethod
     def _intact(path: Path, look: Callable[[Path], object]) -> bool:
@@ -98,13 +101,15 @@ def step_of(path: Path) -> int:
     return int(path.name.removeprefix("step_"))
 
 
-def seal(path: Path, state: dict[str, Any]) -> None:
-    """Write `state.json`, bring every file to the disk and declare the checkpoint complete."""
+def seal(path: Path, state: dict[str, Any], looking: Callable[[str], None] = lambda _: None) -> None:
+    """Write `state.json`, bring every file to the disk and declare the checkpoint complete; `looking` as in
+    `CheckpointStore`."""
     write_json(path / "state.json", state)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     listing = {}
     permissions = stat.S_IMODE((path / "state.json").stat().st_mode)  # those of any new file, by umask
     for file in files:
+        looking(file.name)
         file.chmod(permissions)  # safetensors makes files private
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -126,8 +131,8 @@ def listed(path: Path) -> dict[str, dict[str, Any]]:
     return files
 
 
-def verify(path: Path) -> None:
-    """Compare every file with the marker's list.
+def verify(path: Path, looking: Callable[[str], None] = lambda _: None) -> None:
+    """Compare every file with the marker's list; `looking` as in `CheckpointStore`.
 
     Raises:
         CorruptCheckpoint: naming the first file that differs.
@@ -139,6 +144,7 @@ def verify(path: Path) -> None:
         if file.stat().st_size != expected["bytes"]:
             size = file.stat().st_size
             raise CorruptCheckpoint(f"checkpoint {path} is corrupt: {name} has {size} bytes, not {expected['bytes']}")
+        looking(name)
         if sha256(file) != expected["sha256"]:
             raise CorruptCheckpoint(f"checkpoint {path} is corrupt: the content of {name} has changed")
 

@@ -45,6 +45,13 @@ def gathered(items: Sequence[T]) -> list[T]:
     return [item for items_of_rank in everyone for item in items_of_rank]
 
 
+def anywhere(found: Mapping[str, str], device: torch.device) -> dict[str, str]:
+    """What any rank has found, on every rank. As long as nobody has anything it costs one number."""
+    count = torch.tensor(float(len(found)), device=device)
+    dist.all_reduce(count)
+    return dict(gathered(list(found.items()))) if count.item() else {}
+
+
 def from_first(value: T | None) -> T:
     """The first rank's value, on every rank."""
     box: list[Any] = [value]

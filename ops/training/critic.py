@@ -33,7 +33,8 @@ class Critic:
     ) -> tuple[Tensor, Tensor]:
         """The adversarial term, weighted, and its adaptive weight. Remembers the clips for `learn`."""
         self.network.requires_grad_(False)
-        adversarial = -self.network(output).mean()
+        # A reconstruction that is not finite makes no step, but batch normalisation would remember it.
+        adversarial = -self.network(output.nan_to_num(0, 0, 0)).mean()
         gradients = [
             torch.autograd.grad(term, last_layer, retain_graph=True)[0] for term in (reconstruction, adversarial)
         ]
@@ -41,6 +42,10 @@ class Critic:
         weight = vae_losses.adaptive_weight(*gradients) * self._losses.adversarial_weight
         self._seen.append((video, output.detach()))
         return weight * adversarial, weight
+
+    def discard(self) -> None:
+        """Forget the clips: nothing was trained on them."""
+        self._seen = []
 
     def learn(self) -> Tensor:
         """One step of the critic on what the VAE has just been trained on. Returns its loss."""

@@ -6,7 +6,7 @@ is filled up with samples of its own. Nothing here has a position, so there is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle
@@ -58,8 +58,38 @@ class DataOrder:
             for name, ids in sorted(self.buckets.items())
         ]
 
-    def batch(self, step: int) -> tuple[str, ...]:
-        """The sample ids of the global batch of a step, counted from 1. A rank takes a contiguous part of it."""
+    def batch(self, step: int, left_out: Collection[str] = ()) -> tuple[str, ...]:
+        """The sample ids of the global batch of a step, counted from 1. A rank takes a contiguous part of it.
+
+        The places of samples that are left out go to others of their bucket, or, if none of it is left, the batch is
+        the next one that has any.
+
+        Raises:
+            NoBatches: when everything is left out.
+        """
+        for later in range(self.batches_per_epoch):
+            planned = self._planned(step + later)
+            if not any(name in left_out for name in planned):
+                return planned
+            if remaining := [name for name in self._members(planned[0]) if name not in left_out]:
+                return self._refilled(planned, remaining, left_out, step)
+        raise NoBatches(f"all {sum(map(len, self.buckets.values()))} samples are left out")
+
+    def _members(self, sample_id: str) -> list[str]:
+        """The bucket of a sample."""
+        return sorted(next(ids for ids in self.buckets.values() if sample_id in ids))
+
+    def _refilled(
+        self, planned: Sequence[str], remaining: Sequence[str], left_out: Collection[str], step: int
+    ) -> tuple[str, ...]:
+        """Samples that the batch does not hold are preferred, each at most once as long as there are enough."""
+        kept = {name for name in planned if name not in left_out}
+        free = [name for name in remaining if name not in kept]
+        random = np.random.Generator(np.random.PCG64(seed_of(self.seed, self.dataset_version, "refill", step)))
+        fillers = cycle([free[i] for i in random.permutation(len(free))] or remaining)
+        return tuple(next(fillers) if name in left_out else name for name in planned)
+
+    def _planned(self, step: int) -> tuple[str, ...]:
         epoch, index = divmod(step - 1, self.batches_per_epoch)
         return _epoch(
             tuple(sorted(self.buckets.items())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,14 @@ from ops.data.samples import training_samples
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
 from ops.runtime.artifacts import Artifact, find
 from ops.training import diffusion
-from ops.training.collective import gathered
+from ops.training.collective import anywhere, gathered
 from ops.training.data_order import DataOrder
-from ops.training.held_out import HeldOutBatch, HeldOutLoss, held_out_loss
+from ops.training.held_out import HeldOutBatch, HeldOutLoss, errors_by_sample
 from ops.training.job import Job
-from ops.training.method import Draw
+from ops.training.left_out import UnusableSamples, require_finite
+from ops.training.method import Draw, Watch
 from ops.training.randomness import normal, uniform
-from ops.training.samples import by_bucket, require_held_out, same_size_batches
+from ops.training.samples import by_bucket, drawn, require_held_out, same_size_batches, what_is_looked_at
 
 if TYPE_CHECKING:
     from ops.training.ranks import Ranks
@@ -67,7 +68,10 @@ class DenoiserMethod:
         train = training_samples(job.project, "train", stage.kinds)
         self._held_out = training_samples(job.project, "held_out", stage.kinds)
         require_held_out(self._held_out, stage.kinds)
+        self._looked_at = drawn(self._held_out, job.schedule.validate_samples, settings.seed)
+        self.samples = len(train) + len(self._looked_at)
         self._captions = {row["sample_id"]: row["caption"] for row in [*train, *self._held_out]}
+        self._sources = {row["sample_id"]: row["path"] for row in [*train, *self._held_out]}
         self._wordings: dict[str, tuple[str, ...]]
         self._wordings = {row["sample_id"]: (row["caption"],) for row in self._held_out}
         self._wordings |= {row["sample_id"]: wordings(row, settings.denoiser) for row in train}
@@ -90,6 +94,9 @@ class DenoiserMethod:
         return model.train()
 
     def notes(self) -> list[str]:
+        return [*what_is_looked_at(self._looked_at, self._held_out), *self._lost_timesteps()]
+
+    def _lost_timesteps(self) -> list[str]:
         lost = diffusion.lost_timesteps(self._weights)
         if not lost:
             return []
@@ -101,9 +108,16 @@ class DenoiserMethod:
         ]
 
     def read(self, sample_ids: Sequence[str]) -> LatentBatch:
-        means, log_variances = zip(*(self._latents[sample_id] for sample_id in sample_ids), strict=True)
+        posteriors = {sample_id: self._latents[sample_id] for sample_id in sample_ids}
+        unusable = [name for name, tensors in posteriors.items() if not all(t.isfinite().all() for t in tensors)]
+        if unusable:
+            raise UnusableSamples(dict.fromkeys(unusable, "its latent is not finite"))
+        means, log_variances = zip(*(posteriors[sample_id] for sample_id in sample_ids), strict=True)
         captions = tuple(self._captions[sample_id] for sample_id in sample_ids)
         return LatentBatch(tuple(sample_ids), torch.stack(means), torch.stack(log_variances), captions)
+
+    def source(self, sample_id: str) -> str:
+        return self._sources[sample_id]
 
     def loss(self, model: nn.Module, batch: LatentBatch, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         positions = range(draw.first_position, draw.first_position + len(batch.sample_ids))
@@ -170,13 +184,27 @@ class DenoiserMethod:
     def after_step(self, step: int) -> dict[str, Tensor]:
         return {}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
-        """The held-out loss on every held-out sample of the stage's kinds, overall and by noise level."""
-        groups = same_size_batches(self._held_out, self._batch_size)
-        mine = [self._held_out_batch([row["sample_id"] for row in rows]) for rows in groups]
-        mine = mine[self._ranks.rank :: self._ranks.world_size]
-        local = held_out_loss(model, mine, self._diffusion, self._seed).by_sample if mine else {}
+    def discard(self) -> None:
+        """Nothing is kept from `loss` to `after_step`."""
+
+    def validate(self, model: nn.Module, step: int, watch: Watch) -> dict[str, float]:
+        """The held-out loss on held-out samples of the stage's kinds, overall and by noise level."""
+        rows = [row for row in self._looked_at if row["sample_id"] not in watch.left_out]
+        batches = same_size_batches(rows, self._batch_size)[self._ranks.rank :: self._ranks.world_size]
+        unusable: dict[str, str] = {}
+
+        def readable() -> Iterator[HeldOutBatch]:
+            for number, batch in enumerate(batches):
+                watch.progress(number, len(batches))
+                try:
+                    yield self._held_out_batch([row["sample_id"] for row in batch])
+                except UnusableSamples as found:
+                    unusable.update(found.reasons)
+
+        local = errors_by_sample(model, readable(), self._diffusion, self._seed)
         everyone = dict(gathered(list(local.items())))
+        values = {name: [error for error, _ in pairs] for name, pairs in everyone.items()}
+        require_finite(values, anywhere(unusable, self._device), "held-out loss")
         return HeldOutLoss(everyone, self._diffusion.train_timesteps).figures()
 
     def _held_out_batch(self, sample_ids: Sequence[str]) -> HeldOutBatch:

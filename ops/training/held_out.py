@@ -34,10 +34,18 @@ class HeldOutBatch:
 
 @dataclass(frozen=True)
 class HeldOutLoss:
-    """`by_sample` maps each sample to its (error, loss weight) in each part of the timesteps, low noise first."""
+    """`by_sample` maps each sample to its (error, loss weight) in each part of the timesteps, low noise first.
+
+    Raises:
+        ValueError: when there is no sample.
+    """
 
     by_sample: dict[str, list[tuple[float, float]]]
     train_timesteps: int
+
+    def __post_init__(self) -> None:
+        if not self.by_sample:
+            raise ValueError("there is no held-out sample of these kinds: raise dataset.held_out_share, or add sources")
 
     @property
     def mean(self) -> float:
@@ -59,13 +67,16 @@ class HeldOutLoss:
         return {"held_out_loss": self.mean, "held_out_error": sum(self.parts) / PARTS, **parts}
 
 
-@torch.no_grad()
 def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int) -> HeldOutLoss:
-    """Measure a model in evaluation mode. Nothing depends on how the samples are batched, up to rounding.
+    """Measure a model in evaluation mode. Nothing depends on how the samples are batched, up to rounding."""
+    return HeldOutLoss(errors_by_sample(model, batches, diffusion, seed), diffusion.train_timesteps)
 
-    Raises:
-        ValueError: when there is no sample.
-    """
+
+@torch.no_grad()
+def errors_by_sample(
+    model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int
+) -> dict[str, list[tuple[float, float]]]:
+    """For each sample its (error, loss weight) in each part of the timesteps, as `HeldOutLoss` takes them."""
     noise_schedule = scheduler(diffusion)
     weights = loss_weights(diffusion, noise_schedule)
     device = next(model.parameters()).device
@@ -88,9 +99,7 @@ def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: 
             )
             columns.append(zip(losses.double().cpu().tolist(), weights[timesteps].tolist(), strict=True))
         found.update(zip(batch.sample_ids, map(list, zip(*columns, strict=True)), strict=True))
-    if not found:
-        raise ValueError("there is no held-out sample of these kinds: raise dataset.held_out_share, or add sources")
-    return HeldOutLoss(found, diffusion.train_timesteps)
+    return found
 
 
 def _timestep(train_timesteps: int, part: int, seed: int, sample_id: str) -> int:

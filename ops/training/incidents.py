@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ops.runtime.files import write_json
-
-
-class LossNotFinite(FloatingPointError):
-    """Training cannot go on; the message names the incident file."""
 
 
 def write_incident(
@@ -20,4 +17,11 @@ def write_incident(
     path = folder / "incidents" / f"step_{step:06d}.json"
     shown = {name: value if math.isfinite(value) else str(value) for name, value in figures.items()}
     write_json(path, {"step": step, "reason": reason, "figures": shown, "sample_ids": list(sample_ids)})
+    return path
+
+
+def write_left_out(folder: Path, step: int, samples: Mapping[str, Mapping[str, Any]]) -> Path:
+    """`incidents/step_000123_left_out.json`: the samples that were left out at a step, each with reason and source."""
+    path = folder / "incidents" / f"step_{step:06d}_left_out.json"
+    write_json(path, {"step": step, "left_out": {name: dict(entry) for name, entry in samples.items()}})
     return path

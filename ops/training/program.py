@@ -90,9 +90,10 @@ def _train(job: Job, ranks: Ranks, build: Callable[..., Any]) -> None:
     device = accelerator(launch.accelerator)
     deepspeed_engine.start_distributed()
     try:
-        session = _session(job, ranks, device, build)
-        if ranks.first:
-            _with_records(session)
+        progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps") if ranks.first else None
+        session = _session(job, ranks, device, build, progress)
+        if progress:
+            _with_records(session, progress)
         else:
             _loop(session)
     finally:
@@ -106,22 +107,30 @@ def set_threads(ranks_per_node: int) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max(1, cores() // ranks_per_node))))
 
 
-def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any]) -> Any:
+def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any], progress: Progress | None = None) -> Any:
     from ops.training import engine as deepspeed_engine
     from ops.training.ema import Ema
     from ops.training.gradient_clipping import GradientClipping
+    from ops.training.left_out import LeftOut
     from ops.training.session import CheckpointStore, Session, agreed_start
 
     schedule = job.schedule
     config = deepspeed_engine.configuration(job.root, job.settings.launch, schedule, ranks.world_size)
     converted = job.folder / "converted"
-    start = agreed_start(CheckpointStore(job.folder / "checkpoints"), ranks, converted)
+
+    def underway(what: str) -> None:
+        if progress:
+            progress.update(0, what)
+
+    store = CheckpointStore(job.folder / "checkpoints", lambda file: underway(f"checking {file}"))
+    start = agreed_start(store, ranks, converted, underway)
     if start and start[2]:
         config["checkpoint"] = {"load_universal": True}
     method = build(job, device, deepspeed_engine.precision(config), ranks)
     ema = Ema(method.model.to(device), schedule.ema_decay)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
-    session = Session(job, ranks, device, method, wrapped, ema, GradientClipping(schedule.clipping))
+    left_out = LeftOut(job.settings.launch.max_left_out_share, method.samples)
+    session = Session(job, ranks, device, method, wrapped, ema, GradientClipping(schedule.clipping), left_out)
     if start:
         session.restore(start[0], start[1])
         if ranks.first:
@@ -129,14 +138,13 @@ def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any]) -> 
     return session
 
 
-def _with_records(session: Any) -> None:
+def _with_records(session: Any, progress: Progress) -> None:
     """The first rank's loop, inside its MLflow run."""
     from ops.training.metrics_file import MetricsFile
     from ops.training.mlflow_run import MlflowRun
     from ops.training.session import Records
 
     job = session.job
-    progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps")
     with reporting(progress) as reporter:
         run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session), reporter.say)
         metrics = MetricsFile(job.folder / "metrics.jsonl", session.step if session.step else None)

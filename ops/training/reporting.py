@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 from ops.runtime.progress import Progress
 
 STARTED_BY_DAGSTER = "DAGSTER_PIPES_CONTEXT"
+SECONDS_OF_SILENCE = 30.0
 PIPELINE_RUN = "pipeline_run"
 """The extra by which Dagster tells which run of the whole pipeline a job belongs to."""
 
@@ -22,6 +24,7 @@ class Reporter:
 
     def __init__(self, progress: Progress, pipes: Any | None) -> None:
         self._progress, self._pipes = progress, pipes
+        self._said = time.monotonic()
 
     @property
     def tags(self) -> dict[str, str]:
@@ -39,13 +42,17 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """A line for the log, here and on Dagster's run page."""
+        self._said = time.monotonic()
         print(line, flush=True)
         if self._pipes:
             self._pipes.log.info(line)
 
     def step(self, done: int, note: str = "") -> None:
-        """How many steps are done. It is the heartbeat, so long work between steps calls it, too."""
+        """How many steps are done. It is the heartbeat, so long work between steps calls it, too, and when that work
+        takes longer than a reader of the log would wait, the log hears how far it is."""
         self._progress.update(done, note)
+        if note and time.monotonic() - self._said > SECONDS_OF_SILENCE:
+            self.say(f"after step {done}: {note}")
 
     def message(self, payload: dict[str, Any]) -> None:
         """Something for the asset that started this job."""

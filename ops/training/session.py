@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,10 @@ from ops.training.checkpoints import CheckpointStore
 from ops.training.collective import from_first
 from ops.training.ema import Ema
 from ops.training.gradient_clipping import GradientClipping
-from ops.training.incidents import write_incident
+from ops.training.incidents import write_incident, write_left_out
 from ops.training.job import Job
-from ops.training.method import Method
+from ops.training.left_out import LeftOut, UnusableSamples
+from ops.training.method import Method, Watch
 from ops.training.metrics_file import MetricsFile
 from ops.training.ranks import Ranks
 from ops.training.reporting import Reporter
@@ -43,6 +44,18 @@ class Records:
     reporter: Reporter
 
 
+@dataclass(frozen=True)
+class Batch:
+    """This rank's micro-batches of a step, and the ids of the samples of all ranks.
+
+    `unusable` are samples of this rank that could not be read, with the reason; the batch is then not whole.
+    """
+
+    sample_ids: tuple[str, ...]
+    parts: list[Any]
+    unusable: dict[str, str]
+
+
 @dataclass
 class Session:
     job: Job
@@ -52,6 +65,7 @@ class Session:
     engine: DeepSpeedEngine
     ema: Ema
     clipping: GradientClipping
+    left_out: LeftOut
     records: Records | None = None
     step: int = 0
     first: float | None = None
@@ -62,7 +76,7 @@ class Session:
 
     @property
     def store(self) -> CheckpointStore:
-        return CheckpointStore(self.job.folder / "checkpoints")
+        return CheckpointStore(self.job.folder / "checkpoints", self._looking_at)
 
     @property
     def micro_batch(self) -> int:
@@ -73,12 +87,60 @@ class Session:
         """Where this rank's part of the global batch begins."""
         return self.ranks.rank * (self.job.schedule.batch_size // self.ranks.world_size)
 
-    def read(self, step: int) -> list[Any]:
-        """This rank's micro-batches of a step."""
-        ids = self.method.order.batch(step)
-        size, start = self.micro_batch, self.first_position
-        parts = range(start, start + self.job.schedule.batch_size // self.ranks.world_size, size)
-        return [self.method.read(ids[part : part + size]) for part in parts]
+    @property
+    def positions(self) -> range:
+        """This rank's places in the global batch."""
+        return range(self.first_position, self.first_position + self.job.schedule.batch_size // self.ranks.world_size)
+
+    def sample_ids(self, step: int) -> tuple[str, ...]:
+        """The global batch of a step, without what is left out by now."""
+        return self.method.order.batch(step, self.left_out.samples.keys())
+
+    def read(self, step: int) -> Batch:
+        ids = self.sample_ids(step)
+        batch = Batch(ids, [], {})
+        for start in self.positions[:: self.micro_batch]:
+            try:
+                batch.parts.append(self.method.read(ids[start : start + self.micro_batch]))
+            except UnusableSamples as found:
+                batch.unusable.update(found.reasons)
+        return batch
+
+    def leave_out(self, step: int, reasons: Mapping[str, str]) -> None:
+        """Go on without these samples: note it, and say so. Every rank calls this alike.
+
+        Raises:
+            LossNotFinite: when that is too many.
+        """
+        before, told = len(self.left_out.samples), {**reasons}
+        try:
+            self.left_out.add(step, told)
+        finally:
+            if self.records:
+                self._note_left_out(step, list(told), before)
+
+    def _note_left_out(self, step: int, names: list[str], before: int) -> None:
+        assert self.records
+        at_this_step = {
+            name: {**entry, "source": self.method.source(name)}
+            for name, entry in self.left_out.samples.items()
+            if entry["step"] == step
+        }
+        path = write_left_out(self.job.folder, step, at_this_step)
+        for number, name in enumerate(sorted(names), start=before + 1):
+            entry = at_this_step[name]
+            self.say(
+                f"step {step}: left out sample {name} of {entry['source']}: {entry['reason']} "
+                f"({number} of at most {self.left_out.allowed}); see {path}"
+            )
+        self.records.run.log_file(path, "incidents")
+
+    def watch(self, step: int) -> Watch:
+        """For a validation after this step."""
+        return Watch(
+            frozenset(self.left_out.samples),
+            lambda done, of: self.report_progress(step, f"validating: {done} of {of} batches"),
+        )
 
     def record(self, step: int, figures: Mapping[str, float]) -> None:
         if self.records:
@@ -93,10 +155,13 @@ class Session:
         if self.records:
             self.records.reporter.step(step, note)
 
+    def _looking_at(self, file: str) -> None:
+        self.report_progress(self.step, f"checking {file}")
+
     def note_incident(self, step: int, reason: str, figures: Mapping[str, float]) -> Path | None:
         if not self.records:
             return None
-        path = write_incident(self.job.folder, step, reason, figures, self.method.order.batch(step))
+        path = write_incident(self.job.folder, step, reason, figures, self.sample_ids(step))
         self.records.reporter.say(f"step {step}: {reason}; see {path}")
         return path
 
@@ -108,21 +173,27 @@ class Session:
             self.records.run.log_file(path, "pictures")
 
     def save_checkpoint(self, held_out: Mapping[str, float]) -> None:
-        """Every rank writes its shards, the first one the rest and the marker. MLflow hears of it afterwards."""
+        """Every rank writes its shards, the first one the rest and the marker. MLflow hears of it afterwards.
+
+        Each part is a sign of life, for a large model on a slow disk takes a while.
+        """
         if self.records:
             self.records.run.flush()
             self.store.begin(self.step)
         dist.barrier()
         path = self.store.path(self.step)
+        self.report_progress(self.step, "saving: the engine's shards")
         deepspeed_engine.save(self.engine, path / "deepspeed")
         save_rng(path, self.ranks.rank, self.device)
         if self.records:
+            self.report_progress(self.step, "saving: weights")
             released.save_pretrained(self.engine.module, path / "model")
+            self.report_progress(self.step, "saving: their average")
             released.save_pretrained(self.ema.module, path / "ema")
             self.method.save(path)
         dist.barrier()
         if self.records:
-            checkpoints.seal(path, self._state(held_out))
+            checkpoints.seal(path, self._state(held_out), self._looking_at)
             self._register(path)
             self._prune()
         dist.barrier()
@@ -138,6 +209,7 @@ class Session:
             "held_out": dict(held_out),
             "first": self.first,
             "clipping": self.clipping.state(),
+            "left_out": self.left_out.samples,
             "mlflow_run_id": self.records.run.run_id,
             "last_logged_step": max(self.step, self.records.run.last_logged_step),
             "seconds": self.seconds_before + time.time() - self.started,
@@ -169,6 +241,7 @@ class Session:
         deepspeed_engine.load(self.engine, shards)
         self.ema.load(released.from_pretrained(path / "ema"))
         self.clipping.restore(state["clipping"])
+        self.left_out.samples = state["left_out"]
         self.method.restore(path)
         restore_rng(path, self.ranks.rank, self.device)
         self.step, self.first, self.seconds_before = state["step"], state["first"], state["seconds"]
@@ -199,6 +272,7 @@ class Session:
             "best": checkpoints.read_state(best)["metric"],
             "best_step": checkpoints.step_of(best),
             "steps": self.step,
+            "left_out": self.left_out.samples,
             "seconds": round(self.seconds_before + time.time() - self.started, 2),
             "mlflow_run_id": run.run_id,
             "logged_model": model,
@@ -241,10 +315,12 @@ def restore_rng(folder: Path, rank: int, device: torch.device) -> None:
         getattr(torch, device.type).set_rng_state(states["device"])
 
 
-def agreed_start(store: CheckpointStore, ranks: Ranks, converted: Path) -> tuple[Path, Path, bool] | None:
+def agreed_start(
+    store: CheckpointStore, ranks: Ranks, converted: Path, underway: Callable[[str], None]
+) -> tuple[Path, Path, bool] | None:
     """The checkpoint that all ranks resume from, where its shards lie, and whether they are in universal form.
 
-    The first rank looks, and converts the shards when they were written by another number of ranks.
+    The first rank looks, and converts the shards when they were written by another number of ranks; `underway` is told.
     """
     start: tuple[Path, Path, bool] | None = None
     if ranks.first and (newest := store.newest_sound()):
@@ -252,6 +328,7 @@ def agreed_start(store: CheckpointStore, ranks: Ranks, converted: Path) -> tuple
         start = (newest, newest / "deepspeed", False)
         if before != ranks.world_size:
             print(f"converting {newest} from {before} to {ranks.world_size} ranks", flush=True)
+            underway("converting a checkpoint")
             deepspeed_engine.convert(newest / "deepspeed", converted)
             start = (newest, converted, True)
     return from_first(start)

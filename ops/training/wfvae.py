@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
 from ops.config import VaeModel
-from ops.data.pixels import PixelReader
+from ops.data.pixels import PixelReader, UnreadableSource
 from ops.data.samples import Sample, training_samples
 from ops.perceptual import load_lpips
 from ops.training import vae_losses
-from ops.training.collective import gathered
+from ops.training.collective import anywhere, gathered
 from ops.training.critic import Critic
 from ops.training.data_order import DataOrder
 from ops.training.job import Job
-from ops.training.method import Draw
+from ops.training.left_out import UnusableSamples, require_finite
+from ops.training.method import Draw, Watch
 from ops.training.randomness import normal
-from ops.training.samples import by_bucket, require_held_out, same_size_batches
+from ops.training.samples import by_bucket, drawn, require_held_out, same_size_batches, what_is_looked_at
 from ops.training.views import views
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class WfvaeMethod:
         train = training_samples(job.project, "train")
         self._held_out = training_samples(job.project, "held_out")
         require_held_out(self._held_out, ("video", "image"))
+        self._looked_at = drawn(self._held_out, job.schedule.validate_samples, settings.seed)
+        self.samples = len(train) + len(self._looked_at)
         self._rows = {row["sample_id"]: row for row in [*train, *self._held_out]}
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._rows |= {row["sample_id"]: _enlarged(row, self._views.zoom) for row in train}
@@ -74,15 +77,28 @@ class WfvaeMethod:
 
     def notes(self) -> list[str]:
         start = self._losses.discriminator_start
-        return [f"the adversarial loss begins at step {start}" if self._critic else "no adversarial loss"]
+        return [
+            f"the adversarial loss begins at step {start}" if self._critic else "no adversarial loss",
+            *what_is_looked_at(self._looked_at, self._held_out),
+        ]
 
     def read(self, sample_ids: Sequence[str]) -> Clips:
-        pixels = [torch.from_numpy(self._reader.read(self._rows[sample_id])) for sample_id in sample_ids]
+        pixels, unusable = [], {}
+        for sample_id in sample_ids:
+            try:
+                pixels.append(torch.from_numpy(self._reader.read(self._rows[sample_id])))
+            except UnreadableSource as error:
+                unusable[sample_id] = str(error)
+        if unusable:
+            raise UnusableSamples(unusable)
         return Clips(tuple(sample_ids), torch.stack(pixels))
+
+    def source(self, sample_id: str) -> str:
+        return self._rows[sample_id]["path"]
 
     def loss(self, model: nn.Module, batch: Clips, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         video = self._video(views(batch.pixels, self._views, draw))
-        vae: WFVAE = model.module  # type: ignore[assignment]
+        vae: WFVAE = getattr(model, "module", model)
         posterior, encoded = vae.encode(video.to(self._dtype), return_coefficients=True)
         latent = posterior.mean + (0.5 * posterior.log_variance).exp() * self._noise(posterior.mean, draw)
         output, decoded = vae.decode(latent, return_coefficients=True)
@@ -96,7 +112,7 @@ class WfvaeMethod:
         total = fidelity + weights.kl_weight * kl + weights.wavelet_weight * wavelet
         pixels = video[0, :, 0].numel()  # of a frame, with colours
         figures = {"l1": l1 / pixels, "lpips": lpips, "kl": kl, "wavelet": wavelet}
-        if self._critic and draw.step >= weights.discriminator_start:
+        if self._critic and draw.step >= weights.discriminator_start and not draw.alone:
             last_layer = vae.decoder.conv_out.weight
             adversarial, weight = self._critic.generator_loss(video, output, fidelity, last_layer)
             total = total + adversarial
@@ -119,16 +135,29 @@ class WfvaeMethod:
             return {}
         return {"critic": self._critic.learn()}
 
+    def discard(self) -> None:
+        if self._critic:
+            self._critic.discard()
+
     @torch.no_grad()
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
-        """The mean PSNR of all held-out samples, reconstructed from the posterior's mode: of frames, then samples."""
-        mine = same_size_batches(self._held_out, self._batch_size)[self._ranks.rank :: self._ranks.world_size]
+    def validate(self, model: nn.Module, step: int, watch: Watch) -> dict[str, float]:
+        """The mean PSNR of held-out samples, reconstructed from the posterior's mode: of frames, then samples."""
+        self._looked_at = [row for row in self._looked_at if row["sample_id"] not in watch.left_out]  # pictures, too
+        mine = same_size_batches(self._looked_at, self._batch_size)[self._ranks.rank :: self._ranks.world_size]
         found: list[tuple[str, float]] = []
-        for batch in mine:
-            clips = self.read([row["sample_id"] for row in batch])
+        unusable: dict[str, str] = {}
+        for number, batch in enumerate(mine):
+            watch.progress(number, len(mine))
+            try:
+                clips = self.read([row["sample_id"] for row in batch])
+            except UnusableSamples as error:
+                unusable.update(error.reasons)
+                continue
             values = self._psnr(clips, self._reconstruct(model, clips))
             found += zip(clips.sample_ids, values, strict=True)
         values_by_id = dict(gathered(found))
+        # PSNR is measured on bytes and may be infinite: only what cannot be read is unusable here.
+        require_finite({}, anywhere(unusable, self._device), "PSNR")
         kinds: dict[str, list[float]] = {}
         for sample_id in sorted(values_by_id):
             kinds.setdefault(self._rows[sample_id]["kind"], []).append(values_by_id[sample_id])
@@ -156,7 +185,7 @@ class WfvaeMethod:
         from ops.training.pictures import save_rows
 
         rows = []
-        for row in spread_samples(self._held_out, PICTURE_SAMPLES):
+        for row in spread_samples(self._looked_at, PICTURE_SAMPLES):
             clips = self.read([row["sample_id"]])
             output = self._reconstruct(model, clips)
             shown = torch.linspace(0, clips.pixels.shape[1] - 1, PICTURE_FRAMES).round().long()

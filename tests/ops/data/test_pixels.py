@@ -97,6 +97,15 @@ def test_a_reader_keeps_within_its_memory(ready: Project):
         assert reader._held == sum(array.nbytes for array in reader._cache.values())
 
 
+def test_what_ails_one_window_of_a_source_is_not_the_others_affair(ready: Project):
+    """Otherwise it would depend on the cache whether a sample can be read."""
+    sound, cut = sample(sample_id="sound"), sample(sample_id="cut", frame_indices=[99])
+    reader = pixels.PixelReader(ready, [sound, cut])
+    assert np.array_equal(reader.read(sound), pixels.read_sample(ready, sound))
+    with pytest.raises(pixels.UnreadableSource):
+        reader.read(cut)
+
+
 def test_threads_that_share_a_reader_read_one_after_the_other(ready: Project, monkeypatch: pytest.MonkeyPatch):
     """Two threads miss the same sample: were both let in, they would meet where it is decoded."""
     decode, together, begun = pixels.read_samples, threading.Barrier(2), []

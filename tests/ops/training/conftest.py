@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import av
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ops.data import latents, text_embeddings
 from ops.data.samples import SAMPLES, Sample, Split
@@ -24,9 +26,12 @@ from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.project import Project
 from ops.training import assets
+from ops.training.engine import start_distributed
+from ops.training.job import Job
 from ops.training.launch import Command, run
 from ops.training.mlflow_run import connect
 from ops.training.randomness import normal
+from ops.training.ranks import Ranks
 
 SCHEDULE = {"steps": 20, "batch_size": 2, "checkpoint_every": 5, "validate_every": 5, "keep_last": 2, "ema_decay": 0.9}
 PARAMS = {
@@ -71,6 +76,29 @@ class Lab:
             return assets.train_vae(self.project, launch)
         return assets.train_stage(self.project, asset.removeprefix("denoiser_"), launch)
 
+    def job(self, asset: str) -> Job:
+        """What its training would be told, without starting it."""
+        commands: list[Command] = []
+        with pytest.raises(FileNotFoundError, match=r"results\.json"):
+            self.train(asset, commands.append)
+        return Job.model_validate_json((commands[0].logs.parent / "job.json").read_text(encoding="utf-8"))
+
+    def change(self, key: str, value: Any) -> Lab:
+        """Another value in the recipe, as in `vae.losses.lpips_weight`."""
+        path = self.project.root / "params.yaml"
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        *sections, name = key.split(".")
+        functools.reduce(lambda section, part: section.setdefault(part, {}), sections, recipe)[name] = value
+        path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        return Lab(Project(self.project.root))
+
+    def spoil_latent(self, sample_id: str, value: float) -> None:
+        """Put a number into one place of a sample's latent, as a bad disk might."""
+        (shard,) = self.project.artifacts.glob("latents/*/shard_00000.safetensors")
+        tensors = load_file(shard)
+        tensors[f"{sample_id}.mean"][0, 0, 0, 0] = value
+        save_file(tensors, shard)
+
     def train_and_kill(self, asset: str, rank: int, after_step: int) -> Path:
         """Train with a rank that is SIGKILLed when it has finished a step. Returns the training's folder."""
         folders: list[Path] = []
@@ -88,6 +116,21 @@ class Lab:
     def status_of(self, folder: Path) -> str:
         """The status of a training's MLflow run."""
         return connect(self.project).get_run(json.loads((folder / "run.json").read_text())["run_id"]).info.status
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Ranks]:
+    """This process is a training's only rank."""
+    import deepspeed
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}.items():
+            patch.setenv(name, value)
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        start_distributed()
+        yield Ranks(0, 1, 0)
+        dist.destroy_process_group()
+        deepspeed.comm.comm.cdb = None
 
 
 @pytest.fixture

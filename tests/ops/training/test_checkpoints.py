@@ -31,6 +31,17 @@ def test_the_newest_sound_one_is_found(store: CheckpointStore) -> None:
     assert checkpoints.read_state(store.path(30)) == {"step": 30, "metric": 30.0}
 
 
+def test_writing_and_reading_a_large_one_is_no_silence(store: CheckpointStore) -> None:
+    looked_at: list[str] = []
+    path = store.begin(40)
+    (path / "weights").touch()
+    checkpoints.seal(path, {"step": 40}, looked_at.append)
+    assert looked_at == ["state.json", "weights"]
+    looked_at.clear()
+    assert CheckpointStore(store.folder, looked_at.append).newest_sound() == path
+    assert looked_at == ["state.json", "weights"]
+
+
 def test_one_without_its_marker_does_not_exist(store: CheckpointStore) -> None:
     (store.path(30) / "COMPLETE").unlink()
     assert store.newest_sound() == store.path(20)

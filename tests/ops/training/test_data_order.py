@@ -57,3 +57,23 @@ def test_the_table_counts_samples_batches_and_repeats() -> None:
 def test_nothing_to_train_on_is_an_error_with_the_table() -> None:
     with pytest.raises(NoBatches, match=r"no samples to train on\nbucket +samples(?s:.*)no bucket"):
         order(buckets={})
+
+
+def test_the_places_of_what_is_left_out_go_to_others_of_the_bucket() -> None:
+    gone = {"v0", "v1", "v2"}
+    for step in range(1, 40):
+        planned, given = order().batch(step), order().batch(step, gone)
+        assert not gone & set(given)
+        assert len({name[0] for name in given}) == 1
+        assert [new for new, old in zip(given, planned, strict=True) if old not in gone] == [
+            old for old in planned if old not in gone
+        ]
+        assert len(set(given)) == 4, "there are enough others"
+        assert given == order().batch(step, gone)
+
+
+def test_when_a_whole_bucket_is_left_out_other_batches_take_its_turns() -> None:
+    for step in range(1, 20):
+        assert {name[0] for name in order().batch(step, set(BUCKETS["1x64x64"]))} == {"v"}
+    with pytest.raises(NoBatches, match="all 15 samples are left out"):
+        order().batch(1, {name for ids in BUCKETS.values() for name in ids})

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import yaml
 from torch import Tensor, nn
 
 from models.causal_vae import CausalVAEConfig, CausalVideoVAE
@@ -19,12 +17,10 @@ from models.control.structure import StructureConditionedDenoiser, StructureConf
 from models.dit import DenoiserConfig, SkiparseDenoiser
 from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
-from ops.runtime.project import Project
 from ops.training import engine as deepspeed_engine
 from ops.training import loop, program
 from ops.training.denoiser import DenoiserMethod
-from ops.training.job import Job
-from ops.training.launch import Command
+from ops.training.method import Watch
 from ops.training.ranks import Ranks
 from ops.training.wfvae import WfvaeMethod
 
@@ -33,42 +29,23 @@ ZERO2 = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json"}
 SMALL = DenoiserConfig(layers=3, heads=2, head_width=12, in_channels=4, text_width=16)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    """This process is the only rank."""
-    import deepspeed
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}.items():
-            patch.setenv(name, value)
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-        deepspeed_engine.start_distributed()
-        yield
-        dist.destroy_process_group()
-        deepspeed.comm.comm.cdb = None
-
-
 @pytest.mark.parametrize(("asset", "method"), [("wfvae", WfvaeMethod), ("denoiser_joint", DenoiserMethod)])
-def test_trainings_take_steps_and_validate(asset: str, method: Any, make_lab: Callable, tmp_path: Path) -> None:
+def test_trainings_take_steps_and_validate(
+    asset: str, method: Any, make_lab: Callable, alone: Ranks, tmp_path: Path
+) -> None:
     """With the critic at work from the first step."""
     lab = make_lab(tmp_path / "lab").with_launch(**ZERO2)
-    path = lab.project.root / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    params["vae"]["losses"]["discriminator_start"] = 1
-    path.write_text(yaml.safe_dump(params))
-    lab.project = Project(lab.project.root)
-    commands: list[Command] = []
-    with pytest.raises(FileNotFoundError, match=r"results\.json"):
-        lab.train(asset, commands.append)
-    job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
-    session = program._session(job, Ranks(0, 1, 0), CPU, method)
+    session = program._session(lab.change("vae.losses.discriminator_start", 1).job(asset), alone, CPU, method)
     assert {parameter.dtype for parameter in session.engine.module.parameters()} == {torch.bfloat16}
     for step in (1, 2):
         figures = loop.one_step(session, step, session.read(step))
         assert all(map(math.isfinite, figures.values()))
         session.ema.update(session.engine.module, step)
     assert ("critic" in figures) == (asset == "wfvae")
-    assert math.isfinite(session.method.validate(session.ema.module, 2)[session.method.metric])
+    told: list[tuple[int, int]] = []
+    figures = session.method.validate(session.ema.module, 2, Watch((), lambda done, of: told.append((done, of))))
+    assert math.isfinite(figures[session.method.metric])
+    assert told == [(0, 2), (1, 2)], "a validation is silent while it goes on"
 
 
 def causal_vae() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
@@ -106,7 +83,7 @@ def latent() -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("made", [causal_vae, latte, image_controller, structure_controller])
-def test_what_has_no_training_program_yet_could_be_trained(made: Callable, checkout: Path) -> None:
+def test_what_has_no_training_program_yet_could_be_trained(made: Callable, checkout: Path, alone: Ranks) -> None:
     model, run = made()
     optimizer = Optimizer(learning_rate=1e-3)
     schedule = Schedule(steps=2, batch_size=1, checkpoint_every=2, validate_every=2, optimizer=optimizer)
