@@ -68,11 +68,19 @@ def up(
     mlflow_port: Annotated[
         int | None, typer.Option(help="Port of the MLflow page; from mlflow/server.yaml by default.")
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name under which a proxy in front reaches the pages. Repeatable."),
+    ] = None,
 ) -> None:
-    """Serve the two web pages on this machine, with the daemon that runs schedules and sensors."""
+    """Serve the two web pages on this machine, with the daemon that runs schedules and sensors.
+
+    What dies is started again, three times in ten minutes, and the rest goes on. Exit status: 0 after Ctrl-C or
+    SIGTERM, 1 when something did not stay alive.
+    """
     from pipelines import servers
 
-    raise typer.Exit(servers.serve(Project.find(), dagster_port, mlflow_port, console))
+    raise typer.Exit(servers.serve(Project.find(), dagster_port, mlflow_port, console, name or []))
 
 
 @app.command()

@@ -1,55 +1,87 @@
-"""The two web pages, on loopback: Dagster (with its daemon) and MLflow, until one ends or Ctrl-C is pressed."""
+"""`soraflow up`: the two web pages and what works behind them, on loopback, kept running until Ctrl-C.
+
+Four services: the code server that holds the definitions and starts runs, Dagster's page, Dagster's daemon (schedules,
+sensors, the queue) and MLflow's server. One that dies is started again and the others go on.
+"""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 
 from ops.config import ConfigError
+from ops.runtime import daily_log
+from ops.runtime.pages import Pages
 from ops.runtime.project import Project
+from pipelines import dagster_home
 from pipelines.lineage_run import environment
+from pipelines.services import Service, Services, end_left_over, record
 
-READY_SECONDS = 120
-END_SECONDS = 15
+LOCATION = "pipelines.definitions"
+ANSWER_SECONDS = 2
 
 
-def serve(project: Project, dagster_port: int | None, mlflow_port: int | None, console: Console) -> int:
-    """Start both, print their addresses once they answer, and wait; the exit status of what ended first."""
+def serve(
+    project: Project,
+    dagster_port: int | None,
+    mlflow_port: int | None,
+    console: Console,
+    names: Sequence[str] = (),
+) -> int:
+    """Start everything, print the addresses once they answer, and keep it running; the exit status.
+
+    `names` are further names under which a proxy, say, reaches the pages. 0 after Ctrl-C or SIGTERM, 1 when a service
+    did not stay alive.
+    """
     tracking = yaml.safe_load((project.root / "mlflow" / "server.yaml").read_text(encoding="utf-8"))
     host = tracking["host"]
     dagster_port, mlflow_port = dagster_port or 3000, mlflow_port or tracking["port"]
+    register = project.var / "services.json"
+    if ended := end_left_over(register):
+        console.print(f"[dim]ended what an earlier `soraflow up` had left: {', '.join(ended)}[/]")
     for port in (dagster_port, mlflow_port):
         require_free(host, port)
-    commands = {
-        f"http://{host}:{dagster_port}": _dagster(host, dagster_port),
-        f"http://{host}:{mlflow_port}": _mlflow(project, host, mlflow_port, tracking["workers"]),
-    }
-    processes = [
-        _start(project, name, argv) for name, argv in zip(("dagster", "mlflow"), commands.values(), strict=True)
-    ]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    pages = Pages(f"http://{host}:{dagster_port}", f"http://{host}:{mlflow_port}")
+    pages.write(project)
+    every = _services(project, host, dagster_port, mlflow_port, tracking["workers"], names)
+    addresses = {"Dagster page": pages.dagster, "MLflow": pages.mlflow_trainings()}
+
+    def say(message: str) -> None:
+        console.print(message, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def ready(service: Service) -> None:
+        if address := addresses.get(service.name):
+            console.print(f"{service.name:<15} {address}", highlight=False, soft_wrap=True)
+
+    services = Services(
+        every,
+        {**environment(project), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # workers for language models: 1.4 GB
+        project.root,
+        say,
+        lambda message: daily_log.write(project, "up", message),
+        lambda: record(register, every),
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT, too: a shell that starts this behind it has it ignored
+        signal.signal(number, signal.default_int_handler)
     try:
-        for name, address, process in zip(("Dagster", "MLflow"), commands, processes, strict=True):
-            _wait_until_ready(name, address, process, project.logs)
-            console.print(f"{name:<8} [link={address}]{address}[/link]", highlight=False)
-        console.print("[dim]Ctrl-C ends both; their logs are in var/logs/[/]")
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-        return next(process.returncode for process in processes if process.poll() is not None)
+        services.start(ready)
+        console.print("[dim]Ctrl-C ends both pages and all runs; logs are in var/logs/[/]")
+        services.watch()
     except KeyboardInterrupt:
-        return 0
+        return int(any(service.given_up for service in every))
     finally:
-        _end(processes)
+        services.end()
+        register.unlink(missing_ok=True)
+    return 1
 
 
 def require_free(host: str, port: int) -> None:
@@ -57,56 +89,87 @@ def require_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except OverflowError:
+            raise ConfigError(f"port {port} does not exist: choose one from 1 to 65535") from None
         except OSError:
             raise ConfigError(f"port {port} is in use; choose another with --dagster-port or --mlflow-port") from None
 
 
-def _dagster(host: str, port: int) -> list[str]:
-    return [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", host, "-p", str(port)]
+def _services(
+    project: Project, host: str, dagster_port: int, mlflow_port: int, workers: int, names: Sequence[str]
+) -> list[Service]:
+    listening = dagster_home.sockets(project) / "code.sock"
+    workspace = _workspace(project, listening)
+    program = sys.executable
+    code = Service(
+        "code server",
+        (
+            *(program, "-m", "dagster", "code-server", "start", "-m", LOCATION, "--location-name", LOCATION),
+            *("--socket", str(listening), "--log-level", "warning"),
+        ),
+        project.logs / "code_server.log",
+        partial(_listens, listening),
+        "loads the definitions",
+        takes_group=False,
+    )
+    return [
+        code,
+        Service(
+            "Dagster page",
+            (program, "-m", "pipelines.dagster_page", host, str(dagster_port), str(workspace), *names),
+            project.logs / "dagster.log",
+            partial(answers, f"http://{host}:{dagster_port}/server_info"),
+            "opens Dagster's records",
+            after=code,
+        ),
+        Service(
+            "Dagster daemon",
+            (program, "-m", "dagster._daemon", "run", "--workspace", str(workspace)),
+            project.logs / "daemon.log",
+            lambda: True,
+            "begins to watch sensors and the queue of runs",
+            after=code,
+        ),
+        Service(
+            "MLflow",
+            _mlflow(project, host, mlflow_port, workers, names),
+            project.logs / "mlflow.log",
+            partial(answers, f"http://{host}:{mlflow_port}/health"),
+            "opens its store, which it sets up the first time",
+        ),
+    ]
 
 
-def _mlflow(project: Project, host: str, port: int, workers: int) -> list[str]:
+def _workspace(project: Project, listening: Path) -> Path:
+    """The file that tells the page and the daemon of the code server."""
+    path = project.dagster_home / "workspace.yaml"
+    server = {"socket": str(listening), "location_name": LOCATION}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    return path
+
+
+def _mlflow(project: Project, host: str, port: int, workers: int, names: Sequence[str]) -> list[str]:
+    """The tracking server, which answers to its own names and refuses changes by pages of other sites."""
+    own = [f"{name}:{port}" for name in (host, "localhost")]
+    origins = [*(f"http://{name}" for name in own), *(f"https://{name}" for name in names)]
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", str(workers)),
         *("--backend-store-uri", f"sqlite:///{project.var / 'mlflow' / 'mlflow.db'}"),
         *("--artifacts-destination", str(project.var / "mlflow" / "artifacts")),
+        *("--allowed-hosts", ",".join([*own, *names]), "--cors-allowed-origins", ",".join(origins)),
     ]
 
 
-def _start(project: Project, name: str, argv: list[str]) -> subprocess.Popen[bytes]:
-    project.logs.mkdir(parents=True, exist_ok=True)
-    with (project.logs / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(
-            argv,
-            cwd=project.root,
-            env=environment(project),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
-def _wait_until_ready(name: str, address: str, process: subprocess.Popen[bytes], logs: Path) -> None:
-    log = logs / f"{name.lower()}.log"
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ConfigError(f"{name} ended at its start; see {log}")
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
-    raise ConfigError(f"{name} did not answer at {address} within {READY_SECONDS} s; see {log}")
-
-
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-    for process in processes:
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def answers(address: str) -> bool:
+    """Whether something is served there."""
+    try:
+        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS):
+            return True
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
