@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from ops.config import ConfigError
-from ops.exit_codes import StepStopped
+from ops.exit_codes import INTERRUPTED, StepStopped
 from ops.runtime.project import Project
 from ops.steps import UnknownStep, step
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 the recipe cannot be used, 2 no such step, 3 nothing kept, 4 too many inputs parked.
+    """Exit status: 0 done, 1 the recipe cannot be used, 2 no such step, 3 nothing kept, 4 too many inputs parked, 130
+    interrupted.
 
     Other errors keep their traceback, and end with 1.
     """
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     except StepStopped as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

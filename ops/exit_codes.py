@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""As shells call it: 128 and the number of SIGINT."""
+
 
 class StepStopped(RuntimeError):
     """The message says what happened and which commands help; the step's table shows every row with its reason."""

@@ -100,6 +100,11 @@ STEPS = {step.name: step for step in _STEPS}
 CLIP_STEPS = tuple(STEPS)[: tuple(STEPS).index("curated_clips") + 1]
 """Those of videos, from `raw_videos` to `curated_clips`."""
 
+METRICS = ("data/dataset_report/metrics.json",)
+"""What `dvc metrics show` and `dvc exp show` compare."""
+PLOTS = tuple(f"data/dataset_report/{name}.png" for name in ("funnel", "histograms", "samples", "rejected"))
+"""What `dvc plots show` and `dvc plots diff` put side by side."""
+
 SETTINGS = Step("settings", "ops.data.resolved_settings:settings", (), (), SETTINGS_FILE)
 """Comes before all steps: it lays the resolved settings where DVC can watch them."""
 
@@ -120,7 +125,7 @@ def pipeline() -> dict[str, Any]:
         if step.settings:
             stage["params"] = [{SETTINGS_FILE: list(step.settings)}]
         stages[step.name] = {**stage, "outs": [step.output]}
-    return {"stages": stages}
+    return {"stages": stages, "metrics": list(METRICS), "plots": list(PLOTS)}
 
 
 class UnknownStep(ValueError):

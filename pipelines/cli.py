@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops.config import ConfigError
+from ops.config import ConfigError, WronglyCalled
 from ops.runtime.project import Project
 from pipelines.terminal.curate import curate_app
 
@@ -52,7 +52,7 @@ def run(
     Overrides are written into params.yaml, which DVC and the Dagster page read too.
 
     Exit status: 0 done, 1 failed, 2 wrongly called, 3 a step kept nothing of what went in, 4 more inputs of a step
-    failed again and again than curation.max_parked_share allows (see `soraflow curate parked`).
+    failed again and again than curation.max_parked_share allows (see `soraflow curate parked`), 130 interrupted.
     """
     from pipelines.terminal import run_display, summary
 
@@ -64,9 +64,12 @@ def run(
 
 @app.command()
 def up(
-    dagster_port: Annotated[int | None, typer.Option(help="Port of the Dagster page; 3000 by default.")] = None,
+    dagster_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the Dagster page; 3000 by default.")
+    ] = None,
     mlflow_port: Annotated[
-        int | None, typer.Option(help="Port of the MLflow page; from mlflow/server.yaml by default.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the MLflow page; from mlflow/server.yaml by default."),
     ] = None,
     name: Annotated[
         list[str] | None,
@@ -207,7 +210,10 @@ def _prepare(preset: str | None, assignments: list[str], videos: Path | None, im
         if folder is not None:
             assignments = [*assignments, f"sources.{key}={folder.resolve()}"]
     if preset or assignments:
-        config.change(project.root, preset, assignments)
+        try:
+            config.change(project.root, preset, assignments)
+        except ConfigError as error:
+            raise WronglyCalled(str(error)) from None
     return _with_environment()
 
 
@@ -223,7 +229,7 @@ def _with_environment() -> Project:
 
 
 def main() -> None:
-    """Run the command; an expected error is one line on standard error and exit status 1."""
+    """Run the command; an expected error is one line on standard error and exit status 1, or 2 for a wrong call."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows another mark, and no traceback
@@ -231,7 +237,7 @@ def main() -> None:
         app()
     except EXPECTED as error:
         Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, WronglyCalled) else 1)
 
 
 EXPECTED = (ConfigError, FileNotFoundError, ValueError, LookupError)

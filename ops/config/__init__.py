@@ -24,10 +24,10 @@ from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
 from ops.config.release import Automation, Evaluation, Release
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule, RuledScore
-from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, one_plus_four_n
+from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import Settings
 from ops.config.sources import ImageCollection, Sources, VideoCollection
-from ops.config.training import Clipping, Launch, Optimizer, Schedule
+from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
 from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "NearDuplicates",
     "Optimizer",
     "PeopleImageRules",
+    "Pictures",
     "Positive",
     "Release",
     "Rule",
@@ -80,6 +81,7 @@ __all__ = [
     "VaeViews",
     "VideoCollection",
     "VideoKind",
+    "WronglyCalled",
     "assign",
     "change",
     "load",

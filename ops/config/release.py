@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ops.config.section import PIXELS_PER_TOKEN, Positive, Section
 
@@ -49,6 +49,10 @@ class Release(Section):
     exclude_licences: tuple[str, ...] = ()
     """Licences, as in `curation.exclude_licences`, under which neither data nor scorers of a release may be."""
     on_excluded_licence: Literal["refuse", "warn"] = "refuse"
+    copy_weights: bool = True
+    """Copy denoiser, VAE and text encoder into MLflow's registry, from where they then load without this project."""
+    largest_copy_gib: Annotated[float, Field(gt=0)] = 2.0
+    """What takes more than this in all is not copied."""
 
 
 class Automation(Section):

@@ -15,6 +15,10 @@ class ConfigError(ValueError):
     """A recipe that cannot be used; the message names the file, the key and the remedy."""
 
 
+class WronglyCalled(ConfigError):
+    """What was asked for on the command line cannot be meant."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -11,7 +11,7 @@ from ops.config.denoiser import Denoiser, Stage
 from ops.config.release import Automation, Evaluation, Release
 from ops.config.section import Section
 from ops.config.sources import Sources
-from ops.config.training import Launch
+from ops.config.training import Launch, Pictures
 from ops.config.vae import Vae
 
 
@@ -27,6 +27,7 @@ class Settings(Section):
     denoiser: Denoiser = Denoiser()
     stages: tuple[Stage, ...]
     launch: Launch = Launch()
+    pictures: Pictures = Pictures()
     evaluation: Evaluation
     release: Release = Release()
     automation: Automation = Automation()

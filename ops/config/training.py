@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ops.config.section import Positive, Section, Share
+from ops.config.section import PIXELS_PER_TOKEN, Positive, Section, Share, one_plus_four_n
 
 
 class Optimizer(Section):
@@ -63,3 +63,16 @@ class Launch(Section):
         if self.launcher == "torchrun" and self.nodes > 1:
             raise ValueError(f"launcher 'torchrun' is for one node, but nodes is {self.nodes}: use slurm or pdsh")
         return self
+
+
+class Pictures(Section):
+    """What a denoiser makes of held-out captions, drawn at every validation. They change no training."""
+
+    prompts: Annotated[int, Field(ge=0)] = 4
+    """How many captions; 0 draws none, and then no VAE is loaded either."""
+    steps: Positive = 10
+    frames: Annotated[Positive, AfterValidator(one_plus_four_n)] = 17
+    """At most, as is `side`; the held-out samples' own sizes where they are smaller."""
+    side: Annotated[int, Field(ge=PIXELS_PER_TOKEN)] = 256
+    seconds: Positive = 60
+    """What has not begun by then is left out."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.evaluation.protocol import Score
+from ops.evaluation.shown_videos import log_videos
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import write_json
 
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
-def log_scores(work: Work, denoiser: Artifact, models: dict[int, str], scores: dict[int, list[Score]]) -> str:
-    """Log every value at its step, linked to the logged model of that step; returns the run's id.
+def log_scores(
+    work: Work, denoiser: Artifact, samples: Artifact, models: dict[int, str], scores: dict[int, list[Score]]
+) -> str:
+    """Log every value at its step, linked to the logged model of that step, and videos; returns the run's id.
 
     An attempt that was interrupted goes on in the run that it began.
     """
     from mlflow.entities import Metric, RunTag
 
+    from ops.training import pipeline_run
     from ops.training.mlflow_run import connect
 
     client = connect(work.project)
     run_id = _run(client, work, denoiser)
+    pipeline_run.tell_above(client, run_id, None)
     protocols = {f"soraflow.protocol.{each.metric}": each.protocol.id for all_of in scores.values() for each in all_of}
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in protocols.items()])
     now = client.get_run(run_id).info.start_time
@@ -37,7 +42,9 @@ def log_scores(work: Work, denoiser: Artifact, models: dict[int, str], scores: d
         if each.value is not None and (each.metric, step) not in logged
     ]
     client.log_batch(run_id, metrics=metrics)
+    log_videos(client, run_id, samples)
     client.set_terminated(run_id, "FINISHED")
+    pipeline_run.tell_above(client, run_id, "FINISHED")
     return run_id
 
 
@@ -45,11 +52,16 @@ def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
     memory: Path = work.folder / "run.json"
     if memory.is_file():
         return json.loads(memory.read_text(encoding="utf-8"))["run_id"]
+    from ops.training import pipeline_run
+
     training = client.get_run(denoiser.results["mlflow_run_id"])
+    project, dataset = work.project, denoiser.results["dataset_version"]
     run = client.create_run(
-        training.info.experiment_id,
-        run_name=work.asset,
+        pipeline_run.experiment_id(client, project),
+        run_name=f"scores · {training.info.run_name}",
         tags={
+            **pipeline_run.above(client, project, project.pipeline_run, project.settings, dataset),
+            "soraflow.dataset_version": dataset,
             "soraflow.asset": work.asset,
             "soraflow.fingerprint": work.fingerprint,
             "soraflow.scored_run": training.info.run_id,

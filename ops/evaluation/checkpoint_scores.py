@@ -54,7 +54,7 @@ def score(project: Project) -> Artifact:
     best = best_step(scores, metric)
     kept = {checkpoint["step"]: checkpoint for checkpoint in checkpoints(denoiser)}
     measured = [each.metric for each in scores[best] if each.value is not None]
-    log_scores(work, denoiser, {step: kept[step]["logged_model"] for step in scores}, scores)
+    log_scores(work, denoiser, samples, {step: kept[step]["logged_model"] for step in scores}, scores)
     rows = [_row(step, each) for step, all_of in scores.items() for each in all_of]
     tables.write(work.folder / "scores.parquet", rows, TABLE)
     _plot(work.folder / "scores.png", scores, best)

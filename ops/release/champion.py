@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from ops.evaluation.protocol import Protocol, Score
 from ops.release import card
 from ops.release.gate import Verdict, judge
-from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, Registry, Version
+from ops.release.packaging import lay_out
+from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, WEIGHTS, Registry, Version
 from ops.release.trace import Trace, look_back
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
@@ -44,7 +47,16 @@ def release_candidate(project: Project) -> Artifact:
         logged_model,
         _tags(work, parts, [*scores.results["scores"], *reconstruction_scores(evaluation)], trace),
     )
+    _make_loadable(project, registry, candidate)
     return _decide(work, registry, candidate, trace)
+
+
+def _make_loadable(project: Project, registry: Registry, candidate: Version) -> None:
+    """Before any alias points at it; the tag says whether its weights are in the registry or why not."""
+    with tempfile.TemporaryDirectory() as folder:
+        reason = lay_out(project, candidate, Path(folder))
+        registry.attach_model(candidate, Path(folder))
+    registry.tag(candidate, {WEIGHTS: reason or "copied"})
 
 
 def _best(project: Project, scores: Artifact) -> tuple[Parts, str]:

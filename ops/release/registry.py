@@ -20,6 +20,7 @@ CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 LONGEST_DESCRIPTION = 5000  # characters that every database behind MLflow holds
 
 PARTS, SCORES, KEY, FOLDER = "soraflow.parts", "soraflow.scores", "soraflow.key", "soraflow.folder"
+WEIGHTS = "weights"
 
 
 class UnknownVersion(LookupError):
@@ -134,6 +135,14 @@ class Registry:
         """Put files among the artifacts of the version's logged model, where `models:/NAME/N` finds them."""
         for file in files:
             self.client.log_model_artifact(version.logged_model, str(file))
+
+    def attach_model(self, version: Version, folder: Path) -> None:
+        """Put a model in MLflow's own form (an `MLmodel` file and what it names) where `models:/NAME/N` finds it."""
+        from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL
+
+        self.client.log_model_artifacts(version.logged_model, str(folder))
+        if MLFLOW_MODEL_IS_EXTERNAL in self.client.get_logged_model(version.logged_model).tags:
+            self.client.delete_logged_model_tag(version.logged_model, MLFLOW_MODEL_IS_EXTERNAL)
 
     def download(self, version: Version, file: str) -> Path:
         """One of the attached files, fetched from MLflow's store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,20 @@ from ops.runtime.tables import Row, kept
 SCORES = ("motion", "motion_cropped", "aesthetic", "technical")
 
 
+FILES = (
+    *("report.json", "report.md", "metrics.json"),
+    *("funnel.png", "histograms.png", "samples.png", "rejected.png"),
+)
+
+
 def dataset_report(project: Project) -> None:
-    """Write data/dataset_report/: report.json, report.md, funnel.png, histograms.png, samples.png, rejected.png."""
+    """Write `FILES` into data/dataset_report/; metrics.json is for `dvc metrics`."""
     folder = project.data / "dataset_report"
     clips = tables.read(project.table("curated_clips"))
     images = tables.read(project.table("curated_images"))
     report = _figures(project, clips, images)
     write_json(folder / "report.json", report)
+    write_json(folder / "metrics.json", metrics(report))
     with replacing(folder / "report.md") as temporary:
         temporary.write_text(page(report), encoding="utf-8")
     draw_funnel(report["funnel"], folder / "funnel.png")
@@ -64,6 +71,22 @@ def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> d
     }
 
 
+def metrics(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report in a few numbers: what was kept of videos and images, and the samples made of them."""
+    last = {row["kind"]: row for row in report["funnel"]}
+    found: dict[str, Any] = {}
+    for kind, row in last.items():
+        found[{"video": "clips", "image": "images", "item": "items"}[kind]] = {
+            "kept": row["kept"],
+            "share": round(row["share"], 6),
+            **({"seconds": round(row["seconds"], 3)} if row["seconds"] is not None else {}),
+        }
+    found["samples"] = {
+        split: {kind: counts["samples"] for kind, counts in kinds.items()} for split, kinds in report["splits"].items()
+    }
+    return {**found, "unusable_files": len(report["unusable_files"])}
+
+
 def _counts(samples: Sequence[Row]) -> dict[str, int]:
     return {
         "samples": len(samples),
@@ -97,7 +120,6 @@ def _rejected_tiles(clips: Sequence[Row], images: Sequence[Row]) -> list[Tile]:
 
 def _remove_others(folder: Path) -> None:
     """Leave nothing of an earlier report beside this one."""
-    wanted = {"report.json", "report.md", "funnel.png", "histograms.png", "samples.png", "rejected.png"}
     for path in folder.iterdir():
-        if path.name not in wanted:
+        if path.name not in FILES:
             path.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,8 @@ class Project:
     """One checkout: `params.yaml` and `configs/` are read, `data/` and `var/` are written."""
 
     root: Path
+    pipeline_run: str | None = field(default=None, compare=False)
+    """Which run of the pipeline is at work here, so that its records lie together; None outside of one."""
 
     @classmethod
     def find(cls) -> Project:

@@ -134,6 +134,7 @@ def _train(
         dataset_version=dataset,
         init_from=init_from,
         settings=settings,
+        pipeline_run=project.pipeline_run,
     )
     _launch(job, module, launch)
     results = json.loads((work.folder / "results.json").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from ops.training import diffusion
 from ops.training.collective import anywhere, gathered
 from ops.training.data_order import DataOrder
 from ops.training.held_out import HeldOutBatch, HeldOutLoss, errors_by_sample
+from ops.training.held_out_samples import HeldOutSamples
 from ops.training.job import Job
 from ops.training.left_out import UnusableSamples, require_finite
 from ops.training.method import Draw, Watch
@@ -75,6 +76,7 @@ class DenoiserMethod:
         self._wordings: dict[str, tuple[str, ...]]
         self._wordings = {row["sample_id"]: (row["caption"],) for row in self._held_out}
         self._wordings |= {row["sample_id"]: wordings(row, settings.denoiser) for row in train}
+        self._samples = HeldOutSamples(job, self._held_out, self._latents, self._text)
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
         self._schedule = diffusion.scheduler(self._diffusion)
@@ -94,7 +96,8 @@ class DenoiserMethod:
         return model.train()
 
     def notes(self) -> list[str]:
-        return [*what_is_looked_at(self._looked_at, self._held_out), *self._lost_timesteps()]
+        looked_at = what_is_looked_at(self._looked_at, self._held_out)
+        return [*looked_at, *self._lost_timesteps(), *self._samples.notes()]
 
     def _lost_timesteps(self) -> list[str]:
         lost = diffusion.lost_timesteps(self._weights)
@@ -104,7 +107,7 @@ class DenoiserMethod:
         return [
             f"min-SNR weighting (gamma {self._diffusion.min_snr_gamma}) leaves {len(lost)} of "
             f"{len(self._weights)} timesteps with a weight below 0.001, {diffusion.runs(lost)}{start}. "
-            "denoiser.diffusion.min_snr_gamma: null trains all timesteps alike"
+            "denoiser.diffusion.min_snr_gamma: null trains all timesteps alike",
         ]
 
     def read(self, sample_ids: Sequence[str]) -> LatentBatch:
@@ -212,8 +215,9 @@ class DenoiserMethod:
         text, mask = self._embedded(batch.captions)
         return HeldOutBatch(batch.sample_ids, self._normalised(batch.mean), text, mask)
 
-    def picture(self, model: nn.Module, path: Path) -> bool:
-        return False  # samples need the VAE and minutes; they are an asset of their own
+    def picture(self, model: nn.Module, path: Path, working: Callable[[], None]) -> bool:
+        """What it makes of held-out captions, a row of frames each."""
+        return self._samples.draw(model, self._device, path, working)
 
     def save(self, folder: Path) -> None:
         """There is no state beside the model's."""

@@ -43,6 +43,8 @@ class Job(BaseModel):
     dataset_version: str
     init_from: InitFrom | None
     settings: Settings
+    pipeline_run: str | None = None
+    """The run of the pipeline that this attempt belongs to."""
 
     @cached_property
     def project(self) -> Project:

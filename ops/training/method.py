@@ -80,8 +80,11 @@ class Method(Protocol):
         """
         ...
 
-    def picture(self, model: nn.Module, path: Path) -> bool:
-        """Draw what a person would want to look at, and say whether there was anything. First rank only."""
+    def picture(self, model: nn.Module, path: Path, working: Callable[[], None]) -> bool:
+        """Draw what a person would want to look at, and say whether there was anything. First rank only.
+
+        `working` is called now and then, for long silence is taken for death.
+        """
         ...
 
     def save(self, folder: Path) -> None:

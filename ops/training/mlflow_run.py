@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import mlflow
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, Param, RunTag
+from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ops.config.named import by_name
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
+from ops.training import pipeline_run
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
 from ops.training.outbox import Outbox, Record
+from ops.training.pipeline_run import Status
+from ops.training.run_names import INPUT, latest, run_name
 from ops.training.source_code import git_state
 
-PARAMETERS_PER_CALL = 100  # the server's limit
-LONGEST_PARAMETER = 6000
 STEPS_PER_FLUSH = 10
 DATASET = "training_set"
+PICTURES = "held_out"
+"""The name of the pictures among the charts of a run."""
 LARGEST_COPY = 500 * 2**20
 """Released models up to this many bytes are copied into the artifact store; larger ones are only pointed at."""
 
@@ -32,8 +36,6 @@ STORE_ERRORS = (MlflowException, OSError)
 """What a call of MLflow raises when the store is away, whatever it is: a server, a database, a folder of artifacts."""
 SECONDS_TO_WAIT_AT_THE_END = 300.0
 SECONDS_BETWEEN_LOOKS = 10.0
-
-Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class RecordsNotSent(RuntimeError):
@@ -61,30 +63,28 @@ class MlflowRun:
         self._outbox = Outbox(job.folder / "outbox.json", self._deliver, STORE_ERRORS)
         self._away = bool(self._outbox.waiting)
         self._client = connect(job.project)
-        experiment = self._experiment()
         known = _remembered(self._memory)
         if known:
             mlflow.start_run(run_id=known["run_id"], log_system_metrics=True)
         else:
-            mlflow.start_run(experiment_id=experiment, run_name=job.stage or job.asset, log_system_metrics=True)
+            self._begin()
         run = mlflow.active_run()
         assert run is not None
         self.run_id: str = run.info.run_id
         self._models: dict[str, str] = known.get("models", {}) if known else {}
         self._remember()
         self._describe(tags, launch_facts, resumed=known is not None)
+        pipeline_run.tell_above(self._client, self.run_id, None)
         self._send(at_once=True)
         self.last_logged_step = self._last_logged_step(metric)
 
-    def _experiment(self) -> str:
-        name = f"soraflow/{'vae' if self._job.stage is None else 'denoiser'}"
-        found = self._client.get_experiment_by_name(name)
-        if found:
-            return found.experiment_id
-        if self._client.tracking_uri.startswith("sqlite"):
-            artifacts = self._job.project.var / "mlflow" / "artifacts"
-            return self._client.create_experiment(name, artifact_location=artifacts.resolve().as_uri())
-        return self._client.create_experiment(name)
+    def _begin(self) -> None:
+        job, client = self._job, self._client
+        experiment = pipeline_run.experiment_id(client, job.project)
+        before = latest(client, experiment, job.asset)
+        name = run_name(job.stage or job.asset, job.dataset_version, parameters(job), job.inputs, before)
+        tags = pipeline_run.above(client, job.project, job.pipeline_run, job.settings, job.dataset_version)
+        mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=True)
 
     def _describe(self, given: Mapping[str, str], launch_facts: Mapping[str, str], resumed: bool) -> None:
         """Parameters cannot change after the first attempt; what a later one brings along goes into tags."""
@@ -94,16 +94,12 @@ class MlflowRun:
                 "soraflow.resumed": "true",
                 **{f"soraflow.resume.{k}": v for k, v in launch_facts.items()},
             }
+            pipeline_run.go_on_under(self._client, self._client.get_run(self.run_id), self._job.pipeline_run)
         else:
-            tags |= _origin(self._job)
-            self._log_parameters({**_settings(self._job), **launch_facts})
+            tags |= {**_origin(self._job), **{f"soraflow.launch.{k}": v for k, v in launch_facts.items()}}
+            pipeline_run.log_parameters(self._client, self.run_id, parameters(self._job))
             self._log_dataset(tags["git.commit"])
         self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-
-    def _log_parameters(self, values: Mapping[str, Any]) -> None:
-        parameters = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in values.items()]
-        for start in range(0, len(parameters), PARAMETERS_PER_CALL):
-            self._client.log_batch(self.run_id, params=parameters[start : start + PARAMETERS_PER_CALL])
 
     def _log_dataset(self, commit: str) -> None:
         job = self._job
@@ -161,8 +157,9 @@ class MlflowRun:
             waiting("waiting for MLflow")
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
-    def log_file(self, path: Path, folder: str) -> None:
-        self._post({"kind": "file", "path": str(path), "folder": folder})
+    def log_picture(self, path: Path, step: int) -> None:
+        """Show a picture among the run's charts, where a slider leads through its steps."""
+        self._post({"kind": "picture", "path": str(path), "step": step})
 
     def log_checkpoint(self, path: Path, step: int, content: str, figures: Mapping[str, float]) -> None:
         """Make a checkpoint findable as a logged model with its held-out figures; nothing is copied.
@@ -189,15 +186,21 @@ class MlflowRun:
         match record["kind"]:
             case "metrics":
                 self._client.log_batch(self.run_id, metrics=[Metric(*point) for point in record["points"]])
-            case "file":
-                if Path(record["path"]).is_file():
-                    self._client.log_artifact(self.run_id, record["path"], record["folder"])
+            case "picture":
+                self._show(Path(record["path"]), record["step"])
             case "checkpoint":
                 self._create_model(record)
             case "held_out":
                 self._log_held_out(record)
             case "forget" if record["content"] in self._models:
                 self._client.set_logged_model_tags(self._models[record["content"]], {"soraflow.kept": "false"})
+
+    def _show(self, path: Path, step: int) -> None:
+        from PIL import Image
+
+        if path.is_file():
+            with Image.open(path) as picture:
+                self._client.log_image(self.run_id, picture, key=PICTURES, step=step)
 
     def _create_model(self, record: Record) -> None:
         model = mlflow.create_external_model(
@@ -252,6 +255,7 @@ class MlflowRun:
         self.flush()
         try:
             mlflow.end_run(status)
+            pipeline_run.tell_above(self._client, self.run_id, status)
         except STORE_ERRORS as error:
             if status == "FINISHED":
                 raise
@@ -261,10 +265,12 @@ class MlflowRun:
         write_json(self._memory, {"run_id": self.run_id, "models": self._models})
 
 
-def _settings(job: Job) -> dict[str, Any]:
-    """The whole recipe, and under `stage` the part by which this stage differs from the other runs beside it."""
-    own = {"stage": job.denoiser_stage.model_dump(mode="json")} if job.stage else {}
-    return flatten({**job.settings.model_dump(mode="json"), **own})
+def parameters(job: Job) -> dict[str, str]:
+    """The recipe by the names that `--set` takes; of its stages only this one, so that two stages side by side differ
+    in what makes them differ."""
+    recipe = job.settings.model_dump(mode="json")
+    stages = [stage for stage in recipe.pop("stages") if stage["name"] == job.stage]
+    return by_name({**recipe, "stages": stages} if stages else recipe)
 
 
 def _origin(job: Job) -> dict[str, str]:
@@ -273,7 +279,7 @@ def _origin(job: Job) -> dict[str, str]:
         "soraflow.asset": job.asset,
         "soraflow.fingerprint": job.fingerprint,
         "soraflow.dataset_version": job.dataset_version,
-        **{f"soraflow.input.{asset}": version for asset, version in job.inputs.items()},
+        **{f"{INPUT}{asset}": version for asset, version in job.inputs.items()},
     }
     if job.init_from:
         tags["soraflow.init_from"] = f"{job.init_from.asset}@{job.init_from.version}"
@@ -299,6 +305,7 @@ def close_run(job: Job, status: Status) -> None:
         client = connect(job.project)
         if client.get_run(known["run_id"]).info.status != "FINISHED":
             client.set_terminated(known["run_id"], status)
+            pipeline_run.tell_above(client, known["run_id"], status)
     except STORE_ERRORS as error:
         print(f"MLflow could not be told that the run of {job.asset} is {status}: {_short(error)}", flush=True)
 
@@ -310,20 +317,3 @@ def _short(error: Exception) -> str:
 
 def _remembered(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """{'a': {'b': [1, 2]}} → {'a.b.0': 1, 'a.b.1': 2}."""
-    return dict(_leaves(tree, prefix))
-
-
-def _leaves(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, Mapping):
-        items: Any = tree.items()
-    elif isinstance(tree, list | tuple):
-        items = enumerate(tree)
-    else:
-        yield prefix, tree
-        return
-    for key, value in items:
-        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))

@@ -15,8 +15,6 @@ from ops.runtime.progress import Progress
 
 STARTED_BY_DAGSTER = "DAGSTER_PIPES_CONTEXT"
 SECONDS_OF_SILENCE = 30.0
-PIPELINE_RUN = "pipeline_run"
-"""The extra by which Dagster tells which run of the whole pipeline a job belongs to."""
 
 
 class Reporter:
@@ -28,14 +26,10 @@ class Reporter:
 
     @property
     def tags(self) -> dict[str, str]:
-        """How Dagster knows this job, for the MLflow run; runs of one pipeline run share `soraflow.pipeline_run`."""
+        """How Dagster knows this job, for the MLflow run."""
         if not self._pipes:
             return {}
-        run = self._pipes.run_id
-        tags = {
-            "dagster.run_id": run,
-            "soraflow.pipeline_run": str(self._pipes.extras.get(PIPELINE_RUN, run)),
-        }
+        tags = {"dagster.run_id": self._pipes.run_id}
         if self._pipes.is_asset_step:
             tags["dagster.asset"] = self._pipes.asset_key
         return tags

@@ -57,3 +57,9 @@ def same_size_batches(rows: Sequence[Sample], batch_size: int) -> list[list[Samp
         members = sorted((row for row in rows if row["bucket"] == bucket), key=lambda row: row["sample_id"])
         batches += [members[i : i + batch_size] for i in range(0, len(members), batch_size)]
     return batches
+
+
+def spread_samples(rows: Sequence[Sample], count: int) -> list[Sample]:
+    """Up to `count` rows, evenly over the list, videos first."""
+    ordered = sorted(rows, key=lambda row: (row["kind"] != "video", row["sample_id"]))
+    return [ordered[i * len(ordered) // count] for i in range(count)] if len(ordered) > count else ordered

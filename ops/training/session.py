@@ -169,8 +169,8 @@ class Session:
         if not self.records or step <= self.records.run.last_logged_step:
             return
         path = self.job.folder / "pictures" / f"step_{step:06d}.png"
-        if self.method.picture(self.ema.module, path):
-            self.records.run.log_file(path, "pictures")
+        if self.method.picture(self.ema.module, path, lambda: self.report_progress(step, "drawing pictures")):
+            self.records.run.log_picture(path, step)
 
     def save_checkpoint(self, held_out: Mapping[str, float]) -> None:
         """Every rank writes its shards, the first one the rest and the marker. MLflow hears of it afterwards.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,14 @@ from ops.training.job import Job
 from ops.training.left_out import UnusableSamples, require_finite
 from ops.training.method import Draw, Watch
 from ops.training.randomness import normal
-from ops.training.samples import by_bucket, drawn, require_held_out, same_size_batches, what_is_looked_at
+from ops.training.samples import (
+    by_bucket,
+    drawn,
+    require_held_out,
+    same_size_batches,
+    spread_samples,
+    what_is_looked_at,
+)
 from ops.training.views import views
 
 if TYPE_CHECKING:
@@ -180,7 +187,7 @@ class WfvaeMethod:
         return [float(frame_psnr(original, other).mean()) for original, other in pairs]
 
     @torch.no_grad()
-    def picture(self, model: nn.Module, path: Path) -> bool:
+    def picture(self, model: nn.Module, path: Path, working: Callable[[], None]) -> bool:
         """Held-out frames above their reconstructions, one pair of rows a sample."""
         from ops.training.pictures import save_rows
 
@@ -190,6 +197,7 @@ class WfvaeMethod:
             output = self._reconstruct(model, clips)
             shown = torch.linspace(0, clips.pixels.shape[1] - 1, PICTURE_FRAMES).round().long()
             rows += [clips.pixels[0, shown].numpy(), output[0, shown].numpy()]
+            working()
         save_rows(rows, path)
         return True
 
@@ -205,12 +213,6 @@ class WfvaeMethod:
 def _enlarged(row: Sample, zoom: int) -> Sample:
     """The same sample, to be read at several times its bucket's size."""
     return {**row, "height": zoom * row["height"], "width": zoom * row["width"]}
-
-
-def spread_samples(rows: Sequence[Sample], count: int) -> list[Sample]:
-    """Up to `count` rows, evenly over the list, videos first."""
-    ordered = sorted(rows, key=lambda row: (row["kind"] != "video", row["sample_id"]))
-    return [ordered[i * len(ordered) // count] for i in range(count)] if len(ordered) > count else ordered
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def _verify(project: Project, wanted: Entry, folder: Path) -> None:
                 f"{path} has sha256 {found[key]}, expected {expected}; delete it and run "
                 f"`soraflow weights fetch {wanted.name}`"
             )
-    if found != seen:
+    if found != seen and os.access(project.weights, os.W_OK):  # a copy of a model may lie where nothing is written
         write_json(stamp, found)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ops.exit_codes import INTERRUPTED
 from ops.runtime.project import Project
 from pipelines import lineage_run
 
@@ -41,6 +42,7 @@ def run_and_watch(project: Project, selection: str, console: Console) -> int:
             process.terminate()
             process.wait()
             console.print("[yellow]interrupted; run the same command again to go on[/]")
+            return INTERRUPTED
         if process.returncode == -signal.SIGKILL:
             display.close_killed(instance)
     if process.returncode != 0:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.padding import Padding
 
 from ops.config import Settings
 from ops.runtime.project import Project
 
 STATES = {
-    "ready": "[green]ready[/]",
+    "ready": "[green]ready       [/]",
     "packaged": "[green]in a package[/]",
-    "missing": "[yellow]missing[/]",
-    "wrong": "[red]wrong hash[/]",
+    "missing": "[yellow]missing     [/]",
+    "wrong": "[red]wrong hash  [/]",
 }
 RECONSTRUCTION_METRIC = "lpips-alex"
 
@@ -30,13 +31,13 @@ def show(project: Project, console: Console) -> None:
     from ops import weights
 
     wanted = needed(project.settings)
-    table = Table(title=f"Weights (● = preset {project.settings.name} reads it)", title_justify="left")
-    for column in ("", "name", "state", "purpose", "licence"):
-        table.add_column(column)
+    console.print(f"[bold]Weights[/] [dim](● = preset {escape(project.settings.name)} reads it)[/]")
+    width = max(len(entry.name) for entry in weights.entries())
     for entry in weights.entries():
         state = STATES[weights.status(project, entry.name).state]
-        table.add_row("●" if entry.name in wanted else "", entry.name, state, entry.purpose, entry.licence)
-    console.print(table)
+        mark = "●" if entry.name in wanted else " "
+        console.print(f"{mark} [bold]{entry.name:<{width}}[/]  {state}  {escape(entry.licence)}", highlight=False)
+        console.print(Padding(f"[dim]{escape(entry.purpose)}[/]", (0, 0, 0, width + 4)), highlight=False)
 
 
 def fetch(project: Project, names: list[str], packages_only: bool, console: Console) -> bool:

@@ -80,16 +80,10 @@ class World:
         return work.finish(version=digest([work.fingerprint, seed]), results=results)
 
     def _run(self, client: Any, work: Work) -> str:
-        found = client.get_experiment_by_name("soraflow/denoiser")
-        experiment = (
-            found.experiment_id
-            if found
-            else client.create_experiment(
-                "soraflow/denoiser", artifact_location=(self.project.var / "mlflow" / "artifacts").as_uri()
-            )
-        )
+        from ops.training.pipeline_run import experiment_id
+
         tags = {"git.commit": "c" * 40, "git.dirty": "false", "soraflow.asset": work.asset}
-        return client.create_run(experiment, run_name=work.asset, tags=tags).info.run_id
+        return client.create_run(experiment_id(client, self.project), run_name=work.asset, tags=tags).info.run_id
 
     def _checkpoint(self, work: Work, run_id: str, step: int, loss: float, seed: int) -> dict[str, Any]:
         import mlflow

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from PIL import Image
 
 from ops.curation import tables as schemas
 from ops.data.captions import captions
+from ops.data.dvc_repository import open_repository, prepare
 from ops.data.training_set import training_set
 from ops.reports.dataset_report import dataset_report
 from ops.reports.gallery import chosen
@@ -33,7 +36,7 @@ def test_the_report_holds_figures_and_pictures(ready: Project):
     (folder).mkdir(parents=True)
     (folder / "old.png").write_bytes(b"of an earlier report")
     dataset_report(ready)
-    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", *PICTURES}
+    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "metrics.json", *PICTURES}
     report = json.loads((folder / "report.json").read_text())
     assert report["splits"]["train"]["video"]["samples"] + report["splits"]["held_out"]["video"]["samples"] == 3
     assert report["scores"]["clips"]["motion"] == {"max": 0.07, "median": 0.06, "min": 0.05}
@@ -55,6 +58,24 @@ def test_the_same_data_gives_the_same_bytes(ready: Project):
     before = [file.read_bytes() for file in files]
     dataset_report(ready)
     assert [file.read_bytes() for file in files] == before
+
+
+def test_dvc_shows_its_figures_and_pictures(ready: Project):
+    dataset_report(ready)
+    prepare(ready)
+    shown = json.loads(dvc(ready, "metrics", "show", "--json"))
+    (figures,) = (found["data"] for found in shown[""]["data"].values())
+    assert figures["clips"] == {"kept": 3, "share": 0.5, "seconds": 6.0}
+    assert figures["samples"]["train"]["video"] + figures["samples"]["held_out"]["video"] == 3
+    assert figures["unusable_files"] == 1
+    dvc(ready, "plots", "show", "--out", "plots")
+    assert len(list((ready.root / "plots" / "static").glob("*.png"))) == len(PICTURES)
+
+
+def dvc(project: Project, *arguments: str) -> str:
+    open_repository(project).close()  # tells DVC's command line that there is no git
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True).stdout
 
 
 def test_images_alone_can_be_reported(ready: Project):

@@ -1,6 +1,7 @@
 """Samples, VBench rows, checkpoint scores: one chain, run once on the small world."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from ops.evaluation.samples import safe_name, scored_steps
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
+from ops.runtime.mp4 import read_mp4
 
 
 def test_the_newest_checkpoints_and_the_best_are_sampled(trained_world) -> None:
@@ -93,6 +95,24 @@ def test_scores_hang_on_the_logged_models(scored) -> None:
     for row in results["checkpoints"]:
         metrics = {metric.key: metric.value for metric in client.get_logged_model(row["logged_model"]).metrics}
         assert metrics == pytest.approx({name: row[name] for name in results["metrics"]})
+
+
+def test_a_video_of_each_prompt_lies_in_mlflow_large_enough_to_be_seen(scored) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(scored.tracking_uri)
+    run_id = json.loads((current(scored, "checkpoint_scores").folder / "run.json").read_text())["run_id"]
+    assert client.get_run(run_id).info.run_name.startswith("scores · ")
+    assert {file.path for file in client.list_artifacts(run_id, "samples")} == {
+        "samples/contact_sheet.png",
+        *(f"samples/step_00000{step}" for step in (4, 6, 8)),
+    }
+    shown = [file.path for file in client.list_artifacts(run_id, "samples/step_000004")]
+    assert [path.rpartition("/")[2] for path in shown] == ["00-a-grey-square-seed_0.mp4", "01-a-red-square-seed_0.mp4"]
+    large = read_mp4(Path(client.download_artifacts(run_id, shown[1])))
+    small = read_mp4(current(scored, "samples").folder / "step_000004" / "01-a-red-square-seed_0.mp4")
+    assert large.shape == (5, 256, 256, 3)
+    assert abs(large[:, 4::8, 4::8].astype(int) - small).mean() < 12
 
 
 def test_scoring_again_logs_nothing_twice(scored) -> None:

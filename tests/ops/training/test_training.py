@@ -149,7 +149,7 @@ def test_mlflow_knows_the_run_its_data_and_its_checkpoints(uninterrupted: Callab
     run = client.get_run(artifact.results["mlflow_run_id"])
     assert run.info.status == "FINISHED"
     assert run.data.params["vae.schedule.steps"] == "20"
-    assert run.data.params["world_size"] == "1"
+    assert run.data.tags["soraflow.launch.world_size"] == "1"
     assert run.data.tags["soraflow.dataset_version"] == artifact.results["dataset_version"]
     assert "git.commit" in run.data.tags
     losses = client.get_metric_history(run.info.run_id, "loss")

@@ -1,0 +1,54 @@
+"""Every setting under the name by which `--set` changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from ops.config.overrides import name_of
+
+
+def by_name(tree: Mapping[str, Any]) -> dict[str, str]:
+    """{'a': {'b': 1}, 'stages': [{'name': 'video', 'c': True}]} → {'a.b': '1', 'stages.video.c': 'true'}.
+
+    Values are written as `--set` reads them. A list whose items have no names of their own can only be set whole, and
+    is one value; an item's name is no setting of it.
+    """
+    return dict(_leaves(tree, ""))
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    inside = _items(value)
+    if not inside:
+        yield key, _written(value)
+        return
+    for name, item in inside.items():
+        yield from _leaves(item, f"{key}.{name}" if key else name)
+
+
+def _items(value: Any) -> Mapping[str, Any]:
+    """What can be set inside a value, by name; nothing where only the whole can be."""
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, list | tuple):
+        return {}
+    named = {name_of(item): item for item in value}
+    if "" in named or len(named) < len(value):
+        return {}
+    return {
+        name: {key: each for key, each in item.items() if (key, str(each)) not in (("name", name), ("score", name))}
+        for name, item in named.items()
+    }
+
+
+def _written(value: Any) -> str:
+    """Text stays as it is where YAML reads it as that text, and is quoted elsewhere."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        return value if yaml.safe_load(value) == value else json.dumps(value)
+    except yaml.YAMLError:
+        return json.dumps(value)

@@ -1,0 +1,117 @@
+"""What a denoiser makes of held-out captions while it trains: few, small, in few steps, from the same noise always."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ops.config import PIXELS_PER_TOKEN, Pictures
+from ops.data.latents import LatentSet, load_vae
+from ops.data.samples import Sample
+from ops.data.text_embeddings import UNCONDITIONAL, TextSet
+from ops.runtime.artifacts import Artifact, find
+from ops.sampling.denoise import VAE_FACTOR, draw_latent
+from ops.sampling.request import Request
+from ops.training.job import Job
+from ops.training.pictures import save_rows
+from ops.training.samples import spread_samples
+
+FRAMES_SHOWN = 4
+
+
+class HeldOutSamples:
+    """Needs no text encoder, for captions are encoded already, and loads the VAE when the first picture is due."""
+
+    def __init__(self, job: Job, rows: Sequence[Sample], latents: LatentSet, text: TextSet) -> None:
+        self._job, self._latents, self._text = job, latents, text
+        self._settings: Pictures = job.settings.pictures
+        self._vae_artifact = _vae_of(job) if self._settings.prompts else None
+        self._rows = spread_samples(list({row["caption"]: row for row in rows}.values()), self._settings.prompts)
+
+    def notes(self) -> list[str]:
+        """What a person should know before the training starts."""
+        if not self._settings.prompts or self._vae_artifact:
+            return []
+        return ["no pictures are drawn, for the VAE that the latents were made with is gone"]
+
+    def draw(self, model: nn.Module, device: torch.device, path: Path, working: Callable[[], None]) -> bool:
+        """Write a picture with a row of frames for each caption; says whether there was anything to draw.
+
+        `working` is called now and then. What has not begun after `pictures.seconds` is left out.
+        """
+        if self._vae_artifact is None:
+            return False
+        deadline = time.monotonic() + self._settings.seconds
+        rows: list[NDArray[np.uint8]] = []
+        for number, row in enumerate(self._rows):
+            if rows and time.monotonic() > deadline:
+                break
+            frames = self._decode(self._sample(model, device, number, row, working))
+            shown = torch.linspace(0, len(frames) - 1, min(FRAMES_SHOWN, len(frames))).round().long()
+            rows.append(frames[shown].numpy())
+            working()
+        if rows:
+            save_rows(rows, path)
+        return bool(rows)
+
+    def _sample(
+        self, model: nn.Module, device: torch.device, number: int, row: Sample, working: Callable[[], None]
+    ) -> Tensor:
+        return draw_latent(
+            model,
+            self._request(number, row),
+            self._latents.scale.shape[0],
+            self._job.settings.denoiser.diffusion,
+            self._text[row["caption"]].float(),
+            self._text[UNCONDITIONAL].float(),
+            device,
+            lambda done, total: working(),
+        )
+
+    def _request(self, number: int, row: Sample) -> Request:
+        """At the sample's own size, unless that is above the limit."""
+        evaluation = self._job.settings.evaluation
+        *_, frames, height, width = self._latents.row(row["sample_id"])["shape"]
+        side, most = self._settings.side, (self._settings.frames - 1) // 4 + 1
+        return Request(
+            prompt=row["caption"],
+            seed=self._job.settings.seed + number,
+            steps=self._settings.steps,
+            guidance=evaluation.guidance,
+            frames=4 * (min(frames, most) - 1) + 1,
+            height=_limited(VAE_FACTOR * height, side),
+            width=_limited(VAE_FACTOR * width, side),
+            fps=evaluation.fps,
+        )
+
+    @torch.inference_mode()
+    def _decode(self, latent: Tensor) -> Tensor:
+        """[1, C, t, h, w] in the denoiser's units → uint8 [T, H, W, 3]."""
+        scale, shift = (part.unsqueeze(0).to(latent) for part in (self._latents.scale, self._latents.shift))
+        video = self._vae.decode(latent / scale + shift)[0].float()
+        return (video / 2 + 0.5).clamp(0, 1).mul(255).round().byte().permute(1, 2, 3, 0).cpu()
+
+    @cached_property
+    def _vae(self) -> Any:
+        assert self._vae_artifact is not None
+        return load_vae(self._job.project, self._vae_artifact)
+
+
+def _vae_of(job: Job) -> Artifact | None:
+    """The one that the latents were made with, whatever has become of the recipe since; None when it is gone."""
+    latents = find(job.project, "latents", job.inputs["latents"])
+    asset = next((name for name in latents.inputs if name != "training_set"), None) if latents else None
+    return find(job.project, asset, latents.inputs[asset]) if latents and asset else None
+
+
+def _limited(side: int, most: int) -> int:
+    """A side that the denoiser's tokens divide."""
+    return min(side, most) // PIXELS_PER_TOKEN * PIXELS_PER_TOKEN
