@@ -44,7 +44,12 @@ def _head(version: Version, trace: Trace, promoted: bool, verdict: Verdict) -> s
 
 
 def _use(version: Version) -> str:
-    return f'## Use\n\n```\nsoraflow generate "a prompt" --checkpoint {version.number}\n```'
+    here = f'```\nsoraflow generate "a prompt" --checkpoint {version.number}\n```'
+    place = f"models:/{version.model}/{version.number}"
+    elsewhere = f'```\nmlflow.pyfunc.load_model("{place}").predict(["a prompt"])\n```'
+    return (
+        f"## Use\n\nIn the project that made it:\n\n{here}\n\nElsewhere, with its weights from MLflow:\n\n{elsewhere}"
+    )
 
 
 def _scores(version: Version) -> str:

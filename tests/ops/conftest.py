@@ -47,7 +47,7 @@ evaluation:
   reconstruction_frames: 5
   reconstruction_size: 32
   checkpoints: 2
-release: {registered_model: squares}
+release: {registered_model: squares, copy_weights: false}
 """
 
 

@@ -16,8 +16,10 @@ from pipelines.terminal import weights
 
 
 @pytest.fixture
-def ends(project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def ends(empty, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs `soraflow` in this process; (exit status, what it said on standard error)."""
+    for name, value in lineage_run.environment(empty.project).items():  # as the command sets them for its process
+        monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["soraflow", *arguments])
@@ -46,8 +48,8 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_right(ends, arguments: list[s
     assert said in message
 
 
-def test_a_recipe_that_cannot_be_used_ends_with_1(ends, project) -> None:
-    (project.root / "params.yaml").write_text("preset: tiny\nnokey: 1\n")
+def test_a_recipe_that_cannot_be_used_ends_with_1(ends, empty) -> None:
+    (empty.project.root / "params.yaml").write_text("preset: tiny\nnokey: 1\n")
     status, message = ends("weights", "list")
     assert status == 1
     assert "nokey" in message

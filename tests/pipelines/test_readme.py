@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -143,18 +144,33 @@ def exports(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
 
 def works_on_the_data(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     root = shell.project.root
+    if command != "dvc repro":
+        dvc(root, "remote", "add", "--force", "--default", "store", str(tmp_path / "store"))
+        dvc(root, "push")
+    dvc(root, *words(command))
+
+
+def shows_the_dataset(command: str, shell: Any, **_: Any) -> None:
+    """The figures are those of the training set; the pictures are those of the report."""
+    root = shell.project.root
+    shown = dvc(root, *words(command), *(["--csv"] if command == "dvc exp show" else []))
+    if command == "dvc plots show":
+        page = Path(unquote(shown.split("file://")[1].strip()))
+        assert len(list((page.parent / "static").glob("*.png"))) == 4
+    else:
+        samples = tables.read(root / "data" / "training_set" / "samples.parquet")
+        heads, *rows = [line.split("," if "," in line else None) for line in shown.splitlines()]
+        trained_on = str(sum((row["split"], row["kind"]) == ("train", "video") for row in samples))
+        assert rows[0][heads.index("samples.train.video")] == trained_on
+
+
+def dvc(root: Path, *arguments: str) -> str:
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "SORAFLOW_PROJECT": str(root)}
-
-    def dvc(*arguments: str) -> None:
-        program = [str(binaries / "dvc"), *arguments]
-        done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    if command != "dvc repro":
-        dvc("remote", "add", "--force", "--default", "store", str(tmp_path / "store"))
-        dvc("push")
-    dvc(*words(command))
+    program = [str(binaries / "dvc"), *arguments]
+    done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 CHECKS: dict[str, Callable[..., None]] = {
@@ -176,6 +192,9 @@ CHECKS: dict[str, Callable[..., None]] = {
     "dvc repro": works_on_the_data,
     "dvc push": works_on_the_data,
     "dvc pull": works_on_the_data,
+    "dvc metrics show": shows_the_dataset,
+    "dvc plots show": shows_the_dataset,
+    "dvc exp show": shows_the_dataset,
     "soraflow run --set curation.rules.aesthetic.minimum=20": rejects_more,
     "soraflow run --videos /data/my-videos --images /data/my-photos": takes_ones_own_files,
     "soraflow run --preset v1_3": gives_a_graph,

@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.entities import RunStatus
+from PIL import Image
 
 from ops.training import mlflow_run
 from ops.training.job import Job
@@ -49,14 +50,14 @@ def test_records_wait_for_a_store_that_is_away_also_past_the_end_of_the_process(
     store = Store(job.project.var / "mlflow")
     picture = job.folder / "pictures" / "step_000010.png"
     picture.parent.mkdir()
-    picture.write_bytes(b"png")
+    Image.new("RGB", (8, 8)).save(picture)
     run = MlflowRun(job, "psnr", {}, {}, said.append)
     run.log(1, {"loss": 3.0})
     run.flush()
     store.take_away()
     for step in (2, 3, 10):
         run.log(step, {"loss": 1 / step})
-    run.log_file(picture, "pictures")
+    run.log_picture(picture, 10)
     run.log(11, {"psnr": 12.5})
     run.log_checkpoint(checkpoint(job, 11), 11, "content", {"psnr": 12.5})
     run.forget_checkpoint("content")
@@ -79,7 +80,8 @@ def test_records_wait_for_a_store_that_is_away_also_past_the_end_of_the_process(
     losses = client.get_metric_history(run.run_id, "loss")
     assert {point.step: point.value for point in losses} == {1: 3.0, 2: 1 / 2, 3: 1 / 3, 10: 1 / 10}
     assert [point.step for point in client.get_metric_history(run.run_id, "psnr")] == [11]
-    assert [file.path for file in client.list_artifacts(run.run_id, "pictures")] == ["pictures/step_000010.png"]
+    shown = [file.path for file in client.list_artifacts(run.run_id, "images") if file.path.endswith(".png")]
+    assert [path.split("+")[:3] for path in shown] == [["images/held_out", "step", "10"]]
     found = client.get_run(run.run_id)
     assert found.info.status == RunStatus.to_string(RunStatus.FINISHED)
     (model,) = mlflow.search_logged_models(experiment_ids=[found.info.experiment_id], output_format="list")
