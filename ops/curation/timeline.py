@@ -43,7 +43,9 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        return self.at(self.end) - self.at(self.start)
+        if self.times is None:
+            return (self.end - self.start) / self.fps
+        return self.times[-1] - self.times[0]
 
     def at(self, frame: int) -> float:
         """Seconds from the source's first frame to this one, or to the end of the last."""

@@ -64,7 +64,7 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "interlaced": lambda column: [_one_of(column, [True, False], "frames are interlaced, or not")],
     "field_order": lambda column: [_one_of(column, FIELDS, "one of two fields comes first, or it is not known")],
     "transparent": lambda column: [_one_of(column, [True, False], "there is an alpha channel, or not")],
-    "frame_times": lambda _: [_true("times_fit", "frames at a variable rate have rising times, one more than frames")],
+    "frame_times": lambda _: [_true("times_fit", "times at a variable rate are in order, one more than frames")],
     "fps": lambda column: [_there(column), _between(column, "frames follow each other", min_value=1 / 3600)],
     "variable_frame_rate": lambda column: [_one_of(column, [True, False], "the rate varies, or not")],
     "frames": lambda column: [_there(column), _between(column, "something was decoded", min_value=1)],
@@ -239,7 +239,7 @@ def _times_fit(row: dict[Any, Any]) -> bool:
     if times is None:
         return not row.get("variable_frame_rate")
     frames = row["frames"] if "frames" in row else row["end_frame"] - row["start_frame"]
-    return len(times) == frames + 1 and all(before < after for before, after in pairwise(times))
+    return len(times) == frames + 1 and all(before <= after for before, after in pairwise(times))
 
 
 def _is_inside(crop: Any, width: int, height: int) -> bool:

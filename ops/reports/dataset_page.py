@@ -56,12 +56,16 @@ def _splits(splits: Mapping[str, Any]) -> list[str]:
 
 
 def _buckets(buckets: list[Mapping[str, Any]]) -> list[str]:
-    lines = ["| bucket | kind | split | samples | enlarged |", "| --- | --- | --- | ---: | ---: |"]
+    lines = [
+        "| bucket | kind | split | samples | enlarged | of the picture kept |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    ]
     for row in buckets:
         if row["bucket"] is None:
-            lines.append(f"| none | {row['kind']} | | {row['items']} items dropped: {_cell(row['reason'])} | |")
+            lines.append(f"| none | {row['kind']} | | {row['items']} items dropped: {_cell(row['reason'])} | | |")
         else:
-            cells = (row["bucket"], row["kind"], row["split"], row["samples"], row["enlarged"])
+            kept = f"{row['kept_share']:.0%}"
+            cells = (row["bucket"], row["kind"], row["split"], row["samples"], row["enlarged"], kept)
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 

@@ -76,7 +76,7 @@ def opened(path: Path, threads: int = 1, hardware: str = "none") -> Iterator[tup
             sound = " (it holds sound only)" if container.streams.audio else ""
             raise UndecodableVideo(f"holds no video stream{sound}", Reason.NO_VIDEO)
         stream = streams[0]
-        width, height = stream.codec_context.width, stream.codec_context.height
+        width, height = round(stream.codec_context.width * pixel_width_of(stream)), stream.codec_context.height
         if width * height > MAX_PIXELS:
             raise UndecodableVideo(f"{width}x{height} is more than {MAX_PIXELS} pixels", Reason.TOO_LARGE)
         # a frame may announce another size than the header: then decoding fails

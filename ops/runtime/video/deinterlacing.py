@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 import numpy as np
 
@@ -16,7 +18,8 @@ def deinterlaced(frame: av.VideoFrame) -> av.VideoFrame:
     out = av.VideoFrame(frame.width, frame.height, frame.format.name)
     bits = max(component.bits for component in frame.format.components)
     number = np.dtype(np.uint8 if bits <= 8 else ">u2" if frame.format.is_big_endian else "<u2")
-    for stored, made in zip(frame.planes, out.planes, strict=True):
+    planes: Any = zip(frame.planes, out.planes, strict=True)
+    for stored, made in planes:
         lines = np.frombuffer(stored, np.uint8).reshape(-1, stored.line_size)[:, : made.line_size]
         rows = np.zeros((lines.shape[0], made.line_size), np.uint8)
         rows[:, : lines.shape[1]] = lines

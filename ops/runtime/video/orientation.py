@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ UPRIGHT = Orientation()
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """By the display matrix of the frame or its file; turns by other angles go to the nearest right one."""
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[call-overload]
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # some other side data is of a kind that this PyAV does not know
         return _turned(round(frame.rotation / 90) % 4)
     return UPRIGHT if matrix is None else oriented(struct.unpack("<9i", bytes(matrix)))
