@@ -26,6 +26,8 @@ SLOWEST, FASTEST = 1 / 3600, 10_000.0
 """Frames a second; outside, the time stamps are broken."""
 MOST_DAMAGED = 0.1
 """The share of frames that a decoder may have patched up; a piece that was cut without care begins with some."""
+MOST_HIDDEN = 0.9
+"""The share of frames that an edit list may hide."""
 BETWEEN_SEEK_POINTS = 2.0
 """Seconds at least, so that a long film has a few thousand."""
 FIELD_ORDERS = {2: "top_first", 3: "bottom_first", 4: "top_first", 5: "bottom_first"}
@@ -154,9 +156,12 @@ def _announced(container: InputContainer, stream: VideoStream) -> Announced:
 
 
 def _announced_frames(container: InputContainer, stream: VideoStream) -> int:
-    """Without those that an MP4's edit list hides."""
-    shown = sum(not entry.is_discard for entry in stream.index_entries) if "mp4" in container.format.name else 0
-    return min(stream.frames, shown) if shown else stream.frames
+    """Without those that an MP4's edit list hides. One that hides nearly all is taken for damage, and so are more
+    frames than the file has bytes."""
+    if "mp4" not in container.format.name or stream.frames > container.size:
+        return stream.frames
+    shown = sum(not entry.is_discard for entry in stream.index_entries)
+    return min(stream.frames, shown) if shown > (1 - MOST_HIDDEN) * stream.frames else stream.frames
 
 
 def _tagged_seconds(stream: VideoStream) -> float | None:

@@ -157,7 +157,10 @@ def _lying_headers(corpus: Corpus) -> None:
     start = content.find(b"strf") + 12
     content[start : start + 8] = sides
     path.write_bytes(content)
-    patched(corpus.kept("header/wide_track.mp4"), ".mp4", b"tkhd", 80, b"\xff\xff\x00\x00\xff\xff\x00\x00")
+    # players stretch pictures to the shape that the track names
+    patched(
+        corpus.kept("header/wide_track.mp4", (HEIGHT, HEIGHT)), ".mp4", b"tkhd", 80, b"\xff\xff\x00\x00\xff\xff\x00\x00"
+    )
     patched(corpus.kept("header/wide_sample_entry.mp4"), ".mp4", b"avc1", 28, b"\xff\xff\xff\xff")
     patched(corpus.kept("header/no_duration.mp4"), ".mp4", b"mdhd", 20, bytes(4))
     patched(corpus.kept("header/negative_duration.mp4"), ".mp4", b"mdhd", 20, b"\x80\x00\x00\x00")
