@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,12 @@ HEADER = """\
 """
 
 
-def load(root: Path) -> Settings:
-    """The settings of the project in `root`, from its `params.yaml` and preset."""
-    params = read_yaml(root / "params.yaml")
-    preset = params.pop("preset", None)
-    if not isinstance(preset, str):
-        raise ConfigError(f"{root / 'params.yaml'}: 'preset' is missing; write one of: {', '.join(presets(root))}")
-    return resolve(root, preset, params)
+def load(root: Path, preset: str | None = None, assignments: Sequence[str] = ()) -> Settings:
+    """The settings of the project in `root`, from its `params.yaml` and preset.
+
+    Another preset, and `a.b.c=value` assignments, are laid over them without being written.
+    """
+    return resolve(root, *_chosen(root, preset, assignments))
 
 
 def resolve(root: Path, preset: str, overrides: Mapping[str, Any]) -> Settings:
@@ -48,6 +47,18 @@ def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
     Naming another preset drops the overrides made for the old one.
     """
     path = root / "params.yaml"
+    chosen, params = _chosen(root, preset, assignments)
+    settings = resolve(root, chosen, params)
+    text = HEADER + yaml.safe_dump({"preset": chosen, **params}, sort_keys=False)
+    if yaml.safe_load(path.read_text(encoding="utf-8")) != yaml.safe_load(text):
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return settings
+
+
+def _chosen(root: Path, preset: str | None, assignments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The preset, and what is laid over it: the overrides of `params.yaml`, if it names that preset, and these."""
+    path = root / "params.yaml"
     params = read_yaml(path)
     old = params.pop("preset", None)
     if preset not in (None, old):
@@ -57,12 +68,7 @@ def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
     chosen = preset or old
     if not isinstance(chosen, str):
         raise ConfigError(f"{path}: 'preset' is missing; write one of: {', '.join(presets(root))}")
-    settings = resolve(root, chosen, params)
-    text = HEADER + yaml.safe_dump({"preset": chosen, **params}, sort_keys=False)
-    if yaml.safe_load(path.read_text(encoding="utf-8")) != yaml.safe_load(text):
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return settings
+    return chosen, params
 
 
 def presets(root: Path) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ops.data.dvc_repository import address, claimed, forget_runs, locked_stages, open_repository, stage_of
+from ops.data.resolved_settings import are_laid, settings
 from ops.runtime.project import Project
 from ops.steps import SETTINGS, Step, step
 
@@ -49,18 +50,34 @@ def materialise(project: Project, name: str, force: bool = False) -> Version:
     if os.environ.get("DVC_STAGE"):
         wanted.load()(project)
         return _hashed(open_repository(project), wanted, started)
-    if wanted is not SETTINGS:
-        materialise(project, SETTINGS.name)
     repo = open_repository(project)
-    with claimed(repo, wanted):
-        action = None if force else _found(repo, wanted)
-        if action is None:
-            wanted.load()(project)
-            repo.commit(address(repo, wanted), force=True)
-            if not _inputs_are_watched(wanted):
-                forget_runs(repo, wanted)  # lest `dvc repro` bring an old listing back
-            action = "made"
-        return _committed(repo, wanted, action, started)
+    while True:
+        if wanted is not SETTINGS:
+            _lay_settings(project, repo)
+        with claimed(repo, wanted):
+            if wanted is not SETTINGS and not are_laid(project):
+                continue  # a run with another recipe was quicker
+            action = None if force else _found(repo, wanted)
+            if action is None:
+                wanted.load()(project)
+                repo.commit(address(repo, wanted), force=True)
+                if not _inputs_are_watched(wanted):
+                    forget_runs(repo, wanted)  # lest `dvc repro` bring an old listing back
+                action = "made"
+            return _committed(repo, wanted, action, started)
+
+
+def _lay_settings(project: Project, repo: Repo) -> None:
+    """Put the recipe where DVC watches it.
+
+    One that `params.yaml` does not say, because it is of one run alone, is not committed: for DVC that is a change,
+    which the next run without it, or `dvc repro`, takes back.
+    """
+    if project.is_of_params():
+        materialise(project, SETTINGS.name, force=not are_laid(project))
+    elif not are_laid(project):
+        with claimed(repo, SETTINGS):
+            settings(project)
 
 
 def version(project: Project, name: str) -> str:

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 LISTED = 50
 """At most so many offending ids are written out for a failed expectation; the count is always whole."""
 
+EXAMPLES = 5
+
 
 @dataclass(frozen=True)
 class Validation:
-    """The outcome of a suite. Each failure is {expectation, column, observed, count, ids}; `version` is DVC's."""
+    """The outcome of a suite. Each failure is {expectation, column, observed, count, ids, examples}; an example is what
+    a person finds the row by, and what it holds. `version` is DVC's."""
 
     name: str
     version: str | None
@@ -47,7 +50,7 @@ def validate(project: Project, name: str) -> Validation:
         version=_version(project, name),
         passed=all(result["success"] for result in results),
         expectations=[_told(result) for result in results],
-        failures=[_failure(result, suite.id) for result in results if not result["success"]],
+        failures=[_failure(result, suite.id, frame) for result in results if not result["success"]],
         statistics=_statistics(frame, suite),
     )
     folder = project.var / "checks"
@@ -110,16 +113,24 @@ def _told(result: dict[str, Any]) -> str:
     return f"{config['type']} {json.dumps(arguments, sort_keys=True)}"
 
 
-def _failure(result: dict[str, Any], id_column: str) -> dict[str, Any]:
+def _failure(result: dict[str, Any], id_column: str, frame: pd.DataFrame) -> dict[str, Any]:
     kwargs, found = result["expectation_config"]["kwargs"], result["result"]
-    ids = [entry[id_column] for entry in found.get("unexpected_index_list") or []]
+    against = found.get("unexpected_index_list") or []
+    ids = [entry[id_column] for entry in against]
     return {
         "expectation": _told(result),
         "column": kwargs.get("column") or kwargs.get("column_A"),
         "observed": found.get("observed_value", (found.get("partial_unexpected_list") or [None])[:5]),
         "count": found.get("unexpected_count", 1),
         "ids": ids[:LISTED],
+        "examples": [{**_whereabouts(frame, id_column, entry[id_column]), **entry} for entry in against[:EXAMPLES]],
     }
+
+
+def _whereabouts(frame: pd.DataFrame, id_column: str, value: Any) -> dict[str, Any]:
+    """The file that a row is about, where the table names it, and the row's id."""
+    paths = frame.loc[frame[id_column] == value, "path"].dropna() if "path" in frame else ()
+    return {**({"path": str(paths.iloc[0])} if len(paths) else {}), id_column: value}
 
 
 def _statistics(frame: pd.DataFrame, suite: Suite) -> dict[str, Any]:

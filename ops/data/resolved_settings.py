@@ -9,14 +9,34 @@ import yaml
 from ops.config import RULED_SCORES, Settings
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
-from ops.steps import SETTINGS_FILE
+from ops.steps import SETTINGS_FILE, STEPS
 
 
 def settings(project: Project) -> None:
     with replacing(project.root / SETTINGS_FILE) as temporary:
-        temporary.write_text(
-            yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        temporary.write_text(_text(project), encoding="utf-8")
+
+
+def are_laid(project: Project) -> bool:
+    """Whether the file holds the project's settings, and not an earlier recipe or that of another run."""
+    path = project.root / SETTINGS_FILE
+    return path.is_file() and path.read_text(encoding="utf-8") == _text(project)
+
+
+def of_dataset(project: Project) -> dict[str, Any]:
+    """Key → value of each setting that a step of the dataset reads."""
+    tree = watched(project.settings)
+    return {key: _at(tree, key) for step in STEPS.values() for key in step.settings}
+
+
+def _at(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree[part]
+    return tree
+
+
+def _text(project: Project) -> str:
+    return yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True)
 
 
 def watched(settings: Settings) -> dict[str, Any]:

@@ -1,29 +1,85 @@
-"""A validation as one Markdown page for a person."""
+"""A validation in Markdown for a person: what failed, which rows, and what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+LONGEST_VALUE = 80
+RANGE = ("min", "mean", "max")
+BAR = r"\|"
+"""A bar within a cell."""
 
 
 def page(validation: Mapping[str, Any]) -> str:
-    failures = {failure["expectation"]: failure for failure in validation["failures"]}
-    verdict = "passed" if validation["passed"] else f"{len(failures)} of {len(validation['expectations'])} failed"
-    lines = [
-        f"# {validation['name']}: {verdict}",
-        "",
-        f"Version `{validation['version'] or 'not committed'}`, {validation['statistics']['rows']} rows.",
-        "",
-        "| | expectation | rows against it | for example |",
-        "| --- | --- | --- | --- |",
-    ]
-    for expectation in validation["expectations"]:
-        failure = failures.get(expectation)
-        count, ids = (failure["count"], failure["ids"][:5]) if failure else ("", [])
-        named = ", ".join(f"`{each}`" for each in ids)
-        lines.append(f"| {'✗' if failure else '✓'} | {expectation} | {count} | {named} |")
-    lines += ["", "| column | min | mean | max |", "| --- | --- | --- | --- |"]
-    for column, value in validation["statistics"].items():
-        if isinstance(value, Mapping):
-            lines.append(f"| {column} | {value['min']:g} | {value['mean']:g} | {value['max']:g} |")
-    return "\n".join(lines) + "\n"
+    """All of it, as it lies in `var/checks/`."""
+    counts = {failure["expectation"]: failure["count"] for failure in validation["failures"]}
+    lines = [f"# {validation['name']}: {_verdict(validation)}", "", *failed(validation)]
+    told = (("✗" if each in counts else "✓", each, counts.get(each, "")) for each in validation["expectations"])
+    lines += ["## All expectations", "", *_table(("", "expectation", "rows against it"), told), ""]
+    measured = validation["statistics"].items()
+    ranges = ((name, *(f"{of[key]:g}" for key in RANGE)) for name, of in measured if isinstance(of, Mapping))
+    return "\n".join([*lines, *_table(("column", *RANGE), ranges)]) + "\n"
+
+
+def report(validation: Mapping[str, Any]) -> str:
+    """What failed and what to do; one line where nothing did."""
+    return "\n".join([f"**{_verdict(validation)}**", "", *failed(validation)]).rstrip() + "\n"
+
+
+def failed(validation: Mapping[str, Any]) -> Iterator[str]:
+    """The lines about each expectation that failed."""
+    for failure in validation["failures"]:
+        yield from (f"### {failure['expectation']}", "", _extent(failure, validation["statistics"]["rows"]), "")
+        if examples := failure.get("examples"):
+            yield from (*_examples(examples), "")
+    if validation["failures"]:
+        yield from ("### What to do", "", *_remedies(validation), "")
+
+
+def _verdict(validation: Mapping[str, Any]) -> str:
+    failures, of = len(validation["failures"]), len(validation["expectations"])
+    verdict = f"{failures} of {of} expectations failed" if failures else f"all {of} expectations hold"
+    version = f"version {validation['version']}" if validation["version"] else "which is not committed"
+    return f"{verdict} for {validation['statistics']['rows']} rows, {version}"
+
+
+def _extent(failure: Mapping[str, Any], rows: int) -> str:
+    if failure["ids"]:
+        return f"{failure['count']} of {rows} rows are against it."
+    return f"What was found of the whole table: `{failure['observed']}`."
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for example in examples for name in example))
+    return _table(names, ([f"`{_short(example.get(name))}`" for name in names] for example in examples))
+
+
+def _remedies(validation: Mapping[str, Any]) -> Iterator[str]:
+    name = "training_set" if validation["name"] == "buckets" else validation["name"]
+    told = " ".join(failure["expectation"] for failure in validation["failures"])
+    settings = list(dict.fromkeys(re.findall(r"[a-z_]+(?:\.[a-z_]+)+", told)))
+    yield f"* Make the table anew: `soraflow run --select {name}`. If it was changed by hand, that mends it."
+    for setting in settings:
+        yield f"* If the limit is wrong and the rows are right, change the setting: `soraflow run --set {setting}=…`."
+    yield (
+        "* If a source file is the cause, mend it, take it out of its folder, or leave it: files that cannot be used "
+        "get a reason and harm no others."
+    )
+    yield (
+        f"* All rows against it are named in `var/checks/{validation['name']}.json`. Until this passes nothing trains "
+        "on the data and nothing is released that was made from it."
+    )
+
+
+def _table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
+    yield f"| {' | '.join(names)} |"
+    yield "| --- " * len(names) + "|"
+    for row in rows:
+        yield f"| {' | '.join(str(cell).replace('|', BAR) for cell in row)} |"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).replace("`", "'").split())
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

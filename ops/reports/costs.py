@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+COSTS = ("CPU s", "GPU s", "MB looked at")
 
-def funnel_with_costs(rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, float]]) -> str:
-    """A Markdown table of the rows of a funnel of one kind, each with what its scores have cost: {step: cost}."""
-    heads = ("step", "in", "out", "errors", "hours", "share", "CPU s", "GPU s", "MB looked at")
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    for row in rows:
-        hours = "" if row["seconds"] is None else f"{row['seconds'] / 3600:,.3f}"
-        cells = (row["step"], row["entered"], row["kept"], row["errors"], hours, f"{row['share']:.0%}")
-        lines.append(f"| {' | '.join(map(str, (*cells, *cost_cells(costs.get(row['step'])))))} |")
-    return "\n".join(lines)
+
+def funnel_with_costs(
+    rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """The rows of a funnel of one kind as a table, each with what its scores have cost: {step: cost}."""
+    return [
+        {
+            **{"step": row["step"], "in": row["entered"], "out": row["kept"], "errors": row["errors"]},
+            "hours": "" if row["seconds"] is None else f"{row['seconds'] / 3600:,.3f}",
+            "share": f"{row['share']:.0%}",
+            **dict(zip(COSTS, cost_cells(costs.get(row["step"])), strict=True)),
+        }
+        for row in rows
+    ]
 
 
 def cost_cells(cost: Mapping[str, float] | None) -> tuple[str, str, str]:

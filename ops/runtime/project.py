@@ -17,6 +17,8 @@ class Project:
     root: Path
     pipeline_run: str | None = field(default=None, compare=False)
     """Which run of the pipeline is at work here, so that its records lie together; None outside of one."""
+    recipe: Settings | None = field(default=None, compare=False, repr=False)
+    """The settings of one run, which hold until its end whatever happens to `params.yaml`; None reads that file."""
 
     @classmethod
     def find(cls) -> Project:
@@ -46,7 +48,14 @@ class Project:
 
     @cached_property
     def settings(self) -> Settings:
-        return load(self.root)
+        return self.recipe or load(self.root)
+
+    def is_of_params(self) -> bool:
+        """Whether the settings are what `params.yaml` says now."""
+        try:
+            return self.recipe is None or self.recipe == load(self.root)
+        except ConfigError:  # somebody is at work on the file
+            return False
 
     @property
     def data(self) -> Path:

@@ -48,7 +48,7 @@ class Job(BaseModel):
 
     @cached_property
     def project(self) -> Project:
-        return Project(self.root)
+        return Project(self.root, recipe=self.settings)
 
     @property
     def hostfile(self) -> Path | None:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
+from pipelines import pictures
 from pipelines.factories import metadata
 from pipelines.resources.project import ProjectResource
 
@@ -33,14 +34,15 @@ def artifact_asset(
         automation_condition=automation_condition,
     )
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-        artifact = make(project.get())
+        home = project.use_dataset()
+        artifact = make(home)
         context.log.info(f"{name}: version {artifact.version}")
-        return result(artifact)
+        return result(home, artifact)
 
     return asset
 
 
-def result(artifact: Artifact) -> dg.MaterializeResult:
+def result(project: Project, artifact: Artifact) -> dg.MaterializeResult:
     """What Dagster remembers of an artifact."""
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),
@@ -48,6 +50,6 @@ def result(artifact: Artifact) -> dg.MaterializeResult:
             "folder": dg.MetadataValue.path(str(artifact.folder)),
             "fingerprint": artifact.fingerprint,
             **metadata.values(artifact.results),
-            **metadata.pictures(artifact.folder),
+            **pictures.shown(project, artifact.folder),
         },
     )

@@ -1,12 +1,13 @@
 """Assets whose output DVC versions: each is a stage of `dvc.yaml`, and its DVC hash is its data version."""
 
-from collections import Counter
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import dagster as dg
 
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from pipelines import pictures
 from pipelines.factories import metadata
 from pipelines.factories.modules import function
 from pipelines.resources.project import ProjectResource
@@ -27,7 +28,7 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         from ops.data import dvc
 
-        home = project.get()
+        home = project.make_dataset(name, context.log.warning)
         asked_again = _parked_asked_again(home, name)
         version = dvc.materialise(home, name, force=asked_again or _sources_changed(home, name))
         if asked_again:
@@ -55,27 +56,49 @@ def _parked_asked_again(project: Project, name: str) -> bool:
 
 
 def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
-    folder = project.data / name
-    if folder.is_dir():
-        return metadata.pictures(folder)
-    from ops.runtime import tables
-
-    verdicts = tables.read_columns(project.table(name), ["rejected_by"])["rejected_by"]
-    counts = {count["values"]: count["counts"] for count in verdicts.value_counts().to_pylist()}
-    kept = counts.pop(None, 0)
-    rejected = Counter(counts)
-    found: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(len(verdicts)),
-        "kept": dg.MetadataValue.int(kept),
-    }
+    if name == "training_set":
+        return _samples(project)
+    if (folder := project.data / name).is_dir():
+        return pictures.shown(project, folder)
+    rows, found = _stored(name, project.table(name))
+    rejected = _rejected(project.table(name))
+    found["kept"] = dg.MetadataValue.int(rows - sum(row["rows"] for row in rejected))
     if name in ("curated_clips", "curated_images"):
         found |= _run(project, "video" if name == "curated_clips" else "image")
     if name == "captions":
         found |= metadata.values(function("ops.data.captions:totals")(project))
     if rejected:
-        lines = [f"| {by} | {count} |" for by, count in rejected.most_common()]
-        found["rejected"] = dg.MetadataValue.md("\n".join(["| rejected by | rows |", "|---|---|", *lines]))
+        found["rejected"] = metadata.table(rejected)
     return found
+
+
+def _rejected(path: Path) -> list[dict[str, Any]]:
+    """How many rows each step has rejected and, where the table has codes, for which reason; the most first."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    keys = [name for name in ("rejected_by", "reason_code") if name in pq.read_schema(path).names]
+    verdicts = pq.read_table(path, columns=keys).filter(pc.field("rejected_by").is_valid())
+    counted = verdicts.group_by(keys).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
+    return counted.rename_columns([*keys, "rows"]).to_pylist()
+
+
+def _stored(name: str, path: Path) -> tuple[int, dict[str, dg.MetadataValue]]:
+    """How many rows a table has, and what Dagster shows of any: that, and its columns."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    rows = file.metadata.num_rows
+    return rows, {"dagster/row_count": dg.MetadataValue.int(rows), **metadata.columns(name, file.schema_arrow)}
+
+
+def _samples(project: Project) -> dict[str, dg.MetadataValue]:
+    from ops.runtime import tables
+
+    folder = project.data / "training_set"
+    _, found = _stored("training_set", folder / "samples.parquet")
+    buckets = [{**row, "dropped": len(row["dropped"] or ())} for row in tables.read(folder / "buckets.parquet")]
+    return {**found, "buckets": metadata.table(buckets)}
 
 
 def _run(project: Project, kind: Literal["video", "image"]) -> dict[str, dg.MetadataValue]:
@@ -87,4 +110,4 @@ def _run(project: Project, kind: Literal["video", "image"]) -> dict[str, dg.Meta
     if not known:
         return {}
     funnel = funnel_with_costs(known[-1].record["funnel"], known[-1].record["costs"])
-    return {"run": dg.MetadataValue.text(known[-1].name), "funnel": dg.MetadataValue.md(funnel)}
+    return {"run": dg.MetadataValue.text(known[-1].name), "funnel": metadata.table(funnel)}

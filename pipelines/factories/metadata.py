@@ -1,35 +1,63 @@
-"""Results as Dagster shows them: pictures inline, numbers as numbers, tables as Markdown."""
+"""Results as Dagster shows them: numbers as numbers, whatever has rows as a table."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-LARGEST_PICTURE = 2_000_000  # bytes; the event log holds what is inlined
+if TYPE_CHECKING:
+    import pyarrow as pa
 
+MOST_ROWS = 100
+"""Of a table on the page; the event log holds them all, for every materialisation."""
+DIGITS = 5
+"""Of a number in a table. A number by itself is left whole, for Dagster draws its course over time."""
+NAMES = {
+    "metrics": ("kind", "metric"),
+    "totals": ("step",),
+    "findings": ("rule", "passed", "finding"),
+    "protocols": ("metric", "protocol"),
+    "statistics": ("column",),
+}
+"""What the keys of nested results are, from the outside in, or the columns of lists in a list."""
 
-def pictures(folder: Path) -> dict[str, dg.MetadataValue]:
-    """Every PNG directly in `folder`, inlined so that the Dagster page shows it."""
-    return {path.stem: picture(path) for path in sorted(folder.glob("*.png"))}
-
-
-def picture(path: Path) -> dg.MetadataValue:
-    if path.stat().st_size > LARGEST_PICTURE:
-        return dg.MetadataValue.path(str(path))
-    encoded = base64.b64encode(path.read_bytes()).decode()
-    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{encoded})")
+Row = dict[str, Any]
 
 
 def values(results: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
-    """A mapping of plain results; nested ones become JSON."""
-    return {name: _value(value) for name, value in results.items() if value is not None}
+    """A mapping of plain results; what is nested becomes a table, and what is empty is left out."""
+    return {name: _value(name, value) for name, value in results.items() if not _is_nothing(value)}
 
 
-def _value(value: Any) -> dg.MetadataValue:
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.MetadataValue:
+    """A table, with these columns first; rows beyond `MOST_ROWS` are counted in a last one."""
+    flat = [_flat(row) for row in rows]
+    names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
+    shown = [{name: _cell(row.get(name)) for name in names} for row in flat[:MOST_ROWS]]
+    if len(flat) > MOST_ROWS:
+        shown.append({**dict.fromkeys(names), names[0]: f"… and {len(flat) - MOST_ROWS} more"})
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, type=_type(name, shown)) for name in names])
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown], schema)
+
+
+def columns(name: str, schema: pa.Schema) -> dict[str, dg.MetadataValue]:
+    """The columns of a stored table, under the key that the page shows as such: types and meanings in words."""
+    from ops.data.dictionary import meaning, type_name
+
+    described = [
+        dg.TableColumn(field.name, type=type_name(field.type), description=meaning(name, field.name))
+        for field in schema
+    ]
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=described))}
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, list | tuple | Mapping) and not value)
+
+
+def _value(name: str, value: Any) -> dg.MetadataValue:
     if isinstance(value, bool):
         return dg.MetadataValue.bool(value)
     if isinstance(value, int):
@@ -38,4 +66,55 @@ def _value(value: Any) -> dg.MetadataValue:
         return dg.MetadataValue.float(value)
     if isinstance(value, str):
         return dg.MetadataValue.text(value)
-    return dg.MetadataValue.json(value)
+    keys = NAMES.get(name, ())
+    if isinstance(value, Mapping):
+        return table(_rows(value, keys))
+    if all(isinstance(item, Mapping) for item in value):
+        return table(value)
+    if all(isinstance(item, list | tuple) for item in value):
+        width = max(len(item) for item in value)
+        names = keys or tuple(str(place) for place in range(1, width + 1))
+        return table([dict(zip(names, item, strict=False)) for item in value])
+    return dg.MetadataValue.text(_listed(value))
+
+
+def _rows(tree: Mapping[str, Any], keys: Sequence[str]) -> list[Row]:
+    """A row for each innermost mapping or, where the values are plain, for each value."""
+    key, *others = keys or ("name",)
+    if not all(isinstance(value, Mapping) for value in tree.values()):
+        value_of = others[0] if others else "value"
+        return [{key: name, value_of: value} for name, value in _flat(tree).items()]
+    rows: list[Row] = []
+    for name, inside in tree.items():
+        deeper = inside and all(isinstance(leaf, Mapping) for leaf in inside.values())
+        rows += [{key: name, **row} for row in (_rows(inside, others) if deeper else [inside])]
+    return rows
+
+
+def _flat(row: Mapping[str, Any]) -> Row:
+    """{'a': {'b': 1}} → {'a.b': 1}."""
+    flat: Row = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": each for inner, each in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    return _listed(value) if isinstance(value, list | tuple) else value
+
+
+def _listed(items: Iterable[Any]) -> str:
+    return ", ".join(str(_cell(item)) for item in items)
+
+
+def _type(name: str, rows: Sequence[Row]) -> str:
+    kinds = {type(row[name]) for row in rows if row[name] is not None}
+    names = {bool: "bool", int: "int", float: "float"}
+    if kinds == {int, float}:
+        return "float"
+    return names.get(kinds.pop(), "string") if len(kinds) == 1 else "string"

@@ -35,11 +35,11 @@ def training_asset(
     ) -> dg.MaterializeResult:
         from ops.release.gate import require_checks
 
-        home = project.get()
+        home = project.use_dataset()
         # Blocking checks only block inside the run that made them; this run may have been started without them.
         require_checks(home)
         artifact = train(home, training_process.launcher(context))
         context.log.info(f"{name}: version {artifact.version}")
-        return result(artifact)
+        return result(home, artifact)
 
     return asset

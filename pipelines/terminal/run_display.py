@@ -132,8 +132,9 @@ class RunDisplay:
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:
-                failures = check.metadata.get("failures")
-                self._errors.append(f"{check.check_name} failed: {json.dumps(getattr(failures, 'value', None))[:1500]}")
+                table, failures = check.asset_key.to_user_string(), check.metadata.get("failures")
+                told = getattr(failures, "value", None) or "see its page"
+                self._errors.append(f"{table} fails its expectations ({told}); var/checks/{table}.md says what to do")
 
     def _line(self, mark: str, step: str, timestamp: float) -> None:
         seconds = timestamp - self._began.get(step, timestamp)

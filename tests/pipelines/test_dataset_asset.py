@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import dagster as dg
+import pytest
 
 from ops.curation import tables as schemas
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.runs.records import write_record
-from ops.data import captions
+from ops.data import captions, samples
 from ops.runtime import tables
 from ops.runtime.project import Project
 from pipelines.factories.dataset_asset import _contents
 
+OF_EVERY_TABLE = {"dagster/row_count", "dagster/column_schema"}
 CLIP: dict[str, Any] = {"start_frame": 0, "end_frame": 72, "fps": 24.0, "motion": 0.1, "motion_cropped": 0.1}
+
+
+@pytest.fixture
+def project(checkout: Path, tmp_path: Path) -> Project:
+    """Nothing here needs weights."""
+    for name in ("params.yaml", "configs"):
+        (tmp_path / name).symlink_to(checkout / name)
+    return Project(tmp_path)
+
+
+def rows(table: dg.MetadataValue) -> list[dict[str, Any]]:
+    assert isinstance(table, dg.TableMetadataValue)
+    return [dict(record.data) for record in table.records]
 
 
 def test_the_clips_come_with_the_funnel_of_their_run_and_its_cost(project: Project) -> None:
@@ -31,13 +49,17 @@ def test_the_clips_come_with_the_funnel_of_their_run_and_its_cost(project: Proje
         store.put([Score(key, "f" * 64, "aesthetics", 1.0, Cost(12.34, 1.5, 7_000_000))])
     record = write_record(project, "video")
     assert record is not None
-    found = {name: value.value for name, value in _contents(project, "curated_clips").items()}
-    assert (found["dagster/row_count"], found["kept"], found["run"]) == (4, 2, record.stem)
-    assert set(str(found["rejected"]).splitlines()[2:]) == {"| technical_quality | 1 |", "| aesthetics | 1 |"}
-    lines = str(found["funnel"]).splitlines()
-    assert lines[0] == "| step | in | out | errors | hours | share | CPU s | GPU s | MB looked at |"
-    assert "| aesthetics | 4 | 3 | 0 | 0.003 | 75% | 12.34 | 1.50 | 7.0 |" in lines
-    assert "| technical_quality | 3 | 2 | 1 | 0.002 | 50% |  |  |  |" in lines
+    found = _contents(project, "curated_clips")
+    told = {name: found[name].value for name in ("dagster/row_count", "kept", "run")}
+    assert told == {"dagster/row_count": 4, "kept": 2, "run": record.stem}
+    rejected = [{"rejected_by": "technical_quality", "reason_code": "too_slow", "rows": 1}]
+    rejected += [{"rejected_by": "aesthetics", "reason_code": "low_aesthetics", "rows": 1}]
+    assert sorted(rows(found["rejected"]), key=str) == sorted(rejected, key=str)
+    funnel = {row["step"]: row for row in rows(found["funnel"])}
+    places: dict[str, Any] = {"in": 4, "out": 3, "errors": 0, "hours": "0.003", "share": "75%"}
+    cost = {"CPU s": "12.34", "GPU s": "1.50", "MB looked at": "7.0"}
+    assert funnel["aesthetics"] == {"step": "aesthetics", **places, **cost}
+    assert (funnel["technical_quality"]["errors"], funnel["technical_quality"]["CPU s"]) == (1, "")
     assert "funnel" not in _contents(project, "clips")
 
 
@@ -46,7 +68,7 @@ def test_without_videos_there_is_no_record(project: Project) -> None:
         schema = schemas.MOTION_RECHECK if name == "curated_clips" else getattr(schemas, name.upper())
         tables.write(project.table(name), [], schema)
     assert write_record(project, "video") is None
-    assert set(_contents(project, "curated_clips")) == {"dagster/row_count", "kept"}
+    assert set(_contents(project, "curated_clips")) == {*OF_EVERY_TABLE, "kept"}
 
 
 def test_captions_come_with_what_they_took(project: Project) -> None:
@@ -54,6 +76,29 @@ def test_captions_come_with_what_they_took(project: Project) -> None:
     given = {"item_id": "b", "kind": "image", "caption": "a dog"}
     tables.write(project.table("captions"), [paid, {**paid, "item_id": "c"}, given], captions.SCHEMA)
     found = {name: value.value for name, value in _contents(project, "captions").items()}
+    del found["dagster/column_schema"]
     assert found == {"dagster/row_count": 3, "kept": 3, "input_tokens": 1800, "output_tokens": 120, "cost": 0.5}
     tables.write(project.table("captions"), [given], captions.SCHEMA)
-    assert set(_contents(project, "captions")) == {"dagster/row_count", "kept"}
+    assert set(_contents(project, "captions")) == {*OF_EVERY_TABLE, "kept"}
+
+
+def test_columns_come_with_their_types_and_meanings(project: Project) -> None:
+    tables.write(project.table("shots"), [], schemas.SHOTS)
+    shown = _contents(project, "shots")["dagster/column_schema"].value
+    columns = {column.name: (column.type, column.description) for column in shown.columns}
+    assert list(columns) == schemas.SHOTS.names
+    assert columns["width"] == ("integer", "width of the source, before the crop")
+    assert columns["cut_distances"][0] == "list of floats"
+
+
+def test_samples_come_with_their_buckets(project: Project) -> None:
+    folder = project.data / "training_set"
+    full = {"bucket": "17x48x64", "kind": "video", "split": "train", "samples": 8, "items": 2, "enlarged": 1}
+    short = {"kind": "video", "items": 2, "reason": "shorter than dataset.min_frames", "dropped": ["a", "b"]}
+    tables.write(folder / "samples.parquet", [{"sample_id": str(number)} for number in range(8)], samples.SAMPLES)
+    tables.write(folder / "buckets.parquet", [full, short], samples.BUCKETS)
+    found = _contents(project, "training_set")
+    assert found["dagster/row_count"].value == 8
+    first, second = rows(found["buckets"])
+    assert (first["bucket"], first["samples"], first["dropped"]) == ("17x48x64", 8, 0)
+    assert (second["reason"], second["dropped"]) == ("shorter than dataset.min_frames", 2)

@@ -1,10 +1,17 @@
 """Great Expectations suites as blocking checks: what fails here stops everything downstream in the same run."""
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from ops.data.expectation_suites import SUITES
 from ops.data.table_suites import TABLES
+from pipelines.factories import metadata
 from pipelines.resources.project import ProjectResource
+
+if TYPE_CHECKING:
+    from ops.data.expectations import Validation
 
 
 def expectation_check(asset: str) -> dg.AssetChecksDefinition:
@@ -15,19 +22,28 @@ def expectation_check(asset: str) -> dg.AssetChecksDefinition:
         description=f"The Great Expectations suite of {asset}; a failure names the offending rows.",
     )
     def check(project: ProjectResource) -> dg.AssetCheckResult:
-        from ops.data import expectations
+        from ops.data import expectations, validation_page
 
         validation = expectations.validate(project.get(), asset)
         return dg.AssetCheckResult(
             passed=validation.passed,
             severity=dg.AssetCheckSeverity.ERROR,
-            metadata={
-                "failures": dg.MetadataValue.json(validation.failures),
-                "statistics": dg.MetadataValue.json(validation.statistics),
-            },
+            description=validation_page.report(asdict(validation)),
+            metadata=_told(validation),
         )
 
     return check
+
+
+def _told(validation: "Validation") -> dict[str, dg.MetadataValue]:
+    against = {failure["expectation"]: failure["count"] for failure in validation.failures}
+    expectations = [
+        {"expectation": each, "holds": each not in against, "rows against it": against.get(each, 0)}
+        for each in validation.expectations
+    ]
+    ranges = {name: of for name, of in validation.statistics.items() if isinstance(of, dict)}
+    told = {"rows": validation.statistics["rows"], "failures": "; ".join(against) or None, "statistics": ranges}
+    return {**metadata.values(told), "expectations": metadata.table(expectations)}
 
 
 @dg.definitions

@@ -27,8 +27,9 @@ def release() -> dg.Definitions:
         champion under the same protocol, and moves the registry's aliases only if it is no worse."""
         from ops.release.champion import release_candidate
 
-        artifact = release_candidate(project.get())
+        home = project.use_dataset()
+        artifact = release_candidate(home)
         context.log.info(artifact.results["decision"])
-        return result(artifact)
+        return result(home, artifact)
 
     return dg.Definitions(assets=[champion])

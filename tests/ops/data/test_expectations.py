@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ops.data.captions import SCHEMA, captions
 from ops.data.expectations import Validation, checks_passed, validate
 from ops.data.samples import SAMPLES
 from ops.data.training_set import training_set
+from ops.data.validation_page import report
 from ops.runtime import tables
 from ops.runtime.project import Project
 
@@ -171,13 +173,37 @@ def test_gates_look_again_at_the_version(ready: Project):
 
 
 def test_the_outcome_is_kept_as_json_and_as_a_page(ready: Project):
-    offender = spoil(ready, "curated_clips", lambda row: row.update(motion=0.5))
+    spoil(ready, "curated_clips", lambda row: row.update(motion=0.5))
     validation = validate(ready, "curated_clips")
     kept = json.loads((ready.var / "checks" / "curated_clips.json").read_text())
     assert kept["failures"] == validation.failures
     assert kept["failures"][0]["count"] == 1
     page = (ready.var / "checks" / "curated_clips.md").read_text()
     assert "# curated_clips: 1 of" in page
-    assert f"| ✗ | motion keeps its rule | 1 | `{offender}` |" in page
+    assert "| ✗ | motion keeps its rule | 1 |" in page
     assert "| ✓ | clip_id is unique |" in page
     assert "| motion | 0.06 | " in page
+
+
+def test_a_report_tells_the_rows_the_values_and_what_to_do(ready: Project):
+    offender = spoil(ready, "curated_clips", lambda row: row.update(motion=0.5, end_frame=20, path="a|b.mp4"))
+    validation = validate(ready, "curated_clips")
+    assert validation.failures[0]["examples"][0] == {"path": "a|b.mp4", "clip_id": offender, "counted_frames": 20}
+    told = report(asdict(validation))
+    assert told.startswith("**2 of 21 expectations failed for 3 rows, which is not committed**")
+    for line in (
+        "### the length lies within curation.shots",
+        "1 of 3 rows are against it.",
+        "| path | clip_id | motion |",
+        rf"| `a\|b.mp4` | `{offender}` | `0.5` |",
+        "### What to do",
+        "* Make the table anew: `soraflow run --select curated_clips`. If it was changed by hand, that mends it.",
+    ):
+        assert line in told.splitlines()
+    assert "`soraflow run --set curation.shots=…`" in told
+    assert "var/checks/curated_clips.json" in told
+
+
+def test_a_report_of_what_passed_is_a_line(ready: Project):
+    told = report(asdict(validate(ready, "curated_clips")))
+    assert told == "**all 21 expectations hold for 3 rows, which is not committed**\n"
