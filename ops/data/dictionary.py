@@ -128,6 +128,6 @@ def type_name(kind: pa.DataType) -> str:
     """A type for people: `text`, `integer`, `list of floats`."""
     names = {"double": "float", "int64": "integer", "bool": "true or false", "string": "text"}
     if not pa.types.is_list(kind):
-        return names[str(kind)]
+        return names.get(str(kind), str(kind))
     inner = type_name(kind.value_type)
     return f"list of {inner.replace('list', 'lists', 1) if inner.startswith('list') else f'{inner}s'}"

@@ -50,10 +50,10 @@ def materialise(project: Project, name: str, force: bool = False) -> Version:
     if os.environ.get("DVC_STAGE"):
         wanted.load()(project)
         return _hashed(open_repository(project), wanted, started)
-    repo = open_repository(project)
     while True:
         if wanted is not SETTINGS:
-            _lay_settings(project, repo)
+            _lay_settings(project)
+        repo = open_repository(project)
         with claimed(repo, wanted):
             if wanted is not SETTINGS and not are_laid(project):
                 continue  # a run with another recipe was quicker
@@ -67,7 +67,7 @@ def materialise(project: Project, name: str, force: bool = False) -> Version:
             return _committed(repo, wanted, action, started)
 
 
-def _lay_settings(project: Project, repo: Repo) -> None:
+def _lay_settings(project: Project) -> None:
     """Put the recipe where DVC watches it.
 
     One that `params.yaml` does not say, because it is of one run alone, is not committed: for DVC that is a change,
@@ -76,7 +76,7 @@ def _lay_settings(project: Project, repo: Repo) -> None:
     if project.is_of_params():
         materialise(project, SETTINGS.name, force=not are_laid(project))
     elif not are_laid(project):
-        with claimed(repo, SETTINGS):
+        with claimed(open_repository(project), SETTINGS):
             settings(project)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ops.evaluation import protocols
 from ops.evaluation.contact_sheet import write_contact_sheet
+from ops.evaluation.moving_sheet import write_moving_sheet
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, sha256
@@ -51,7 +52,7 @@ def make_samples(project: Project) -> Artifact:
     """Sample the newest kept checkpoints of the last stage and its best one; finished files are not made again.
 
     Results: `steps`, `best_step` (of the training), `videos`, `protocol` (its id), `protocol_terms`, `notes`.
-    Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png.
+    Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png, and videos.webp, which plays.
     """
     from ops.runtime.mp4 import codec
 
@@ -70,6 +71,8 @@ def make_samples(project: Project) -> Artifact:
     manifest = [_row(work.folder, planned) for planned in plan(project, steps)]
     tables.write(work.folder / "manifest.parquet", manifest, MANIFEST)
     write_contact_sheet(work.folder / "contact_sheet.png", work.folder, manifest)
+    step, fps = denoiser.results["best_step"], project.settings.evaluation.fps
+    write_moving_sheet(work.folder / "videos.webp", work.folder, manifest, step, fps)
     return work.finish(
         version=digest([protocol.id, [(row["file"], row["sha256"]) for row in manifest]]),
         results={

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.runtime.device import accelerator, accelerator_environment, cores, seed_everything
+from ops.runtime.pages import Pages
 from ops.runtime.progress import Progress
 from ops.training.job import Job
 from ops.training.launch import die_with_parent
@@ -179,8 +180,18 @@ def _announce(session: Any) -> None:
     session.say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
     for note in method.notes():
         session.say(note)
+    session.say(f"in MLflow: {_page(session.job)}")
     if session.step:
         session.say(f"resuming after step {session.step}")
+
+
+def _page(job: Job) -> str:
+    """Where the training's run is seen; the pages make a link of it."""
+    import mlflow
+
+    run = mlflow.active_run()
+    assert run is not None
+    return Pages.of(job.project).mlflow_run(run.info.experiment_id, run.info.run_id)
 
 
 def launch_facts(session: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ import dagster as dg
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines import pictures
-from pipelines.factories import metadata
+from pipelines.factories import metadata, mlflow_links
 from pipelines.resources.project import ProjectResource
 
 
@@ -51,5 +51,6 @@ def result(project: Project, artifact: Artifact) -> dg.MaterializeResult:
             "fingerprint": artifact.fingerprint,
             **metadata.values(artifact.results),
             **pictures.shown(project, artifact.folder),
+            **mlflow_links.links(project, artifact),
         },
     )

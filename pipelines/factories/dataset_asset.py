@@ -10,6 +10,7 @@ from ops.steps import STEPS
 from pipelines import pictures
 from pipelines.factories import metadata
 from pipelines.factories.modules import function
+from pipelines.factories.source_code import references
 from pipelines.resources.project import ProjectResource
 
 
@@ -22,7 +23,8 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
         deps=list(step.inputs),
         group_name=group,
         description=description,
-        kinds={"dvc", "parquet"},
+        kinds={"dvc", "matplotlib" if name == "dataset_report" else "parquet"},
+        metadata=references(step.function),
         pool="dvc",
     )
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:

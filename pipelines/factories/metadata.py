@@ -44,13 +44,23 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.
 
 def columns(name: str, schema: pa.Schema) -> dict[str, dg.MetadataValue]:
     """The columns of a stored table, under the key that the page shows as such: types and meanings in words."""
-    from ops.data.dictionary import meaning, type_name
+    from ops.data.dictionary import type_name
 
     described = [
-        dg.TableColumn(field.name, type=type_name(field.type), description=meaning(name, field.name))
+        dg.TableColumn(field.name, type=type_name(field.type), description=_meaning(name, field.name))
         for field in schema
     ]
     return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=described))}
+
+
+def _meaning(name: str, column: str) -> str | None:
+    """None for a column that tables had in an earlier version."""
+    from ops.data.dictionary import meaning
+
+    try:
+        return meaning(name, column)
+    except KeyError:
+        return None
 
 
 def _is_nothing(value: Any) -> bool:

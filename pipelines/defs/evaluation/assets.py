@@ -29,7 +29,7 @@ def evaluation() -> dg.Definitions:
                 deps=["samples"],
                 make=lambda project: function("ops.evaluation.vbench:score")(project),
                 description="The sixteen VBench dimensions; one whose weights are missing is a row that says so.",
-                kinds={"pytorch"},
+                kinds={"parquet"},
                 automation_condition=RETRAIN,
             ),
             artifact_asset(

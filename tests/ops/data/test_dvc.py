@@ -10,7 +10,7 @@ from shutil import copytree
 import pytest
 import yaml
 
-from ops import steps
+from ops import config, steps
 from ops.config import ConfigError
 from ops.data import dvc
 from ops.data.dvc_repository import BrokenLock, open_repository
@@ -139,6 +139,26 @@ def test_a_threshold_reruns_its_step_and_what_follows(folder: Path, how: str):
         assert make_all(folder) == ["unchanged", "made", "made"]
     assert ran(folder) == ["scores", "pictures"]
     assert (folder / "data" / "pictures" / "a.txt").read_text() == "clips 0.2"
+
+
+@pytest.mark.parametrize("how", ["materialise", "repro"])
+def test_a_recipe_of_one_run_is_a_change_that_the_next_run_takes_back(folder: Path, how: str):
+    made = make_all(folder)
+    before = (folder / "data" / "pictures" / "a.txt").read_text()
+    recipe = config.load(folder, assignments=["curation.rules.motion.minimum=0.2"])
+    one_run = Project(folder, recipe=recipe)
+    assert [dvc.materialise(one_run, name).action for name in STEPS] == ["unchanged", "made", "made"]
+    assert (folder / "data" / "pictures" / "a.txt").read_text() == "clips 0.2"
+    assert list(dvc.stale(Project(folder))) == ["settings"]
+    ran(folder)
+    if how == "repro":
+        command(folder, "repro")
+        assert make_all(folder) == ["unchanged"] * len(made)
+    else:
+        assert make_all(folder) == ["unchanged", "restored", "restored"]
+    assert ran(folder) == [], "the run cache had it"
+    assert (folder / "data" / "pictures" / "a.txt").read_text() == before
+    assert "up to date" in command(folder, "status")
 
 
 def test_a_setting_that_no_step_watches_changes_nothing(folder: Path):

@@ -1,0 +1,41 @@
+"""From an asset's page to what MLflow keeps of it: its run, its model, its version in the registry."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+
+from ops.runtime.artifacts import Artifact
+from ops.runtime.pages import Pages
+from ops.runtime.project import Project
+
+
+def links(project: Project, artifact: Artifact) -> dict[str, dg.MetadataValue]:
+    """A link to each that the artifact names, and that MLflow still has."""
+    pages, results, found = Pages.of(project), artifact.results, {}
+    run = results.get("mlflow_run_id") or _remembered(artifact)
+    if run and (experiment := _experiment(project, run)):
+        found["MLflow run"] = pages.mlflow_run(experiment, run)
+        if model := results.get("logged_model"):
+            found["MLflow model"] = pages.mlflow_checkpoint(experiment, model)
+    if name := results.get("registered_model"):
+        found["MLflow version"] = pages.mlflow_version(name, results["version"])
+    return {label: dg.MetadataValue.url(address) for label, address in found.items()}
+
+
+def _remembered(artifact: Artifact) -> str | None:
+    """The run that scored: its artifact holds the result, and the folder the run."""
+    path = artifact.folder / "run.json"
+    return json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None
+
+
+def _experiment(project: Project, run: str) -> str | None:
+    from mlflow.exceptions import MlflowException
+
+    from ops.training.mlflow_run import connect
+
+    try:
+        return connect(project).get_run(run).info.experiment_id
+    except MlflowException:  # somebody has removed the run, or the server is away: no reason to lose the result
+        return None
