@@ -1,4 +1,7 @@
-"""Dagster's page behind the guard: `python -m pipelines.dagster_page HOST PORT WORKSPACE_FILE [NAME …]`."""
+"""Dagster's page behind the guard, with the project's pictures.
+
+`python -m pipelines.dagster_page HOST PORT WORKSPACE_FILE [NAME …]` serves it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Sequence
 import uvicorn
 
 from ops.runtime.loopback import HOSTS, Guard
+from ops.runtime.project import Project
+from pipelines import pictures
 
 POLL_MILLISECONDS = 2000
 """How often the page asks for news of assets; what `dagster dev` takes."""
@@ -27,6 +32,7 @@ def serve(host: str, port: int, workspace: str, names: Sequence[str]) -> None:
         instance.optimize_for_webserver(STATEMENT_MILLISECONDS, RECYCLE_SECONDS, MAX_OVERFLOW)
         with WorkspaceProcessContext(instance, WorkspaceFileTarget([workspace])) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MILLISECONDS)
+            app.router.routes.insert(0, pictures.route(Project.find()))  # before Dagster's own, which take any address
             uvicorn.run(Guard(app, (*HOSTS, *names)), host=host, port=port, log_level="warning", server_header=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -19,10 +20,13 @@ from mlflow.entities import Experiment
 from mlflow.tracking import MlflowClient
 from playwright.sync_api import Browser, Page, expect
 
+from ops.data import validation_page
 from ops.data.dvc import version
+from ops.data.expectations import Validation
 from ops.runtime.pages import Pages as Links
 from ops.runtime.project import Project
 from ops.training.pipeline_run import EXPERIMENT
+from pipelines.defs.dataset.checks import told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -137,12 +141,76 @@ def test_an_asset_is_materialised_by_clicking(finished, pages: Pages, page: Page
     assert newest.tags["dagster/data_version"] == version(finished.project, "dataset_report")
 
 
-def test_a_picture_in_the_metadata_opens(pages: Pages, page: Page) -> None:
-    page.goto(f"{pages.dagster}/assets/dataset_report")
-    page.get_by_role("row").filter(has_text="funnel").get_by_text("Show Markdown").click()
-    picture = page.get_by_alt_text("funnel")
+@pytest.mark.parametrize(("asset", "name"), [("dataset_report", "funnel"), ("samples", "videos")])
+def test_pictures_and_videos_are_seen_without_a_click(pages: Pages, page: Page, asset: str, name: str) -> None:
+    page.goto(f"{pages.dagster}/assets/{asset}")
+    picture = page.get_by_alt_text(name).first
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") > 100
+    wait_for(lambda: picture.evaluate("image => image.naturalWidth") > 100, f"the picture {name}")
+
+
+def test_a_table_has_its_columns_and_its_figures_on_the_page(pages: Pages, page: Page) -> None:
+    page.goto(f"{pages.dagster}/assets/curated_clips")
+    expect(page.get_by_text("mean of the `cut_distances` that lie within the shot").first).to_be_visible()
+    funnel = page.get_by_role("row").filter(has_text="MB looked at").last
+    expect(funnel).to_be_visible()
+    expect(page.get_by_text("Show JSON")).to_have_count(0)
+
+
+def test_a_training_links_to_its_run_in_mlflow(finished, pages: Pages, page: Page) -> None:
+    page.goto(f"{pages.dagster}/assets/{finished.project.settings.vae.architecture}")
+    address = page.get_by_role("row").filter(has_text="MLflow run").get_by_role("link").first.get_attribute("href")
+    assert address is not None
+    assert address.startswith(pages.mlflow)
+    page.goto(address)
+    expect(page.get_by_text("held_out", exact=False).first.or_(page.get_by_text("psnr").first)).to_be_visible()
+
+
+def test_a_failed_check_says_which_rows_and_what_to_do(finished, pages: Pages, page: Page) -> None:
+    """The report that `validate` writes of a spoiled table, as the check's page shows it."""
+    validation = Validation(
+        name="captions",
+        version=None,
+        passed=False,
+        expectations=["captions are one clean line"],
+        failures=[
+            {
+                **{"expectation": "captions are one clean line", "column": "caption", "observed": [], "count": 1},
+                **{"ids": ["a"], "examples": [{"item_id": "a", "caption": "two lines"}]},
+            }
+        ],
+        statistics={"rows": 3},
+    )
+    with dg.DagsterInstance.from_config(str(finished.project.dagster_home)) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("captions"),
+                check_name="meets_expectations",
+                passed=False,
+                description=validation_page.report(asdict(validation)),
+                metadata=told(validation),
+            )
+        )
+    page.goto(f"{pages.dagster}/assets/captions?view=checks&checkDetail=meets_expectations")
+    expect(page.get_by_role("heading", name="captions are one clean line").first).to_be_visible()
+    expect(page.get_by_text("two lines").first).to_be_visible()
+    expect(page.get_by_text("What to do").first).to_be_attached()
+
+
+def test_a_run_is_launched_with_a_recipe_of_its_own(finished, pages: Pages, page: Page) -> None:
+    """From the launchpad of a job: the run's steps see the override, and its tags say so; params.yaml stays."""
+    before = (finished.project.root / "params.yaml").read_text()
+    config = {"resources": {"project": {"config": {"overrides": ["release.tolerance=0.25"]}}}}
+    page.goto(f"{pages.dagster}/locations/pipelines.definitions/jobs/curation/playground")
+    page.locator(".CodeMirror").first.evaluate("(editor, text) => editor.CodeMirror.setValue(text)", json.dumps(config))
+    page.get_by_role("button", name="Launch run").click()
+    with dg.DagsterInstance.from_config(str(finished.project.dagster_home)) as instance:
+
+        def launched() -> bool:
+            return bool(instance.get_runs(dg.RunsFilter(tags={"soraflow/overrides": "release.tolerance=0.25"})))
+
+        wait_for(launched, "a run with the override", 180)
+    assert (finished.project.root / "params.yaml").read_text() == before
 
 
 def test_two_trainings_are_compared(finished, pages: Pages, page: Page) -> None:

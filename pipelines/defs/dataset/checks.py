@@ -29,21 +29,23 @@ def expectation_check(asset: str) -> dg.AssetChecksDefinition:
             passed=validation.passed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=validation_page.report(asdict(validation)),
-            metadata=_told(validation),
+            metadata=told(validation),
         )
 
     return check
 
 
-def _told(validation: "Validation") -> dict[str, dg.MetadataValue]:
+def told(validation: "Validation") -> dict[str, dg.MetadataValue]:
+    """Every expectation, and the ranges of the columns that tell most, as tables."""
     against = {failure["expectation"]: failure["count"] for failure in validation.failures}
     expectations = [
         {"expectation": each, "holds": each not in against, "rows against it": against.get(each, 0)}
         for each in validation.expectations
     ]
     ranges = {name: of for name, of in validation.statistics.items() if isinstance(of, dict)}
-    told = {"rows": validation.statistics["rows"], "failures": "; ".join(against) or None, "statistics": ranges}
-    return {**metadata.values(told), "expectations": metadata.table(expectations)}
+    failures = "; ".join(against) or None
+    figures = {"rows": validation.statistics["rows"], "failures": failures, "statistics": ranges}
+    return {**metadata.values(figures), "expectations": metadata.table(expectations)}
 
 
 @dg.definitions
