@@ -157,6 +157,10 @@ class MlflowRun:
             waiting("waiting for MLflow")
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
+    def log_file(self, path: Path, folder: str) -> None:
+        """Keep a file among the run's artifacts."""
+        self._post({"kind": "file", "path": str(path), "folder": folder})
+
     def log_picture(self, path: Path, step: int) -> None:
         """Show a picture among the run's charts, where a slider leads through its steps."""
         self._post({"kind": "picture", "path": str(path), "step": step})
@@ -186,6 +190,9 @@ class MlflowRun:
         match record["kind"]:
             case "metrics":
                 self._client.log_batch(self.run_id, metrics=[Metric(*point) for point in record["points"]])
+            case "file":
+                if Path(record["path"]).is_file():
+                    self._client.log_artifact(self.run_id, record["path"], record["folder"])
             case "picture":
                 self._show(Path(record["path"]), record["step"])
             case "checkpoint":
