@@ -87,6 +87,14 @@ def up(
 
 
 @app.command()
+def status() -> None:
+    """What goes on by itself: the pages, runs that wait or are at work, the last decisions and failures."""
+    from pipelines.terminal import status as page
+
+    page.show(_with_environment(), console)
+
+
+@app.command()
 def summary() -> None:
     """Show again what the last run ended with: funnel, training, scores, champion."""
     from pipelines.terminal import summary as page

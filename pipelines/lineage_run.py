@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -84,10 +85,15 @@ def execute(selection: str, tags: Mapping[str, str]) -> int:
     """
     import dagster as dg
 
+    from pipelines.runs import HOST_TAG
+
     job = _definitions().resolve_job_def("lineage")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
-            instance=instance, tags=dict(tags), asset_selection=selected(selection), raise_on_error=False
+            instance=instance,
+            tags={**tags, HOST_TAG: socket.gethostname()},
+            asset_selection=selected(selection),
+            raise_on_error=False,
         )
     if result.success:
         return 0

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -74,6 +74,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Pat
 def videos(module_at: Callable[[Path], ModuleType]) -> ModuleType:
     """The module tests/videos.py: functions that write small test clips with known content."""
     return module_at(CHECKOUT / "tests" / "videos.py")
+
+
+@pytest.fixture
+def records(project: Project, tmp_path: Path, module_at: Callable[[Path], ModuleType]) -> Any:
+    """What tests/records.py calls Records: a project with a folder of one file, of which nothing is on record yet."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "first.mp4").write_bytes(b"")
+    return module_at(CHECKOUT / "tests" / "records.py").Records(project.root, inbox)
+
+
+@pytest.fixture
+def released(records: Any) -> Any:
+    """The same, released from what curation has made of that file."""
+    records.curate("v1", ["a", "b"])
+    records.release("v1")
+    return records
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 sizes raise `ConfigError`, which names the file, the key and what would be right. Each file here is a part of the tree.
 """
 
+from ops.config.automation import Automation
 from ops.config.captions import CaptionRequests, Captions, LocalCaptions
 from ops.config.curation import (
     PICTURE_CHANGE,
@@ -22,7 +23,7 @@ from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusio
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
 from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
-from ops.config.release import Automation, Evaluation, Release
+from ops.config.release import Evaluation, Release
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule, RuledScore
 from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import Settings

@@ -1,4 +1,4 @@
-"""How candidates are scored and released, and when to train anew."""
+"""How candidates are scored and released."""
 
 from __future__ import annotations
 
@@ -53,12 +53,3 @@ class Release(Section):
     """Copy denoiser, VAE and text encoder into MLflow's registry, from where they then load without this project."""
     largest_copy_gib: Annotated[float, Field(gt=0)] = 2.0
     """What takes more than this in all is not copied."""
-
-
-class Automation(Section):
-    schedule: str = "0 3 * * 1"
-    min_new_items: Positive = 100
-    """Fewer new curated clips and images than this since the last training: not worth retraining."""
-    on_new_data: bool = False
-    """Train as soon as a new data version has passed its checks, instead of at the next weekly tick."""
-    watch_seconds: Positive = 300

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from ops.config.automation import Automation
 from ops.config.captions import Captions
 from ops.config.curation import Curation
 from ops.config.dataset import Dataset, TextEncoder
 from ops.config.denoiser import Denoiser, Stage
-from ops.config.release import Automation, Evaluation, Release
+from ops.config.release import Evaluation, Release
 from ops.config.section import Section
 from ops.config.sources import Sources
 from ops.config.training import Launch, Pictures

@@ -1,66 +1,174 @@
-"""Is retraining worth it? Decided from what came in since the last training, and written down either way."""
+"""Is retraining worth it? Decided from what changed since the last release: settings, and what curation has kept."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from typing import Any
 
+from pydantic import ValidationError
+
+from ops.config import Settings
+from ops.config.differences import differences
+from ops.release.trace import FILE
 from ops.runtime import tables
-from ops.runtime.artifacts import MissingArtifact, current
+from ops.runtime.artifacts import Artifact, MissingArtifact, current, read
 from ops.runtime.project import Project
 
-CHECKED = ("curated_clips", "captions", "training_set")
+TRAINED_BY = ("seed", "text_encoder", "vae", "denoiser", "stages")
+"""Sections of the recipe that make another model of the same dataset; how it is launched and scored does not."""
+NAMED = 4
+"""How many changed settings a reason names."""
 
 
 @dataclass(frozen=True)
-class Decision:
-    """`new_items` counts clips and images that no training has seen; None when nothing was trained yet."""
+class Underway:
+    """The runs that wait or are at work, by id: of curation, and of anything that trains."""
+
+    curation: str | None = None
+    retraining: str | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether to retrain, and why."""
 
     retrain: bool
     reason: str
     new_items: int | None = None
+    """Clips and images in the training set that the released model has not seen; None when they were not counted."""
+    curates: bool = False
+    """Whether the run must make the dataset too, because its settings changed or there is none."""
+    passing: bool = False
+    """A no whose cause passes by itself: the question should be asked again soon, not at the next tick."""
 
 
-def decide(project: Project) -> Decision:
-    """Decide, and append the decision to `var/retraining.jsonl`."""
-    decision = _decide(project)
-    path = project.var / "retraining.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"time": datetime.now(UTC).isoformat(), **asdict(decision)}) + "\n")
-    return decision
+def judge(project: Project, underway: Underway, any_number: bool = False) -> Judgement:
+    """Compare what is here now with what the last release was made from.
 
-
-def last_decision(project: Project) -> dict[str, object] | None:
-    path = project.var / "retraining.jsonl"
-    return json.loads(path.read_text(encoding="utf-8").splitlines()[-1]) if path.is_file() else None
-
-
-def _decide(project: Project) -> Decision:
-    from ops.curation.sources.listing import listing_changed
+    `any_number` takes every other version of the training set for enough, instead of `automation.min_new_items`.
+    Files that have just arrived do not stand in the way: what curation has kept is what counts. A run that curates
+    waits for a curation under way, because both would write the same tables; one that only trains does not.
+    """
     from ops.data.dvc import version
+
+    if underway.retraining:
+        return _wait(
+            f"a retraining waits or is at work (run {underway.retraining}); when it has ended, this is asked anew"
+        )
+    released = _released(project)
+    if released is None:
+        return _with_curation(project, underway, "nothing was released here yet", {})
+    dataset_settings = _changed_dataset_settings(project)
+    changed = {**dataset_settings, **_changed_training_settings(project, released)}
+    if dataset_settings:
+        return _with_curation(project, underway, f"changed since the dataset was made: {_listed(changed)}", changed)
+    now, least = version(project, "training_set"), project.settings.automation.min_new_items
+    if failed := _failed_checks(project):
+        return _wait(f"the checks of {', '.join(failed)} have not passed for training set {now}")
+    new_items = _new_items(project, released, now)
+    if changed:
+        return Judgement(True, f"changed since the last release: {_listed(changed)}", new_items)
+    if now == _trained_on(released):
+        return _not_enough(project, underway, f"training set {now} is what was trained on last", new_items)
+    if any_number or new_items >= least:
+        return Judgement(True, f"{new_items} new clips and images since the last release", new_items)
+    few = f"{new_items} new clips and images, fewer than automation.min_new_items = {least}"
+    return _not_enough(project, underway, few, new_items)
+
+
+def _not_enough(project: Project, underway: Underway, reason: str, new_items: int) -> Judgement:
+    from ops.curation.sources.listing import listing_changed
+
+    if underway.curation:
+        return _wait(f"{reason}; curation may add to them (run {underway.curation})", new_items)
+    if any(listing_changed(project, name) for name in ("raw_videos", "raw_images")):
+        return _wait(f"{reason}; files have arrived that curation has not seen yet", new_items)
+    return Judgement(False, reason, new_items)
+
+
+def _with_curation(project: Project, underway: Underway, reason: str, changed: dict[str, Any]) -> Judgement:
+    from ops.curation.sources.arrivals import is_quiet
+
+    if underway.curation:
+        return _wait(f"{reason}; it begins when the curation under way has ended (run {underway.curation})")
+    if not changed and not is_quiet(project):
+        return _wait(f"{reason}; it begins when the files that are arriving have arrived")
+    return Judgement(True, reason, curates=True)
+
+
+def _wait(reason: str, new_items: int | None = None) -> Judgement:
+    return Judgement(False, reason, new_items, passing=True)
+
+
+def _released(project: Project) -> Artifact | None:
+    """The last release that was decided about, whether its candidate became champion or not."""
+    try:
+        found = current(project, "champion")
+    except MissingArtifact:
+        return None
+    return found if (found.folder / FILE).is_file() else None
+
+
+def _recorded(released: Artifact) -> dict[str, Any]:
+    return json.loads((released.folder / FILE).read_text(encoding="utf-8"))
+
+
+def _trained_on(released: Artifact) -> str | None:
+    """The version of the training set, by DVC's hash."""
+    return _recorded(released)["datasets"].get("training_set")
+
+
+def _changed_dataset_settings(project: Project) -> dict[str, tuple[Any, Any]]:
+    from ops.data.dataset_settings import changed_settings
+
+    return changed_settings(project)
+
+
+def _changed_training_settings(project: Project, released: Artifact) -> dict[str, tuple[Any, Any]]:
+    then, today = _completed(_recorded(released)["settings"]), project.settings.model_dump(mode="json")
+    return {
+        key: values
+        for section in TRAINED_BY
+        for key, values in differences(then.get(section), today[section], section).items()
+    }
+
+
+def _completed(recorded: dict[str, Any]) -> dict[str, Any]:
+    """A recipe of an earlier soraflow with the settings that it had not yet, at their defaults."""
+    try:
+        return Settings.model_validate(recorded).model_dump(mode="json")
+    except ValidationError:  # it names something that is no setting any more: that is a difference
+        return recorded
+
+
+def _listed(changed: dict[str, tuple[Any, Any]]) -> str:
+    named = [f"{key} ({_short(old)} → {_short(new)})" for key, (old, new) in list(changed.items())[:NAMED]]
+    more = [f"{len(changed) - NAMED} more"] if len(changed) > NAMED else []
+    return ", ".join([*named, *more])
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _failed_checks(project: Project) -> list[str]:
+    from ops.data.expectation_suites import SUITES
     from ops.data.expectations import checks_passed
 
-    changed = [name for name in ("raw_videos", "raw_images") if listing_changed(project, name)]
-    try:
-        trained = current(project, "latents")
-    except MissingArtifact:
-        return Decision(True, "nothing was trained here yet")
-    if changed:
-        return Decision(False, "the source folders changed and curation has not run since: nothing new to train on yet")
-    failed = [name for name in CHECKED if not checks_passed(project, name)]
-    if failed:
-        return Decision(False, f"the checks of {', '.join(failed)} have not passed for the version on disk")
-    version_now = version(project, "training_set")
-    if version_now == trained.inputs["training_set"]:
-        return Decision(False, f"training set {version_now} is what was trained on last", 0)
-    seen = {row["sample_id"] for row in tables.read(trained.folder / "index.parquet")}
-    samples = tables.read(project.data / "training_set" / "samples.parquet")
-    new_items = len({row["item_id"] for row in samples if row["sample_id"] not in seen})
-    least = project.settings.automation.min_new_items
-    if new_items < least:
-        return Decision(
-            False, f"{new_items} new clips and images, fewer than automation.min_new_items = {least}", new_items
-        )
-    return Decision(True, f"{new_items} new clips and images since the last training", new_items)
+    return [name for name in SUITES if not checks_passed(project, name)]
+
+
+def _new_items(project: Project, released: Artifact, now: str) -> int:
+    """Clips and images in today's training set that the release has not seen; all, if its latents are gone."""
+    from ops.data.samples import training_samples
+
+    then = _trained_on(released)
+    if now == then:
+        return 0
+    seen: set[str] = set()
+    for path in (project.artifacts / "latents").glob("*/artifact.json"):
+        if read(path.parent).inputs.get("training_set") == then:
+            seen |= {row["sample_id"] for row in tables.read(path.parent / "index.parquet")}
+    return len({sample["item_id"] for sample in training_samples(project) if sample["sample_id"] not in seen})

@@ -1,113 +1,287 @@
-"""What starts work without a person: the condition, the weekly decision, the sensors."""
+"""What starts work without a person: the sensors, what they take for work under way, and the alert of a failure."""
 
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from ops.runtime import decisions
 from ops.runtime.project import Project
+from ops.steps import STEPS
+from pipelines import runs
 from pipelines.definitions import defs
-from pipelines.factories.automation_conditions import RETRAIN
+from pipelines.failures import explained
+
+QUEUED, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
+REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("pipelines.definitions"), "__repository__")
+LONG_AGO = json.dumps({"schedule": "0 3 * * 1", "answered": 0.0})
+"""The cursor of a retraining whose tick has come."""
 
 
-class Dataset:
-    """A dataset and a model made from it, with a check that can be told to fail."""
-
-    version = "1"
-    passes = True
-
-    def definitions(self) -> dg.Definitions:
-        @dg.asset
-        def training_set() -> dg.MaterializeResult:
-            return dg.MaterializeResult(data_version=dg.DataVersion(self.version))
-
-        @dg.asset_check(asset=training_set, blocking=True)
-        def meets_expectations() -> dg.AssetCheckResult:
-            return dg.AssetCheckResult(passed=self.passes)
-
-        @dg.asset(deps=[training_set], automation_condition=RETRAIN)
-        def model() -> None: ...
-
-        return dg.Definitions(assets=[training_set, model], asset_checks=[meets_expectations])
-
-    def materialise(self, instance: dg.DagsterInstance) -> None:
-        job = self.definitions().resolve_implicit_global_asset_job_def()
-        job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("training_set")], raise_on_error=False)
-
-
-def test_the_model_is_asked_for_when_good_data_is_new() -> None:
-    dataset = Dataset()
-    cursor = None
-    with dg.DagsterInstance.ephemeral() as instance:
-
-        def asked_for() -> int:
-            nonlocal cursor
-            found = dg.evaluate_automation_conditions(dataset.definitions(), instance, cursor=cursor)
-            cursor = found.cursor
-            return found.total_requested
-
-        dataset.materialise(instance)
-        asked_for()  # the first tick sets the baseline
-        dataset.materialise(instance)
-        assert asked_for() == 0, "the same version again is nothing new"
-        dataset.version, dataset.passes = "2", False
-        dataset.materialise(instance)
-        assert asked_for() == 0, "data that failed its check"
-        dataset.passes = True
-        dataset.materialise(instance)
-        assert asked_for() == 1, "new data that passed"
+@pytest.fixture(scope="module")
+def loaded() -> dg.Definitions:
+    return defs()
 
 
 @pytest.fixture
-def in_project(finished, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("SORAFLOW_PROJECT", str(finished.project.root))
-    return finished.project
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
 
 
-def tick(project: Project):
-    schedule = defs().get_repository_def().get_schedule_def("weekly_retraining")
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(instance=instance, resources=defs().resources)
-        return schedule.evaluate_tick(context)
+class Sensor:
+    """One of the project's sensors, asked again and again as the daemon asks it."""
+
+    def __init__(
+        self, name: str, loaded: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None = None
+    ) -> None:
+        self._repository = loaded.get_repository_def()
+        self._sensor, self._loaded, self._instance = self._repository.get_sensor_def(name), loaded, instance
+        self.cursor = cursor
+
+    def tick(self) -> Any:
+        context = dg.build_sensor_context(
+            instance=self._instance,
+            cursor=self.cursor,
+            resources=self._loaded.resources,
+            repository_def=self._repository,
+        )
+        found = self._sensor.evaluate_tick(context)
+        self.cursor = found.cursor
+        return found
+
+    def begin(
+        self, status: dg.DagsterRunStatus, job: str, assets: list[str] | None = None, **tags: str
+    ) -> dg.DagsterRun:
+        """Put a run on record, as the queue or a run's process would."""
+        return self._instance.create_run_for_job(
+            job_def=self._repository.get_job(job).get_subset(
+                asset_selection={dg.AssetKey(name) for name in assets} if assets else None
+            ),
+            status=status,
+            tags=tags,
+            remote_job_origin=RemoteJobOrigin(REPOSITORY, job),
+            asset_selection=frozenset(dg.AssetKey(name) for name in assets) if assets else None,
+        )
 
 
-def test_the_weekly_tick_writes_down_why_it_does_not_retrain(in_project: Project) -> None:
-    found = tick(in_project)
+@pytest.fixture
+def curation(loaded: dg.Definitions, instance: dg.DagsterInstance) -> Sensor:
+    return Sensor("new_source_files", loaded, instance)
+
+
+@pytest.fixture
+def retraining(loaded: dg.Definitions, instance: dg.DagsterInstance) -> Sensor:
+    return Sensor("retraining", loaded, instance, LONG_AGO)
+
+
+def named(request: dg.RunRequest) -> set[str]:
+    return {key.to_user_string() for key in request.asset_selection or ()}
+
+
+def test_new_files_start_curation_once_they_are_left_alone(released, curation: Sensor) -> None:
+    assert "already list" in curation.tick().skip_message
+    released.arrive("new.mp4")
+    released.set(automation={"watch_seconds": 1, "quiet_seconds": 3600})
+    curation.cursor = None
+    for _ in range(4):  # of a copy that takes minutes
+        found = curation.tick()
+        assert not found.run_requests
+        curation.cursor = json.dumps({**json.loads(found.cursor), "looked": 0.0})
+    assert "still arriving" in found.skip_message
+    released.set(automation={"watch_seconds": 1, "quiet_seconds": 0})
+    (request,) = curation.tick().run_requests
+    assert request.tags[runs.REASON_TAG] == "new files for raw_videos"
+    said = [decision.sentence.split(":")[0] for decision in decisions.last(released.project, 9)]
+    assert said == ["yes", "no"], "what is decided again and again is written down once"
+
+
+def test_a_folder_that_is_never_quiet_is_curated_all_the_same(released, curation: Sensor) -> None:
+    released.arrive("new.mp4")
+    released.set(automation={"quiet_seconds": 3600, "longest_wait_seconds": 60})
+    curation.cursor = json.dumps({"looked": 0.0, "waiting_since": time.time() - 59})
+    assert not curation.tick().run_requests
+    curation.cursor = json.dumps({"looked": 0.0, "waiting_since": time.time() - 61})
+    assert curation.tick().run_requests
+
+
+@pytest.mark.parametrize("status", [QUEUED, STARTED])
+@pytest.mark.parametrize(("job", "assets"), [("curation", None), ("lineage", None), ("lineage", ["shots", "wfvae"])])
+def test_one_curation_at_a_time(
+    released, curation: Sensor, status: dg.DagsterRunStatus, job: str, assets: list[str] | None
+) -> None:
+    released.arrive("new.mp4")
+    run = curation.begin(status, job, assets)
+    found = curation.tick()
     assert not found.run_requests
-    assert "is what was trained on last" in found.skip_message
-    last = json.loads((in_project.var / "retraining.jsonl").read_text().splitlines()[-1])
-    assert last["retrain"] is False
-    assert last["reason"] == found.skip_message
+    assert run.run_id in found.skip_message
 
 
-def test_the_weekly_tick_trains_where_nothing_was_trained(project: Project) -> None:
-    found = tick(project)
+def test_a_run_that_only_trains_lets_curation_begin(released, curation: Sensor) -> None:
+    released.arrive("new.mp4")
+    curation.begin(STARTED, "lineage", ["wfvae", "latents"])
+    assert curation.tick().run_requests
+
+
+def test_files_on_which_curation_failed_wait_for_a_person_or_a_change(released, curation: Sensor) -> None:
+    released.arrive("new.mp4")
+    (request,) = curation.tick().run_requests
+    failed = curation.begin(dg.DagsterRunStatus.FAILURE, "curation", **request.tags)
+    curation.cursor = None
+    found = curation.tick()
+    assert not found.run_requests
+    assert failed.run_id in found.skip_message
+    released.arrive("another.mp4")
+    curation.cursor = None
+    assert curation.tick().run_requests
+
+
+def test_a_folder_that_is_not_there_is_told_once_and_breaks_nothing(released, curation: Sensor) -> None:
+    released.recipe["sources"]["videos"] = "/nowhere/at/all"
+    released.set()
+    for _ in range(2):
+        curation.cursor = None
+        assert "/nowhere/at/all is not a folder" in curation.tick().skip_message
+    assert len(decisions.last(released.project, 9)) == 1
+
+
+def test_the_tick_trains_what_is_curated_and_leaves_the_dataset_to_curation(released, retraining: Sensor) -> None:
+    released.curate("v2", ["c", "d"])
+    released.arrive("late.mp4")
+    found = retraining.tick()
     (request,) = found.run_requests
-    assert request.tags["soraflow/reason"] == "nothing was trained here yet"
+    assert request.tags[runs.REASON_TAG] == "2 new clips and images since the last release"
+    assert "champion" in named(request)
+    assert not named(request) & STEPS.keys()
+    assert "next tick" in retraining.tick().skip_message, "this tick is answered"
 
 
-def test_new_files_start_curation_once(in_project: Project) -> None:
-    sensor = defs().get_repository_def().get_sensor_def("new_source_files")
+def test_a_changed_rule_makes_the_dataset_too_but_not_of_files_that_have_just_arrived(
+    released, retraining: Sensor
+) -> None:
+    released.set(dataset={"fps": 4})
+    (request,) = retraining.tick().run_requests
+    assert not named(request), "everything"
+    released.arrive("late.mp4")
+    retraining.cursor = LONG_AGO
+    (request,) = retraining.tick().run_requests
+    assert {"training_set", "champion"} <= named(request)
+    assert "raw_videos" not in named(request)
 
-    def look():
-        with dg.DagsterInstance.ephemeral() as instance:
-            context = dg.build_sensor_context(instance=instance, resources=defs().resources)
-            return sensor.evaluate_tick(context)
 
-    assert "already list" in look().skip_message
-    captions = in_project.root / "configs" / "demo_captions.json"
-    before = captions.read_text()
-    captions.write_text(before.replace("rabbit", "hare", 1))
-    try:
-        first, second = look(), look()
-    finally:
-        captions.write_text(before)
-    assert [request.run_key for request in first.run_requests] == [request.run_key for request in second.run_requests]
+@pytest.mark.parametrize("status", [QUEUED, STARTED])
+def test_one_retraining_at_a_time_and_then_the_newest_state(
+    released, retraining: Sensor, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    released.curate("v2", ["c", "d"])
+    run = retraining.begin(status, "lineage", ["wfvae", "champion"])
+    for _ in range(5):
+        assert not retraining.tick().run_requests
+    assert [decision.yes for decision in decisions.last(released.project, 9)] == [False]
+    instance.report_run_canceled(run)
+    released.curate("v3", ["e", "f", "g"])
+    (request,) = retraining.tick().run_requests
+    assert request.tags[runs.REASON_TAG].startswith("3 new clips"), "what is newest now, not what was then"
+    assert not retraining.tick().run_requests
+
+
+def test_a_no_that_passes_is_asked_again_soon_and_a_final_one_at_the_next_tick(released, retraining: Sensor) -> None:
+    released.arrive("late.mp4")
+    assert "have arrived" in retraining.tick().skip_message
+    released.curate("v2", ["a", "b", "c"])
+    assert "fewer than" in retraining.tick().skip_message
+    released.curate("v3", ["c", "d", "e"])
+    assert "next tick" in retraining.tick().skip_message
+
+
+def test_the_last_decisions_are_on_the_page_of_the_champion(released, retraining: Sensor) -> None:
+    (event,) = retraining.tick().asset_events
+    assert isinstance(event, dg.AssetObservation)
+    assert event.asset_key == dg.AssetKey("champion")
+    assert event.metadata["retrain"].value is False
+    assert event.metadata["reason"].value == "training set v1 is what was trained on last"
+    released.curate("v2", ["c", "d"])
+    retraining.cursor = LONG_AGO
+    (event,) = retraining.tick().asset_events
+    table = event.metadata["decisions"].value
+    assert table.index("2 new clips") < table.index("was trained on last")
+    (daily,) = (released.project.logs / "daily").iterdir()
+    assert "retraining: yes: 2 new clips and images" in daily.read_text(encoding="utf-8")
+
+
+def test_the_schedule_is_read_at_every_look(released, retraining: Sensor) -> None:
+    retraining.cursor = None
+    assert "Mon" in retraining.tick().skip_message
+    released.set(automation={"schedule": "0 3 * * 5"})
+    assert "Fri" in retraining.tick().skip_message
+
+
+def test_with_on_new_data_each_version_is_asked_about_once(released, retraining: Sensor) -> None:
+    retraining.cursor = None
+    released.set(automation={"on_new_data": True, "schedule": "0 3 1 1 *"})
+    assert "trained on last" in retraining.tick().skip_message
+    released.curate("v2", ["a"])
+    assert retraining.tick().run_requests
+    assert not retraining.tick().run_requests, "it would begin again and again if it failed"
+
+
+def test_the_dataset_of_a_run_counts_until_it_is_made(instance: dg.DagsterInstance) -> None:
+    """After that the run trains, for hours, and files that arrive are curated beside it."""
+    seen: dict[str, Any] = {}
+
+    @dg.asset
+    def training_set(context) -> None:
+        seen["curates"] = runs.underway(context.instance)
+
+    @dg.asset(deps=[training_set])
+    def wfvae(context) -> None:
+        seen["trains"] = runs.underway(context.instance)
+
+    found = dg.Definitions(
+        [training_set, wfvae], jobs=[dg.define_asset_job("lineage")], executor=dg.in_process_executor
+    )
+    run_id = (
+        found.resolve_job_def("lineage")
+        .execute_in_process(instance=instance, asset_selection=[training_set.key, wfvae.key])
+        .run_id
+    )
+    assert seen == {"curates": runs.Underway(run_id, run_id), "trains": runs.Underway(None, run_id)}
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_run_whose_process_was_killed_is_closed_and_blocks_nothing(
+    released, retraining: Sensor, instance: dg.DagsterInstance
+) -> None:
+    released.curate("v2", ["c", "d"])
+    here = {runs.HOST_TAG: socket.gethostname()}
+    lost = retraining.begin(STARTED, "lineage", ["wfvae", "champion"], **here)
+    elsewhere = retraining.begin(STARTED, "curation", **{runs.HOST_TAG: "another-machine"})
+    for run in (lost, elsewhere):
+        instance.report_engine_event("begins", run, EngineEventData.in_process(dead_process()))
+    assert retraining.tick().run_requests, "nobody is at work on it"
+    assert instance.get_run_by_id(lost.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(elsewhere.run_id).status == STARTED
+    alive = retraining.begin(STARTED, "lineage", ["wfvae", "champion"], **here)
+    instance.report_engine_event("begins", alive, EngineEventData.in_process(os.getpid()))
+    assert runs.close_lost(instance) == []
 
 
 class Webhook(BaseHTTPRequestHandler):
@@ -135,25 +309,64 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Webhook]]:
     server.server_close()
 
 
-def test_a_failed_run_is_reported(project: Project, webhook: type[Webhook]) -> None:
-    @dg.op
-    def breaks() -> None:
-        raise RuntimeError("no more disk")
+@dg.asset
+def latents() -> None:
+    try:
+        raise OSError("no more disk")
+    except OSError as error:
+        raise RuntimeError("while writing shards") from error
 
-    @dg.job
-    def broken() -> None:
-        breaks()
 
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = broken.execute_in_process(instance=instance, raise_on_error=False)
-        context = dg.build_run_status_sensor_context(
-            sensor_name="run_failures",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_failure_event(),
-            resources=defs().resources,
-        ).for_run_failure()
-        defs().get_repository_def().get_sensor_def("run_failures")(context)
-    (failure,) = map(json.loads, (project.var / "failures.jsonl").read_text().splitlines())
-    assert failure["run_id"] == result.run_id
-    assert result.run_id in webhook.told[0]["text"]
+@dg.asset(deps=[latents])
+def samples() -> None: ...
+
+
+def fails(instance: dg.DagsterInstance) -> Any:
+    job = dg.Definitions([latents, samples]).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=instance, raise_on_error=False, asset_selection=[dg.AssetKey("latents"), dg.AssetKey("samples")]
+    )
+
+
+def test_a_failed_run_is_reported_so_that_somebody_who_was_asleep_understands(
+    project: Project, loaded: dg.Definitions, instance: dg.DagsterInstance, webhook: type[Webhook]
+) -> None:
+    result = fails(instance)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failures",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+        resources=loaded.resources,
+    ).for_run_failure()
+    loaded.get_repository_def().get_sensor_def("run_failures")(context)
+    (failure,) = map(json.loads, (project.var / "failures.jsonl").read_text(encoding="utf-8").splitlines())
+    assert failure["name"] == "latents, samples"
+    assert failure["failed"].keys() == {"latents"}
+    assert "no more disk" in failure["failed"]["latents"]
+    assert failure["links"]["run"] == f"http://127.0.0.1:3000/runs/{result.run_id}"
+    text = webhook.told[0]["text"]
+    for part in ("latents, samples failed", "no more disk", "does not try again", failure["links"]["run"]):
+        assert part in text
+    assert "__ASSET_JOB" not in text
+    (daily,) = (project.logs / "daily").iterdir()
+    assert "failure: latents, samples failed. latents: " in daily.read_text(encoding="utf-8")
+
+
+def test_an_alert_of_a_training_links_to_its_logs_and_its_mlflow_run(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    from ops.training.mlflow_run import connect
+
+    client = connect(project)
+    run = client.create_run(client.create_experiment("trainings"))
+    folder = project.artifacts / "latents" / "1234"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"run_id": run.info.run_id}), encoding="utf-8")
+    result = fails(instance)
+    (folder / "logs" / "rank0.log").write_text("no more disk", encoding="utf-8")
+    (folder / "logs").touch()
+    links = explained(instance, project, result.run_id, None).links
+    assert links["log"] == str(folder / "logs")
+    assert run.info.run_id in links["mlflow"]
+    assert links["mlflow"].endswith("?workflowType=machine_learning")
