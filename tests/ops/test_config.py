@@ -98,6 +98,14 @@ def test_a_mistake_in_the_preset_names_the_preset_file(tmp_path: Path) -> None:
         config.resolve(tmp_path, "tiny", {})
 
 
+@pytest.mark.parametrize("schedule", ["every monday", "0 3 * *", "0 3 * * 1 *", "@often", "0 3 * * 1;"])
+def test_a_schedule_is_a_cron_expression(schedule: str) -> None:
+    with pytest.raises(ConfigError, match=r"automation\.schedule: is .*, but a schedule has five fields"):
+        config.resolve(ROOT, "tiny", {"automation": {"schedule": schedule}})
+    for right in ("*/15 0-6 1,15 JAN MON#2", "@weekly"):
+        assert config.resolve(ROOT, "tiny", {"automation": {"schedule": right}}).automation.schedule == right
+
+
 def test_an_unknown_preset_lists_those_that_exist() -> None:
     with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: tiny, v1_1, v1_3"):
         config.resolve(ROOT, "huge", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,7 +23,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from ops.runtime import decisions
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from pipelines import runs
+from pipelines import dagster_home, runs
 from pipelines.definitions import defs
 from pipelines.failures import explained
 
@@ -370,3 +372,109 @@ def test_an_alert_of_a_training_links_to_its_logs_and_its_mlflow_run(
     assert links["log"] == str(folder / "logs")
     assert run.info.run_id in links["mlflow"]
     assert links["mlflow"].endswith("?workflowType=machine_learning")
+
+
+RUN = """
+import json, sys, time
+from pathlib import Path
+
+import dagster as dg
+
+from ops.data.dvc import version
+from ops.runtime.project import Project
+
+project = Project(Path(sys.argv[1]))
+
+
+@dg.asset(pool="accelerator")
+def wfvae(context) -> dg.MaterializeResult:
+    trains_on = version(project, "training_set")
+    (project.root / "at_work").write_text(trains_on, encoding="utf-8")
+    while (project.root / "goes_on").exists():
+        time.sleep(0.02)
+    return dg.MaterializeResult(data_version=dg.DataVersion(trains_on))
+
+
+@dg.asset(deps=[wfvae])
+def champion() -> None: ...
+
+
+job = dg.Definitions([wfvae, champion], jobs=[dg.define_asset_job("lineage")], executor=dg.in_process_executor)
+with dg.DagsterInstance.from_config(str(project.dagster_home)) as instance:
+    job.resolve_job_def("lineage").execute_in_process(
+        instance=instance, tags=json.loads(sys.argv[2]), asset_selection=[wfvae.key, champion.key]
+    )
+"""
+"""A retraining in a process of its own that holds its place in the pool for as long as the test likes."""
+
+
+class Retraining:
+    def __init__(self, project: Project, request: dg.RunRequest) -> None:
+        self._at_work, self._goes_on = project.root / "at_work", project.root / "goes_on"
+        self._at_work.unlink(missing_ok=True)
+        self._goes_on.touch()
+        tags = {**request.tags, runs.HOST_TAG: socket.gethostname()}
+        self.process = subprocess.Popen([sys.executable, "-c", RUN, str(project.root), json.dumps(tags)])
+        while not (self._at_work.is_file() and self._at_work.read_text(encoding="utf-8")):
+            assert self.process.poll() is None
+            time.sleep(0.05)
+        self.version = self._at_work.read_text(encoding="utf-8")
+
+    def end(self) -> None:
+        self._goes_on.unlink()
+        assert self.process.wait() == 0
+
+
+def test_a_slow_copy_a_tick_a_retraining_and_a_kill_overlap(released, loaded: dg.Definitions, checkout: Path) -> None:
+    project = released.project
+    shutil.copy(checkout / "dagster.yaml", project.root)
+    with dg.DagsterInstance.from_config(str(dagster_home.make(project))) as instance:
+        curation = Sensor("new_source_files", loaded, instance)
+        retraining = Sensor("retraining", loaded, instance, LONG_AGO)
+
+        def files_are_looked_at() -> Any:
+            curation.cursor = json.dumps({**json.loads(curation.cursor or "{}"), "looked": 0.0})
+            return curation.tick()
+
+        released.curate("v2", ["c", "d"])
+        released.set(automation={"quiet_seconds": 3600, "min_new_items": 2})
+        for written in range(3):  # the copy begins, and the tick comes in the middle of it
+            (released.inbox / "late.mp4").write_bytes(b"." * written)
+            assert not files_are_looked_at().run_requests
+        (first,) = retraining.tick().run_requests
+        killed = Retraining(project, first)
+        assert killed.version == "v2"
+
+        retraining.cursor = LONG_AGO  # the next tick comes while the first retraining is at work
+        for _ in range(5):
+            assert not retraining.tick().run_requests
+        (released.inbox / "late.mp4").write_bytes(b"." * 9)
+        assert not files_are_looked_at().run_requests
+        released.set(automation={"quiet_seconds": 0, "min_new_items": 2})  # the copy is over
+        assert len(files_are_looked_at().run_requests) == 1, "a retraining does not keep curation from its work"
+        released.curate("v3", ["c", "d", "e"])
+        assert not files_are_looked_at().run_requests
+
+        killed.process.kill()
+        killed.process.wait()
+        (second,) = retraining.tick().run_requests
+        assert second.tags[runs.REASON_TAG].startswith("3 new clips"), "the newest state, not the one it was killed on"
+        again = Retraining(project, second)  # the place in the pool is free again, or it would wait here for ever
+        assert again.version == "v3"
+        again.end()
+        released.release("v3")
+        retraining.cursor = LONG_AGO
+        assert "v3 is what was trained on last" in retraining.tick().skip_message
+
+        newest, oldest = instance.get_runs()
+        assert [newest.status, oldest.status] == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        assert not instance.event_log_storage.get_concurrency_info("accelerator").active_run_ids
+        made = instance.fetch_materializations(dg.AssetKey("wfvae"), limit=9).records
+        assert [each.asset_materialization.tags["dagster/data_version"] for each in made] == ["v3"]
+        failure = explained(instance, project, oldest.run_id, None)
+        assert (failure.name, failure.failed) == ("lineage", {})
+    answers = [(each.about, each.yes) for each in decisions.last(project, 99)][::-1]
+    assert answers == [
+        *[("curation", False), ("retraining", True), ("retraining", False), ("curation", True)],
+        *[("retraining", True), ("retraining", False)],
+    ]
