@@ -1,7 +1,7 @@
 """Cut detection: precision, recall and F1 on films whose cuts are known, beside PySceneDetect's content detector.
 
 `python -m benchmarks.cut_quality` makes three films of each kind (`--films N`) and finds their cuts with the shipped
-settings, as `shots` does. PySceneDetect takes part where it is installed.
+settings, as `shots` does, without TransNetV2 and with it. PySceneDetect takes part where it is installed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 
 from benchmarks.fresh_project import fresh_project
 from benchmarks.joined_clips import FILMED, KINDS, Film, Shots, Transition, filmed, write_films
 from benchmarks.report import Report
 from ops.runtime import tables
+from ops.runtime.project import Project
 from ops.runtime.tables import Row
 from ops.steps import STEPS
 
 FILMS = 3
+OURS, WITH_NETWORK, CONTENT = "soraflow", "soraflow with TransNetV2", "PySceneDetect"
+HARD_AND_GRADUAL = ("hard cuts", "dissolves of 6 to 18 frames")
 AS_FILMED = f"{FILMED}, as it was filmed"
 TOLERANCE = 1
 NOT_INSTALLED = "scenedetect is not installed: pip install -e .[benchmarks]"
@@ -100,17 +105,27 @@ def measure(kinds: Iterable[str], count: int) -> dict[str, dict[str, Tally] | No
         content = content_detector()
         ours = soraflow(Path(folder))
         return {
-            "soraflow": _tallies(films, lambda film: ours[film.file.name]),
-            "PySceneDetect": content and _tallies(films, lambda film: content(film.file)),
+            **{name: _tallies(films, lambda film, cuts=cuts: cuts[film.file.name]) for name, cuts in ours.items()},
+            CONTENT: content and _tallies(films, lambda film: content(film.file)),
         }
 
 
-def soraflow(folder: Path) -> dict[str, list[Transition]]:
-    """The cuts that curation makes in each file of a folder."""
-    with fresh_project({"sources": {"videos": str(folder)}, "curation": RECIPE}) as project:
+def soraflow(folder: Path) -> dict[str, dict[str, list[Transition]]]:
+    """{detector: the cuts that curation makes in each file of a folder}, by distances and with the network beside
+    them."""
+    found = {}
+    with fresh_project(recipe(folder, network=True)) as project:
         for step in ("raw_videos", "clips", "shots"):
             STEPS[step].load()(project)
-        return cuts_of(tables.read(project.table("shots")))
+        found[WITH_NETWORK] = cuts_of(tables.read(project.table("shots")))
+        (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **recipe(folder, network=False)}))
+        project = Project(project.root)
+        STEPS["shots"].load()(project)
+        return {OURS: cuts_of(tables.read(project.table("shots"))), **found}
+
+
+def recipe(folder: Path, network: bool) -> dict[str, Any]:
+    return {"sources": {"videos": str(folder)}, "curation": {**RECIPE, "shot_boundaries": {"enabled": network}}}
 
 
 def content_detector() -> Callable[[Path], list[Transition]] | None:
@@ -127,29 +142,33 @@ def content_detector() -> Callable[[Path], list[Transition]] | None:
 
 
 def report(figures: dict[str, dict[str, Tally] | None]) -> Report:
-    ours, theirs = figures["soraflow"], figures["PySceneDetect"]
+    ours, network, content = (figures[name] for name in (OURS, WITH_NETWORK, CONTENT))
     assert ours is not None
-    rows = []
-    for kind, of_kind in ours.items():
-        rows.append((f"{kind}: soraflow", *_cells(of_kind)))
-        if theirs is not None:
-            rows.append((f"{kind}: PySceneDetect", *_cells(theirs[kind])))
-    if theirs is None:
-        rows.append((f"PySceneDetect: {NOT_INSTALLED}", *[""] * 6))
-    hard = next(iter(KINDS))
-    beside = "" if theirs is None else f", that of PySceneDetect's content detector {_rate(theirs[hard].f1)}"
+    measured = {name: kinds for name, kinds in figures.items() if kinds is not None}
+    rows = [
+        (f"{kind}: {name}", *_cells(kinds[kind])) for kind in ours for name, kinds in measured.items() if kind in kinds
+    ]
+    if content is None:
+        rows.append((f"{CONTENT}: {NOT_INSTALLED}", *[""] * 6))
+    hard, dissolves = HARD_AND_GRADUAL
+    beside = "" if content is None else f", that of PySceneDetect's content detector {_rate(content[hard].f1)}"
+    gradual = f"of dissolves it is {_rate(ours[dissolves].f1)}"
+    if network is not None:
+        gradual += f", and {_rate(network[dissolves].f1)} with TransNetV2"
     return Report(
         "Cut detection",
-        f"F1 of hard cuts between different sources, within {TOLERANCE} frame, is {_rate(ours[hard].f1)}{beside}.",
+        f"F1 of hard cuts between different sources, within {TOLERANCE} frame, is {_rate(ours[hard].f1)}{beside}; "
+        f"{gradual}.",
         ("", "cuts", "found", "right", "precision", "recall", "F1"),
         rows,
         (
             "Films are joined from the demo's real videos and photographs at known frames, encoded as H.264, "
-            "and are the same for both detectors, each of which has its own default settings.",
+            "and are the same for all detectors, each of which has its own default settings. TransNetV2 beside "
+            "distances is `curation.shot_boundaries.enabled`.",
             "A hard cut is right when everything between the two pieces lies within one frame of it; a dissolve when "
             "what was found touches it or the frame beside it. Where no cut is there, everything found is wrong.",
-            "What the rule cannot know: a brisk pan in an otherwise still clip is as much of an outlier as a dissolve "
-            "is, and a slow dissolve is none.",
+            "What distances cannot know, and TransNetV2 can: a brisk pan in an otherwise still clip is as much of an "
+            "outlier as a dissolve is, and a slow dissolve is none.",
         ),
     )
 

@@ -136,6 +136,8 @@ def synthesised(curation: Curation, clips: int, seed: int = 0) -> pa.Table:
         "height": np.full(clips, 480),
         "crop": crops.take(pa.array(with_text.astype(int))),
         "parent": names[of_slice],
+        "cut_probabilities": pa.nulls(clips, pa.list_(pa.float64())),
+        "safety": pa.nulls(clips, pa.float64()),
         "sampled_frames": _lists(slices, np.arange(slices * SERIES) % SERIES * 3).take(pa.array(of_slice)),
         "cut_distances": _lists(slices, draw.gamma(2, 0.03, slices * SERIES).astype(np.float32)).take(
             pa.array(of_slice)
@@ -152,6 +154,7 @@ def synthesised(curation: Curation, clips: int, seed: int = 0) -> pa.Table:
         columns[f"{step}_scorer"] = pa.array([as_column(identity(step, curation))]).take(pa.array(np.zeros(clips, int)))
     columns["motion_scorer"] = columns["shots_scorer"]
     columns |= {name: pa.nulls(clips, pa.string()) for name in ("licence", "rejected_by", "reason_code", "reason")}
+    columns |= {f"{name}_scorer": pa.nulls(clips, pa.string()) for name in ("shot_boundaries", "safety")}
     columns["technical_scaled"] = pa.nulls(clips, pa.float64())
     whole = pa.table({name: pa.array(columns[name]) for name in MOTION_RECHECK.names}).cast(MOTION_RECHECK)
     return _as_far_as_measured(decide(whole, curation))

@@ -146,7 +146,7 @@ sheets of kept clips and images and of rejected ones for each reason, with crop 
 
 A score says nothing about keep or drop. `curation.rules` does: a list of scores with their bounds, in the order in
 which they are measured, and the first that says no is the reason. A clip exactly at a bound stays. The rules about
-`aesthetic` and `technical` hold for images, too.
+`aesthetic`, `technical` and `safety` hold for images, too.
 
 | score | bounds | decides at |
 |---|---|---|
@@ -154,6 +154,7 @@ which they are measured, and the first that says no is the reason. A clip exactl
 | `central_text` | `maximum` | text_crop; no preset has this rule |
 | `aesthetic` | `minimum` | aesthetics |
 | `technical` | `minimum` (dover) or `maximum` (every other scorer) | technical_quality |
+| `safety` | `minimum` | safety; no preset has this rule, see [curation.md](curation.md#safety) |
 | `motion_cropped` | `minimum`, `maximum` | motion_recheck |
 
 ```sh
@@ -279,11 +280,18 @@ CHAPTERS = {
             "aesthetics",
         ),
         Table(
+            "safety",
+            "data/safety.parquet",
+            curation.SAFETY,
+            "Clips with a safety score, if `curation.safety.enabled` asks for one.",
+            "technical_quality",
+        ),
+        Table(
             "motion_recheck",
             "data/motion_recheck.parquet",
             curation.MOTION_RECHECK,
             "Motion again, on the cropped clip.",
-            "technical_quality",
+            "safety",
         ),
         Table(
             "near_duplicates",

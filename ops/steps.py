@@ -40,7 +40,7 @@ class Step:
         return getattr(import_module(module), function)
 
 
-_SHOWN = ("shots", "text_crop", "aesthetics", "technical_quality", "rules", "images")
+_SHOWN = ("shots", "shot_boundaries", "text_crop", "aesthetics", "technical_quality", "safety", "rules", "images")
 _CAPTION_SETTINGS = (
     *("captioner", "model", "prompt", "image_prompt", "text_prompt", "keep_given"),
     *("frames", "side", "max_tokens", "local.dtype"),
@@ -56,12 +56,13 @@ def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> 
 _STEPS = (
     _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences", "exclude_videos")),
     _curation("clips", ("raw_videos",), ("clips",)),
-    _curation("shots", ("clips",), ("shots", "sampling", "hardware_decoding")),
+    _curation("shots", ("clips",), ("shots", "shot_boundaries", "sampling", "hardware_decoding")),
     _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),
     _curation("text_crop", ("motion",), ("text_crop", "rules.central_text", "sampling")),
     _curation("aesthetics", ("text_crop",), ("aesthetics", "rules.aesthetic", "sampling")),
     _curation("technical_quality", ("aesthetics",), ("technical_quality", "rules.technical", "sampling")),
-    _curation("motion_recheck", ("technical_quality",), ("rules.motion_cropped", "shots", "sampling")),
+    _curation("safety", ("technical_quality",), ("safety", "rules.safety", "sampling")),
+    _curation("motion_recheck", ("safety",), ("rules.motion_cropped", "shots", "sampling")),
     _curation("near_duplicates", ("motion_recheck",), ("near_duplicates", "sampling")),
     _curation("curated_clips", ("near_duplicates",), ()),
     _curation("raw_images", (), ("sources.images", "sources.captions", "exclude_licences")),
@@ -69,8 +70,8 @@ _STEPS = (
         "curated_images",
         ("raw_images",),
         (
-            *("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical", "near_duplicates"),
-            "sampling",
+            *("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical"),
+            *("safety", "rules.safety", "near_duplicates", "sampling"),
         ),
     ),
     Step(

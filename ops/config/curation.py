@@ -57,6 +57,18 @@ class Shots(Section):
         return given
 
 
+class ShotBoundaries(Section):
+    """Where shots end, told by a network that was trained to, beside the outliers of `shots`. It sees gradual cuts from
+    end to end, which hardly stand out in a series of distances and are then its alone to find; hard cuts are found by
+    either, for those within one scene are better seen in the distances."""
+
+    enabled: bool = False
+    scorer: Literal["transnetv2"] = "transnetv2"
+    probability: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A shot ends where its end is more probable than this, and frames that more probably belong to the transition are
+    in neither piece. 0.5 is the authors' own."""
+
+
 PICTURE_CHANGE = {"sure_distance": 0.14, "strong_distance": 0.07}
 """Of `picture-change`, whose distances are mean differences as a share of the range: chosen on the films of
 `benchmarks/cut_quality`, where they find the cuts between different sources as LPIPS's distances do."""
@@ -82,6 +94,15 @@ class TechnicalQuality(Section):
 
     scorer: Literal["dover", "brisque", "niqe", "blur-and-blocks"]
     frames: Positive = 3
+
+
+class Safety(Section):
+    """How probably a picture is safe to be shown at work, 0 to 1: of a clip the least of its frames. The rule about
+    `safety` decides."""
+
+    enabled: bool = False
+    scorer: Literal["open-nsfw"] = "open-nsfw"
+    frames: Positive = 5
 
 
 class NearDuplicates(Section):
@@ -121,9 +142,11 @@ class Curation(Section):
     clips: Slicing = Slicing()
     sampling: Sampling = Sampling()
     shots: Shots = Shots()
+    shot_boundaries: ShotBoundaries = ShotBoundaries()
     text_crop: TextCrop = TextCrop()
     aesthetics: Aesthetics
     technical_quality: TechnicalQuality
+    safety: Safety = Safety()
     near_duplicates: NearDuplicates = NearDuplicates()
     rules: tuple[Rule, ...]
     """From scores to keep or drop, in the order in which the scores are measured: the first that says no is the reason.
@@ -159,6 +182,14 @@ class Curation(Section):
             raise ValueError(
                 "rules.central_text needs text to be looked for, but text_crop.scorer is 'none': set rapidocr or "
                 "easyocr, or rules.central_text=null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _safety_is_measured(self) -> Curation:
+        if self.rule("safety") is not None and not self.safety.enabled:
+            raise ValueError(
+                "rules.safety needs safety to be measured: set curation.safety.enabled=true, or rules.safety=null"
             )
         return self
 

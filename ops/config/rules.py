@@ -25,16 +25,17 @@ RULED_SCORES = {
     "central_text": RuledScore("text_crop", ("maximum",)),
     "aesthetic": RuledScore("aesthetics", ("minimum",)),
     "technical": RuledScore("technical_quality", ("minimum", "maximum")),
+    "safety": RuledScore("safety", ("minimum",)),
     "motion_cropped": RuledScore("motion_recheck", ("minimum", "maximum")),
 }
 """By column of the tables, in the order in which they are measured."""
 
 
 class Rule(Section):
-    """Keep what has this score within these bounds; a clip exactly at a bound stays. `aesthetic` and `technical` hold
-    for images, too."""
+    """Keep what has this score within these bounds; a clip exactly at a bound stays. `aesthetic`, `technical` and
+    `safety` hold for images, too."""
 
-    score: Literal["motion", "central_text", "aesthetic", "technical", "motion_cropped"]
+    score: Literal["motion", "central_text", "aesthetic", "technical", "safety", "motion_cropped"]
     minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
     maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ops.config import Curation
-from ops.curation.measuring.image_scores import ASSET, FILE, identity, measured
+from ops.curation.measuring.image_scores import ASSET, FILE, identity, measured, ratings
 from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failures, with_rejections
 from ops.curation.rules.image_rules import (
@@ -43,10 +43,13 @@ def curated_images(project: Project) -> None:
     source, path = project.table("raw_images"), project.table(ASSET)
     table = tables.read_columns(source, list(dict.fromkeys(("source_id", *FILE, *FACTS, *VERDICT))))
     table = decide_by_facts(table, project.settings.curation)
-    for step, score in RATINGS.items():
-        table = _rated(project, table, step, score)
+    for step in ratings(project.settings.curation):
+        table = _rated(project, table, step, RATINGS[step])
     table = _read(project, table)
     table = _without_repeats(project, table)
+    for name in _ADDED:  # nobody has measured what the recipe has switched off
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), CURATED_IMAGES.field(name).type))
     tables.rewrite(path, source, table.select([*VERDICT, *_ADDED]), CURATED_IMAGES)
     write_record(project, "image")
     demand_some_kept(path, "images")
@@ -89,9 +92,6 @@ def _without_repeats(project: Project, table: pa.Table) -> pa.Table:
     """The table with the hash of every picture still in, of which those stay that repeat no better one."""
     curation = project.settings.curation
     if not curation.near_duplicates.enabled:
-        for name in _ADDED:
-            if name not in table.column_names:
-                table = table.append_column(name, pa.nulls(len(table), CURATED_IMAGES.field(name).type))
         return table
     found, failures = measured(project, REPEATS, table, still_in(table))
     table = repeats.with_hashes(table, found.values(), as_column(identity(REPEATS, curation)))

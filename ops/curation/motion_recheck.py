@@ -15,7 +15,7 @@ from ops.runtime.project import Project
 
 def motion_recheck(project: Project) -> None:
     """Write `motion_recheck`: cropped clips are measured again, the motion of the others is still right."""
-    source = project.table("technical_quality")
+    source = project.table("safety")
     table = tables.read_columns(source, [*CLIP, "motion", *VERDICT])
     cropped = pc.is_valid(table["crop"]).to_numpy()
     again, failures = measured(project, "motion_recheck", table, still_in(table) & cropped, mean)

@@ -15,7 +15,7 @@ from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, still_in, with_failures
 from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.runs.funnel import lengths
-from ops.curation.scored_step import CLIP, raw_scores
+from ops.curation.scored_step import CLIP, pass_on, raw_scores
 from ops.curation.scorers import as_column, identity
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
 from ops.runtime import tables
@@ -26,17 +26,16 @@ from ops.runtime.project import Project
 def near_duplicates(project: Project) -> None:
     """Write `near_duplicates`: the hashes of every clip still in, and which of them repeat another."""
     source, rule = project.table("motion_recheck"), project.settings.curation.near_duplicates
+    if not rule.enabled:
+        pass_on(project, STEP, made_from="motion_recheck", schema=NEAR_DUPLICATES)
+        return
     table = tables.read_columns(source, [*CLIP, *VERDICT])
-    if rule.enabled:
-        found = raw_scores(project, STEP, table, still_in(table))
-        failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
-        hashes = {row: value for row, value in found.items() if row not in failures}
-        table = with_hashes(table, hashes, as_column(identity(STEP, project.settings.curation)))
-        table = with_failures(table, STEP, failures)
-        new = without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
-    else:
-        new = pa.table({name: pa.nulls(len(table), NEAR_DUPLICATES.field(name).type) for name in _ADDED})
-        new = pa.table([*table.select(VERDICT).columns, *new.columns], names=[*VERDICT, *_ADDED])
+    found = raw_scores(project, STEP, table, still_in(table))
+    failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
+    hashes = {row: value for row, value in found.items() if row not in failures}
+    table = with_hashes(table, hashes, as_column(identity(STEP, project.settings.curation)))
+    table = with_failures(table, STEP, failures)
+    new = without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
     tables.rewrite(project.table(STEP), source, new.select([*VERDICT, *_ADDED]), NEAR_DUPLICATES)
 
 

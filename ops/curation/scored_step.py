@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ops.curation.measuring.scores import ScoreStore
 from ops.curation.measuring.scoring import scores_of
@@ -30,6 +31,15 @@ def score_and_decide(project: Project, step: str, *, made_from: str, score: str,
     numbers, failures = measured(project, step, table, still_in(table))
     new = decided(project, step, table, score, numbers, failures)
     tables.rewrite(project.table(step), project.table(made_from), new, schema)
+
+
+def pass_on(project: Project, step: str, *, made_from: str, schema: pa.Schema) -> None:
+    """Write the table of a step that the recipe has switched off: that of the step before, and nulls."""
+    source = project.table(made_from)
+    with pq.ParquetFile(tables.there(source)) as file:
+        rows, there = file.metadata.num_rows, file.schema_arrow.names
+    added = {field.name: pa.nulls(rows, field.type) for field in schema if field.name not in there}
+    tables.rewrite(project.table(step), source, pa.table(added), schema)
 
 
 def measured(

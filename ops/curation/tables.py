@@ -59,6 +59,8 @@ CURATED_IMAGES = pa.schema(
         ("aesthetics_scorer", _TEXT),
         ("technical", _FLOAT),
         ("technical_quality_scorer", _TEXT),
+        ("safety", _FLOAT),
+        ("safety_scorer", _TEXT),
         ("text_lines", _TEXT),  # of the collection `text` only
         ("recognised_text", _TEXTS),
         ("recognised_text_scorer", _TEXT),
@@ -94,6 +96,8 @@ SHOTS = pa.schema(
         ("sampled_frames", _INTS),  # of the slice: n + 1 decoded indices
         ("cut_distances", _FLOATS),  # of the slice: the n LPIPS distances between them
         ("shots_scorer", _TEXT),
+        ("cut_probabilities", _FLOATS),  # of the slice: the most probable boundary between each two of them, or null
+        ("shot_boundaries_scorer", _TEXT),
     ]
 )
 MOTION = pa.schema([*SHOTS, ("motion", _FLOAT), ("motion_scorer", _TEXT)])
@@ -107,7 +111,8 @@ TECHNICAL_QUALITY = pa.schema(
         ("technical_quality_scorer", _TEXT),
     ]
 )
-MOTION_RECHECK = pa.schema([*TECHNICAL_QUALITY, ("motion_cropped", _FLOAT), ("motion_recheck_scorer", _TEXT)])
+SAFETY = pa.schema([*TECHNICAL_QUALITY, ("safety", _FLOAT), ("safety_scorer", _TEXT)])
+MOTION_RECHECK = pa.schema([*SAFETY, ("motion_cropped", _FLOAT), ("motion_recheck_scorer", _TEXT)])
 NEAR_DUPLICATES = pa.schema(
     [
         *MOTION_RECHECK,

@@ -50,6 +50,9 @@ MEANINGS = {
     "parent": "`clip_id` of the slice that this is a piece of",
     "sampled_frames": "frames of the slice that `cut_distances` compares, n + 1 of them",
     "cut_distances": "LPIPS (or `picture-change`) from each sampled frame of the slice to the next, n of them",
+    "cut_probabilities": "the most probable end of a shot, 0 to 1, between each two `sampled_frames` of the slice; "
+    "null unless `curation.shot_boundaries` is on",
+    "shot_boundaries_scorer": "JSON: scorer, version and settings of `cut_probabilities`",
     "shots_scorer": "JSON: scorer, version and settings of `cut_distances`",
     "motion": "mean of the `cut_distances` that lie within the shot",
     "motion_scorer": "JSON: scorer, version and settings of `motion`",
@@ -62,6 +65,9 @@ MEANINGS = {
     "technical_scaled": "DOVER's `technical` in standard deviations from the mean of KoNViD-1k, as its authors compare "
     "scores: (`technical` - 0.1107) / 0.07355; null for other scorers",
     "technical_quality_scorer": "JSON: scorer, version and settings of `technical`",
+    "safety": "how probably it may be shown at work, 0 to 1, of a clip the least of its frames; null unless "
+    "`curation.safety` is on",
+    "safety_scorer": "JSON: scorer, version and settings of `safety`",
     "text_lines": "JSON: lines of text in a picture of the collection `text`: `text`, `confidence` (0 to 1), `box`",
     "recognised_text": "the texts of those lines that were read surely enough, in reading order",
     "recognised_text_scorer": "JSON: scorer, version and settings of `text_lines`",

@@ -204,7 +204,7 @@ SUITES = {
         "clip_id",
         _clips_frame,
         _clips_expectations,
-        ("frames", "motion", "motion_cropped", "aesthetic", "technical", "crop_share"),
+        ("frames", "motion", "motion_cropped", "aesthetic", "technical", "safety", "crop_share"),
     ),
     "captions": Suite("item_id", _captions_frame, _captions_expectations, ("characters",)),
     "training_set": Suite("sample_id", _training_frame, _training_expectations, ("frames", "characters")),

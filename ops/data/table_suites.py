@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 SCORES = {
     "cut_distances": "shots_scorer",
+    "cut_probabilities": "shot_boundaries_scorer",
     "motion": "motion_scorer",
     "central_text": "text_crop_scorer",
     "aesthetic": "aesthetics_scorer",
     "technical": "technical_quality_scorer",
+    "safety": "safety_scorer",
     "motion_cropped": "motion_recheck_scorer",
 }
 """Score → the column that says who measured it."""
@@ -85,7 +87,7 @@ OF_COLUMNS: dict[str, Callable[[str], list[Any]]] = {
     "start_frame": lambda column: [_there(column), _between(column, "clips begin in their source", min_value=0)],
     "end_frame": lambda _: [_true("has_frames", "clips have frames")],
     "crop": lambda _: [_true("crop_is_inside", "the crop lies inside the picture")],
-    "sampled_frames": lambda _: [_true("series_fits", "there is a distance between each two sampled frames")],
+    "sampled_frames": lambda _: [_true("series_fits", "there is a number between each two sampled frames")],
     "text_boxes": lambda _: [_true("boxes_are_boxes", "boxes of text have four sides")],
     "perceptual_hash": lambda _: [_true("hashes_are_hashes", "a perceptual hash has hexadecimal digits")],
     "near_duplicates_scorer": lambda _: [_true("hashes_are_told", "a perceptual hash says who measured it")],
@@ -110,7 +112,10 @@ OF_COLUMNS |= {
 }
 OF_COLUMNS |= {scorer: lambda _: [] for scorer in SCORES.values()}  # said with the score
 
+_SERIES = ("cut_distances", "cut_probabilities")
+"""Scores of slices, a number for each two sampled frames."""
 _DISTANCES = ("cut_distances", "motion", "motion_cropped")
+_PROBABILITIES = ("cut_probabilities", "safety")
 
 
 TABLES = tuple(name for name, step in STEPS.items() if step.output.endswith(".parquet") and name not in SUITES)
@@ -136,7 +141,7 @@ def suite_of(project: Project, name: str) -> Suite:
         raise KeyError(f"no table is called '{name}'")
     columns = pq.read_schema(project.table(name)).names
     key = "clip_id" if "clip_id" in columns else "path"
-    scores = tuple(score for score in SCORES if score in columns and score != "cut_distances")
+    scores = tuple(score for score in SCORES if score in columns and score not in _SERIES)
     unique = ("clip_id",) if key == "clip_id" else ("root", "path")
     return Suite(key, partial(_frame, name), partial(_expectations, columns, unique), scores)
 
@@ -189,9 +194,7 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
     if "frame_times" in frame:
         told["times_fit"] = [_times_fit(row) for row in rows]
     if "sampled_frames" in frame:
-        told["series_fits"] = [
-            _length(row["cut_distances"]) == max(_length(row["sampled_frames"]) - 1, 0) for row in rows
-        ]
+        told["series_fits"] = [_series_fit(row) for row in rows]
     if "text_boxes" in frame:
         told["boxes_are_boxes"] = [_are_boxes(row["text_boxes"]) for row in rows]
     if "perceptual_hash" in frame:
@@ -212,8 +215,9 @@ def _derived(frame: pd.DataFrame) -> pd.DataFrame:
         told["text_is_read"] = [row["collection"] != "text" or _length(row["recognised_text"]) > 0 for row in rows]
     for score, scorer in SCORES.items():
         if score in frame and scorer in frame:
-            lowest = 0.0 if score in _DISTANCES else -float("inf")
-            told[f"{score}_is_finite"] = [_are_numbers(row[score], lowest) for row in rows]
+            lowest = 0.0 if score in (*_DISTANCES, *_PROBABILITIES) else -float("inf")
+            highest = 1.0 if score in _PROBABILITIES else float("inf")
+            told[f"{score}_is_finite"] = [_are_numbers(row[score], lowest, highest) for row in rows]
             told[f"{score}_is_told"] = [row[score] is None or _names_a_scorer(row[scorer]) for row in rows]
     return frame.assign(**told)
 
@@ -224,6 +228,13 @@ def _is_nan(value: Any) -> bool:
 
 def _length(values: Any) -> int:
     return 0 if values is None else len(values)
+
+
+def _series_fit(row: dict[Any, Any]) -> bool:
+    """A number for each two sampled frames; probabilities only where a network was asked."""
+    gaps = max(_length(row["sampled_frames"]) - 1, 0)
+    probabilities = row["cut_probabilities"]
+    return _length(row["cut_distances"]) == gaps and (probabilities is None or _length(probabilities) == gaps)
 
 
 def _rise(points: Any) -> bool:
@@ -269,9 +280,9 @@ def _are_lines(text: str | None) -> bool:
         return False
 
 
-def _are_numbers(value: Any, lowest: float) -> bool:
+def _are_numbers(value: Any, lowest: float, highest: float) -> bool:
     values: Iterable[float] = [] if value is None else [value] if isinstance(value, float) else value
-    return all(isfinite(each) and each >= lowest for each in values)
+    return all(isfinite(each) and lowest <= each <= highest for each in values)
 
 
 def _names_a_scorer(text: str | None) -> bool:

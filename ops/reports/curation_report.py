@@ -43,6 +43,7 @@ SHORT = {
     "central_text": "text in the middle",
     "aesthetic": "aesthetics",
     "technical": "technical quality",
+    "safety": "safety",
     "motion_cropped": "motion in the crop",
 }
 """What a score is called below a picture."""
@@ -217,7 +218,7 @@ def _picture(project: Project, row: Row) -> str:
     collection = [] if row["collection"] in (None, "captioned") else [f"collection {row['collection']}"]
     watermark = [] if row["watermark"] is None else [f"watermark {row['watermark']:.2f}"]
     written = [f"text read: {_text(', '.join(row['recognised_text']))}"] if row["recognised_text"] else []
-    scores = [f"{SHORT[name]} {row[name]:.4g}" for name in ("aesthetic", "technical") if row[name] is not None]
+    scores = [f"{SHORT[name]} {row[name]:.4g}" for name in image_rules.RATINGS.values() if row[name] is not None]
     told = [f"<b>{_text(row['path'])}</b>", *size, *collection, *watermark, *scores, *written]
     return _figure(shown, told, row)
 

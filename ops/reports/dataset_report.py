@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ops.curation.rules.image_rules import RATINGS
 from ops.curation.timeline import seconds
 from ops.reports.dataset_page import page
 from ops.reports.figures import INK, REJECTED, draw_funnel, draw_histograms
@@ -16,7 +17,7 @@ from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
 from ops.runtime.tables import Row, kept
 
-SCORES = ("motion", "motion_cropped", "aesthetic", "technical")
+SCORES = ("motion", "motion_cropped", "aesthetic", "technical", "safety")
 
 
 FILES = (
@@ -66,7 +67,7 @@ def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> d
         "clip_seconds": _range([seconds(row) for row in kept(clips)]),
         "scores": {
             "clips": {score: _range([row[score] for row in kept(clips)]) for score in SCORES},
-            "images": {score: _range([row[score] for row in kept(images)]) for score in ("aesthetic", "technical")},
+            "images": {score: _range([row[score] for row in kept(images)]) for score in RATINGS.values()},
         },
     }
 

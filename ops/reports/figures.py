@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ops.config import RULED_SCORES, Settings
+from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.rejection import titles
 from ops.curation.runs.funnel import Costs
 from ops.curation.timeline import seconds
@@ -103,6 +104,10 @@ def _bar(axes: Axes, place: float, row: dict[str, Any], before: float) -> None:
     axes.text(1.02, place, textwrap.shorten(told, 92, placeholder=" …"), va="center", fontsize=8, color="#6c757d")
 
 
+SERIES = {"cut_distances": "sure cut", "cut_probabilities": "cut"}
+"""Scores of slices → what lies above their limit."""
+
+
 @dataclass(frozen=True)
 class _Score:
     title: str
@@ -148,8 +153,9 @@ def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> 
     return [
         _Score("length of a clip, s", measured, "seconds"),
         _Score(f"{changes} between sampled frames", slices, "cut_distances", None, curation.shots.sure_distance),
+        _Score("end of a shot, probability", slices, "cut_probabilities", None, curation.shot_boundaries.probability),
         *(ruled(score, clips, "") for score in RULED_SCORES),
-        *(ruled(score, images, ", images") for score in ("aesthetic", "technical")),
+        *(ruled(score, images, ", images") for score in RATINGS.values()),
     ]
 
 
@@ -178,7 +184,7 @@ def _histogram(axes: Axes, score: _Score) -> None:
     room = high - low or 1.0
     near = [limit for limit in (score.minimum, score.maximum) if limit is not None and -room < limit - low < 2 * room]
     edges = np.linspace(min([low, *near]) - room / 50, max([high, *near]) + room / 50, 28)
-    if score.column == "cut_distances":  # a distance belongs to a slice, of which one piece may stay and another go
+    if score.column in SERIES:  # belongs to a slice, of which one piece may stay and another go
         axes.hist(inside + outside, bins=list(edges), color="#8d99ae")
     else:
         axes.hist([inside, outside], bins=list(edges), stacked=True, color=[KEPT, REJECTED])
@@ -189,7 +195,7 @@ def _histogram(axes: Axes, score: _Score) -> None:
             axes.axvline(limit, color=LIMIT, linewidth=1.4)
     bounds = {"minimum": score.minimum, "maximum": score.maximum}
     axes.set_title(score.title, loc="left", fontsize=9)
-    told = f"sure cut > {score.maximum:g}" if score.column == "cut_distances" else limits_in_words(bounds)
+    told = f"{SERIES[score.column]} > {score.maximum:g}" if score.column in SERIES else limits_in_words(bounds)
     axes.set_title(told, loc="right", fontsize=9, color=LIMIT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -166,10 +166,12 @@ def _within(bounds: dict[str, float]) -> str:
 
 def _known(step: str | None) -> str | None:
     """A mistyped step has nothing parked either, and must not look as if all were well."""
+    from ops.curation.scorers import MEASURED_BY
     from ops.steps import STEPS
 
-    if step is not None and step not in STEPS:
-        raise LookupError(f"there is no step '{step}'; steps are {', '.join(STEPS)}")
+    steps = [*STEPS, *MEASURED_BY]
+    if step is not None and step not in steps:
+        raise LookupError(f"there is no step '{step}'; steps are {', '.join(steps)}")
     return step
 
 

@@ -20,9 +20,10 @@ RECONSTRUCTION_METRIC = "lpips-alex"
 
 def needed(settings: Settings) -> list[str]:
     """The entries that a recipe reads, from curation to evaluation."""
-    from ops.curation.scorers import STEPS, scorer_of
+    from ops.curation.scorers import STEPS, scorer_of, steps_from
 
-    names = [entry for step in STEPS for entry in scorer_of(step, settings.curation).weights]
+    scorers = [scorer_of(step, settings.curation) for step in steps_from(STEPS[0], settings.curation)]
+    names = [entry for scorer in scorers for entry in scorer.weights]
     names += [f"lpips-{settings.vae.losses.lpips_net}", RECONSTRUCTION_METRIC, settings.text_encoder.weights]
     return list(dict.fromkeys(names))
 

@@ -111,12 +111,17 @@ def test_a_detector_that_is_not_installed_has_no_figures(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cut_quality.importlib.util, "find_spec", lambda name: None)
     assert cut_quality.content_detector() is None
-    section = cut_quality.report({"soraflow": {"hard cuts": Tally(4, 5, 4)}, "PySceneDetect": None}).section()
+    kinds = {"hard cuts": Tally(4, 5, 4), "dissolves of 6 to 18 frames": Tally(2, 2, 1)}
+    ours = {"soraflow": kinds, "soraflow with TransNetV2": kinds}
+    section = cut_quality.report({**ours, "PySceneDetect": None}).section()
     assert "| hard cuts: soraflow | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 |" in section
+    assert "| hard cuts: soraflow with TransNetV2 | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 |" in section
     assert "scenedetect is not installed: pip install -e .[benchmarks] |  |  |  |  |  |  |" in section
-    both = cut_quality.report({name: {"hard cuts": Tally(1, 1, 1)} for name in ("soraflow", "PySceneDetect")})
-    assert "not installed" not in both.section()
-    assert both.finding.endswith("is 1.000, that of PySceneDetect's content detector 1.000.")
+    all_three = cut_quality.report({**ours, "PySceneDetect": dict.fromkeys(kinds, Tally(1, 1, 1))})
+    assert "not installed" not in all_three.section()
+    assert all_three.finding.endswith(
+        "is 0.889, that of PySceneDetect's content detector 1.000; of dissolves it is 0.500, and 0.500 with TransNetV2."
+    )
 
 
 def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ops.config import Shots
+from ops.config import Curation, Shots
 from ops.curation.decoding.frames import frames_at
 from ops.curation.rules.jump_cuts import find_cuts
 from ops.curation.sources.listing import file_of
@@ -60,6 +60,10 @@ def preview(row: Row, rule: Shots, count: int | None = None) -> Preview:
             before = start - 1 if start <= right else left
         if left <= end <= right:
             after = end if end > left else right
+    if row["cut_probabilities"]:  # a network's cut may lie anywhere in the slice
+        sampled = row["sampled_frames"]
+        before = start - 1 if before is None and start > sampled[0] else before
+        after = end if after is None and end <= sampled[-1] else after
     scale = min(1.0, LONG_SIDE / max(row["width"], row["height"]))
     width, height = (max(2, round(side * scale)) for side in (row["width"], row["height"]))
     return Preview(frames, before, after, width, height)
@@ -71,15 +75,17 @@ def cut_gaps(row: Row, rule: Shots) -> list[tuple[int, int]]:
     return [gaps[cut] for cut in find_cuts(row["cut_distances"] or [], rule) if cut < len(gaps)]
 
 
-def series(row: Row, rule: Shots) -> dict[str, Any] | None:
-    """The LPIPS distances of the clip's slice, the frames between which they were taken, and which are cuts; None for
-    a clip that was out before."""
+def series(row: Row, curation: Curation) -> dict[str, Any] | None:
+    """The LPIPS distances of the clip's slice, the frames between which they were taken, and which are cuts, by their
+    distance or as a network has it; None for a clip that was out before."""
     if not row["cut_distances"] or not row["sampled_frames"]:
         return None
+    rule, limit = curation.shots, curation.shot_boundaries.probability
+    probable = {gap for gap, each in enumerate(row["cut_probabilities"] or ()) if each > limit}
     return {
         "frames": row["sampled_frames"],
         "distances": [round(distance, 5) for distance in row["cut_distances"]],
-        "cuts": find_cuts(row["cut_distances"], rule),
+        "cuts": sorted(probable.union(find_cuts(row["cut_distances"], rule))),
         "sure": rule.sure_distance,
     }
 

@@ -108,7 +108,7 @@ class Audit:
             "stratum": stratum(row),
             "measured": browser_row(row),
             "preview": about(row, self.preview(row["clip_id"])),
-            "series": series(row, self.project.settings.curation.shots),
+            "series": series(row, self.project.settings.curation),
         }
 
 

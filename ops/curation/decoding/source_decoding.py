@@ -18,7 +18,7 @@ from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded_at
 from ops.curation.decoding.held_frames import HeldFrames
 from ops.curation.measuring.scores import Cost
 from ops.curation.rules.reasons import Reason
-from ops.curation.scorers import STEPS, Scorer, scorer_of
+from ops.curation.scorers import Scorer, scorer_of, steps_from
 from ops.runtime.project import Project
 
 MOST_HELD = 2**30
@@ -47,12 +47,13 @@ class Decoding:
 
     def __init__(self, task: SourceTask) -> None:
         self._task, self._rate = task, task.curation.sampling.frames_per_second
-        scorers = [scorer_of(step, task.curation) for step in STEPS[STEPS.index(task.step) :]]
+        steps = steps_from(task.step, task.curation)
+        scorers = [scorer_of(step, task.curation) for step in steps]
         self._at_once = max(scorer.at_once(task.project) for scorer in scorers)
         sizes = {scorer.thumbnail for scorer in scorers if scorer.thumbnail is not None}
         self._to_the_end = bool(sizes) or any(scorer.any_frame for scorer in scorers)
         self._any_frame = any(scorer.any_frame for scorer in scorers)
-        if task.step == "shots":
+        if "shots" in steps:
             sizes.add(SMALL)
         self.thumbnails = {size: Thumbnails(size) for size in sizes}
         self.frames = HeldFrames(task.curation.sampling.short_side)

@@ -23,7 +23,7 @@ from ops.curation.measuring.worker_size import worker_size
 from ops.curation.rules.image_rules import RATINGS, REPEATS, TEXT, text_reason, with_own_rules
 from ops.curation.rules.reasons import Rejection
 from ops.curation.rules.rejection import rejection
-from ops.curation.scorers import build, demand_weights, image_identity, scorer_of, text_recognition
+from ops.curation.scorers import build, demand_weights, image_identity, is_on, scorer_of, text_recognition
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
 from ops.runtime.parallel import Failure
@@ -98,13 +98,19 @@ def score_image(task: ImageTask) -> list[Score]:
 def steps_of(collection: str | None, curation: Curation) -> tuple[str, ...]:
     """What is measured of a picture, in this order."""
     read = (TEXT,) if collection == "text" else ()
-    return (*RATINGS, *read, REPEATS) if curation.near_duplicates.enabled else (*RATINGS, *read)
+    repeats = (REPEATS,) if is_on(REPEATS, curation) else ()
+    return (*ratings(curation), *read, *repeats)
+
+
+def ratings(curation: Curation) -> tuple[str, ...]:
+    """The steps that rate every picture, but for those that the recipe has switched off."""
+    return tuple(step for step in RATINGS if is_on(step, curation))
 
 
 def _measure_missing(project: Project, store: ScoreStore, rows: Sequence[Row]) -> dict[str, Failure]:
     """Put the missing scores of these pictures into the store; {sha256: why one is parked}."""
     curation, by_content = project.settings.curation, {row["sha256"]: row for row in rows}
-    identities = {step: identity(step, curation) for step in (*RATINGS, TEXT, REPEATS)}
+    identities = {step: identity(step, curation) for step in steps_of("text", curation)}
     store.remember(IMAGES + DECODING, {})
     for step, made_by in identities.items():
         store.remember(IMAGES + step, made_by)
@@ -118,7 +124,7 @@ def _measure_missing(project: Project, store: ScoreStore, rows: Sequence[Row]) -
         row = by_content[task.item.sha256]
         return result if files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
-    size = worker_size(curation, tuple(RATINGS))
+    size = worker_size(curation, ratings(curation))
     work = Work.of(ASSET, store.remember(ASSET, identities), curation)
     progress = Progress.of(project, ASSET, len(rows), "images")
     return attempt(score_image, [*by_content], plan, checked, store, work, curation, progress, size)
@@ -126,7 +132,7 @@ def _measure_missing(project: Project, store: ScoreStore, rows: Sequence[Row]) -
 
 def _demand_weights(project: Project, collections: set[str | None]) -> None:
     """Check, before any picture of these collections is measured, that all their scorers can run here."""
-    demand_weights(project, project.settings.curation, tuple(RATINGS))
+    demand_weights(project, project.settings.curation, ratings(project.settings.curation))
     if "text" in collections:
         for name in text_recognition.WEIGHTS:
             weights.ensure(project, name)

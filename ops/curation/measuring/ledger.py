@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ops.config import Curation
 from ops.curation.measuring.scores import ScoreStore
+from ops.curation.scorers import MEASURED_BY
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 
@@ -173,13 +174,14 @@ class Ledger:
         found = [each for each in self.parked(step) if path is None or each.path == path]
         with self._store.transaction():
             for each in found:
+                made_again = MEASURED_BY.get(each.step, each.step)
                 where = "from parked where step = ? and subject = ?"
                 self._database.execute(
                     f"delete from tried where (identity, subject) in (select identity, subject {where})",
                     (each.step, each.subject),
                 )
                 self._database.execute(f"delete {where}", (each.step, each.subject))
-                self._database.execute("insert or ignore into asked_again values (?)", (each.step,))
+                self._database.execute("insert or ignore into asked_again values (?)", (made_again,))
         return found
 
     def attempts(self) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from ops.curation.measuring.ledger import Work
 from ops.curation.measuring.one_pass import score_source
 from ops.curation.measuring.scores import Score, ScoreStore, identity_digest
 from ops.curation.measuring.worker_size import worker_size
-from ops.curation.scorers import STEPS, demand_weights, identity
+from ops.curation.scorers import MEASURED_BY, STEPS, demand_weights, identity, steps_from
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
 from ops.runtime import tables
@@ -26,6 +26,8 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
+OF_SLICES = ("shot_boundaries", "shots")
+"""The steps whose scores are series of whole slices."""
 CLIPS_PER_TASK = 32
 """What is lost at most when a run is killed in the middle of a long source."""
 
@@ -39,18 +41,19 @@ def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> 
         TooManyParked: measuring failed for a larger share of the inputs than the recipe allows.
     """
     curation = project.settings.curation
+    steps = steps_from(step, curation)
     with ScoreStore.of(project) as store:
-        for later in STEPS[STEPS.index(step) :]:
+        for later in steps:
             store.remember(later, identity(later, curation))
         by_clip = {row["clip_id"]: row for row in rows}
         known = store.values(step, identity(step, curation), by_clip)
         missing = [clip_id for clip_id in by_clip if clip_id not in known]
         if missing:
-            demand_weights(project, curation, STEPS[STEPS.index(step) :])
+            demand_weights(project, curation, steps)
         plan = _Plan(project, step, [by_clip[clip_id] for clip_id in missing], store)
         work = Work.of(step, store.remember(step, identity(step, curation)), curation)
-        progress = Progress.of(project, step, len(missing), "clips")
-        size = worker_size(curation, STEPS[STEPS.index(step) :])
+        progress = Progress.of(project, MEASURED_BY.get(step, step), len(missing), "clips")
+        size = worker_size(curation, steps)
         parked = attempt(score_source, missing, plan, plan.checked, store, work, curation, progress, size)
         demand_few_parked(step, len(parked), inputs, curation)
         return {**known, **store.values(step, identity(step, curation), missing), **parked}
@@ -59,8 +62,8 @@ def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> 
 class _Plan:
     """Neighbouring clips of a source go together, so that one pass decodes them.
 
-    What is known of later steps goes with them. The series of slices do not, which are most of the store: a slice that
-    is measured has none yet, and whatever comes later does not ask for them.
+    What is known of other steps goes with them. The series of slices, which are most of the store, do so only where
+    slices are measured that have one of two, for whatever comes later does not ask for them.
     """
 
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
@@ -69,7 +72,8 @@ class _Plan:
         self._files = SeenFiles(project, "raw_videos")
         self._seek_points = seek_points(project, {row["sha256"] for row in rows})
         curation = project.settings.curation
-        self._asked_for = [identity_digest(each, identity(each, curation)) for each in STEPS if each != "shots"]
+        asked_for = STEPS if step in OF_SLICES else [each for each in STEPS if each not in OF_SLICES]
+        self._asked_for = [identity_digest(each, identity(each, curation)) for each in asked_for]
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[SourceTask]]:
         by_source: dict[str, list[Row]] = defaultdict(list)

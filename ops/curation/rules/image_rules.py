@@ -172,8 +172,8 @@ _RULES = {
 """In the order in which they are asked."""
 FACTS = ("width", "height", "collection", "watermark", "captions")
 """What they ask about."""
-RATINGS = {"aesthetics": "aesthetic", "technical_quality": "technical"}
-"""Step → the column of its score, of every picture that is still in."""
+RATINGS = {"aesthetics": "aesthetic", "technical_quality": "technical", "safety": "safety"}
+"""Step → the column of its score, of every picture that is still in, where the recipe has not switched the step off."""
 TEXT = "recognised_text"
 """The rule, and the step, of what is written in a picture."""
 ORDER = (*_RULES, *RATINGS, TEXT, REPEATS)

@@ -1,13 +1,14 @@
-"""Jump cuts as outliers of a series of LPIPS distances (Open-Sora Plan v1.3, arXiv 2412.00131 §4)."""
+"""Jump cuts as outliers of a series of LPIPS distances (Open-Sora Plan v1.3, arXiv 2412.00131 §4), and cuts that a
+network has found, where the recipe asks one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from ops.config import Shots
+from ops.config import ShotBoundaries, Shots
 from ops.curation.rules.reasons import Reason, Rejection
 from ops.curation.timeline import Timeline, Times
 
@@ -17,6 +18,19 @@ class Cut(NamedTuple):
 
     end: int
     begin: int
+
+    @property
+    def is_hard(self) -> bool:
+        return self.end == self.begin
+
+
+class Boundaries(TypedDict):
+    """The raw score of `shot_boundaries`: of each frame of a slice, 0 to 1."""
+
+    boundary: list[float]
+    """How probably a shot ends with it; at a gradual transition, that it is the middle one."""
+    transition: list[float]
+    """How probably it belongs to a transition."""
 
 
 def find_cuts(distances: Sequence[float], rule: Shots) -> list[int]:
@@ -48,6 +62,19 @@ def locate(before: int, changes: Sequence[float], returns: Sequence[float], rule
     if changes[jump] >= rule.hard_ratio * others:
         return Cut(before + jump + 1, before + jump + 1)
     return Cut(before, before + len(changes) + 1)
+
+
+def boundary_cuts(start: int, found: Boundaries, rule: ShotBoundaries) -> list[Cut]:
+    """Where shots end by the probabilities of the frames from `start` on, in order.
+
+    No frame is lost at a hard cut. Around the middle of a gradual one all frames go that more probably belong to the
+    transition than `rule.probability`.
+    """
+    ends = np.asarray(found["boundary"]) > rule.probability
+    inside = ends | (np.asarray(found["transition"]) > rule.probability)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).tolist()
+    runs = [run for run in zip(edges[::2], edges[1::2], strict=True) if ends[slice(*run)].any()]
+    return [Cut(start + (first if after - first > 1 else after), start + after) for first, after in runs]
 
 
 def pieces(start: int, end: int, cuts: Sequence[Cut]) -> list[tuple[int, int]]:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     MUCH_TEXT = "much_text"
     LOW_AESTHETICS = "low_aesthetics"
     LOW_QUALITY = "low_quality"
+    UNSAFE = "unsafe"
     NEAR_DUPLICATE = "near_duplicate"
     TOO_SMALL = "too_small"
     WATERMARK = "watermark"
@@ -83,6 +84,7 @@ MEANINGS = {
     Reason.MUCH_TEXT: "more text that no crop removes than `curation.rules.central_text.maximum`",
     Reason.LOW_AESTHETICS: "less than `curation.rules.aesthetic.minimum`",
     Reason.LOW_QUALITY: "on the wrong side of the rule about `technical`",
+    Reason.UNSAFE: "less than `curation.rules.safety.minimum`",
     Reason.NEAR_DUPLICATE: "shows the same as a better clip, which `duplicate_of` names",
     Reason.TOO_SMALL: "an image with a shorter side than `curation.images.min_side`, or than its collection's",
     Reason.WATERMARK: "an image with a watermark, or of which nothing says that it has none, where its collection asks",

@@ -26,6 +26,7 @@ WORDINGS: dict[tuple[str, Bound], Wording] = {
     ("aesthetic", "minimum"): Wording(Reason.LOW_AESTHETICS, "{scorer} {score} is below {limit:g}", 2),
     ("technical", "minimum"): Wording(Reason.LOW_QUALITY, "{scorer} {score} is below {limit:g}", 3),
     ("technical", "maximum"): Wording(Reason.LOW_QUALITY, "{scorer} {score} is above {limit:g}", 2),
+    ("safety", "minimum"): Wording(Reason.UNSAFE, "{scorer} {score} is below {limit:g}", 3),
     ("motion_cropped", "minimum"): _STILL,
     ("motion_cropped", "maximum"): _SHAKING,
 }
@@ -58,7 +59,11 @@ def rejection(curation: Curation, score: str, value: float | None) -> Rejection 
 
 def sentences(curation: Curation, rule: Rule, bound: Bound, values: Sequence[float]) -> list[str]:
     """The reason of each of these values, which are all beyond this bound."""
-    scorers = {"aesthetic": curation.aesthetics.scorer, "technical": curation.technical_quality.scorer}
+    scorers: dict[str, str] = {
+        "aesthetic": curation.aesthetics.scorer,
+        "technical": curation.technical_quality.scorer,
+        "safety": curation.safety.scorer,
+    }
     told = WORDINGS[rule.score, bound]
     # filled in once, but for the score: this is done for half a million clips at a time
     form = told.sentence.format(score=f"%.{told.decimals}f", limit=rule.bounds[bound], scorer=scorers.get(rule.score))
@@ -73,5 +78,6 @@ def titles(curation: Curation) -> dict[str, str]:
         "central_text": "text in the middle, share of the picture",
         "aesthetic": f"aesthetics, {curation.aesthetics.scorer}",
         "technical": f"technical quality, {curation.technical_quality.scorer}",
+        "safety": f"safety, {curation.safety.scorer}",
         "motion_cropped": f"motion after cropping, {mean}",
     }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypedDict
+from itertools import pairwise
+from typing import Any, NotRequired, TypedDict
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.rules.crop import central_share, crop_of
-from ops.curation.rules.jump_cuts import find_cuts, length_reason, locate, pieces
+from ops.curation.rules.jump_cuts import Boundaries, boundary_cuts, find_cuts, length_reason, locate, pieces
 from ops.curation.rules.rejection import rejection
-from ops.curation.scorers import STEPS
+from ops.curation.scorers import STEPS, is_on
 
 
 class SliceSeries(TypedDict):
@@ -22,6 +23,8 @@ class SliceSeries(TypedDict):
     changes: list[float]
     """Of the picture from each decoded frame to the next (`frame_changes`): s_n - s_0 of them."""
     returns: list[float]
+    boundaries: NotRequired[Boundaries]
+    """The raw score of `shot_boundaries`, where the recipe asks for it."""
 
 
 Measure = Callable[[str, list[Clip]], dict[Clip, Any]]
@@ -33,7 +36,11 @@ def walk(step: str, clips: Iterable[Clip], rules: Curation, measure: Measure) ->
     coming: dict[str, list[Clip]] = defaultdict(list, {step: list(clips)})
     for each in STEPS:
         if coming[each]:
-            for clip, score in measure(each, coming[each]).items():
+            scores = measure(each, coming[each])
+            if each == "shots" and is_on("shot_boundaries", rules):
+                boundaries = measure("shot_boundaries", list(scores))
+                scores = {clip: {**scores[clip], "boundaries": found} for clip, found in boundaries.items()}
+            for clip, score in scores.items():
                 for later, part in following(each, clip, score, rules):
                     coming[later].append(part)
 
@@ -42,6 +49,8 @@ def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[
     """What is measured next when this step's raw score of the clip is known: later steps, and what each looks at. A
     slice goes on as its pieces, a clip without its margins of text; nothing goes on that a rule says is out."""
     match step:
+        case "shot_boundaries":
+            return [("shots", clip)]
         case "shots":
             return [("text_crop", piece) for piece in _moving_pieces(clip, score, rules)]
         case "text_crop":
@@ -53,22 +62,39 @@ def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[
         case "technical_quality":
             if rejection(rules, "technical", score):
                 return []
-            return _in_the_end(clip, rules) if clip.crop is None else [("motion_recheck", clip)]
+            return [("safety", clip)] if is_on("safety", rules) else _rated(clip, rules)
+        case "safety":
+            return [] if rejection(rules, "safety", score) else _rated(clip, rules)
         case "motion_recheck":
             return [] if rejection(rules, "motion_cropped", mean(score)) else _in_the_end(clip, rules)
     return []
 
 
 def pieces_of(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
-    """The pieces of a slice between its jump cuts."""
+    """The pieces of a slice between its cuts.
+
+    Where a network was asked, what it finds is a cut, to the frame, and distances add what it misses: hard cuts, such
+    as those within a scene. A gradual change that stands out in distances alone is a brisk movement.
+    """
     sampled = sampled_frames(clip, rules.sampling.frames_per_second)
-    cuts = []
+    asked = "boundaries" in series
+    known = boundary_cuts(clip.start, series["boundaries"], rules.shot_boundaries) if asked else []
+    cuts = list(known)
     for transition in find_cuts(series["distances"], rules.shots):
         before, after = sampled[transition : transition + 2]
+        if any(cut.end <= after and cut.begin > before for cut in known):
+            continue
         gap = slice(before - sampled[0], after - sampled[0])
         cut = locate(before, series["changes"][gap], series["returns"][gap], rules.shots)
-        cuts += [] if cut is None else [cut]
-    return [clip.part(*span) for span in pieces(clip.start, clip.end, cuts)]
+        if cut is not None and (cut.is_hard or not asked):
+            cuts.append(cut)
+    return [clip.part(*span) for span in pieces(clip.start, clip.end, sorted(cuts))]
+
+
+def cut_probabilities(clip: Clip, sampled: Sequence[int], found: Boundaries) -> list[float]:
+    """The most probable boundary between each two sampled frames of a slice: n of them for n + 1 frames."""
+    places = [index - clip.start for index in sampled]
+    return [max(found["boundary"][slice(*gap)]) for gap in pairwise(places)]
 
 
 def mean_motion(clip: Clip, sampled: Sequence[int], distances: Sequence[float]) -> float | None:
@@ -95,5 +121,9 @@ def _moving_pieces(clip: Clip, series: SliceSeries, rules: Curation) -> list[Cli
     ]
 
 
+def _rated(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
+    return _in_the_end(clip, rules) if clip.crop is None else [("motion_recheck", clip)]
+
+
 def _in_the_end(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
-    return [("near_duplicates", clip)] if rules.near_duplicates.enabled else []
+    return [("near_duplicates", clip)] if is_on("near_duplicates", rules) else []

@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 
 from ops.curation.measuring.scores import IMAGES, ScoreStore
 from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
+from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.reasons import MEANINGS, Reason
+from ops.curation.scorers import is_on
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS
 
-IMAGE_STEPS = ("min_side", "aesthetics", "technical_quality")
-"""Shown always; the rules of single collections are shown where they have rejected something."""
+IMAGE_STEPS = ("min_side", *RATINGS)
+"""Shown where they are switched on; the rules of single collections are shown where they have rejected something."""
 ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
@@ -64,7 +66,8 @@ def lengths(table: pa.Table) -> np.ndarray:
 
 def clip_funnel(project: Project) -> list[dict[str, Any]]:
     """Rows as `step_row` makes them, of videos and their clips; none without videos. The share of clips counts seconds
-    of the slices, since shots cut one slice into several clips; that of files counts files."""
+    of the slices, since shots cut one slice into several clips; that of files counts files. Steps that the recipe has
+    switched off are left out: nothing was looked at there."""
     files = tables.read_columns(project.table("raw_videos"), ["seconds", *_VERDICT])
     if not len(files):
         return []
@@ -74,8 +77,8 @@ def clip_funnel(project: Project) -> list[dict[str, Any]]:
     left = kept_of(found)
     out = [step_row("video", "raw_videos", left, rejected_of(found), rows_of(left) / len(files))]
     out.append(step_row("video", "clips", kept_of(slices), rejected_of(slices), _seconds(kept_of(slices)) / whole))
-    left = clips
-    for step in _order(clips, CLIP_STEPS[1:-1]):
+    left, curation = clips, project.settings.curation
+    for step in _order(clips, tuple(step for step in CLIP_STEPS[1:-1] if is_on(step, curation))):
         gone = [group for group in left if group.rejected_by == step]
         left = [group for group in left if group.rejected_by != step]
         if step != "clips":
@@ -89,8 +92,8 @@ def image_funnel(project: Project) -> list[dict[str, Any]]:
     if not files:
         return []
     left = grouped_by_verdict(tables.read_columns(project.table("curated_images"), _VERDICT))
-    found = {group.rejected_by for group in left}
-    known = tuple(step for step in IMAGE_RULES if step in IMAGE_STEPS or step in found)
+    found, curation = {group.rejected_by for group in left}, project.settings.curation
+    known = [step for step in IMAGE_RULES if step in found or (step in IMAGE_STEPS and is_on(step, curation))]
     out = []
     for step in _order(left, ("raw_images", *known)):
         gone = [group for group in left if group.rejected_by == step]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.session import table_version
+from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.rejection import titles
 from ops.curation.runs.funnel import clip_funnel, costs, image_funnel, lengths
 from ops.runtime import tables
@@ -51,8 +52,8 @@ _SUBJECTS: dict[Kind, _Subject] = {
         scores=tuple(RULED_SCORES),
         span=("start_frame", "end_frame", "fps", "seconds"),
         settings={
-            **{section: True for section in ("clips", "sampling", "shots", "text_crop", "aesthetics")},
-            **{section: True for section in ("technical_quality", "near_duplicates")},
+            **{section: True for section in ("clips", "sampling", "shots", "shot_boundaries", "text_crop")},
+            **{section: True for section in ("aesthetics", "technical_quality", "safety", "near_duplicates")},
             **{section: True for section in ("exclude_licences", "exclude_videos")},
         },
     ),
@@ -60,13 +61,14 @@ _SUBJECTS: dict[Kind, _Subject] = {
         table="curated_images",
         made_from=("raw_images",),
         funnel=image_funnel,
-        scores=("aesthetic", "technical"),
+        scores=tuple(RATINGS.values()),
         span=(),
         settings={
             "images": True,
             "sampling": {"short_side"},
             "aesthetics": {"scorer"},
             "technical_quality": {"scorer"},
+            "safety": {"enabled", "scorer"},
             "near_duplicates": {"enabled", "scorer", "max_distance"},
             "exclude_licences": True,
         },

@@ -2,6 +2,7 @@
 
 from ops.curation.scorers.base import Measure, Scorer
 from ops.curation.scorers.registry import (
+    MEASURED_BY,
     SCORERS,
     STEPS,
     as_column,
@@ -9,10 +10,13 @@ from ops.curation.scorers.registry import (
     demand_weights,
     identity,
     image_identity,
+    is_on,
     scorer_of,
+    steps_from,
 )
 
 __all__ = [
+    "MEASURED_BY",
     "SCORERS",
     "STEPS",
     "Measure",
@@ -22,5 +26,7 @@ __all__ = [
     "demand_weights",
     "identity",
     "image_identity",
+    "is_on",
     "scorer_of",
+    "steps_from",
 ]

@@ -21,26 +21,46 @@ from ops.curation.scorers.laion import Laion
 from ops.curation.scorers.lpips_series import LpipsAlex, LpipsVgg
 from ops.curation.scorers.niqe import NiqeScorer
 from ops.curation.scorers.no_text import NoText
+from ops.curation.scorers.open_nsfw import OpenNsfwScorer
 from ops.curation.scorers.phash import PerceptualHash
 from ops.curation.scorers.picture_change import PictureChange
 from ops.curation.scorers.rapidocr import RapidOcr
+from ops.curation.scorers.transnetv2 import TransNet
 from ops.runtime.project import Project
 from ops.runtime.video import rendering
 
 SCORERS: dict[str, type[Scorer]] = {
     scorer.name: scorer
     for scorer in (
+        TransNet,
         *(LpipsAlex, LpipsVgg, PictureChange),
         *(RapidOcr, EasyOcr, NoText),
         *(Laion, Colourfulness),
         *(DoverScorer, BrisqueScorer, NiqeScorer, BlurAndBlocks),
+        OpenNsfwScorer,
         PerceptualHash,
     )
 }
-STEPS = ("shots", "text_crop", "aesthetics", "technical_quality", "motion_recheck", "near_duplicates")
-"""The steps that look at pixels, in order. `motion` reads the distances of `shots`."""
+STEPS = (
+    *("shot_boundaries", "shots"),
+    *("text_crop", "aesthetics", "technical_quality", "safety", "motion_recheck", "near_duplicates"),
+)
+"""What looks at pixels, in order, each under the name of its step. `shot_boundaries` is a second look of the step
+`shots`, and `motion` reads the distances of `shots`."""
+MEASURED_BY = {"shot_boundaries": "shots"}
+"""The step of the graph at which something is measured, where that has another name."""
 _SECTIONS = {"motion_recheck": "shots"}
 """Of the recipe, where a step's scorer is not in the section of its own name."""
+
+
+def steps_from(first: str, curation: Curation) -> tuple[str, ...]:
+    """Those of `STEPS` from this one on that the recipe has not switched off."""
+    return tuple(step for step in STEPS[STEPS.index(first) :] if is_on(step, curation))
+
+
+def is_on(step: str, curation: Curation) -> bool:
+    """False for a step whose section of the recipe says `enabled: false`. Any step of the graph may be asked about."""
+    return getattr(getattr(curation, _SECTIONS.get(step, step), None), "enabled", True)
 
 
 def scorer_of(step: str, curation: Curation) -> Scorer:
@@ -51,9 +71,11 @@ def scorer_of(step: str, curation: Curation) -> Scorer:
 
 def identity(step: str, curation: Curation) -> dict[str, Any]:
     """What a score of this step depends on besides the clip's content, span and crop."""
-    whole = scorer_of(step, curation).identity()
-    seen = {"pictures": rendering.VERSION, "moments": timeline.VERSION}
-    settings = {**whole["settings"], "sampling": curation.sampling.model_dump(mode="json"), "seen": seen}
+    scorer = scorer_of(step, curation)
+    whole = scorer.identity()
+    settings = {**whole["settings"], "seen": {"pictures": rendering.VERSION, "moments": timeline.VERSION}}
+    if scorer.thumbnail is None:
+        settings["sampling"] = curation.sampling.model_dump(mode="json")
     if curation.hardware_decoding != "none":
         settings["hardware_decoding"] = curation.hardware_decoding
     if step == "shots":

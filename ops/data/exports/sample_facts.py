@@ -17,6 +17,7 @@ SCORES = {
     "central_text": "text_crop_scorer",
     "aesthetic": "aesthetics_scorer",
     "technical": "technical_quality_scorer",
+    "safety": "safety_scorer",
 }
 """Column of a score → column of its scorer."""
 

@@ -43,7 +43,11 @@ def first_kept(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 SPOILED: list[tuple[str, dict[str, Any], str]] = [
-    ("shots", {"cut_distances": [0.1]}, "there is a distance between each two sampled frames"),
+    ("shots", {"cut_distances": [0.1]}, "there is a number between each two sampled frames"),
+    ("shots", {"cut_probabilities": [0.1]}, "there is a number between each two sampled frames"),
+    ("shots", {"cut_probabilities": [1.1]}, "cut_probabilities is a number"),
+    ("safety", {"safety": 0.5}, "safety says who measured it"),
+    ("safety", {"safety": -0.5}, "safety is a number"),
     ("motion", {"motion": -0.1}, "motion is a number"),
     ("motion", {"motion_scorer": None}, "motion says who measured it"),
     ("text_crop", {"text_boxes": "[[[1, 2, 3]]]"}, "boxes of text have four sides"),

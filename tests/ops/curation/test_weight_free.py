@@ -9,7 +9,7 @@ import yaml
 
 from ops.config import resolve
 from ops.curation.scorers import STEPS as SCORED_STEPS
-from ops.curation.scorers import scorer_of
+from ops.curation.scorers import scorer_of, steps_from
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS
 
@@ -55,5 +55,7 @@ def test_the_recipe_of_the_docs_names_no_weights(checkout: Path) -> None:
     text = (checkout / "docs" / "curation.md").read_text()
     (recipe,) = (yaml.safe_load(block.split("```")[0]) for block in text.split("```yaml")[1:])
     curation = resolve(checkout, "v1_3", recipe).curation
-    assert [scorer_of(step, curation).weights for step in SCORED_STEPS] == [()] * len(SCORED_STEPS)
+    steps = steps_from(SCORED_STEPS[0], curation)
+    assert {step: scorer_of(step, curation).weights for step in steps} == dict.fromkeys(steps, ())
+    assert {*SCORED_STEPS} - {*steps} == {"shot_boundaries", "safety"}
     assert curation.shots.sure_distance == 0.14

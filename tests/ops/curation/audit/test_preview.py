@@ -79,12 +79,26 @@ def test_the_sheet_lays_tiles_in_lines(audited: Project, rows: dict[tuple[str, i
 
 
 def test_the_series_names_the_cuts(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
-    rule = audited.settings.curation.shots
-    found = series(rows["cut.mp4", 0], rule)
+    curation = audited.settings.curation
+    found = series(rows["cut.mp4", 0], curation)
     assert found is not None
     assert found["cuts"] == [9]
     assert len(found["frames"]) == len(found["distances"]) + 1
-    assert series(rows["pan0.mp4", 0], rule) is None
+    assert series(rows["pan0.mp4", 0], curation) is None
+    probabilities = [0.9 if gap == 3 else 0.1 for gap in range(len(found["distances"]))]
+    seen = series({**rows["cut.mp4", 0], "cut_probabilities": probabilities}, curation)
+    assert seen is not None
+    assert seen["cuts"] == [3, 9]
+
+
+def test_a_cut_that_a_network_found_is_seen_from_both_sides(audited: Project, rows: dict[tuple[str, int], Row]) -> None:
+    """It may lie where no distance stands out."""
+    row, rule = rows["cut.mp4", 31], audited.settings.curation.shots
+    even = {"cut_distances": [0.1] * len(row["cut_distances"]), "cut_probabilities": [0.0] * len(row["cut_distances"])}
+    first, second = {**row, **even, "start_frame": 0, "end_frame": 20}, {**row, **even, "start_frame": 24}
+    assert (preview(first, rule, 4).before, preview(first, rule, 4).after) == (None, 20)
+    assert preview(second, rule, 4).before == 23
+    assert preview({**first, "cut_probabilities": None}, rule, 4).after is None
 
 
 def test_the_crop_is_drawn(audited: Project, rows: dict[tuple[str, int], Row]) -> None:

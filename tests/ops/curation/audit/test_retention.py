@@ -61,10 +61,10 @@ def test_what_could_not_be_measured_stays_out(audited: Project) -> None:
 
 def test_rows_of_the_browser(audited: Project) -> None:
     rows = {(row["path"], row["start_frame"]): row for row in tables.read(audited.table("curated_clips"))}
-    assert browser_row(rows["pan0.mp4", 0]) == [2.0, None, 0.05, None, 20.0, 30.0, 0.05]
-    assert browser_row(rows["subtitle.mp4", 0]) == [2.0, None, 0.04, None, 30.0, 25.0, 0.02]
-    assert browser_row(rows["ten.mp4", 0]) == [0.417, "shots", None, None, None, None, None]
-    assert browser_row(rows["lost.mp4", 0]) == [2.0, "technical_quality", 0.05, None, 30.0, None, 0.05]
+    assert browser_row(rows["pan0.mp4", 0]) == [2.0, None, 0.05, None, 20.0, 30.0, None, 0.05]
+    assert browser_row(rows["subtitle.mp4", 0]) == [2.0, None, 0.04, None, 30.0, 25.0, None, 0.02]
+    assert browser_row(rows["ten.mp4", 0]) == [0.417, "shots", None, None, None, None, None, None]
+    assert browser_row(rows["lost.mp4", 0]) == [2.0, "technical_quality", 0.05, None, 30.0, None, None, 0.05]
 
 
 def test_the_limits_are_those_of_the_rules(audited: Project) -> None:

@@ -158,6 +158,16 @@ def test_retry_lets_them_be_tried_and_their_step_be_made_again(doing: Doing) -> 
     assert not is_asked_again(doing.project, STEP)
 
 
+def test_what_a_step_measures_under_another_name_lets_that_step_be_made_again(project: Project) -> None:
+    with ScoreStore.of(project) as store:
+        step, ledger = "shot_boundaries", Ledger(store)
+        work = Work.of(step, store.remember(step, {}), project.settings.curation)
+        ledger.fail(ledger.start(work, "s", "a.mp4", ["a"]), Failure("broken", "failed"))
+        ledger.park(work, ledger.standings(work))
+        assert [each.subject for each in ledger.retry(step)] == ["a"]
+    assert is_asked_again(project, "shots")
+
+
 def killed(doing: Doing, subjects: Sequence[str]) -> None:
     """As SIGKILL leaves the ledger: attempts that began and never ended."""
     with ScoreStore.of(doing.project) as store:

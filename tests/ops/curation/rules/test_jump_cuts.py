@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ops.config import Shots
+from ops.config import ShotBoundaries, Shots, resolve
 from ops.curation.clip import Clip, sampled_frames, spread
 from ops.curation.clips import slices
 from ops.curation.decoding.frame_changes import frame_changes
-from ops.curation.rules.jump_cuts import Cut, find_cuts, length_reason, locate, pieces
+from ops.curation.rules.jump_cuts import Boundaries, Cut, boundary_cuts, find_cuts, length_reason, locate, pieces
 from ops.curation.rules.reasons import Reason, Rejection
-from ops.curation.rules.walk import mean_motion
+from ops.curation.rules.walk import SliceSeries, cut_probabilities, mean_motion, pieces_of
 
 RULE = Shots()
 
@@ -63,6 +64,69 @@ def test_what_comes_back_at_once_is_no_cut() -> None:
     assert locate(6, [1.0, 90.0, 90.0], [1.0, 3.0, 3.0], RULE) is None
     assert locate(6, [1.0, 90.0, 1.0], [1.0, 44.9, 1.0], RULE) is None
     assert locate(6, [1.0, 90.0, 1.0], [1.0, 45.0, 1.0], RULE) == Cut(8, 8)
+
+
+def boundaries(frames: int, ends: dict[int, float], inside: dict[int, float]) -> Boundaries:
+    """Series of so many frames that are 0 but in these."""
+    return {
+        "boundary": [ends.get(frame, 0.0) for frame in range(frames)],
+        "transition": [inside.get(frame, 0.0) for frame in range(frames)],
+    }
+
+
+def test_a_network_cuts_after_the_frame_that_ends_a_shot() -> None:
+    rule = ShotBoundaries(probability=0.5)
+    assert boundary_cuts(100, boundaries(20, {7: 0.9, 12: 0.5}, {7: 0.9}), rule) == [Cut(108, 108)]
+    assert boundary_cuts(100, boundaries(20, {7: 0.9, 12: 0.5}, {}), ShotBoundaries(probability=0.4)) == [
+        *(Cut(108, 108), Cut(113, 113))
+    ]
+    assert boundary_cuts(0, boundaries(20, {0: 0.9, 19: 0.9}, {}), rule) == [Cut(1, 1), Cut(20, 20)]
+    assert boundary_cuts(0, boundaries(0, {}, {}), rule) == []
+
+
+def test_of_a_gradual_cut_no_frame_of_the_transition_stays() -> None:
+    blended = dict.fromkeys(range(5, 11), 0.8)
+    assert boundary_cuts(100, boundaries(20, {8: 0.9}, blended), ShotBoundaries()) == [Cut(105, 111)]
+    assert boundary_cuts(100, boundaries(20, {8: 0.3}, blended), ShotBoundaries()) == []  # no shot ends there
+
+
+def test_what_either_finds_is_a_cut_and_the_network_says_where(checkout: Path) -> None:
+    """Sampled every third frame; the distance tells of a cut between 27 and 30, the network of one after 28 and of a
+    dissolve that no distance shows."""
+    rules = resolve(checkout, "tiny", {"curation": {"shot_boundaries": {"enabled": True}}}).curation
+    clip = Clip("x", 0, 60, None, 24.0, 128, 96)
+    changes = [50.0 if frame == 27 else 1.0 for frame in range(57)]
+    series: SliceSeries = {
+        "distances": [0.9 if gap == 9 else 0.05 for gap in range(19)],
+        **{"changes": changes, "returns": changes},
+    }
+    assert [(piece.start, piece.end) for piece in pieces_of(clip, series, rules)] == [(0, 28), (28, 60)]
+    found = boundaries(60, {28: 0.9, 45: 0.8}, dict.fromkeys(range(43, 49), 0.7))
+    spans = [(piece.start, piece.end) for piece in pieces_of(clip, {**series, "boundaries": found}, rules)]
+    assert spans == [(0, 29), (29, 43), (49, 60)]
+    missed = boundaries(60, {45: 0.8}, {})
+    spans = [(piece.start, piece.end) for piece in pieces_of(clip, {**series, "boundaries": missed}, rules)]
+    assert spans == [(0, 28), (28, 46), (46, 60)]
+
+
+def test_a_gradual_change_that_the_network_has_not_seen_is_movement(checkout: Path) -> None:
+    rules = resolve(checkout, "tiny", {"curation": {"shot_boundaries": {"enabled": True}}}).curation
+    clip = Clip("x", 0, 60, None, 24.0, 128, 96)
+    pan = [20.0 if frame in (27, 28, 29) else 1.0 for frame in range(57)]
+    series: SliceSeries = {
+        "distances": [0.9 if gap == 9 else 0.05 for gap in range(19)],
+        **{"changes": pan, "returns": pan},
+    }
+    assert [(piece.start, piece.end) for piece in pieces_of(clip, series, rules)] == [(0, 27), (31, 60)]
+    seen = {**series, "boundaries": boundaries(60, {}, {})}
+    assert [(piece.start, piece.end) for piece in pieces_of(clip, seen, rules)] == [(0, 60)]
+
+
+def test_between_two_sampled_frames_the_most_probable_end_counts() -> None:
+    clip = Clip("x", 30, 90, None, 24.0, 128, 96)
+    found = boundaries(60, {3: 0.25, 5: 0.5, 6: 0.75}, {})
+    assert cut_probabilities(clip, [33, 36, 39], found) == [0.5, 0.75]
+    assert cut_probabilities(clip, [33], found) == []
 
 
 def test_pieces_lie_between_the_cuts() -> None:

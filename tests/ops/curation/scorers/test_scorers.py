@@ -18,6 +18,8 @@ from ops.config import (
     ConfigError,
     Curation,
     NearDuplicates,
+    Safety,
+    ShotBoundaries,
     Shots,
     TechnicalQuality,
     TextCrop,
@@ -39,11 +41,13 @@ from ops.curation.scorers import (
     natural_statistics,
     niqe,
     scorer_of,
+    steps_from,
 )
 from ops.curation.scorers.blur_and_blocks import TooSmall, blocks, mean_damage
 from ops.curation.scorers.colourfulness import colourfulness, mean_colourfulness
 from ops.curation.scorers.lpips_series import LpipsSeries
 from ops.curation.scorers.no_text import NoText
+from ops.curation.scorers.open_nsfw import OpenNsfwScorer, SafetyNetwork
 from ops.curation.scorers.picture_change import picture_changes
 from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
 from ops.curation.tables import NEAR_DUPLICATES
@@ -108,6 +112,32 @@ def test_brisque_is_a_support_vector_regression(shared_weights: Path) -> None:
     assert stored["offset"][0] == pytest.approx(155.845)
     kernel = np.exp(-0.05 * np.square(stored["support_vectors"] - stored["support_vectors"][3]).sum(axis=1))
     assert 0 < stored["coefficients"] @ kernel + 155.845 < 110
+
+
+def test_safety_is_that_of_the_published_network(shared_weights: Path) -> None:
+    """Probabilities that onnxruntime gives for the published graph; a clip is as safe as its least safe frame."""
+    network = SafetyNetwork(shared_weights / "open-nsfw" / "open_nsfw.safetensors", torch.device("cpu"))
+    astronaut, cat = photograph(), photograph("chelsea.png")
+    assert network([astronaut]) == pytest.approx(0.984789, abs=1e-5)
+    assert network([cat]) == pytest.approx(0.999931, abs=1e-5)
+    assert OpenNsfwScorer(5).score(network, [cat, astronaut], "x") == pytest.approx(0.984789, abs=1e-5)
+
+
+def test_a_rule_about_safety_needs_it_to_be_measured(checkout: Path) -> None:
+    rules = {"rules": {"safety": {"minimum": 0.5}}}
+    with pytest.raises(ConfigError, match=r"rules\.safety.*curation\.safety\.enabled=true"):
+        resolve(checkout, "tiny", {"curation": rules})
+    curation = resolve(checkout, "tiny", {"curation": {**rules, "safety": {"enabled": True}}}).curation
+    unsafe = Rejection(Reason.UNSAFE, "open-nsfw 0.499 is below 0.5")
+    assert rejection(curation, "safety", 0.499) == unsafe
+    assert rejection(curation, "safety", 0.5) is None
+
+
+@pytest.mark.parametrize("preset", ["tiny", "v1_1", "v1_3"])
+def test_no_preset_asks_the_two_networks_out_of_packages(checkout: Path, preset: str) -> None:
+    """The paper has neither, and the demo would take several times as long."""
+    curation = resolve(checkout, preset, {}).curation
+    assert (curation.shot_boundaries.enabled, curation.safety.enabled) == (False, False)
 
 
 def test_fit_recovers_a_known_distribution() -> None:
@@ -263,7 +293,7 @@ def test_the_papers_scorers_say_what_they_need(project: Project, checkout: Path)
 def test_every_scorer_of_the_recipe_is_in_the_registry() -> None:
     """And says what the rest of the pipeline reads."""
     section = {"shots": Shots, "text_crop": TextCrop, "aesthetics": Aesthetics, "technical_quality": TechnicalQuality}
-    section["near_duplicates"] = NearDuplicates
+    section |= {"near_duplicates": NearDuplicates, "safety": Safety, "shot_boundaries": ShotBoundaries}
     allowed = {name for each in section.values() for name in get_args(each.model_fields["scorer"].annotation)}
     assert set(SCORERS) == allowed
     columns = set(NEAR_DUPLICATES.names)
@@ -284,11 +314,13 @@ def test_every_scorer_of_the_recipe_is_in_the_registry() -> None:
 def test_scorers_want_frames_of_the_clip(project: Project) -> None:
     """Ascending, within the clip, and the same each time."""
     curation, clip = project.settings.curation, Clip("x", 50, 125, None, 25.0, 640, 360)
+    assert {*STEPS} - {*steps_from(STEPS[0], curation)} == {"shot_boundaries", "safety"}  # unless the recipe asks
     wanted = {step: scorer_of(step, curation).wants(clip, curation.sampling) for step in STEPS}
     for indices in wanted.values():
         assert indices == sorted(set(indices))
         assert 50 <= indices[0] <= indices[-1] < 125
     assert wanted["shots"] == wanted["motion_recheck"] == sampled_frames(clip, 8.0)
+    assert wanted["shot_boundaries"] == list(range(50, 125))
     assert len(wanted["text_crop"]) == 3
     assert (len(wanted["aesthetics"]), len(wanted["technical_quality"])) == (5, 3)
     assert scorer_of("shots", curation).identity()["settings"] == {"short_side": 256}
