@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from ops.curation.clip import Clip
+from ops.curation.decoding import held_frames
 from ops.curation.decoding.frames import decoded, frames_at
 from ops.curation.sources.probe import probe
 from ops.runtime.video.colour import HLG, PQ, usual_matrix
@@ -293,3 +295,23 @@ def test_interlaced_frames_of_still_pictures_keep_their_details(tmp_path: Path, 
     plain = pasted(tmp_path / "b.mp4", [picture] * 3)
     (_, woven), (_, whole) = (next(frames_at(each, [1])) for each in (path, plain))
     assert np.abs(woven.astype(int) - whole).mean() < 1
+
+
+def test_scorers_see_what_training_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a film that is HDR, and of one with odd pixels that is turned; also when its frames are reduced to be held."""
+    light = 203 * np.maximum(linear(chart()) @ TO_BT2020.T, 0)
+    films = [write_planes(tmp_path / "a.mp4", planes(255 * pq(light), "bt2020", False, 10), 10, tags=(9, 9, PQ))]
+    turned = {"shape": Fraction(4, 3), "matrix": (0, ONE, 0, -ONE, 0, 0, 0, 0, 1 << 30)}
+    films.append(pasted(tmp_path / "b.mp4", moving_bar([2, 3]), **turned))
+    for path in films:
+        row = probe(path)
+        clip = Clip(row["sha256"], 0, 2, None, row["fps"], row["width"], row["height"])
+        for largest, tolerance in ((held_frames.LARGEST_HELD, 0), (16, 2)):
+            monkeypatch.setattr(held_frames, "LARGEST_HELD", largest)
+            held = held_frames.HeldFrames(short_side=720)
+            for index, frame in enumerate(decoded(path)):
+                held.hold(index, frame)
+            for index, picture in frames_at(path, range(2)):
+                seen = held.picture(index, clip, 720, "rgb24")
+                assert seen.shape == picture.shape == (row["height"], row["width"], 3)
+                assert np.abs(seen.astype(int) - picture).max() <= tolerance
