@@ -71,8 +71,8 @@ def test_the_buckets_are_counted_and_what_was_dropped_is_named(captioned: Projec
     counted = buckets(captioned)
     assert sum(row["samples"] for row in counted) == len(training_samples(captioned))
     assert {row["enlarged"] for row in counted if row["kind"] == "video" and row["bucket"]} == {1}  # 48 → 64
-    assert {row["kept_share"] for row in counted if row["kind"] == "video" and row["bucket"]} == {0.75}  # 1:1 → 3:4
-    assert all(0.5 <= row["least_kept_share"] <= row["kept_share"] <= 1 for row in counted if row["bucket"])
+    shares = {(row["kind"], row["kept_share"], row["least_kept_share"]) for row in counted if row["bucket"]}
+    assert shares == {("video", 1.0, 1.0), ("image", 0.9375, 0.9375)}  # 1:1 stays, 4:5 becomes 3:4
     (dropped,) = [row for row in counted if row["bucket"] is None]
     assert dropped["dropped"] == [rows[0]["clip_id"]]
     assert dropped["reason"].startswith("too short for dataset.min_frames (9")
