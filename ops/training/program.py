@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ class Terminated(BaseException):
 def main(build: Callable[..., Any]) -> None:
     """Run the job named on the command line. `build(job, device, dtype, ranks)` makes its method.
 
-    Output goes to `<job folder>/logs/rank<N>.log`.
+    Output goes to `<job folder>/logs/rank<N>.log`. To be told to stop is an ordinary end: the log has a line of it and
+    the exit status is that of a process ended by SIGTERM.
     """
     die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
@@ -41,6 +43,9 @@ def main(build: Callable[..., Any]) -> None:
     try:
         with only_one(job.folder / "lock", ranks):
             _train(job, ranks, build)
+    except (Terminated, KeyboardInterrupt):
+        print(f"rank {ranks.rank} was told to stop", flush=True)
+        sys.exit(128 + signal.SIGTERM)
     except BaseException:
         note_failure(logs, ranks.rank)
         raise
@@ -140,12 +145,17 @@ def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any], pro
 
 
 def _with_records(session: Any, progress: Progress) -> None:
-    """The first rank's loop, inside its MLflow run."""
+    """The first rank's loop, inside its MLflow run.
+
+    Raises:
+        Terminated: when it was told to stop, after Dagster's channel is closed: to Dagster that is no error.
+    """
     from ops.training.metrics_file import MetricsFile
     from ops.training.mlflow_run import MlflowRun
     from ops.training.session import Records
 
     job = session.job
+    stopped = False
     with reporting(progress) as reporter:
         run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session), reporter.say)
         metrics = MetricsFile(job.folder / "metrics.jsonl", session.step if session.step else None)
@@ -155,12 +165,21 @@ def _with_records(session: Any, progress: Progress) -> None:
             _loop(session)
             session.finish()
         except (Terminated, KeyboardInterrupt):
+            stopped = True
+            reporter.say(f"told to stop after step {session.step}; {_where_it_goes_on(session)}")
             run.end("KILLED")
-            raise
         except BaseException:
             run.end("FAILED")
             raise
-        run.end("FINISHED")
+        else:
+            run.end("FINISHED")
+    if stopped:
+        raise Terminated
+
+
+def _where_it_goes_on(session: Any) -> str:
+    kept = session.store.complete()
+    return f"started again, it goes on from {kept[-1].name}" if kept else "there is no checkpoint yet"
 
 
 def _loop(session: Any) -> None:

@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from ops.training.launch import Command
 
 
+CANCELLED = "The training was told to stop and has kept its checkpoints; materialise the asset again to go on."
+
+
 class TrainingProcess(dg.ConfigurableResource):
     """Opens a Pipes session around a launch: rank 0's log lines and results reach the asset's event log.
 
+    Cancelling a run is an ordinary end of it: Dagster is given a sentence in place of its own interrupt's stack trace.
     The process itself (its group, log files, heartbeat and end) is the business of `ops.training.launch`.
     """
 
@@ -21,6 +25,7 @@ class TrainingProcess(dg.ConfigurableResource):
         from ops.training import launch
 
         def start(command: "Command") -> None:
+            stopped = False
             command.logs.mkdir(parents=True, exist_ok=True)
             # Beside the logs, which every node sees; rank 0 need not run where Dagster does.
             with dg.open_pipes_session(
@@ -29,6 +34,11 @@ class TrainingProcess(dg.ConfigurableResource):
                 message_reader=dg.PipesFileMessageReader(str(command.logs / "pipes_messages.jsonl")),
             ) as session:
                 environment = {**command.environment, **session.get_bootstrap_env_vars()}
-                launch.run(replace(command, environment=environment))
+                try:
+                    launch.run(replace(command, environment=environment))
+                except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+                    stopped = True
+            if stopped:
+                raise dg.Failure(CANCELLED, allow_retries=False)
 
         return start
