@@ -149,7 +149,7 @@ def _not_finite(session: Session, step: int, sample_ids: Sequence[str]) -> dict[
     Each rank looks at its part, and every rank hears of all.
     """
     for look, what in ((_loss_alone, "loss"), (_gradient_alone, "gradient")):
-        found = {}
+        found: dict[str, str] = {}
         for position in session.positions:
             try:
                 sound = look(session, sample_ids[position], _draw(session, step, position, alone=True))

@@ -90,7 +90,8 @@ class WfvaeMethod:
         ]
 
     def read(self, sample_ids: Sequence[str]) -> Clips:
-        pixels, unusable = [], {}
+        pixels: list[Tensor] = []
+        unusable: dict[str, str] = {}
         for sample_id in sample_ids:
             try:
                 pixels.append(torch.from_numpy(self._reader.read(self._rows[sample_id])))
