@@ -20,6 +20,7 @@ from rich.console import Console
 
 from ops.config import ConfigError
 from ops.runtime import daily_log
+from ops.runtime.moved_store import follow_move
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
 from pipelines import dagster_home
@@ -42,6 +43,7 @@ def serve(
     `names` are further names under which a proxy, say, reaches the pages. 0 after Ctrl-C or SIGTERM, 1 when a service
     did not stay alive.
     """
+    follow_move(project)
     tracking = yaml.safe_load((project.root / "mlflow" / "server.yaml").read_text(encoding="utf-8"))
     host = tracking["host"]
     dagster_port, mlflow_port = dagster_port or 3000, mlflow_port or tracking["port"]
