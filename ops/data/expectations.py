@@ -41,7 +41,8 @@ class Validation:
 
 
 def validate(project: Project, name: str) -> Validation:
-    """Check what a dataset step wrote, or `buckets`; also writes var/checks/NAME.json and NAME.md."""
+    """Check what a dataset step wrote, or `buckets`; also writes var/checks/NAME.json and NAME.md, and
+    NAME/VERSION.json, to be looked at when that version is current no more."""
     suite = suite_of(project, name)
     frame = suite.frame(project)
     results = _run(suite, frame, project)
@@ -55,19 +56,22 @@ def validate(project: Project, name: str) -> Validation:
     )
     folder = project.var / "checks"
     write_json(folder / f"{name}.json", asdict(validation))
+    if validation.version:
+        write_json(folder / name / f"{validation.version}.json", asdict(validation))
     with replacing(folder / f"{name}.md") as temporary:
         temporary.write_text(page(asdict(validation)), encoding="utf-8")
     return validation
 
 
-def checks_passed(project: Project, name: str) -> bool:
-    """Whether the last validation of this data passed and was of the version that lies here now."""
-    path = project.var / "checks" / f"{name}.json"
-    if not path.is_file():
-        return False
-    found = json.loads(path.read_text(encoding="utf-8"))
-    current = _version(project, name)
-    return current is not None and found["passed"] and found["version"] == current
+def checks_passed(project: Project, name: str, of: str | None = None) -> bool:
+    """Whether the last validation of a version of this data (None: the one that lies here now) passed."""
+    wanted, folder = of or _version(project, name), project.var / "checks"
+    for path in (folder / f"{name}.json", folder / name / f"{wanted}.json"):
+        if wanted and path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["version"] == wanted:
+                return found["passed"]
+    return False
 
 
 def _version(project: Project, name: str) -> str | None:

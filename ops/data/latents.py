@@ -41,8 +41,9 @@ INDEX = pa.schema(
 )
 
 
-def cache_latents(project: Project) -> Artifact:
-    """Encode what is not encoded yet and measure shift and scale.
+def cache_latents(project: Project, dataset: str | None = None) -> Artifact:
+    """Encode what is not encoded yet of a version of the training set (None: the current one) and measure shift and
+    scale.
 
     Resumes at the first missing shard. Results: `shift` and `scale` (one number a channel, to be used as
     (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`.
@@ -51,17 +52,19 @@ def cache_latents(project: Project) -> Artifact:
     from ops.data.pixels import VERSIONS
 
     vae = current(project, project.settings.vae.architecture)
+    dataset = dataset or version(project, "training_set")
     work = Work(
         project,
         ASSET,
-        inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
+        inputs={vae.asset: vae.version, "training_set": dataset},
         settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES, "pixels": VERSIONS},
     )
     if done := work.finished():
         return done
-    samples = sorted(training_samples(project), key=lambda row: (row["root"], row["path"], row["sample_id"]))
+    samples = training_samples(project, version=dataset)
+    samples.sort(key=lambda row: (row["root"], row["path"], row["sample_id"]))
     if not samples:
-        raise LatentError(f"{project.data / 'training_set'}: the training set is empty; nothing to encode")
+        raise LatentError(f"version {dataset} of the training set is empty; nothing to encode")
     return encode_all(work, samples, vae)
 
 

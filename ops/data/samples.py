@@ -6,6 +6,7 @@ from typing import Literal, TypedDict, cast
 
 import pyarrow as pa
 
+from ops.data.dataset_version import keep
 from ops.runtime import tables
 from ops.runtime.project import Project
 
@@ -81,7 +82,17 @@ BUCKETS = pa.schema(
 pictures on average. A row without a bucket counts the items dropped for its `reason` and lists them in `dropped`."""
 
 
-def training_samples(project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = ()) -> list[Sample]:
-    """The samples of a split (of both, if None) and of these kinds (of all, if none is named), in their order."""
-    rows = cast(list[Sample], tables.read(project.data / "training_set" / "samples.parquet"))
+def training_samples(
+    project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = (), version: str | None = None
+) -> list[Sample]:
+    """The samples of a split (of both, if None) and of these kinds (of all, if none is named), in their order.
+
+    `version` is the DVC hash of the training set that is meant, whatever has become current since; None is what lies
+    in data/ now.
+
+    Raises:
+        LostVersion: when that version is neither kept nor in DVC's cache.
+    """
+    folder = project.data / "training_set" if version is None else keep(project, version).folder
+    rows = cast(list[Sample], tables.read(folder / "samples.parquet"))
     return [row for row in rows if split in (None, row["split"]) and (not kinds or row["kind"] in kinds)]

@@ -13,7 +13,7 @@ from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.samples import training_samples
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.artifacts import Artifact, MissingArtifact, Work
 from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -46,8 +46,8 @@ class TextError(KeyError):
         return str(self.args[0])
 
 
-def cache_text(project: Project) -> Artifact:
-    """Encode the captions of the training set; resumes at the first missing shard.
+def cache_text(project: Project, dataset: str | None = None) -> Artifact:
+    """Encode the captions of a version of the training set (None: the current one); resumes at the first missing shard.
 
     The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
     changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `width`,
@@ -55,7 +55,30 @@ def cache_text(project: Project) -> Artifact:
     """
     from ops.data.dvc import version
 
-    captions = sorted(all_wordings(training_samples(project), project.settings.denoiser) | {UNCONDITIONAL})
+    dataset = dataset or version(project, "training_set")
+    work, captions = work_of(project, dataset)
+    return work.finished() or encode_all(work, captions, dataset)
+
+
+def made_for(project: Project, dataset: str) -> Artifact:
+    """The embeddings of a version of the training set by the recipe's encoder, whichever are the current ones.
+
+    Raises:
+        MissingArtifact: when they have not been made.
+    """
+    found = work_of(project, dataset)[0].made()
+    if found is None:
+        raise MissingArtifact(
+            f"the captions of training set {dataset} have not been encoded by {project.settings.text_encoder.weights} "
+            f"as text_encoder says now: run `soraflow run --select {ASSET}`"
+        )
+    return found
+
+
+def work_of(project: Project, dataset: str) -> tuple[Work, list[str]]:
+    """The work of encoding the captions of a version, and those captions."""
+    samples = training_samples(project, version=dataset)
+    captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
     work = Work(
         project,
         ASSET,
@@ -67,7 +90,7 @@ def cache_text(project: Project) -> Artifact:
             "shard_captions": SHARD_CAPTIONS,
         },
     )
-    return work.finished() or encode_all(work, captions, version(project, "training_set"))
+    return work, captions
 
 
 def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifact:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.config import ConfigError
+from ops.config import ConfigError, TextEncoder
 from ops.data.captioning.cleaning import cleaned
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
@@ -25,15 +25,15 @@ class Encoded:
 
 
 class PromptEncoder:
-    """Tokenizer and encoder of `settings.text_encoder`; needs no network and runs no code from the folder."""
+    """Tokenizer and encoder of these settings, or the recipe's; needs no network and runs no code from the folder."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, settings: TextEncoder | None = None) -> None:
         from transformers import AutoTokenizer
 
         from ops.runtime.device import accelerator
 
-        self.settings = project.settings.text_encoder
-        self.folder = folder(project)
+        self.settings = settings or project.settings.text_encoder
+        self.folder = folder(project, self.settings)
         self._device = accelerator(project.settings.launch.accelerator)
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
         self._model = _encoder(self.folder, self.settings.width).to(self._device)
@@ -72,7 +72,7 @@ class PromptEncoder:
         return len(self._tokenizer(text, verbose=False)["input_ids"]) > self.settings.max_tokens
 
 
-def folder(project: Project) -> Path:
+def folder(project: Project, settings: TextEncoder) -> Path:
     """Where the encoder's verified files lie.
 
     Raises:
@@ -80,14 +80,15 @@ def folder(project: Project) -> Path:
     """
     from ops.weights import ensure
 
-    return Path(ensure(project, project.settings.text_encoder.weights))
+    return Path(ensure(project, settings.weights))
 
 
-def version(project: Project) -> str:
+def version(project: Project, settings: TextEncoder | None = None) -> str:
     """A hash of the encoder's files, as the registry verified them, and of the settings that shape its output."""
     from ops import weights
 
-    settings, root = project.settings.text_encoder, folder(project)
+    settings = settings or project.settings.text_encoder
+    root = folder(project, settings)
     files = {file.path: file.sha256 for file in weights.entry(settings.weights).files}
     if None in files.values():  # then the folder's own list pins the rest, and hashing 50 GB again is spared
         files[weights.SUMS] = sha256(root / weights.SUMS)

@@ -10,6 +10,7 @@ from ops.evaluation.protocol import Score
 from ops.evaluation.shown_videos import log_videos
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import write_json
+from ops.training.mlflow_records import run_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -48,13 +49,27 @@ def log_scores(
     return run_id
 
 
-def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
-    memory: Path = work.folder / "run.json"
-    if memory.is_file():
-        return json.loads(memory.read_text(encoding="utf-8"))["run_id"]
-    from ops.training import pipeline_run
+def is_logged(work: Work) -> bool:
+    """Whether MLflow still has the run of these scores."""
+    from ops.training.mlflow_run import connect, run_exists
 
-    training = client.get_run(denoiser.results["mlflow_run_id"])
+    known = _remembered(work)
+    return known is not None and run_exists(connect(work.project), known)
+
+
+def _remembered(work: Work) -> str | None:
+    memory: Path = work.folder / "run.json"
+    return json.loads(memory.read_text(encoding="utf-8"))["run_id"] if memory.is_file() else None
+
+
+def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
+    from ops.training import pipeline_run
+    from ops.training.mlflow_run import revive_run
+
+    known = _remembered(work)
+    if known is not None and revive_run(client, known):
+        return known
+    training = client.get_run(run_of(denoiser))
     project, dataset = work.project, denoiser.results["dataset_version"]
     run = client.create_run(
         pipeline_run.experiment_id(client, project),
@@ -68,7 +83,7 @@ def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
             "soraflow.scored": f"{denoiser.asset}@{denoiser.version}",
         },
     )
-    write_json(memory, {"run_id": run.info.run_id})
+    write_json(work.folder / "run.json", {"run_id": run.info.run_id})
     return run.info.run_id
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ops.evaluation import protocols
-from ops.evaluation.checkpoint_run import log_scores
+from ops.evaluation.checkpoint_run import is_logged, log_scores
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.vbench.dimensions import DIMENSIONS
 from ops.runtime import tables
@@ -17,6 +17,7 @@ from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 from ops.sampling.parts import checkpoints, last_stage
+from ops.training.mlflow_records import logged_model, restore_records
 
 ASSET = "checkpoint_scores"
 HELD_OUT = "held_out_loss"
@@ -48,13 +49,15 @@ def score(project: Project) -> Artifact:
     metric = project.settings.release.metric
     inputs = {denoiser.asset: denoiser.version, "vbench": vbench.version}
     work = Work(project, ASSET, inputs, settings={"metric": metric})
-    if done := work.finished():
+    restore_records(project, denoiser)
+    done = work.finished()
+    if done and is_logged(work):
         return done
-    scores = {step: scores_of(project, denoiser, vbench, step) for step in samples.results["steps"]}
+    scores = {step: scores_of(denoiser, vbench, step) for step in samples.results["steps"]}
     best = best_step(scores, metric)
-    kept = {checkpoint["step"]: checkpoint for checkpoint in checkpoints(denoiser)}
     measured = [each.metric for each in scores[best] if each.value is not None]
-    log_scores(work, denoiser, samples, {step: kept[step]["logged_model"] for step in scores}, scores)
+    models = {step: logged_model(denoiser, step) for step in scores}
+    log_scores(work, denoiser, samples, models, scores)
     rows = [_row(step, each) for step, all_of in scores.items() for each in all_of]
     tables.write(work.folder / "scores.parquet", rows, TABLE)
     _plot(work.folder / "scores.png", scores, best)
@@ -66,7 +69,7 @@ def score(project: Project) -> Artifact:
             "metrics": measured,
             "best_step": best,
             "checkpoints": [
-                {"step": step, "logged_model": kept[step]["logged_model"], **_values(all_of, measured)}
+                {"step": step, "logged_model": models[step], **_values(all_of, measured)}
                 for step, all_of in scores.items()
             ],
             "scores": [each.as_json() for each in scores[best]],
@@ -75,10 +78,10 @@ def score(project: Project) -> Artifact:
     )
 
 
-def scores_of(project: Project, denoiser: Artifact, vbench: Artifact, step: int) -> list[Score]:
+def scores_of(denoiser: Artifact, vbench: Artifact, step: int) -> list[Score]:
     """The held-out loss of a checkpoint, and its sixteen dimensions."""
     kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
-    loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(project, denoiser), higher_is_better=False)
+    loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(denoiser), higher_is_better=False)
     protocol = Protocol.of_json(vbench.results["protocol_terms"])
     rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
     dimensions = [

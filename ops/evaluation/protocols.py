@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ops.config import Evaluation
@@ -9,6 +10,7 @@ from ops.evaluation.protocol import Protocol
 from ops.runtime.artifacts import Artifact
 from ops.runtime.files import digest
 from ops.runtime.project import Project
+from ops.training.job import recipe
 
 GENERATION, HELD_OUT, RECONSTRUCTION = "t2v-custom/v1", "held-out-loss/v1", "vae-recon/v1"
 
@@ -32,15 +34,17 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
     )
 
 
-def held_out_loss(project: Project, denoiser: Artifact) -> Protocol:
-    """The training's own held-out loss: it depends on the latents, so on dataset and VAE, and on the diffusion."""
+def held_out_loss(denoiser: Artifact) -> Protocol:
+    """The training's own held-out loss: it depends on the latents, so on dataset and VAE, and on the diffusion that
+    the training was of."""
+    trained = recipe(denoiser)
     return Protocol(
         HELD_OUT,
         {
             "latents": denoiser.inputs["latents"],
-            "kinds": sorted(_kinds(project, denoiser.asset)),
-            "diffusion": digest(project.settings.denoiser.diffusion.model_dump(mode="json")),
-            "seed": project.settings.seed,
+            "kinds": sorted(_kinds(trained, denoiser.asset)),
+            "diffusion": digest(trained["denoiser"]["diffusion"]),
+            "seed": trained["seed"],
         },
         metrics={"held_out_loss": "1"},
     )
@@ -71,6 +75,6 @@ def reconstruction(project: Project, manifest: list[str], lpips_weights: str) ->
     )
 
 
-def _kinds(project: Project, asset: str) -> tuple[Any, ...]:
+def _kinds(trained: Mapping[str, Any], asset: str) -> list[str]:
     name = asset.removeprefix("denoiser_")
-    return next((stage.kinds for stage in project.settings.stages if stage.name == name), ())
+    return next(stage["kinds"] for stage in trained["stages"] if stage["name"] == name)

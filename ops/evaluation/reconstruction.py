@@ -47,8 +47,8 @@ class NothingToEvaluate(ValueError):
     """Held-out items are missing or none could be read."""
 
 
-def evaluate(project: Project) -> Artifact:
-    """Score the VAE's best checkpoint on each held-out item.
+def evaluate(project: Project, dataset: str | None = None) -> Artifact:
+    """Score the VAE's best checkpoint on each held-out item of a version of the training set (None: the current one).
 
     Results: `metrics` {kind: {metric: mean, low, high, count}} with kinds `all`, `video` and `image`, `items`,
     `failed` (listed, never replaced), `capped_frames`, `protocol` (its id), `protocol_terms`. Files: items.parquet,
@@ -58,25 +58,26 @@ def evaluate(project: Project) -> Artifact:
     from ops.weights import ensure
 
     vae = current(project, project.settings.vae.architecture)
-    rows = held_out_clips(project)
+    dataset = dataset or version(project, "training_set")
+    rows = held_out_clips(project, dataset)
     weights = sha256(next(iter(sorted(ensure(project, lpips.WEIGHTS).glob("*.safetensors")))))
     protocol = protocols.reconstruction(project, [row["item_id"] for row in rows], weights)
     work = Work(
         project,
         f"{vae.asset}_evaluation",
-        inputs={vae.asset: vae.version, "training_set": version(project, "training_set")},
+        inputs={vae.asset: vae.version, "training_set": dataset},
         settings={"protocol": protocol.as_json()},
     )
     return work.finished() or _score_all(work, vae, rows, protocol)
 
 
-def held_out_clips(project: Project) -> list[Row]:
-    """One row an item of the held-out split: its first frames at stride 1, at the protocol's square size.
+def held_out_clips(project: Project, dataset: str) -> list[Row]:
+    """One row an item of the version's held-out split: its first frames at stride 1, at the protocol's square size.
 
     A row too short for the protocol has `frame_indices` None.
     """
     by_item: dict[str, list[Sample]] = {}
-    for sample in training_samples(project, "held_out"):
+    for sample in training_samples(project, "held_out", version=dataset):
         by_item.setdefault(sample["item_id"], []).append(sample)
     return [_clip(project, windows) for _, windows in sorted(by_item.items())]
 

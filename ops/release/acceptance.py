@@ -28,8 +28,9 @@ def accept(project: Project, version: str | int, reason: str) -> Version:
     chosen, champion = registry.version(version), registry.aliased(CHAMPION)
     if champion and champion.number == chosen.number:
         raise ValueError(f"{chosen.model} version {chosen.number} is champion already")
-    require_checks(project)
-    require_licences(project, trace(project, version))
+    made = trace(project, version)
+    require_checks(project, made.datasets)
+    require_licences(project, made)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     registry.tag(chosen, {"accepted": f"{now} by {os.environ.get('USER') or os.getuid()}: {reason.strip()}"})
     promote(registry, chosen, champion)

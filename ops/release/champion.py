@@ -12,11 +12,12 @@ from ops.release import card
 from ops.release.gate import Verdict, judge
 from ops.release.packaging import lay_out
 from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, WEIGHTS, Registry, Version
-from ops.release.trace import Trace, look_back
+from ops.release.trace import Trace, look_back, trainings
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.sampling.parts import Parts, last_stage, parts_of
+from ops.training.mlflow_records import logged_model, restore_records
 
 ASSET = "champion"
 
@@ -40,11 +41,15 @@ def release_candidate(project: Project) -> Artifact:
     done = work.finished()
     if done and any(version.number == done.results["version"] for version in registry.versions()):
         return done
-    parts, logged_model = _best(project, scores)
-    trace = look_back(project, scores, evaluation)
+    denoiser, best = _scored(project, scores), scores.results["best_step"]
+    parts = parts_of(project, denoiser, best)
+    _require_same_vae(evaluation, parts)
+    trace = look_back(project, denoiser, scores, evaluation)
+    for training in trainings(project, denoiser):
+        restore_records(project, training)
     candidate = registry.register(
         digest([parts.as_json(), scores.version, evaluation.version]),
-        logged_model,
+        logged_model(denoiser, best),
         _tags(work, parts, [*scores.results["scores"], *reconstruction_scores(evaluation)], trace),
     )
     _make_loadable(project, registry, candidate)
@@ -59,15 +64,22 @@ def _make_loadable(project: Project, registry: Registry, candidate: Version) -> 
     registry.tag(candidate, {WEIGHTS: reason or "copied"})
 
 
-def _best(project: Project, scores: Artifact) -> tuple[Parts, str]:
-    """The parts of the chosen checkpoint and its logged model."""
+def _scored(project: Project, scores: Artifact) -> Artifact:
+    """The denoiser that the scores are of."""
     asset = last_stage(project)
     denoiser = find(project, asset, scores.inputs.get(asset, ""))
     if denoiser is None:
         raise MissingArtifact(f"the {asset} that `checkpoint_scores` is of is gone: make `checkpoint_scores` again")
-    best = scores.results["best_step"]
-    row = next(row for row in scores.results["checkpoints"] if row["step"] == best)
-    return parts_of(project, denoiser, best), row["logged_model"]
+    return denoiser
+
+
+def _require_same_vae(evaluation: Artifact, parts: Parts) -> None:
+    found = evaluation.inputs.get(parts.vae_asset)
+    if found != parts.vae_version:
+        raise MissingArtifact(
+            f"{evaluation.asset} is of {parts.vae_asset} {found}, but the denoiser was trained on latents of "
+            f"{parts.vae_asset} {parts.vae_version}: run `soraflow run` to make what lies between anew"
+        )
 
 
 def reconstruction_scores(evaluation: Artifact) -> list[dict[str, Any]]:

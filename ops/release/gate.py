@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.config import Release
@@ -48,17 +49,17 @@ class Verdict:
 def judge(project: Project, candidate: Version, champion: Version | None, trace: Trace) -> Verdict:
     """Whether `candidate` may take the place of `champion`; None when there is no champion yet.
 
-    The blocking checks must have passed for the data that lies here now, nothing that the candidate was made from may
-    be under one of `release.exclude_licences`, and the candidate's `release.metric` must have a value that is not
-    worse than the champion's, under the same protocol, by more than `release.tolerance`.
+    The blocking checks must have passed for the data that the candidate was trained on, nothing that it was made from
+    may be under one of `release.exclude_licences`, and its `release.metric` must have a value that is not worse than
+    the champion's, under the same protocol, by more than `release.tolerance`.
     """
     licences = licence_finding(trace, project.settings.release)
-    return Verdict((*check_findings(project), licences, _score_finding(project, candidate, champion)))
+    return Verdict((*check_findings(project, trace.datasets), licences, _score_finding(project, candidate, champion)))
 
 
-def require_checks(project: Project) -> None:
-    """Raises GateClosed unless every blocking check passed for the dataset version that lies here now."""
-    failed = [finding.message for finding in check_findings(project) if not finding.passed]
+def require_checks(project: Project, datasets: Mapping[str, str]) -> None:
+    """Raises GateClosed unless every blocking check passed for these versions (step → DVC hash)."""
+    failed = [finding.message for finding in check_findings(project, datasets) if not finding.passed]
     if failed:
         raise GateClosed("; ".join(failed))
 
@@ -97,21 +98,25 @@ def licence_finding(trace: Trace, release: Release) -> Finding:
     return Finding(rule, False, f"{message}; {remedy}")
 
 
-def check_findings(project: Project) -> tuple[Finding, ...]:
-    """The blocking checks, as they were last recorded for the current data versions."""
+def check_findings(project: Project, datasets: Mapping[str, str]) -> tuple[Finding, ...]:
+    """The blocking checks, as they were last recorded for these versions (step → DVC hash)."""
     from ops.data.expectation_suites import SUITES
     from ops.data.expectations import checks_passed
 
-    return tuple(_check_finding(name, checks_passed(project, name)) for name in SUITES)
+    return tuple(
+        _check_finding(name, datasets.get(name), name in datasets and checks_passed(project, name, datasets[name]))
+        for name in SUITES
+    )
 
 
-def _check_finding(name: str, passed: bool) -> Finding:
+def _check_finding(name: str, version: str | None, passed: bool) -> Finding:
     if passed:
         return Finding(f"checks of {name}", True, f"the checks of {name} passed")
+    if version is None:
+        message = f"it is not known which {name} the training set was made from: run `soraflow run` to train on today's"
+        return Finding(f"checks of {name}", False, message)
     remedy = f"run `soraflow run --select {name}` and read var/checks/{name}.md"
-    return Finding(
-        f"checks of {name}", False, f"the checks of {name} have not passed for the data that lies here now: {remedy}"
-    )
+    return Finding(f"checks of {name}", False, f"the checks of {name} have not passed for {version}: {remedy}")
 
 
 def _score_finding(project: Project, candidate: Version, champion: Version | None) -> Finding:

@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ops.curation.sources.licences import scorer_licence
-from ops.runtime import tables
+from ops.data.dataset_version import LostVersion, keep, table_of
+from ops.data.samples import training_samples
 from ops.runtime.artifacts import Artifact, find
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
+from ops.sampling.parts import DENOISER_PREFIX
+from ops.training.job import FILE as JOB
+from ops.training.job import recipe
+from ops.training.mlflow_records import run_of
 
 FILE = "lineage.json"
 
@@ -123,35 +126,60 @@ def trace(project: Project, version: str | int) -> Trace:
     return Trace.read(path)
 
 
-def look_back(project: Project, scores: Artifact, evaluation: Artifact) -> Trace:
-    """Walk everything upstream of a model that is about to be released."""
+def look_back(project: Project, denoiser: Artifact, scores: Artifact, evaluation: Artifact) -> Trace:
+    """Walk everything upstream of a model that is about to be released: a denoiser with its scores and its VAE's."""
     from ops.training.source_code import git_state
 
-    dvc = _locked(project)
-    walk = _Walk(project, dvc)
+    known = _dataset(project, denoiser.inputs["training_set"])
+    walk = _Walk(project, known["datasets"])
     root = Made("champion", "", "artifact", {}, tuple(walk(each.asset, each.version) for each in (scores, evaluation)))
     nodes = root.walk()
     trained_on = {node.version for node in nodes if node.asset == "training_set"}
-    known = trained_on == {dvc.get("training_set")}
-    counts = _counts(project) if known else {"clips": 0, "images": 0, "samples": {}, "sources": (), "scorers": {}}
+    if others := sorted(trained_on - {denoiser.inputs["training_set"]}):
+        known["dataset_note"] = f"parts of the model are of other versions of the training set: {', '.join(others)}"
     state = git_state(project.root)
     return Trace(
         root=root,
         trainings=tuple(_training(node) for node in nodes if {"best_step", "mlflow_run_id"} <= node.facts.keys()),
-        datasets=dvc if known else {"training_set": ", ".join(sorted(trained_on))},
-        dataset_note=None if known else "the dataset has changed since the training, so only its version is known",
-        **counts,
+        **known,
         commit=state["git.commit"],
         changed=state["git.dirty"],
-        settings=project.settings.model_dump(mode="json"),
+        settings=_settings(project, denoiser),
     )
+
+
+def trainings(project: Project, artifact: Artifact) -> list[Artifact]:
+    """Every training that an artifact was made from, itself included if it is one, upstream first."""
+    found: dict[tuple[str, str], Artifact] = {}
+    for asset, version in artifact.inputs.items():
+        before = find(project, asset, version)
+        found |= {(each.asset, each.version): each for each in trainings(project, before)} if before else {}
+    own = [artifact] if (artifact.folder / JOB).is_file() else []
+    return [*found.values(), *own]
+
+
+def _settings(project: Project, denoiser: Artifact) -> dict[str, Any]:
+    """What the denoiser was trained under, with the VAE and the stages before as they were trained, and the sections
+    by which it was then scored and released."""
+    today, trained = project.settings.model_dump(mode="json"), recipe(denoiser)
+    made = {each.asset: recipe(each) for each in trainings(project, denoiser)}
+    vae = next((each["vae"] for asset, each in made.items() if not asset.startswith(DENOISER_PREFIX)), trained["vae"])
+    names = [stage["name"] for stage in trained["stages"]]
+    stages = {name: made.get(DENOISER_PREFIX + name, trained)["stages"] for name in names}
+    return {
+        **trained,
+        "vae": vae,
+        "stages": [next(stage for stage in own if stage["name"] == name) for name, own in stages.items()],
+        "evaluation": today["evaluation"],
+        "release": today["release"],
+    }
 
 
 class _Walk:
     """Upstream from an asset's version, looking at each only once."""
 
-    def __init__(self, project: Project, locked: dict[str, str]) -> None:
-        self._project, self._locked = project, locked
+    def __init__(self, project: Project, datasets: dict[str, str]) -> None:
+        self._project, self._datasets = project, datasets
         self._made: dict[tuple[str, str], Made] = {}
 
     def __call__(self, asset: str, version: str) -> Made:
@@ -163,12 +191,12 @@ class _Walk:
         return self._made[asset, version]
 
     def _step(self, asset: str, version: str) -> Made:
-        """A dataset step; what it was made from is known only of the version that the lock names."""
+        """A dataset step; what it was made from is known only of the version that the denoiser was trained on."""
         from ops.steps import STEPS
 
-        inputs = STEPS[asset].inputs if self._locked.get(asset) == version else ()
-        known = [name for name in inputs if name in self._locked]
-        return Made(asset, version, "dataset", {}, tuple(self(name, self._locked[name]) for name in known))
+        inputs = STEPS[asset].inputs if self._datasets.get(asset) == version else ()
+        known = [name for name in inputs if name in self._datasets]
+        return Made(asset, version, "dataset", {}, tuple(self(name, self._datasets[name]) for name in known))
 
     def _artifact(self, asset: str, version: str) -> Made:
         artifact = find(self._project, asset, version)
@@ -181,8 +209,9 @@ class _Walk:
 def _facts(project: Project, artifact: Artifact) -> dict[str, Any]:
     """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
     plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
-    if run_id := plain.get("mlflow_run_id"):
-        plain["commit"] = _commit_of(project, str(run_id))
+    if plain.get("mlflow_run_id"):
+        plain["mlflow_run_id"] = run_of(artifact)
+        plain["commit"] = _commit_of(project, run_of(artifact))
     return {**plain, "fingerprint": artifact.fingerprint}
 
 
@@ -203,40 +232,41 @@ def _training(node: Made) -> Training:
     return Training(node.asset, commit=facts.get("commit"), **{name: facts[name] for name in names})
 
 
-def _locked(project: Project) -> dict[str, str]:
-    """Step → DVC hash of its output, each step after what it is made from."""
-    from ops.steps import STEPS
-
-    path = project.root / "dvc.lock"
-    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.is_file() else {}
-    locked = {name: stage["outs"][0]["md5"] for name, stage in stages.items() if stage.get("outs")}
-    return {name: locked[name] for name in STEPS if name in locked}
-
-
-def _counts(project: Project) -> dict[str, Any]:
-    samples = tables.read(project.data / "training_set" / "samples.parquet")
+def _dataset(project: Project, version: str) -> dict[str, Any]:
+    """What a trace tells of the version of the training set that was trained on."""
+    try:
+        datasets = keep(project, version).made_from
+    except LostVersion as error:
+        note = f"of the dataset only its version is known: {error}"
+        nothing: dict[str, Any] = {"clips": 0, "images": 0, "samples": {}, "sources": ()}
+        return {"datasets": {"training_set": version}, "dataset_note": note, **nothing}
+    samples = training_samples(project, version=version)
     items = {(row["root"], row["path"], row["sha256"], row["kind"], row["item_id"]) for row in samples}
     sources = Counter(item[:4] for item in items)
     licences = {(row["root"], row["path"]): row.get("licence") for row in samples}
     return {
+        "datasets": datasets,
+        "dataset_note": None if "curated_clips" in datasets else "what it was curated from is not known any more",
         "clips": sum(item[3] == "video" for item in items),
         "images": sum(item[3] == "image" for item in items),
         "samples": dict(Counter(row["split"] for row in samples)),
         "sources": tuple(
             Source(*source, items=count, licence=licences[source[:2]]) for source, count in sorted(sources.items())
         ),
-        "scorers": {name: scorer_licence(name) for name in _scorers(project)},
+        "scorers": {name: scorer_licence(name) for name in _scorers(project, datasets)},
     }
 
 
-def _scorers(project: Project) -> list[str]:
+def _scorers(project: Project, datasets: dict[str, str]) -> list[str]:
     """The scorers named in the tables of what was curated, by their columns `…_scorer`."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     names = set()
     for table in ("curated_clips", "curated_images"):
-        file = pq.ParquetFile(project.table(table))
+        if table not in datasets:
+            continue
+        file = pq.ParquetFile(table_of(project, table, datasets[table]))
         columns = [name for name in file.schema_arrow.names if name.endswith("_scorer")]
         for column in file.read(columns).columns:
             names |= {json.loads(text)["scorer"] for text in pc.unique(column).to_pylist() if text is not None}

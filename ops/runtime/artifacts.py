@@ -7,6 +7,7 @@ the same inputs find the finished work again; `artifact.json`, written last, is 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,14 @@ class Work:
 
     def finished(self) -> Artifact | None:
         """The artifact, when this work was done before; it becomes the current one."""
-        if not (self.folder / "artifact.json").is_file():
-            return None
-        self._point_here()
-        return read(self.folder)
+        found = self.made()
+        if found:
+            self._point_here()
+        return found
+
+    def made(self) -> Artifact | None:
+        """The artifact, when this work was done before; whatever is current stays so."""
+        return read(self.folder) if (self.folder / "artifact.json").is_file() else None
 
     def finish(self, version: str, results: dict[str, Any]) -> Artifact:
         """Declare the folder complete and make it the asset's current artifact."""
@@ -97,10 +102,14 @@ def current(project: Project, asset: str) -> Artifact:
 
 
 def find(project: Project, asset: str, version: str) -> Artifact | None:
-    """The artifact of that version, newest first if several inputs led to it."""
+    """The artifact of that version, the newest if several inputs led to it."""
+    return next(find_all(project, asset, version), None)
+
+
+def find_all(project: Project, asset: str, version: str) -> Iterator[Artifact]:
+    """Every artifact of that version, newest first."""
     made = (project.artifacts / asset).glob("*/artifact.json")
     for path in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True):
         artifact = read(path.parent)
         if artifact.version == version:
-            return artifact
-    return None
+            yield artifact

@@ -55,7 +55,7 @@ def _remembered(database: sqlite3.Connection, project: Project) -> str | None:
     """The address of the artifacts that the store remembers, if it is another than today's."""
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
         return None  # the file is being made
-    found = database.execute("SELECT DISTINCT artifact_location FROM experiments WHERE name LIKE 'soraflow/%'")
+    found = database.execute("SELECT DISTINCT artifact_location FROM experiments WHERE name LIKE 'soraflow%'")
     others = {place for (place,) in found if place and place.endswith("/mlflow/artifacts")} - {artifacts_of(project)}
     return min(others, default=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ops.config import Diffusion
+from ops.config import Diffusion, TextEncoder
 from ops.runtime.artifacts import MissingArtifact
 from ops.runtime.project import Project
 from ops.sampling.parts import Parts
@@ -61,14 +61,14 @@ class VideoModel:
         """The prompt encoder, which must be the one that the denoiser was trained with."""
         from ops.data import text_encoder
 
-        found = text_encoder.version(self.project)
-        if found != self.parts.text_encoder_version:
+        settings = TextEncoder(**self.parts.encoder) if self.parts.encoder else self.project.settings.text_encoder
+        if text_encoder.version(self.project, settings) != self.parts.text_encoder_version:
             raise SamplingError(
-                f"the recipe's text encoder ({self.project.settings.text_encoder.weights}, "
-                f"{self.project.settings.text_encoder.max_tokens} tokens) is not the one that this model was trained "
-                f"with ({self.parts.text_encoder}, {self.parts.max_tokens} tokens): set text_encoder in params.yaml"
+                f"the text encoder {settings.weights} ({settings.max_tokens} tokens) is not the one that this model "
+                f"was trained with ({self.parts.text_encoder}, {self.parts.max_tokens} tokens), or its weights are "
+                "others now: bring those of the training back (`soraflow weights list`), or train again"
             )
-        return text_encoder.PromptEncoder(self.project)
+        return text_encoder.PromptEncoder(self.project, settings)
 
     def decode(self, latent: torch.Tensor) -> Any:
         """A latent [1, C, t, h, w] in the denoiser's units to frames, uint8 [T, H, W, 3]."""

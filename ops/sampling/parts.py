@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ops.runtime.artifacts import Artifact, MissingArtifact, find
+from ops.runtime.artifacts import Artifact, MissingArtifact, find_all
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
+from ops.training.job import recipe
 
 DENOISER_PREFIX = "denoiser_"
 
@@ -18,7 +19,8 @@ DENOISER_PREFIX = "denoiser_"
 class Parts:
     """Names of everything that turns a prompt into a video; small enough to travel as a tag.
 
-    Folders are relative to the project's root. `shift` and `scale` are the latents' (z − shift) · scale.
+    Folders are relative to the project's root. `shift` and `scale` are the latents' (z − shift) · scale. `diffusion`
+    and `encoder` are the settings that the denoiser was trained under, not those of today's recipe.
     """
 
     denoiser: str
@@ -35,6 +37,8 @@ class Parts:
     text_encoder_version: str
     max_tokens: int
     diffusion: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
+    """Of the text encoder; empty in versions that were registered before it was kept."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -55,12 +59,10 @@ def parts_of(project: Project, denoiser: Artifact, step: int | None = None) -> P
 
     `step` picks a kept checkpoint; None is the best.
     """
-    from ops.data import text_encoder
-
     latents = _upstream(project, denoiser, "latents")
     vae = _upstream(project, latents, next(name for name in latents.inputs if name != "training_set"))
-    checkpoint = _checkpoint(denoiser, step)
-    settings = project.settings
+    checkpoint, trained = _checkpoint(denoiser, step), recipe(denoiser)
+    encoder = trained["text_encoder"]
     return Parts(
         denoiser=_relative(project, denoiser.folder / checkpoint["folder"] / "ema"),
         denoiser_asset=denoiser.asset,
@@ -72,11 +74,18 @@ def parts_of(project: Project, denoiser: Artifact, step: int | None = None) -> P
         latents_version=latents.version,
         shift=tuple(latents.results["shift"]),
         scale=tuple(latents.results["scale"]),
-        text_encoder=settings.text_encoder.weights,
-        text_encoder_version=text_encoder.version(project),
-        max_tokens=settings.text_encoder.max_tokens,
-        diffusion=settings.denoiser.diffusion.model_dump(mode="json"),
+        text_encoder=encoder["weights"],
+        text_encoder_version=_encoder_version(project, denoiser),
+        max_tokens=encoder["max_tokens"],
+        diffusion=trained["denoiser"]["diffusion"],
+        encoder=encoder,
     )
+
+
+def _encoder_version(project: Project, denoiser: Artifact) -> str:
+    """Of the encoder that made the embeddings which the denoiser was trained on. Other settings that happen to give
+    the same embeddings come later, for then the training is found finished."""
+    return _all_upstream(project, denoiser, "text_embeddings")[-1].settings["encoder_version"]
 
 
 def checkpoints(denoiser: Artifact) -> list[dict[str, Any]]:
@@ -95,9 +104,14 @@ def _checkpoint(denoiser: Artifact, step: int | None) -> dict[str, Any]:
 
 
 def _upstream(project: Project, artifact: Artifact, asset: str) -> Artifact:
+    return _all_upstream(project, artifact, asset)[0]
+
+
+def _all_upstream(project: Project, artifact: Artifact, asset: str) -> list[Artifact]:
+    """The artifacts of the version that this one was made from, newest first; at least one."""
     version = artifact.inputs.get(asset)
-    found = find(project, asset, version) if version else None
-    if found is None:
+    found = list(find_all(project, asset, version)) if version else []
+    if not found:
         raise MissingArtifact(
             f"{artifact.asset} was made from version {version} of '{asset}', which is no longer in {project.artifacts}"
         )

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.config import ConfigError, Schedule, Settings, Stage
-from ops.runtime.artifacts import Artifact, Work, current
+from ops.data.text_embeddings import made_for
+from ops.runtime.artifacts import Artifact, Work, current, find
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 from ops.training import checkpoints
 from ops.training.job import InitFrom, Job
 from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launch import run as run_command
+from ops.training.mlflow_records import restore_records
 
 CODE = 1
 """Raised when the same settings would train a different model; part of every fingerprint."""
@@ -21,22 +23,29 @@ CODE = 1
 Launch = Callable[[Command], None]
 
 
-def train_vae(project: Project, launch: Launch = run_command) -> Artifact:
-    """The video VAE, trained on the training set, or found finished. Resumes an interrupted training."""
+class ForeignLatents(ValueError):
+    """Weights that were trained on the latents of another VAE, of which a stage cannot start."""
+
+
+def train_vae(project: Project, launch: Launch = run_command, dataset: str | None = None) -> Artifact:
+    """The video VAE, trained on a version of the training set (None: the current one), or found finished.
+
+    Resumes an interrupted training.
+    """
     from ops.data.dvc import version
 
     settings = project.settings
     if settings.vae.released:
         return adopt_vae(project, settings.vae.released)
     _check_trainable("vae.architecture", settings.vae.architecture, "wfvae", "name finished weights in vae.released")
-    dataset = version(project, "training_set")
+    dataset = dataset or version(project, "training_set")
     work = Work(
         project,
         settings.vae.architecture,
         inputs={"training_set": dataset},
         settings={**_common(settings, settings.vae.schedule), **_dump(settings.vae)},
     )
-    return work.finished() or _train(work, "ops.training.wfvae", None, dataset, None, launch)
+    return _finished(work) or _train(work, "ops.training.wfvae", None, dataset, None, launch)
 
 
 def adopt_vae(project: Project, released: str) -> Artifact:
@@ -60,16 +69,20 @@ def adopt_vae(project: Project, released: str) -> Artifact:
 def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact:
     """A stage of the denoiser, from the best checkpoint of the stage before it, or from scratch if it is the first.
 
+    It is of the version of the training set that the latents are of, whatever has become current since.
+
     Raises:
         MissingArtifact: when the latents, the text embeddings or the stage before have not been made.
+        ForeignLatents: when the stage before was trained on the latents of another VAE.
     """
     settings = project.settings
     stage, before = _find_stage(settings, name)
     _check_trainable("denoiser.architecture", settings.denoiser.architecture, "skiparse", "use skiparse")
-    latents, text = current(project, "latents"), current(project, "text_embeddings")
+    latents = current(project, "latents")
     dataset = latents.inputs["training_set"]
+    text = made_for(project, dataset)
     inputs = {artifact.asset: artifact.version for artifact in (latents, text)}
-    init_from = _hand_over(current(project, f"denoiser_{before.name}")) if before else None
+    init_from = _hand_over(project, current(project, f"denoiser_{before.name}"), latents) if before else None
     if init_from:
         inputs[init_from.asset] = init_from.version
     work = Work(
@@ -83,7 +96,15 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
             "text_width": settings.text_encoder.width,
         },
     )
-    return work.finished() or _train(work, "ops.training.denoiser", name, dataset, init_from, launch)
+    return _finished(work) or _train(work, "ops.training.denoiser", name, dataset, init_from, launch)
+
+
+def _finished(work: Work) -> Artifact | None:
+    """The training, when it was done before; what others have deleted of it in MLflow is put back."""
+    done = work.finished()
+    if done:
+        restore_records(work.project, done)
+    return done
 
 
 def _check_trainable(key: str, named: str, trainable: str, remedy: str) -> None:
@@ -99,15 +120,37 @@ def _find_stage(settings: Settings, name: str) -> tuple[Stage, Stage | None]:
     return settings.stages[place], settings.stages[place - 1] if place else None
 
 
-def _hand_over(artifact: Artifact) -> InitFrom:
-    """What the next stage starts from: the best average of a finished one."""
+def dataset_of_stages(project: Project) -> str:
+    """The version of the training set that a stage would be trained on: that of the latents.
+
+    Raises:
+        MissingArtifact: when there are none.
+    """
+    return current(project, "latents").inputs["training_set"]
+
+
+def _hand_over(project: Project, artifact: Artifact, latents: Artifact) -> InitFrom:
+    """What the next stage starts from: the best average of a finished one, which has to know these latents."""
+    theirs = find(project, "latents", artifact.inputs["latents"])
+    one, other = (_vae_of(each) if each else None for each in (theirs, latents))
+    if one != other:
+        raise ForeignLatents(
+            f"{artifact.asset} {artifact.version} was trained on latents {artifact.inputs['latents']} of "
+            f"{one or 'a VAE that is not known any more'}, but the latents here are of {other}, which mean nothing to "
+            f"its weights: train it anew first with `soraflow run --select {artifact.asset}`"
+        )
     return InitFrom(
         asset=artifact.asset,
         version=artifact.version,
         folder=artifact.folder / artifact.results["released"],
         logged_model=artifact.results["logged_model"],
         mlflow_run_id=artifact.results["mlflow_run_id"],
+        latents=artifact.inputs["latents"],
     )
+
+
+def _vae_of(latents: Artifact) -> str:
+    return " ".join(f"{asset} {version}" for asset, version in latents.inputs.items() if asset != "training_set")
 
 
 def _common(settings: Settings, schedule: Schedule) -> dict[str, Any]:

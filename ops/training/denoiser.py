@@ -62,12 +62,13 @@ class DenoiserMethod:
 
     def __init__(self, job: Job, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> None:
         settings, stage = job.settings, job.denoiser_stage
+        self._job = job
         self._diffusion, self._seed = settings.denoiser.diffusion, settings.seed
         self._device, self._dtype, self._ranks = device, dtype, ranks
         self._latents = LatentSet(_input(job, "latents"))
         self._text = TextSet(_input(job, "text_embeddings"))
-        train = training_samples(job.project, "train", stage.kinds)
-        self._held_out = training_samples(job.project, "held_out", stage.kinds)
+        train = training_samples(job.project, "train", stage.kinds, job.dataset_version)
+        self._held_out = training_samples(job.project, "held_out", stage.kinds, job.dataset_version)
         require_held_out(self._held_out, stage.kinds)
         self._looked_at = drawn(self._held_out, job.schedule.validate_samples, settings.seed)
         self.samples = len(train) + len(self._looked_at)
@@ -97,7 +98,16 @@ class DenoiserMethod:
 
     def notes(self) -> list[str]:
         looked_at = what_is_looked_at(self._looked_at, self._held_out)
-        return [*looked_at, *self._lost_timesteps(), *self._samples.notes()]
+        return [*self._foreign_scale(), *looked_at, *self._lost_timesteps(), *self._samples.notes()]
+
+    def _foreign_scale(self) -> list[str]:
+        start = self._job.init_from
+        if start is None or start.latents in (None, self._job.inputs["latents"]):
+            return []
+        return [
+            f"it starts from {start.asset}, which was trained on other latents of the same VAE ({start.latents}), "
+            "whose shift and scale may differ"
+        ]
 
     def _lost_timesteps(self) -> list[str]:
         lost = diffusion.lost_timesteps(self._weights)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from ops.config import Schedule, Settings, Stage
+from ops.runtime.artifacts import Artifact, MissingArtifact
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
+
+FILE = "job.json"
 
 
 class InitFrom(BaseModel):
@@ -24,6 +29,8 @@ class InitFrom(BaseModel):
     """In the released form."""
     logged_model: str | None = None
     mlflow_run_id: str | None = None
+    latents: str | None = None
+    """The version of those that it was trained on."""
 
 
 class Job(BaseModel):
@@ -65,7 +72,7 @@ class Job(BaseModel):
         return next(stage for stage in self.settings.stages if stage.name == self.stage)
 
     def write(self) -> Path:
-        path = self.folder / "job.json"
+        path = self.folder / FILE
         with replacing(path) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path
@@ -76,3 +83,18 @@ class Job(BaseModel):
         parser = argparse.ArgumentParser()
         parser.add_argument("--job", type=Path, required=True, help="a job.json written by ops.training.assets")
         return cls.model_validate_json(parser.parse_args().job.read_text(encoding="utf-8"))
+
+
+def recipe(artifact: Artifact) -> dict[str, Any]:
+    """The settings that a finished training ran under, whatever `params.yaml` says now: those of its `job.json`.
+
+    Raises:
+        MissingArtifact: when the file is gone.
+    """
+    path = artifact.folder / FILE
+    if not path.is_file():
+        raise MissingArtifact(
+            f"{path} is gone, so the settings of this {artifact.asset} are unknown: bring it back, or remove its "
+            f"folder and run `soraflow run --select {artifact.asset}`"
+        )
+    return json.loads(path.read_text(encoding="utf-8"))["settings"]

@@ -13,13 +13,16 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from ops.config.named import by_name
 from ops.runtime.files import write_json
+from ops.runtime.moved_store import follow_move
 from ops.runtime.project import Project
 from ops.training import pipeline_run
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
+from ops.training.metrics_file import read as read_metrics
 from ops.training.outbox import Outbox, Record
 from ops.training.pipeline_run import Status
 from ops.training.run_names import INPUT, latest, run_name
@@ -56,6 +59,7 @@ class MlflowRun:
         tags: Mapping[str, str],
         launch_facts: Mapping[str, str],
         say: Callable[[str], None] = print,
+        system_metrics: bool = True,
     ) -> None:
         self._job, self._say = job, say
         self._memory = job.folder / "run.json"
@@ -63,9 +67,10 @@ class MlflowRun:
         self._outbox = Outbox(job.folder / "outbox.json", self._deliver, STORE_ERRORS)
         self._away = bool(self._outbox.waiting)
         self._client = connect(job.project)
-        known = _remembered(self._memory)
+        self._system_metrics, self._gone = system_metrics, False
+        known = self._known()
         if known:
-            mlflow.start_run(run_id=known["run_id"], log_system_metrics=True)
+            mlflow.start_run(run_id=known["run_id"], log_system_metrics=system_metrics)
         else:
             self._begin()
         run = mlflow.active_run()
@@ -77,6 +82,30 @@ class MlflowRun:
         pipeline_run.tell_above(self._client, self.run_id, None)
         self._send(at_once=True)
         self.last_logged_step = self._last_logged_step(metric)
+        if self._gone:
+            self.last_logged_step = self._log_again()
+
+    def _known(self) -> dict[str, Any] | None:
+        """What an earlier attempt left in MLflow, if that is there still; what was only deleted is brought back."""
+        known = _remembered(self._memory)
+        if known is None:
+            return None
+        self._gone = not revive_run(self._client, known["run_id"])
+        if self._gone:
+            self._say(f"the MLflow run {known['run_id']} is gone; another one is begun, with what is known of it here")
+            return None
+        models = known.get("models", {})
+        return {**known, "models": {key: each for key, each in models.items() if model_exists(self._client, each)}}
+
+    def _log_again(self) -> int:
+        """Log the figures and pictures of earlier attempts, whose run is gone; returns the last step of them."""
+        lines = read_metrics(self._job.folder / "metrics.jsonl")
+        for line in lines:
+            self.log(line["step"], {name: value for name, value in line.items() if name != "step"})
+        self.flush()
+        for picture in sorted((self._job.folder / "pictures").glob("step_*.png")):
+            self.log_picture(picture, int(picture.stem.removeprefix("step_")))
+        return max((line["step"] for line in lines), default=-1)
 
     def _begin(self) -> None:
         job, client = self._job, self._client
@@ -84,7 +113,9 @@ class MlflowRun:
         before = latest(client, experiment, job.asset)
         name = run_name(job.stage or job.asset, job.dataset_version, parameters(job), job.inputs, before)
         tags = pipeline_run.above(client, job.project, job.pipeline_run, job.settings, job.dataset_version)
-        mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=True)
+        mlflow.start_run(
+            experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=self._system_metrics
+        )
 
     def _describe(self, given: Mapping[str, str], launch_facts: Mapping[str, str], resumed: bool) -> None:
         """Parameters cannot change after the first attempt; what a later one brings along goes into tags."""
@@ -295,10 +326,45 @@ def _origin(job: Job) -> dict[str, str]:
 
 
 def connect(project: Project) -> MlflowClient:
-    """Point MLflow at the project's store."""
+    """Point MLflow at the project's store, which learns where the project lies now if it has been moved."""
     (project.var / "mlflow").mkdir(parents=True, exist_ok=True)
+    if follow_move(project):
+        _artifact_repos_cache.clear()  # by id: MLflow remembers, for this process, where it has found artifacts
     mlflow.set_tracking_uri(project.tracking_uri)
     return MlflowClient(project.tracking_uri)
+
+
+def run_exists(client: MlflowClient, run_id: str) -> bool:
+    """Whether MLflow has this run, and not among the deleted."""
+    run = _found(lambda: client.get_run(run_id))
+    return run is not None and run.info.lifecycle_stage == "active"
+
+
+def revive_run(client: MlflowClient, run_id: str) -> bool:
+    """Bring a run back if it was deleted, alone or with its experiment; False when MLflow does not know it, and it has
+    to be logged anew."""
+    run = _found(lambda: client.get_run(run_id))
+    if run is not None and run.info.lifecycle_stage == "deleted":
+        if client.get_experiment(run.info.experiment_id).lifecycle_stage == "deleted":
+            client.restore_experiment(run.info.experiment_id)
+        if client.get_run(run_id).info.lifecycle_stage == "deleted":
+            client.restore_run(run_id)
+    return run is not None
+
+
+def model_exists(client: MlflowClient, model_id: str) -> bool:
+    """Whether MLflow has this logged model, and not among the deleted."""
+    return _found(lambda: client.get_logged_model(model_id)) is not None
+
+
+def _found(ask: Callable[[], Any]) -> Any | None:
+    """MLflow's answer, or None when it does not know what it was asked for."""
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def close_run(job: Job, status: Status) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ops.config import Settings
 from ops.config.named import by_name
+from ops.runtime.moved_store import artifacts_of
 from ops.runtime.project import Project
 from ops.training.run_names import latest, run_name
 
@@ -25,13 +26,16 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 def experiment_id(client: MlflowClient, project: Project) -> str:
-    """The experiment that all runs lie in, for MLflow shows a run under another only within one."""
+    """The experiment that all runs lie in, for MLflow shows a run under another only within one. It is brought back,
+    with its runs, if it was deleted."""
     found = client.get_experiment_by_name(EXPERIMENT)
+    if found and found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+        print(f"the MLflow experiment '{EXPERIMENT}' was deleted; it has been restored, with its runs", flush=True)
     if found:
         return found.experiment_id
     if client.tracking_uri.startswith("sqlite"):
-        artifacts = project.var / "mlflow" / "artifacts"
-        return client.create_experiment(EXPERIMENT, artifact_location=artifacts.resolve().as_uri())
+        return client.create_experiment(EXPERIMENT, artifact_location=artifacts_of(project))
     return client.create_experiment(EXPERIMENT)
 
 

@@ -65,8 +65,8 @@ class WfvaeMethod:
         settings = job.settings
         self._losses, self._views, self._seed = settings.vae.losses, settings.vae.views, settings.seed
         self._device, self._dtype, self._ranks = device, dtype, ranks
-        train = training_samples(job.project, "train")
-        self._held_out = training_samples(job.project, "held_out")
+        train = training_samples(job.project, "train", version=job.dataset_version)
+        self._held_out = training_samples(job.project, "held_out", version=job.dataset_version)
         require_held_out(self._held_out, ("video", "image"))
         self._looked_at = drawn(self._held_out, job.schedule.validate_samples, settings.seed)
         self.samples = len(train) + len(self._looked_at)

@@ -8,6 +8,7 @@ from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines import pictures
 from pipelines.factories import metadata, mlflow_links
+from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 
 
@@ -16,13 +17,17 @@ def artifact_asset(
     *,
     group: str,
     deps: Sequence[str],
-    make: Callable[[Project], Artifact],
+    make: Callable[..., Artifact],
     description: str,
     kinds: set[str],
     pool: str | None = None,
     automation_condition: dg.AutomationCondition | None = None,
+    of_training_set: bool = False,
 ) -> dg.AssetsDefinition:
-    """The asset of one artifact step, whose data version is the artifact's."""
+    """The asset of one artifact step, whose data version is the artifact's.
+
+    `make` is given the project, and `of_training_set` the version of the training set that the run is about as well.
+    """
 
     @dg.asset(
         name=name,
@@ -35,15 +40,15 @@ def artifact_asset(
     )
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         home = project.use_dataset()
-        artifact = make(home)
+        artifact = make(home, version_of_run(context, home)) if of_training_set else make(home)
         context.log.info(f"{name}: version {artifact.version}")
         return result(home, artifact)
 
     return asset
 
 
-def result(project: Project, artifact: Artifact) -> dg.MaterializeResult:
-    """What Dagster remembers of an artifact."""
+def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg.MaterializeResult:
+    """What Dagster remembers of an artifact, and `more` beside it."""
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),
         metadata={
@@ -52,5 +57,6 @@ def result(project: Project, artifact: Artifact) -> dg.MaterializeResult:
             **metadata.values(artifact.results),
             **pictures.shown(project, artifact.folder),
             **mlflow_links.links(project, artifact),
+            **more,
         },
     )

@@ -10,6 +10,7 @@ from ops.steps import STEPS
 from pipelines import pictures
 from pipelines.factories import metadata
 from pipelines.factories.modules import function
+from pipelines.factories.run_version import name_version
 from pipelines.factories.source_code import references
 from pipelines.resources.project import ProjectResource
 
@@ -29,12 +30,16 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
     )
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         from ops.data import dvc
+        from ops.data.dataset_version import keep
 
         home = project.make_dataset(name, context.log.warning)
         asked_again = _parked_asked_again(home, name)
         version = dvc.materialise(home, name, force=asked_again or _sources_changed(home, name))
         if asked_again:
             function("ops.curation.measuring.ledger:forget_asking")(home, name)
+        if name == "training_set":
+            keep(home, version.hash)
+            name_version(context, version.hash)
         context.log.info(f"{name}: {version.action}, version {version.hash}")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.hash),

@@ -9,6 +9,7 @@ from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
 from pipelines.factories.automation_conditions import RETRAIN
+from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 from pipelines.resources.training_process import TrainingProcess
 
@@ -18,9 +19,15 @@ def training_asset(
     *,
     group: str,
     deps: Sequence[str],
-    train: Callable[[Project, Any], Artifact],
+    train: Callable[[Project, Any, str], Artifact],
     description: str,
+    dataset: Callable[[Project], str] | None = None,
 ) -> dg.AssetsDefinition:
+    """The asset of a training: `train` is given the project, a launch function and the version of the training set.
+
+    `dataset` tells that version; None is the one that the run is about.
+    """
+
     @dg.asset(
         name=name,
         deps=list(deps),
@@ -33,12 +40,14 @@ def training_asset(
     def asset(
         context: dg.AssetExecutionContext, project: ProjectResource, training_process: TrainingProcess
     ) -> dg.MaterializeResult:
+        from ops.data.dataset_version import keep
         from ops.release.gate import require_checks
 
         home = project.use_dataset()
+        version = dataset(home) if dataset else version_of_run(context, home)
         # Blocking checks only block inside the run that made them; this run may have been started without them.
-        require_checks(home)
-        artifact = train(home, training_process.launcher(context))
+        require_checks(home, keep(home, version).made_from)
+        artifact = train(home, training_process.launcher(context), version)
         context.log.info(f"{name}: version {artifact.version}")
         return result(home, artifact)
 

@@ -21,13 +21,15 @@ from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
 from ops.curation.tables import CURATED_IMAGES, MOTION_RECHECK
+from ops.data import dataset_version
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
-from ops.runtime.files import digest, sha256
+from ops.runtime.files import digest, sha256, write_json
 from ops.runtime.mp4 import write_mp4
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from ops.training.job import Job
 
 PARAMS = """
 preset: tiny
@@ -57,6 +59,11 @@ class World:
     def __init__(self, project: Project) -> None:
         self.project = project
 
+    @property
+    def dataset(self) -> dataset_version.DatasetVersion:
+        """What everything here was trained on."""
+        return dataset_version.keep(self.project, digest("training_set"))
+
     def train_denoiser(self, stage: str, losses: dict[int, float], before: Artifact | None, seed: int = 0) -> Artifact:
         """A finished stage whose checkpoints have these held-out losses."""
         import mlflow
@@ -65,9 +72,11 @@ class World:
         from ops.training.mlflow_run import connect
 
         inputs = {name: current(self.project, name).version for name in ("latents", "text_embeddings")}
+        inputs["training_set"] = current(self.project, "latents").inputs["training_set"]
         if before is not None:
             inputs[before.asset] = before.version
         work = Work(self.project, f"denoiser_{stage}", inputs, {"seed": seed, "losses": [*losses.values()]})
+        self._job(work, stage).write()
         client = connect(self.project)
         run_id = self._run(client, work)
         with mlflow.start_run(run_id=run_id):
@@ -75,9 +84,28 @@ class World:
         best = min(losses, key=losses.__getitem__)
         results: dict[str, Any] = {"metric": "held_out_loss", "first": 1.0, "last": kept[-1]["metric"]}
         results |= {"best": losses[best], "best_step": best, "steps": max(losses), "seconds": 1.0}
-        results |= {"mlflow_run_id": run_id, "dataset_version": "d" * 32, "checkpoints": kept, "init_from": None}
+        results |= {
+            "mlflow_run_id": run_id,
+            "dataset_version": inputs["training_set"],
+            "checkpoints": kept,
+            "init_from": None,
+        }
         results["released"] = f"checkpoints/step_{best:06d}/ema"
         return work.finish(version=digest([work.fingerprint, seed]), results=results)
+
+    def _job(self, work: Work, stage: str) -> Job:
+        work.folder.mkdir(parents=True, exist_ok=True)
+        return Job(
+            root=self.project.root,
+            folder=work.folder,
+            asset=work.asset,
+            stage=stage,
+            fingerprint=work.fingerprint,
+            inputs=work.inputs,
+            dataset_version=work.inputs["training_set"],
+            init_from=None,
+            settings=self.project.settings,
+        )
 
     def _run(self, client: Any, work: Work) -> str:
         from ops.training.pipeline_run import experiment_id
@@ -147,13 +175,21 @@ def _write_dataset(project: Project) -> None:
         Image.fromarray(_film(5 + number)[0]).save(path)
         rows.append(_sample(project, path, "held_out" if number else "train", None, f"picture {number}"))
     tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    kept = dataset_version.folder_of(project, digest("training_set"))
+    shutil.copytree(project.data / "training_set", kept)
     scorers = {"aesthetics_scorer": "laion-v2", "technical_quality_scorer": "dover"}
     clip = {column: json.dumps({"scorer": name}) for column, name in scorers.items()}
     tables.write(project.table("curated_clips"), [clip], MOTION_RECHECK)
     tables.write(project.table("curated_images"), [], CURATED_IMAGES)
-    steps = ("raw_videos", "curated_clips", "captions", "training_set")
-    stages = {name: {"cmd": name, "outs": [{"path": STEPS[name].output, "md5": digest(name)}]} for name in steps}
+    steps = ("raw_videos", "curated_clips", "curated_images", "captions", "training_set")
+    stages = {name: _stage(name) for name in steps}
     (project.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    write_json(kept / dataset_version.MADE_FROM, dataset_version.made_from(project, digest("training_set")))
+
+
+def _stage(name: str) -> dict[str, Any]:
+    deps = [{"path": STEPS[each].output, "md5": digest(each)} for each in STEPS[name].inputs]
+    return {"cmd": name, "deps": deps, "outs": [{"path": STEPS[name].output, "md5": digest(name)}]}
 
 
 def _film(number: int, frames: int = 12) -> np.ndarray:

@@ -82,7 +82,8 @@ def beside(finished: Shell, tmp_path: Path) -> Shell:
     """A second project, with the checked dataset of the finished one and nothing trained yet."""
     project = lay_project(tmp_path / "beside")
     shutil.copytree(finished.project.data, project.data)
-    shutil.copytree(finished.project.var / "checks", project.var / "checks")
+    for room in ("checks", "datasets"):
+        shutil.copytree(finished.project.var / room, project.var / room)
     shutil.copy(finished.project.root / "dvc.lock", project.root)
     return Shell(project)
 

@@ -17,8 +17,8 @@ from pipelines.factories.training_asset import training_asset
 INPUTS = ["latents", "text_embeddings"]
 
 
-def _train(stage: Stage) -> Callable[[Project, Any], Artifact]:
-    return lambda project, launch: function("ops.training.assets:train_stage")(project, stage.name, launch)
+def _train(stage: Stage) -> Callable[[Project, Any, str], Artifact]:
+    return lambda project, launch, _: function("ops.training.assets:train_stage")(project, stage.name, launch)
 
 
 def _stage_asset(stage: Stage, before: Stage | None) -> dg.AssetsDefinition:
@@ -28,6 +28,7 @@ def _stage_asset(stage: Stage, before: Stage | None) -> dg.AssetsDefinition:
         group="denoiser",
         deps=[*([f"denoiser_{before.name}"] if before else []), *INPUTS],
         train=_train(stage),
+        dataset=lambda project: function("ops.training.assets:dataset_of_stages")(project),
         description=f"The denoiser after {stage.schedule.steps:,} steps on {' and '.join(stage.kinds)} samples, "
         f"{start}.",
     )
@@ -40,7 +41,8 @@ def denoiser() -> dg.Definitions:
         "text_embeddings",
         group="denoiser",
         deps=["training_set"],
-        make=lambda project: function("ops.data.text_embeddings:cache_text")(project),
+        make=lambda project, dataset: function("ops.data.text_embeddings:cache_text")(project, dataset),
+        of_training_set=True,
         description="The text encoder's last hidden state for every caption, computed once.",
         kinds={"huggingface", "safetensors"},
         pool="accelerator",

@@ -12,8 +12,8 @@ from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
 
 
-def _train(project: Project, launch: Any) -> Artifact:
-    return function("ops.training.assets:train_vae")(project, launch)
+def _train(project: Project, launch: Any, dataset: str) -> Artifact:
+    return function("ops.training.assets:train_vae")(project, launch, dataset)
 
 
 @dg.definitions
@@ -33,7 +33,8 @@ def vae() -> dg.Definitions:
                 f"{name}_evaluation",
                 group="vae",
                 deps=[name, "training_set"],
-                make=lambda project: function("ops.evaluation.reconstruction:evaluate")(project),
+                make=lambda project, dataset: function("ops.evaluation.reconstruction:evaluate")(project, dataset),
+                of_training_set=True,
                 description="PSNR, SSIM and LPIPS of held-out reconstructions under protocol vae-recon/v1.",
                 kinds={"pytorch"},
                 pool="accelerator",
@@ -43,7 +44,8 @@ def vae() -> dg.Definitions:
                 "latents",
                 group="vae",
                 deps=[name, "training_set"],
-                make=lambda project: function("ops.data.latents:cache_latents")(project),
+                make=lambda project, dataset: function("ops.data.latents:cache_latents")(project, dataset),
+                of_training_set=True,
                 description="The posterior of every sample, computed once, with the latent scale and shift.",
                 kinds={"pytorch", "safetensors"},
                 pool="accelerator",

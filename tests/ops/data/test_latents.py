@@ -66,7 +66,7 @@ def test_an_unknown_sample_and_an_empty_training_set_are_errors(world) -> None:
     from ops.runtime import tables
 
     shutil.rmtree(world.project.artifacts / "latents")
-    tables.write(world.project.data / "training_set" / "samples.parquet", [], SAMPLES)
+    tables.write(world.dataset.folder / "samples.parquet", [], SAMPLES)
     with pytest.raises(LatentError, match="empty"):
         cache_latents(world.project)
 

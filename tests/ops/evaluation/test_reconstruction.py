@@ -25,14 +25,15 @@ def test_held_out_items_are_scored_once_each_with_their_protocol(world) -> None:
     assert (artifact.folder / "reconstructions.png").is_file()
     items = tables.read(artifact.folder / "items.parquet")
     row = next(item for item in items if item["kind"] == "video")
-    clip = next(clip for clip in held_out_clips(world.project) if clip["kind"] == "video")
+    clip = next(clip for clip in held_out_clips(world.project, world.dataset.hash) if clip["kind"] == "video")
     original, copy = Reconstruction(world.project, current(world.project, "wfvae"))(clip)
     assert row["psnr"] == pytest.approx(frame_psnr(original, copy).mean())
     assert evaluate(world.project) == artifact
 
 
 def test_a_clip_is_its_first_frames_at_stride_one(trained_world) -> None:
-    video = next(clip for clip in held_out_clips(trained_world.project) if clip["kind"] == "video")
+    clips = held_out_clips(trained_world.project, trained_world.dataset.hash)
+    video = next(clip for clip in clips if clip["kind"] == "video")
     assert video["frame_indices"] == [0, 1, 2, 3, 4]
     assert (video["height"], video["width"]) == (32, 32)
 
@@ -48,7 +49,7 @@ def test_items_that_are_too_short_are_listed_not_replaced(world) -> None:
 
 
 def test_no_held_out_item_is_an_error(world) -> None:
-    path = world.project.data / "training_set" / "samples.parquet"
+    path = world.dataset.folder / "samples.parquet"
     tables.write(path, [row for row in tables.read(path) if row["split"] == "train"], SAMPLES)
     with pytest.raises(NothingToEvaluate, match="held_out_share"):
         evaluate(world.project)

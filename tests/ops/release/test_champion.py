@@ -9,7 +9,9 @@ from ops.release.champion import release_candidate
 from ops.release.gate import GateClosed, judge, require_checks
 from ops.release.registry import Registry, UnknownVersion
 from ops.release.rollback import rollback
+from ops.release.standing import Standing, standing
 from ops.release.trace import trace
+from ops.runtime.artifacts import MissingArtifact, Work, current
 from ops.runtime.project import Project
 
 
@@ -75,10 +77,10 @@ def test_a_tolerated_loss_passes_and_registers_no_second_version(scored, train_a
 
 
 def test_failed_checks_close_the_gate(scored, set_checks) -> None:
-    require_checks(scored.project)
+    require_checks(scored.project, scored.dataset.made_from)
     set_checks(scored.project, passed=False)
     with pytest.raises(GateClosed, match="soraflow run --select training_set"):
-        require_checks(scored.project)
+        require_checks(scored.project, scored.dataset.made_from)
     refused = release_candidate(scored.project)
     assert not refused.results["promoted"]
     assert "the checks of captions have not passed" in refused.results["decision"]
@@ -184,3 +186,34 @@ def test_a_person_may_accept_what_the_gate_refused_and_the_reason_stays(scored, 
     accepted = accept(scored.project, "candidate", "another data set, and the samples look better")
     assert accepted.tags["accepted"].endswith(": another data set, and the samples look better")
     assert aliases(scored.project) == {"champion": 2, "previous": 1}
+
+
+def test_what_a_person_does_to_the_registry_is_told_and_not_undone(scored) -> None:
+    first = release_candidate(scored.project)
+    registry = Registry(scored.project)
+    assert standing(scored.project, first) == Standing("version 1 is champion", True)
+    registry.point("champion", None)
+    assert release_candidate(scored.project) == first
+    now = standing(scored.project, first)
+    assert not now.as_decided
+    assert now.sentence.startswith("no version holds the alias 'champion' now: `soraflow accept 1 --reason")
+    assert accept(scored.project, 1, "it was taken away by mistake").aliases == ("champion",)
+    assert standing(scored.project, first).as_decided
+
+
+def test_a_version_or_a_whole_model_that_was_deleted_is_registered_anew(scored) -> None:
+    first = release_candidate(scored.project)
+    registry = Registry(scored.project)
+    registry.client.delete_registered_model("squares")
+    assert "in the registry of squares no more" in standing(scored.project, first).sentence
+    again = release_candidate(scored.project)
+    assert standing(scored.project, again) == Standing("version 1 is champion", True)
+    assert registry.version(1).parts.step == 4
+
+
+def test_an_evaluation_of_another_vae_is_not_released_with_the_denoiser(scored) -> None:
+    evaluation = current(scored.project, "wfvae_evaluation")
+    other = Work(scored.project, evaluation.asset, {**evaluation.inputs, "wfvae": "another"}, evaluation.settings)
+    other.finish("another", evaluation.results)
+    with pytest.raises(MissingArtifact, match="wfvae_evaluation is of wfvae another, but the denoiser was trained"):
+        release_candidate(scored.project)

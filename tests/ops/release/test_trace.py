@@ -1,8 +1,12 @@
+import shutil
+
 import pytest
 
+from ops.data.samples import SAMPLES
 from ops.release.champion import release_candidate
 from ops.release.registry import Registry, UnknownVersion
 from ops.release.trace import FILE, trace
+from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.files import digest
 
@@ -58,14 +62,41 @@ def test_without_its_folder_a_trace_comes_from_mlflow(scored) -> None:
     assert trace(scored.project, 1) == whole
 
 
-def test_a_data_set_that_moved_on_is_said(scored) -> None:
-    path = scored.project.root / "dvc.lock"
-    path.write_text(path.read_text().replace(digest("training_set"), digest("a newer one")))
-    release_candidate(scored.project)
+def replace_training_set(project) -> None:
+    """As curation does that ran since: other samples, another version in the lock, and checks of that one."""
+    samples = project.data / "training_set" / "samples.parquet"
+    tables.write(samples, tables.read(samples)[:1], SAMPLES)
+    path = project.root / "dvc.lock"
+    path.write_text(path.read_text().replace(f"md5: {digest('training_set')}", f"md5: {digest('a newer one')}"))
+
+
+def test_a_data_set_that_was_replaced_since_is_told_as_it_was_trained_on(scored) -> None:
+    replace_training_set(scored.project)
+    assert release_candidate(scored.project).results["promoted"]
+    found = trace(scored.project, 1)
+    assert found.datasets["training_set"] == digest("training_set")
+    assert found.datasets["captions"] == digest("captions")
+    assert found.dataset_note is None
+    assert (found.clips, found.images, len(found.sources)) == (3, 2, 5)
+
+
+def test_a_data_set_that_is_lost_is_said(scored) -> None:
+    replace_training_set(scored.project)
+    shutil.rmtree(scored.dataset.folder)
+    assert not release_candidate(scored.project).results["promoted"]
     found = trace(scored.project, 1)
     assert found.datasets == {"training_set": digest("training_set")}
-    assert "changed since the training" in found.dataset_note
+    assert "dvc fetch training_set" in found.dataset_note
     assert found.sources == ()
+
+
+def test_the_settings_are_those_of_the_training(scored) -> None:
+    path = scored.project.root / "params.yaml"
+    path.write_text(path.read_text().replace("denoiser: {", "denoiser: {diffusion: {prediction: epsilon}, "))
+    project = type(scored.project)(scored.project.root)
+    release_candidate(project)
+    assert trace(project, 1).settings["denoiser"]["diffusion"]["prediction"] == "v_prediction"
+    assert Registry(project).version(1).parts.diffusion["prediction"] == "v_prediction"
 
 
 def test_an_unknown_version_lists_what_there_is(scored) -> None:

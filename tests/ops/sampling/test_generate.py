@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -7,6 +8,7 @@ from ops.runtime.artifacts import MissingArtifact, current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
 from ops.sampling.generate import generate
+from ops.sampling.model import VideoModel
 from ops.sampling.model_name import resolve
 from ops.sampling.parts import Parts, parts_of
 from ops.sampling.request import SamplingError
@@ -81,15 +83,24 @@ def test_a_prompt_of_ten_thousand_characters_is_cut_and_said(trained_world, tmp_
     assert json.loads(made.settings.read_text())["notes"] == list(made.notes)
 
 
-def test_another_text_encoder_than_the_trained_one_is_refused(world, tmp_path) -> None:
-    from ops.sampling.model import VideoModel
-
+def test_a_model_is_sampled_as_it_was_trained_whatever_the_recipe_says_now(world, tmp_path) -> None:
     parts = parts_of(world.project, current(world.project, "denoiser_video"))
+    before = generate(world.project, "a cat", tmp_path / "before.mp4", "denoiser_video")
     path = world.project.root / "params.yaml"
-    path.write_text(path.read_text() + "text_encoder: {max_tokens: 32}\n")
+    changed = path.read_text().replace("denoiser: {", "denoiser: {diffusion: {prediction: epsilon}, ")
+    path.write_text(changed + "text_encoder: {max_tokens: 32, clean_captions: true}\n")
     project = type(world.project)(world.project.root)
+    assert project.settings.denoiser.diffusion.prediction == "epsilon"
+    assert parts_of(project, current(project, "denoiser_video")) == parts
+    after = generate(project, "a cat", tmp_path / "after.mp4", "denoiser_video")
+    assert after.path.read_bytes() == before.path.read_bytes()
+
+
+def test_an_encoder_whose_weights_are_others_now_is_refused(trained_world) -> None:
+    parts = parts_of(trained_world.project, current(trained_world.project, "denoiser_video"))
+    model = VideoModel(trained_world.project, dataclasses.replace(parts, text_encoder_version="of other weights"))
     with pytest.raises(SamplingError, match="is not the one that this model was trained with"):
-        _ = VideoModel(project, parts).encode_text
+        _ = model.encode_text
 
 
 def test_the_champion_generates(world, tmp_path) -> None:

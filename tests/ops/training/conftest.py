@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from ops.data import latents, text_embeddings
+from ops.data import dataset_version, latents, text_embeddings
 from ops.data.samples import SAMPLES, Sample, Split
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.training import assets
 from ops.training.engine import start_distributed
@@ -145,10 +146,24 @@ def make_lab(checkout: Path, shared_weights: Path, monkeypatch: pytest.MonkeyPat
         lab = Lab(Project(root)).with_launch(accelerator="cpu", deepspeed="configs/deepspeed/zero1_cpu.json")
         rows = _write_dataset(lab.project)
         _write_latents(lab.project, rows)
-        _write_text(lab.project, rows)
+        _write_text(lab.project)
         return lab
 
     return make
+
+
+@pytest.fixture
+def uninterrupted(make_lab: Callable, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest):
+    """Each asset trained once in one go, kept for the whole session: lab and artifact."""
+    kept: dict[str, Any] = request.config.__dict__.setdefault("_trainings", {})
+
+    def train(asset: str) -> tuple[Any, Artifact]:
+        if asset not in kept:
+            lab = make_lab(tmp_path_factory.mktemp(asset))
+            kept[asset] = (lab, lab.train(asset))
+        return kept[asset]
+
+    return train
 
 
 VERSION = "d" * 32
@@ -164,7 +179,9 @@ def _write_dataset(project: Project) -> list[Sample]:
         path = project.root / "films" / f"picture{number}.png"
         Image.fromarray(_film(number + 5)[0]).save(path)
         rows.append(_sample(path, number + 5, 1, "held_out" if number == 3 else "train"))
-    tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    kept = dataset_version.folder_of(project, VERSION)
+    tables.write(kept / "samples.parquet", rows, SAMPLES)
+    write_json(kept / dataset_version.MADE_FROM, {"training_set": VERSION})
     outs = [{"path": "data/training_set", "md5": VERSION}]
     lock = {"schema": "2.0", "stages": {"training_set": {"cmd": "", "outs": outs}}}
     (project.root / "dvc.lock").write_text(yaml.safe_dump(lock))
@@ -227,10 +244,10 @@ def _write_latents(project: Project, rows: list[Sample]) -> None:
     work.finish("latents", {"shift": [1.0] * 4, "scale": [0.5] * 4})
 
 
-def _write_text(project: Project, rows: list[Sample]) -> None:
-    work = Work(project, "text_embeddings", {}, {})
+def _write_text(project: Project) -> None:
+    work, captions = text_embeddings.work_of(project, VERSION)
     tensors, index = {}, []
-    for caption in sorted({row["caption"] for row in rows} | {""}):
+    for caption in captions:
         key, tokens = text_embeddings.key(caption), 2 + len(caption) % 3
         tensors[key] = normal((tokens, 384), caption)
         shard = "shard_00000.safetensors"

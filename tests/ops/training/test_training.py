@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
@@ -14,7 +13,6 @@ import torch
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 
 from models import released
-from ops.runtime.artifacts import Artifact
 from ops.training import checkpoints
 from ops.training.denoiser import DenoiserMethod
 from ops.training.dvc_source import DvcDatasetSource
@@ -41,20 +39,6 @@ def assert_close(one: list[dict[str, float]], other: list[dict[str, float]], tol
     for left, right in zip(one, other, strict=True):
         for name in names & left.keys():
             assert math.isclose(left[name], right[name], rel_tol=tolerance, abs_tol=tolerance), (left["step"], name)
-
-
-@pytest.fixture
-def uninterrupted(make_lab: Callable, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest):
-    """Each asset trained once in one go, kept for the whole session: lab and artifact."""
-    kept: dict[str, Any] = request.config.__dict__.setdefault("_trainings", {})
-
-    def train(asset: str) -> tuple[Any, Artifact]:
-        if asset not in kept:
-            lab = make_lab(tmp_path_factory.mktemp(asset))
-            kept[asset] = (lab, lab.train(asset))
-        return kept[asset]
-
-    return train
 
 
 @pytest.mark.parametrize(
