@@ -57,8 +57,9 @@ def run(
     from pipelines.terminal import run_display, summary
 
     project = _prepare(preset, set_ or [], videos, images)
-    status = run_display.run_and_watch(project, select, console)
-    summary.show(project, console)
+    status, run_id = run_display.run_and_watch(project, select, console)
+    if run_id:
+        summary.show(project, console, run_id)
     raise typer.Exit(status)
 
 
@@ -96,10 +97,10 @@ def status() -> None:
 
 @app.command()
 def summary() -> None:
-    """Show again what the last run ended with: funnel, training, scores, champion."""
+    """Show again what the last run ended with: funnel, training, scores, champion; and what is older than that."""
     from pipelines.terminal import summary as page
 
-    page.show(Project.find(), console)
+    page.show(_with_environment(), console)
 
 
 @app.command()
@@ -216,7 +217,7 @@ def _prepare(preset: str | None, assignments: list[str], videos: Path | None, im
     project = Project.find()
     for key, folder in (("videos", videos), ("images", images)):
         if folder is not None:
-            assignments = [*assignments, f"sources.{key}={folder.resolve()}"]
+            assignments = [*assignments, f"sources.{key}={_movable(project, folder.resolve())}"]
     if preset or assignments:
         try:
             config.change(project.root, preset, assignments)
@@ -225,14 +226,22 @@ def _prepare(preset: str | None, assignments: list[str], videos: Path | None, im
     return _with_environment()
 
 
+def _movable(project: Project, folder: Path) -> Path:
+    """Relative to the project what lies in it, so that it is found when the project is moved."""
+    return folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
+
+
 def _with_environment() -> Project:
     """The project, with this process's environment set up as every process of a run has it."""
     import os
 
+    from ops.runtime.moved_store import follow_move
     from pipelines.lineage_run import environment
 
     project = Project.find()
     os.environ.update(environment(project))
+    if before := follow_move(project):
+        console.print(f"[dim]this project was moved or copied: its MLflow store, of {before}, names this place now[/]")
     return project
 
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.3
 
 
-def run_and_watch(project: Project, selection: str, console: Console) -> int:
-    """Run the selection, drawing its progress; returns the exit status of `lineage_run`. Ctrl-C ends the run."""
+def run_and_watch(project: Project, selection: str, console: Console) -> tuple[int, str | None]:
+    """Run the selection, drawing its progress. Ctrl-C ends the run.
+
+    Returns the exit status of `lineage_run`, and the id of the run, None if it did not come to be one.
+    """
     import dagster as dg
 
     lineage_run.selected(selection)
@@ -47,7 +50,8 @@ def run_and_watch(project: Project, selection: str, console: Console) -> int:
             display.close_killed(instance)
     if process.returncode != 0:
         display.show_failure(log)
-    return process.returncode if process.returncode >= 0 else 1  # below 0 a signal has ended it
+    status = process.returncode if process.returncode >= 0 else 1  # below 0 a signal has ended it
+    return status, display.run_id
 
 
 class RunDisplay:
@@ -66,7 +70,7 @@ class RunDisplay:
             transient=True,
         )
         self._task = self._progress.add_task("starting", total=None, note="")
-        self._run_id: str | None = None
+        self.run_id: str | None = None
         self._cursor: str | None = None
         self._step = ""
         self._began: dict[str, float] = {}
@@ -83,12 +87,12 @@ class RunDisplay:
         """Draw what has happened since the last call."""
         import dagster as dg
 
-        if self._run_id is None:
+        if self.run_id is None:
             runs = instance.get_runs(dg.RunsFilter(tags={lineage_run.PIPELINE_RUN_TAG: token}), limit=1)
             if not runs:
                 return
-            self._run_id = runs[0].run_id
-        connection = instance.get_records_for_run(self._run_id, cursor=self._cursor)
+            self.run_id = runs[0].run_id
+        connection = instance.get_records_for_run(self.run_id, cursor=self._cursor)
         self._cursor = connection.cursor
         for record in connection.records:
             self._draw(record)
@@ -96,7 +100,7 @@ class RunDisplay:
 
     def close_killed(self, instance: DagsterInstance) -> None:
         """A killed run cannot say so itself: Dagster would show it as running, and keep its pool slots, for ever."""
-        run = instance.get_run_by_id(self._run_id) if self._run_id else None
+        run = instance.get_run_by_id(self.run_id) if self.run_id else None
         if run is not None and not run.is_finished:
             instance.report_run_failed(run, message="The process of this run was killed (signal 9).")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -1,38 +1,73 @@
-"""What a run ends with: the funnel, the dataset, each training, the scores, the champion, and what to do next."""
+"""What a run ends with: the funnel, the dataset, each training, the scores, the champion, and what to do next.
+
+Only what that run made, or found made, is shown. Tables of an earlier run, perhaps of another preset, beside those of
+this one would be taken for one story; they are named below instead.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from ops.runtime.artifacts import Artifact, MissingArtifact, current
+from ops.runtime.artifacts import Artifact, MissingArtifact, current, find
 from ops.runtime.project import Project
+from ops.steps import CLIP_STEPS, STEPS
+from ops.training.job import recipe
+from pipelines.made import last_run, made_by
 
 BAR_WIDTH = 12  # everything fits into the 80 columns of a plain terminal
+FUNNEL = (*CLIP_STEPS, "raw_images", "curated_images")
 KINDS = {"video": "videos, by seconds", "image": "images", "item": "training set"}
 
 
-def show(project: Project, console: Console) -> None:
-    """Print every part for which there is something to show."""
-    for part in (_funnel, _dataset, _training, _scores, _champion, _next_steps):
-        for renderable in part(project):
+@dataclass(frozen=True)
+class Run:
+    """A run of this project: `made` maps each asset that it materialised to its version."""
+
+    project: Project
+    made: dict[str, str]
+
+    def artifact(self, asset: str) -> Artifact | None:
+        """What this run made, whatever has become current since."""
+        return find(self.project, asset, self.made[asset]) if asset in self.made else None
+
+    def has(self, steps: Iterable[str]) -> bool:
+        """Whether this run made all of these dataset steps, and what it made still lies in data/."""
+        return all(step in self.made and self.made[step] == _version(self.project, step) for step in steps)
+
+
+def show(project: Project, console: Console, run_id: str | None = None) -> None:
+    """Print every part of a run (None: the last one) for which there is something to show, and what is older."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        wanted = run_id or last_run(instance)
+        run = Run(project, made_by(instance, wanted) if wanted else {})
+    draw(run, console)
+
+
+def draw(run: Run, console: Console) -> None:
+    for part in (_funnel, _dataset, _training, _scores, _champion, _older, _next_steps):
+        for renderable in part(run):
             console.print(renderable)
 
 
-def _funnel(project: Project) -> Iterator[RenderableType]:
+def _funnel(run: Run) -> Iterator[RenderableType]:
     from ops.reports.funnel import funnel
 
-    if not project.table("curated_clips").is_file():
+    if not run.has(FUNNEL):
         return
     table = _table("Curation", "", "kept", "share", "", "fell out")
     kind = ""
-    for row in funnel(project):
+    for row in funnel(run.project):
         if row["kind"] != kind:
             kind = row["kind"]
             table.add_row(f"[dim]{KINDS[kind]}[/]")
@@ -43,20 +78,13 @@ def _funnel(project: Project) -> Iterator[RenderableType]:
     yield table
 
 
-def _dataset(project: Project) -> Iterator[RenderableType]:
-    from ops.data.dvc import MissingVersion, version
-
-    try:
-        found = version(project, "training_set")
-    except MissingVersion:
-        return
-    yield f"[bold]Dataset version[/] [cyan]{found}[/] [dim](see data/dataset_report/)[/]\n"
+def _dataset(run: Run) -> Iterator[RenderableType]:
+    if "training_set" in run.made:
+        yield f"[bold]Dataset version[/] [cyan]{run.made['training_set']}[/] [dim](see data/dataset_report/)[/]\n"
 
 
-def _training(project: Project) -> Iterator[RenderableType]:
-    settings = project.settings
-    names = [settings.vae.architecture, *(f"denoiser_{stage.name}" for stage in settings.stages)]
-    made = [artifact for name in names if (artifact := _current(project, name))]
+def _training(run: Run) -> Iterator[RenderableType]:
+    made = [artifact for name in _trainings(run.project) if (artifact := run.artifact(name))]
     if not made:
         return
     title = "Training, measured on held-out data"
@@ -84,18 +112,22 @@ def _change(found: dict) -> str:
     return f"[{'green' if change < 0 else 'red'}]{change:+.0%}[/]"
 
 
-def _scores(project: Project) -> Iterator[RenderableType]:
-    evaluation = _current(project, f"{project.settings.vae.architecture}_evaluation")
+def _trainings(project: Project) -> list[str]:
+    return [project.settings.vae.architecture, *(f"denoiser_{stage.name}" for stage in project.settings.stages)]
+
+
+def _scores(run: Run) -> Iterator[RenderableType]:
+    evaluation = run.artifact(f"{run.project.settings.vae.architecture}_evaluation")
     if evaluation:
         table = _table("Reconstruction of held-out data", "kind", "items", "PSNR", "SSIM", "LPIPS", "protocol")
         for kind, metrics in evaluation.results["metrics"].items():
             cells = [f"{metrics[name]['mean']:.4g}" for name in ("psnr", "ssim", "lpips")]
             table.add_row(kind, str(metrics["psnr"]["count"]), *cells, f"[dim]{evaluation.results['protocol']}[/]")
         yield table
-    scores = _current(project, "checkpoint_scores")
+    scores = run.artifact("checkpoint_scores")
     if scores:
         yield from _checkpoints(scores)
-    vbench = _current(project, "vbench")
+    vbench = run.artifact("vbench")
     if vbench:
         yield from _vbench(vbench)
 
@@ -123,27 +155,46 @@ def _vbench(vbench: Artifact) -> Iterator[RenderableType]:
         yield f"[dim]not available, their weights are missing (soraflow weights list): {', '.join(missing)}[/]\n"
 
 
-def _champion(project: Project) -> Iterator[RenderableType]:
-    champion = _current(project, "champion")
+def _champion(run: Run) -> Iterator[RenderableType]:
+    """The release of this run, and where it stands in the registry now."""
+    from ops.release.standing import standing
+
+    champion = run.artifact("champion")
     if champion:
-        found = champion.results
-        yield Panel(
-            f"[bold]{found['registered_model']}[/] version [bold]{found['version']}[/] is {found['alias']}\n"
-            f"{found['decision']}",
-            title="Release",
-            title_align="left",
-            expand=False,
-        )
+        now = standing(run.project, champion)
+        decision = f"\n{escape(champion.results['decision'])}" if now.as_decided else ""
+        text = f"[bold]{champion.results['registered_model']}[/]: {escape(now.sentence)}{decision}"
+        yield Panel(text, title="Release", title_align="left", expand=False)
 
 
-def _next_steps(project: Project) -> Iterator[RenderableType]:
+def _older(run: Run) -> Iterator[RenderableType]:
+    """What lies here and is not of this run."""
+    project = run.project
+    steps = [name for name in STEPS if name not in run.made and _version(project, name)]
+    vae = project.settings.vae.architecture
+    after = [vae, f"{vae}_evaluation", "latents", "text_embeddings", *_trainings(project)[1:]]
+    after += ["samples", "vbench", "checkpoint_scores", "champion"]
+    older = [*steps, *(_described(project, name) for name in after if name not in run.made and _current(project, name))]
+    if older:
+        yield f"[dim]Of earlier runs, so not shown: {escape(', '.join(older))}[/]\n"
+
+
+def _described(project: Project, asset: str) -> str:
+    """An asset's name, with the preset of its training where that is another one."""
+    artifact = current(project, asset)
+    path = artifact.folder / "job.json"
+    preset = recipe(artifact)["name"] if path.is_file() else project.settings.name
+    return asset if preset == project.settings.name else f"{asset} (of preset {preset})"
+
+
+def _next_steps(run: Run) -> Iterator[RenderableType]:
     # Whoever came by `make demo` has not activated the environment.
     program = os.path.relpath(Path(sys.executable).with_name("soraflow"))
     command = "soraflow" if "VIRTUAL_ENV" in os.environ else program
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_row(f"[bold]{command} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
-    if _current(project, "champion"):
+    if _current(run.project, "champion"):
         table.add_row(f'[bold]{command} generate "a prompt"[/]', "a video from the champion")
         table.add_row(f"[bold]{command} trace champion[/]", "what made it")
     yield table
@@ -155,6 +206,15 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns[1:]:
         table.add_column(column)
     return table
+
+
+def _version(project: Project, step: str) -> str | None:
+    from ops.data.dvc import MissingVersion, version
+
+    try:
+        return version(project, step)
+    except MissingVersion:
+        return None
 
 
 def _current(project: Project, asset: str) -> Artifact | None:

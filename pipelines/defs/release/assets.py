@@ -26,10 +26,12 @@ def release() -> dg.Definitions:
         """The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the
         champion under the same protocol, and moves the registry's aliases only if it is no worse."""
         from ops.release.champion import release_candidate
+        from ops.release.standing import standing
 
         home = project.use_dataset()
         artifact = release_candidate(home)
-        context.log.info(artifact.results["decision"])
-        return result(home, artifact)
+        found = standing(home, artifact)
+        context.log.info(artifact.results["decision"] if found.as_decided else found.sentence)
+        return result(home, artifact, registry=dg.MetadataValue.text(found.sentence))
 
     return dg.Definitions(assets=[champion])
