@@ -6,7 +6,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
@@ -14,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.runtime.project import Project
+from pipelines.terminal import doctor_records
+from pipelines.terminal.finding import Finding
 
 PACKAGES = (
     *("dagster", "mlflow", "dvc", "great-expectations", "deepspeed", "torch", "torchvision", "torch-npu"),
@@ -23,18 +24,11 @@ LEAST_FREE_GB = 5
 MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "wrong": "[red]✗[/]"}
 
 
-@dataclass(frozen=True)
-class Finding:
-    state: Literal["ok", "note", "wrong"]
-    about: str
-    what: str
-    remedy: str = ""
-
-
 def examine(project: Project, console: Console, free_slots: bool) -> bool:
     """Print all findings; true when none is wrong."""
     parts: tuple[Callable[[Project], Iterator[Finding]], ...] = (
         *(_machine, _packages, _parsers, _accelerator, _disk, _decoders, _weights),
+        *(doctor_records.dvc_files, doctor_records.mlflow_records, doctor_records.registry),
         lambda project: _slots(project, free_slots),
     )
     table = Table(box=None, show_header=False, padding=(0, 1))
