@@ -11,6 +11,8 @@ from pipelines.factories import metadata, mlflow_links
 from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 
+INPUT_VERSION = "dagster/input_data_version"
+
 
 def artifact_asset(
     name: str,
@@ -48,9 +50,13 @@ def artifact_asset(
 
 
 def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg.MaterializeResult:
-    """What Dagster remembers of an artifact, and `more` beside it."""
+    """What Dagster remembers of an artifact, and `more` beside it.
+
+    The versions of its inputs are those that it was made from, and not those that were current when its step began.
+    """
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),
+        tags={f"{INPUT_VERSION}/{asset}": version for asset, version in artifact.inputs.items()},
         metadata={
             "folder": dg.MetadataValue.path(str(artifact.folder)),
             "fingerprint": artifact.fingerprint,

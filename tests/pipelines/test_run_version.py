@@ -5,7 +5,9 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
+from ops.runtime.artifacts import Work
 from ops.runtime.project import Project
+from pipelines.factories.artifact_asset import result
 from pipelines.factories.run_version import TAG, name_version, version_of_run
 
 
@@ -51,3 +53,20 @@ def test_another_run_is_about_what_was_current_when_it_first_asked(tmp_path: Pat
         assert run is not None
         assert run.tags[TAG] == "current"
     assert seen == ["current"] * 2
+
+
+def test_dagster_records_the_version_that_was_used_and_not_the_newest(tmp_path: Path) -> None:
+    @dg.asset
+    def training_set() -> dg.MaterializeResult:
+        return dg.MaterializeResult(data_version=dg.DataVersion("newer"))
+
+    @dg.asset(deps=[training_set])
+    def vae() -> dg.MaterializeResult:
+        return result(Work(Project(tmp_path), "vae", {"training_set": "older"}, {}).finish("v", {}))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([training_set, vae], instance=instance)
+        event = instance.get_latest_materialization_event(dg.AssetKey("vae"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert (event.asset_materialization.tags or {})["dagster/input_data_version/training_set"] == "older"
