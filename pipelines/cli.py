@@ -241,7 +241,8 @@ def _with_environment() -> Project:
     project = Project.find()
     os.environ.update(environment(project))
     if before := follow_move(project):
-        console.print(f"[dim]this project was moved or copied: its MLflow store, of {before}, names this place now[/]")
+        said = f"this project was moved or copied: its MLflow store, of {before}, names this place now"
+        console.print(said, style="dim", markup=False, highlight=False)
     return project
 
 

@@ -17,6 +17,7 @@ from ops.runtime.project import Project
 from ops.training import checkpoints
 from ops.training.job import FILE, Job
 
+
 class LostRecords(ValueError):
     """What MLflow has lost and cannot be given back; the message says what to make anew."""
 

@@ -113,9 +113,7 @@ class MlflowRun:
         before = latest(client, experiment, job.asset)
         name = run_name(job.stage or job.asset, job.dataset_version, parameters(job), job.inputs, before)
         tags = pipeline_run.above(client, job.project, job.pipeline_run, job.settings, job.dataset_version)
-        mlflow.start_run(
-            experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=self._system_metrics
-        )
+        mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=self._system_metrics)
 
     def _describe(self, given: Mapping[str, str], launch_facts: Mapping[str, str], resumed: bool) -> None:
         """Parameters cannot change after the first attempt; what a later one brings along goes into tags."""

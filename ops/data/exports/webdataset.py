@@ -64,11 +64,11 @@ def export_webdataset(
         ExportError: the training set is empty, a source has changed since, or the folder holds something else.
         MissingVersion: the training set has no DVC version yet.
     """
-    facts, dataset = Facts(project), version(project, "training_set")
-    shards = plan(training_samples(project, version=dataset), facts, samples_per_shard)
+    facts = Facts(project)
+    shards = plan(training_samples(project), facts, samples_per_shard)
     if not shards:
         raise ExportError(f"{project.data / 'training_set'}: the training set is empty; nothing to export")
-    manifest = Manifest.at(folder, "webdataset", {"training_set": dataset})
+    manifest = Manifest.at(folder, "webdataset", {"training_set": version(project, "training_set")})
     missing = set(manifest.begin({shard.name: shard.made_from for shard in shards}))
     total = sum(len(shard.samples) for shard in shards)
     files = CuratedFiles(project)

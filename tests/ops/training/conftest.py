@@ -72,6 +72,15 @@ class Lab:
         (self.project.root / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "launch": launch}))
         return Lab(Project(self.project.root))
 
+    @property
+    def samples(self) -> Path:
+        """The table that trainings here read."""
+        return dataset_version.folder_of(self.project, VERSION) / "samples.parquet"
+
+    def encode_text(self) -> None:
+        """Embeddings of all that training may say of the samples."""
+        _write_text(self.project)
+
     def train(self, asset: str, launch: Callable[[Command], None] = run) -> Artifact:
         if asset == "wfvae":
             return assets.train_vae(self.project, launch)
@@ -146,7 +155,7 @@ def make_lab(checkout: Path, shared_weights: Path, monkeypatch: pytest.MonkeyPat
         lab = Lab(Project(root)).with_launch(accelerator="cpu", deepspeed="configs/deepspeed/zero1_cpu.json")
         rows = _write_dataset(lab.project)
         _write_latents(lab.project, rows)
-        _write_text(lab.project)
+        lab.encode_text()
         return lab
 
     return make

@@ -49,7 +49,7 @@ def test_what_is_gone_from_mlflow_comes_back(
     assert client.get_logged_model(logged_model(artifact, last)).params["step"] == str(last)
 
     client.delete_experiment(client.get_run(run_id).info.experiment_id)
-    assert deleted_experiments(lab.project) == ["soraflow/denoiser"]
+    assert deleted_experiments(lab.project) == ["soraflow"]
     lab.train("denoiser_joint", nothing)
     assert deleted_experiments(lab.project) == []
     assert run_of(artifact) == run_id

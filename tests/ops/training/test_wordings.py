@@ -28,13 +28,14 @@ def test_each_step_draws_a_wording_and_drops_a_tenth(
     rule = {"score": "aesthetic", "scorer": "laion-v2", "minimum": 5.75, "phrases": ["a fine {kind}", "nice {kind}"]}
     params["denoiser"]["caption_phrases"] = [rule]
     (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
-    path = lab.project.data / "training_set" / "samples.parquet"
-    rows = [{**row, "aesthetic": 6.0, "aesthetics_scorer": "laion-v2"} for row in tables.read(path)]
+    lab = type(lab)(Project(lab.project.root))
+    rows = [{**row, "aesthetic": 6.0, "aesthetics_scorer": "laion-v2"} for row in tables.read(lab.samples)]
     rows[1]["aesthetic"] = 5.0
-    tables.write(path, rows, SAMPLES)
+    tables.write(lab.samples, rows, SAMPLES)
+    lab.encode_text()
     commands: list[Command] = []
     with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing is started here
-        type(lab)(Project(lab.project.root)).train("denoiser_joint", commands.append)
+        lab.train("denoiser_joint", commands.append)
     job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
     method = DenoiserMethod(job, torch.device("cpu"), torch.float32, Ranks(0, 1, 0))
     said: list[str] = []

@@ -107,7 +107,7 @@ def test_all_wordings_of_the_training_set_are_encoded(world):
     """All that a step may say is among the embeddings."""
     from ops.data.text_embeddings import TextSet, cache_text
 
-    path = world.project.data / "training_set" / "samples.parquet"
+    path = world.dataset.folder / "samples.parquet"
     rows = tables.read(path)
     tables.write(path, [{**row, "aesthetic": 6.0, "aesthetics_scorer": "laion-v2"} for row in rows], SAMPLES)
     rule = "{score: aesthetic, scorer: laion-v2, minimum: 5.75, phrases: [a fine film, a nice film]}"
@@ -116,7 +116,7 @@ def test_all_wordings_of_the_training_set_are_encoded(world):
     project = Project(world.project.root)
     assert len(project.settings.denoiser.caption_phrases) == 1
     texts = TextSet(cache_text(project))
-    for row in training_samples(project):
+    for row in training_samples(project, version=world.dataset.hash):
         said = wordings(row, project.settings.denoiser)
         assert len(said) == 4
         assert all(wording in texts for wording in (*said, row["caption"]))
