@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from ops.runtime.project import Project
 
-BUSY_SECONDS = 60.0
+BUSY_SECONDS = 10.0
 ADDRESSES = (
     ("experiments", "artifact_location", "true"),
     ("runs", "artifact_uri", "true"),
@@ -23,6 +23,10 @@ ADDRESSES = (
     ("model_versions", "storage_location", "true"),
 )
 """Tables, their columns and rows that hold the address of something in the project."""
+
+
+class UnreadableStore(OSError, ValueError):
+    """A store that is locked for long, or damaged; the message says what to do."""
 
 
 def artifacts_of(project: Project) -> str:
@@ -35,20 +39,33 @@ def follow_move(project: Project) -> str | None:
 
     Only a SQLite file of the project's own is touched, and of it only what lay in the project. It is done in one
     transaction, so that of several processes one does it and the others find it done.
+
+    Raises:
+        UnreadableStore: when the file is damaged, or locked for long.
     """
     store = project.var / "mlflow" / "mlflow.db"
     if project.tracking_uri != f"sqlite:///{store}" or not store.is_file():
         return None
-    with closing(sqlite3.connect(store, timeout=BUSY_SECONDS, isolation_level=None)) as database:
-        if _remembered(database, project) is None:
-            return None
-        database.execute("BEGIN IMMEDIATE")
-        old = _remembered(database, project)  # again, for another process may have been faster
-        if old is not None:
-            for before, after in _places(project, old):
-                _replace(database, before, after)
-        database.execute("COMMIT")
+    try:
+        with closing(sqlite3.connect(store, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+            old = _follow(database, project)
+    except sqlite3.Error as error:
+        raise UnreadableStore(
+            f"MLflow's store {store} cannot be read ({error}): wait for who keeps it locked, or put a copy in its place"
+        ) from error
     return old and unquote(old.removeprefix("file://"))
+
+
+def _follow(database: sqlite3.Connection, project: Project) -> str | None:
+    if _remembered(database, project) is None:
+        return None
+    database.execute("BEGIN IMMEDIATE")
+    old = _remembered(database, project)  # again, for another process may have been faster
+    if old is not None:
+        for before, after in _places(project, old):
+            _replace(database, before, after)
+    database.execute("COMMIT")
+    return old
 
 
 def _remembered(database: sqlite3.Connection, project: Project) -> str | None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pytest
 
 from ops.runtime.artifacts import current
-from ops.runtime.moved_store import artifacts_of, follow_move
+from ops.runtime.moved_store import UnreadableStore, artifacts_of, follow_move
 from ops.runtime.project import Project
 from ops.training.mlflow_run import connect
 
@@ -66,3 +67,11 @@ def test_other_stores_and_other_places_are_not_touched(world: Any, monkeypatch) 
     assert place == "s3://bucket/x"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert follow_move(world.project) is None
+
+
+def test_a_damaged_store_is_told_with_its_remedy(project: Project) -> None:
+    store = project.var / "mlflow" / "mlflow.db"
+    store.parent.mkdir(parents=True)
+    store.write_bytes(b"SQLite format 3\0" + b"half of it" * 100)
+    with pytest.raises(UnreadableStore, match="put a copy in its place"):
+        follow_move(project)
