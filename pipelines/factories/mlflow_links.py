@@ -14,7 +14,7 @@ from ops.runtime.project import Project
 def links(project: Project, artifact: Artifact) -> dict[str, dg.MetadataValue]:
     """A link to each that the artifact names, and that MLflow still has."""
     pages, results, found = Pages.of(project), artifact.results, {}
-    run = results.get("mlflow_run_id") or _remembered(artifact)
+    run = _remembered(artifact) or results.get("mlflow_run_id")
     if run and (experiment := _experiment(project, run)):
         found["MLflow run"] = pages.mlflow_run(experiment, run)
         if model := results.get("logged_model"):
@@ -25,7 +25,7 @@ def links(project: Project, artifact: Artifact) -> dict[str, dg.MetadataValue]:
 
 
 def _remembered(artifact: Artifact) -> str | None:
-    """The run that scored: its artifact holds the result, and the folder the run."""
+    """The run that the folder remembers: of scores, or of a training, which may have been logged anew since."""
     path = artifact.folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None
 

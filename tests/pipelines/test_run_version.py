@@ -62,7 +62,7 @@ def test_dagster_records_the_version_that_was_used_and_not_the_newest(tmp_path: 
 
     @dg.asset(deps=[training_set])
     def vae() -> dg.MaterializeResult:
-        return result(Work(Project(tmp_path), "vae", {"training_set": "older"}, {}).finish("v", {}))
+        return result(Project(tmp_path), Work(Project(tmp_path), "vae", {"training_set": "older"}, {}).finish("v", {}))
 
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([training_set, vae], instance=instance)
