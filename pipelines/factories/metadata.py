@@ -35,7 +35,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.
     """A table, with these columns first; rows beyond `MOST_ROWS` are counted in a last one."""
     flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
-    shown = [{name: _cell(row.get(name)) for name in names} for row in flat[:MOST_ROWS]]
+    shown: list[Row] = [{name: _cell(row.get(name)) for name in names} for row in flat[:MOST_ROWS]]
     if len(flat) > MOST_ROWS:
         shown.append({**dict.fromkeys(names), names[0]: f"… and {len(flat) - MOST_ROWS} more"})
     schema = dg.TableSchema(columns=[dg.TableColumn(name, type=_type(name, shown)) for name in names])

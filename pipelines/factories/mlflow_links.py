@@ -13,7 +13,8 @@ from ops.runtime.project import Project
 
 def links(project: Project, artifact: Artifact) -> dict[str, dg.MetadataValue]:
     """A link to each that the artifact names, and that MLflow still has."""
-    pages, results, found = Pages.of(project), artifact.results, {}
+    pages, results = Pages.of(project), artifact.results
+    found: dict[str, str] = {}
     run = _remembered(artifact) or results.get("mlflow_run_id")
     if run and (experiment := _experiment(project, run)):
         found["MLflow run"] = pages.mlflow_run(experiment, run)

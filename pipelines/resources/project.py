@@ -98,7 +98,8 @@ def _require_its_graph(shown: Settings, recipe: Settings, steps: set[str]) -> No
     Raises:
         ConfigError: when a step of the run is not what the recipe would make of it.
     """
-    vae, stages, others = recipe.vae.architecture, *([each.name for each in of.stages] for of in (recipe, shown))
+    vae = recipe.vae.architecture
+    stages, others = [each.name for each in recipe.stages], [each.name for each in shown.stages]
     same_vae = vae == shown.vae.architecture
     shared = {*STEPS, "buckets", *((vae, f"{vae}_evaluation", "latents", "text_embeddings") if same_vae else ())}
     if steps <= shared or (same_vae and stages == others):
