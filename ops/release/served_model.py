@@ -57,6 +57,8 @@ class ServedModel:
             raise WeightsNotCopied(described["not_copied"])
         self._project = CopiedProject(folder)
         self._model = VideoModel(self._project, Parts.of_json(json.dumps(described["parts"])))
+        for part in ("denoiser", "vae", "encode_text"):  # now, and not when somebody waits for a first video
+            getattr(self._model, part)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """A row for each prompt: the prompt, `video` (an MP4 file as Base64 text), and what it was made with.
