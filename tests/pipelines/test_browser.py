@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, expect
 from ops.data import validation_page
 from ops.data.dvc import version
 from ops.data.expectations import Validation
+from ops.runtime.artifacts import current
 from ops.runtime.pages import Pages as Links
 from ops.runtime.project import Project
 from ops.training.pipeline_run import EXPERIMENT
@@ -33,8 +34,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 GROUPS = ("curation", "captions", "dataset", "vae", "denoiser", "evaluation", "release")
 PATIENCE = 60.0  # seconds; the pages compile their first answer on a busy machine
 READY = "Ctrl-C ends both"
-UNFOLD = "[class*=expander]"
-"""What shows the runs under another in MLflow's list."""
 
 
 @dataclass(frozen=True)
@@ -213,11 +212,46 @@ def test_a_run_is_launched_with_a_recipe_of_its_own(finished, pages: Pages, page
     assert (finished.project.root / "params.yaml").read_text() == before
 
 
+def runs_of_the_pipeline(pages: Pages, page: Page) -> None:
+    """Open MLflow's list of runs, with those below the first run of the pipeline in sight."""
+    page.goto(pages.links.mlflow_experiment(experiment(pages).experiment_id))
+    pipeline = page.get_by_role("row").filter(has=page.get_by_role("link", name=re.compile("^tiny · data ")))
+    pipeline.last.get_by_role("button").first.click()
+
+
+def test_mlflow_shows_stages_and_scores_under_their_pipeline_run(finished, pages: Pages, page: Page) -> None:
+    runs_of_the_pipeline(pages, page)
+    data = version(finished.project, "training_set")[:7]
+    names = [stage.name for stage in finished.project.settings.stages]
+    for name in ("wfvae", *names, f"scores · {names[-1]}"):
+        expect(page.get_by_role("link", name=re.compile(f"^{name} · data {data}")).first).to_be_visible()
+
+
+def test_pictures_of_held_out_data_are_among_the_charts_of_a_denoiser(finished, pages: Pages, page: Page) -> None:
+    run = current(finished.project, "denoiser_video").results["mlflow_run_id"]
+    page.goto(pages.links.mlflow_run(experiment(pages).experiment_id, run, "model-metrics"))
+    expect(page.get_by_text("held_out", exact=True).first).to_be_visible()
+    picture = page.locator("img[src^='blob:']").or_(page.locator("img[src*='images']")).first
+    expect(picture).to_be_visible()
+
+
+def test_a_generated_video_plays_in_mlflow(finished, pages: Pages, page: Page) -> None:
+    scores = current(finished.project, "checkpoint_scores")
+    run = json.loads((scores.folder / "run.json").read_text())["run_id"]
+    folder = f"samples/step_{scores.results['best_step']:06d}"
+    video = MlflowClient(pages.mlflow).list_artifacts(run, folder)[0].path
+    page.goto(pages.links.mlflow_run(experiment(pages).experiment_id, run, f"artifacts/{video}"))
+    player = page.locator("video")
+    expect(player).to_be_visible()
+    player.evaluate("video => { video.muted = true; return video.play() }")
+    page.wait_for_function("() => document.querySelector('video').currentTime > 0")
+    assert player.evaluate("video => Math.min(video.videoWidth, video.videoHeight)") >= 240
+
+
 def test_two_trainings_are_compared(finished, pages: Pages, page: Page) -> None:
     """Settings, dataset version and metrics of both are on the page, and the settings that differ stand out."""
     first, *_, last = (stage.name for stage in finished.project.settings.stages)
-    page.goto(pages.links.mlflow_experiment(experiment(pages).experiment_id))
-    page.locator(UNFOLD).first.click()
+    runs_of_the_pipeline(pages, page)
     for name in (first, last):
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=re.compile(f"^{name} · data")))
         row.get_by_role("checkbox").first.check()
