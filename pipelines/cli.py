@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ops.config import ConfigError, WronglyCalled
 from ops.runtime.project import Project
@@ -37,7 +38,10 @@ def run(
     preset: Annotated[str | None, typer.Option(help="A recipe from configs/; written into params.yaml.")] = None,
     select: Annotated[
         str,
-        typer.Option(help="Assets: 'latents', '+wfvae' (with what is above it), 'group:curation'; several by commas."),
+        typer.Option(
+            help="Assets: 'latents', '+wfvae' (with everything above it; '1+wfvae' with one step), 'group:curation'; "
+            "several by commas."
+        ),
     ] = "*",
     set_: Annotated[
         list[str] | None,
@@ -254,7 +258,7 @@ def main() -> None:
     try:
         app()
     except EXPECTED as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2 if isinstance(error, WronglyCalled) else 1)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 PIPELINE_RUN_TAG = "soraflow/pipeline_run"
+BARE_NAME = re.compile(r"(?P<above>\d*\+|)(?P<name>\w[\w*]*)(?P<below>\+\d*|)")
+"""Of an asset in a selection, with how much above and below it is meant."""
 
 
 def environment(project: Project) -> dict[str, str]:
@@ -55,7 +58,8 @@ def start(project: Project, selection: str, tags: Mapping[str, str], log: Path) 
 
 
 def selected(selection: str) -> list[dg.AssetKey]:
-    """The assets of a selection: Dagster's syntax, several joined by commas.
+    """The assets of a selection: the syntax of the Dagster page, several joined by commas, in which the name of an
+    asset may stand without `key:`. `+wfvae` is an asset with everything above it, `1+wfvae` with one step of that.
 
     Raises:
         WronglyCalled: when it cannot be parsed or selects nothing; the message lists the assets.
@@ -67,7 +71,7 @@ def selected(selection: str) -> list[dg.AssetKey]:
     keys: set[dg.AssetKey] = set()
     for part in selection.split(","):
         try:
-            found = dg.AssetSelection.from_string(part.strip()).resolve(graph)
+            found = dg.AssetSelection.from_string(_spelled_out(part.strip())).resolve(graph)
         except dg.DagsterError as error:
             why = str(error).partition("\n")[0]
             raise WronglyCalled(f"--select: '{part}' is no selection of assets ({why}); they are: {names}") from None
@@ -75,6 +79,12 @@ def selected(selection: str) -> list[dg.AssetKey]:
             raise WronglyCalled(f"--select: '{part}' selects nothing; the assets are: {names}")
         keys |= found
     return sorted(keys)
+
+
+def _spelled_out(part: str) -> str:
+    """A bare name as the page writes it: of `+wfvae`, Dagster's older syntax would take one step only."""
+    named = BARE_NAME.fullmatch(part)
+    return f'{named["above"]}key:"{named["name"]}"{named["below"]}' if named else part
 
 
 def execute(selection: str, tags: Mapping[str, str]) -> int:

@@ -91,7 +91,7 @@ def version(project: Project, name: str) -> str:
         if out["path"] == step(name).output:
             return out["md5"]
     lock = project.root / "dvc.lock"
-    raise MissingVersion(f"{lock} has no version of '{name}': run `soraflow run --select {name}`")
+    raise MissingVersion(f"{lock} has no version of '{name}': run `soraflow run --select '+{name}'`")
 
 
 def stale(project: Project) -> dict[str, list[Any]]:

@@ -115,7 +115,7 @@ def _check_finding(name: str, version: str | None, passed: bool) -> Finding:
     if version is None:
         message = f"it is not known which {name} the training set was made from: run `soraflow run` to train on today's"
         return Finding(f"checks of {name}", False, message)
-    remedy = f"run `soraflow run --select {name}` and read var/checks/{name}.md"
+    remedy = f"run `soraflow run --select '+{name}'` and read var/checks/{name}.md"
     return Finding(f"checks of {name}", False, f"the checks of {name} have not passed for {version}: {remedy}")
 
 

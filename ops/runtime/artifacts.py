@@ -97,7 +97,7 @@ def current(project: Project, asset: str) -> Artifact:
     """
     pointer = project.artifacts / asset / "current.json"
     if not pointer.is_file():
-        raise MissingArtifact(f"'{asset}' has not been made yet: run `soraflow run --select {asset}`")
+        raise MissingArtifact(f"'{asset}' has not been made yet: run `soraflow run --select '+{asset}'`")
     return read(pointer.parent / json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"])
 
 

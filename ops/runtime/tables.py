@@ -139,8 +139,14 @@ def there(path: Path) -> Path:
         FileNotFoundError: it does not; the message says how to get it.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run `soraflow run --select {path.stem}`, or `dvc pull`")
+        raise FileNotFoundError(f"{path} is missing: run `soraflow run --select '+{_asset(path)}'`, or `dvc pull`")
     return path
+
+
+def _asset(path: Path) -> str:
+    """The asset that writes a table: data/ASSET.parquet, data/ASSET/…, or var/artifacts/ASSET/…"""
+    rooms = [place for place, part in enumerate(path.parts[:-1]) if part in ("data", "artifacts")]
+    return Path(path.parts[rooms[-1] + 1]).stem if rooms else path.stem
 
 
 def kept(rows: Iterable[Row]) -> list[Row]:

@@ -21,11 +21,20 @@ def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
     """
     match = re.fullmatch(rf"({DENOISER_PREFIX}\w+)(?:@(\d+))?", checkpoint)
     if match:
+        _demand_stage(project, match[1])
         return _labelled(parts_of(project, current(project, match[1]), int(match[2]) if match[2] else None))
     if Path(checkpoint).is_dir():
         return _labelled(_parts_of_folder(project, Path(checkpoint)))
     version = Registry(project).version(checkpoint)
     return version.parts, f"{version.model} version {version.number}"
+
+
+def _demand_stage(project: Project, asset: str) -> None:
+    """No run could make a stage that the recipe does not have; one that was made under another recipe is there."""
+    stages = [f"{DENOISER_PREFIX}{stage.name}" for stage in project.settings.stages]
+    if asset not in stages and not (project.artifacts / asset).is_dir():
+        preset = project.settings.name
+        raise SamplingError(f"preset '{preset}' has no stage '{asset}'; its stages are: {', '.join(stages)}")
 
 
 def _labelled(parts: Parts) -> tuple[Parts, str]:

@@ -241,7 +241,7 @@ def _input(job: Job, asset: str) -> Artifact:
     found = find(job.project, asset, job.inputs[asset])
     if found is None:
         raise FileNotFoundError(
-            f"version {job.inputs[asset]} of '{asset}' is gone; run `soraflow run --select {asset}`"
+            f"version {job.inputs[asset]} of '{asset}' is gone; run `soraflow run --select '+{asset}'`"
         )
     return found
 

@@ -60,7 +60,7 @@ def report(
     project = Project.find()
     path = output or project.var / "curation_report.html"
     curation_report(project, path)
-    console.print(str(path), soft_wrap=True, highlight=False)
+    console.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
 @curate_app.command()
@@ -108,7 +108,7 @@ def runs() -> None:
 
     found = all_runs(Project.find())
     if not found:
-        console.print("no curation has run yet: `soraflow run --select curated_clips`", highlight=False)
+        console.print("no curation has run yet: `soraflow run --select '+curated_clips'`", highlight=False)
         return
     for run in found:
         record = run.record
@@ -117,7 +117,7 @@ def runs() -> None:
         left = record["funnel"][-1]["seconds"]
         hours = "" if left is None else f", {left / 3600:,.3f} h"
         counts = f"{record['kept']:,} of {record['rows']:,} {NAMES[record['kind']]} kept{hours}"
-        console.print(f"[bold]{run.name}[/]  {record['preset']}  {counts}", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{run.name}[/]  {escape(record['preset'])}  {counts}", highlight=False, soft_wrap=True)
         console.print(f"  [dim]{rules}[/]", highlight=False)
 
 
@@ -142,19 +142,19 @@ def compare(
     before, after = records.two_runs(project, first, second, "image" if images else "video")
     console.print(f"[bold]{before.name}[/] and [bold]{after.name}[/]", highlight=False)
     for key, old, new in comparison.changed_settings(before, after):
-        console.print(f"curation.{key}: {old} → {new}", highlight=False)
+        console.print(f"curation.{key}: {old} → {new}", markup=False, highlight=False)
     table = Table("step", "", "first", "second", "difference", box=None, header_style="dim")
     for column in table.columns[2:]:
         column.justify = "right"
     for found in comparison.differences(before, after):
-        table.add_row(*comparison.told(found), style=None if found.change else "dim")
+        table.add_row(*map(escape, comparison.told(found)), style=None if found.change else "dim")
     console.print(table)
     for step, cost in comparison.spent_between(before, after).items():
         figures = f"{cost['cpu_seconds']:.1f} CPU s, {cost['gpu_seconds']:.1f} GPU s, {cost['bytes'] / 1e6:,.1f} MB"
         console.print(f"measured between them: {step} {figures}", highlight=False)
     path = output or project.var / "curation_comparison.html"
     comparison.comparison_page(before, after, path)
-    console.print(str(path), soft_wrap=True, highlight=False)
+    console.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
 def _within(bounds: dict[str, float]) -> str:

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ops.runtime.project import Project
@@ -38,8 +39,8 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
     for part in parts:
         for finding in part(project):
             healthy &= finding.state != "wrong"
-            remedy = f"\n[dim]{finding.remedy}[/]" if finding.remedy else ""
-            table.add_row(MARKS[finding.state], finding.about, finding.what + remedy)
+            remedy = f"\n[dim]{escape(finding.remedy)}[/]" if finding.remedy else ""
+            table.add_row(MARKS[finding.state], escape(finding.about), escape(finding.what) + remedy)
     console.print(table)
     return healthy
 

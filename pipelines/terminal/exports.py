@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
 from ops.runtime.project import Project
@@ -38,7 +39,7 @@ def write_webdataset(project: Project, folder: Path, samples_per_shard: int, con
 
 def _show(made: Export, console: Console) -> None:
     for note in made.notes:
-        console.print(f"[yellow]note:[/] {note}", highlight=False)
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
     written = f"{made.written:,} written now, {made.files - made.written:,} unchanged"
     size = f"{made.items:,} items in {made.files:,} files, {made.bytes / 1e6:,.1f} MB"
-    console.print(f"{made.folder} [dim]{size}; {written}[/]", highlight=False, soft_wrap=True)
+    console.print(f"{escape(str(made.folder))} [dim]{size}; {written}[/]", highlight=False, soft_wrap=True)

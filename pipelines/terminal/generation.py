@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from ops.runtime.project import Project
@@ -34,5 +35,6 @@ def generate(
             on_step=lambda done, total: progress.update(task, description="denoising", completed=done, total=total),
         )
     for note in made.notes:
-        console.print(f"[yellow]note:[/] {note}", highlight=False)
-    console.print(f"{made.path} [dim]by {made.model} in {made.seconds:.1f} s; settings in {made.settings}[/]")
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
+    told = escape(f"by {made.model} in {made.seconds:.1f} s; settings in {made.settings}")
+    console.print(f"{escape(str(made.path))} [dim]{told}[/]")

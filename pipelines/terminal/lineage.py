@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.tree import Tree
@@ -21,9 +22,8 @@ def show(project: Project, version: str, console: Console, with_settings: bool) 
 
     found = trace(project, version)
     changed = " [yellow]with uncommitted changes[/]" if found.changed == "true" else ""
-    console.print(
-        f"[bold]{project.settings.release.registered_model}[/] {version}, commit [cyan]{found.commit}[/]{changed}"
-    )
+    model = escape(project.settings.release.registered_model)
+    console.print(f"[bold]{model}[/] {escape(version)}, commit [cyan]{found.commit}[/]{changed}")
     console.print(_tree(found.root))
     console.print(_trainings(found))
     console.print(_datasets(found))
@@ -66,14 +66,14 @@ def _datasets(trace: Trace) -> Table:
     for name, version in trace.datasets.items():
         table.add_row(name, version)
     if trace.dataset_note:
-        table.add_row("", f"[yellow]{trace.dataset_note}[/]")
+        table.add_row("", f"[yellow]{escape(trace.dataset_note)}[/]")
     return table
 
 
 def _sources(trace: Trace) -> Table:
     table = _table("Sources", "file", "from", "kind", "items", "sha256")
     for source in trace.sources:
-        table.add_row(source.path, source.root, source.kind, str(source.items), source.sha256[:16])
+        table.add_row(*map(escape, (source.path, source.root)), source.kind, str(source.items), source.sha256[:16])
     return table
 
 

@@ -55,7 +55,7 @@ def show(project: Project, console: Console, run_id: str | None = None) -> None:
 
 
 def draw(run: Run, console: Console) -> None:
-    for part in (_funnel, _dataset, _training, _scores, _champion, _older, _next_steps):
+    for part in (_funnel, _left_out, _dataset, _training, _scores, _champion, _older, _next_steps):
         for renderable in part(run):
             console.print(renderable)
 
@@ -74,7 +74,20 @@ def _funnel(run: Run) -> Iterator[RenderableType]:
         bar = "█" * round(row["share"] * BAR_WIDTH)
         reasons = "; ".join(f"{count} {reason}" for reason, count in row["reasons"].items())
         figures = (f"  {row['step'].replace('_', ' ')}", str(row["kept"]), f"{row['share']:.0%}")
-        table.add_row(*figures, f"[cyan]{bar}[/]", f"[dim]{reasons}[/]")
+        table.add_row(*figures, f"[cyan]{bar}[/]", f"[dim]{escape(reasons)}[/]")
+    yield table
+
+
+def _left_out(run: Run) -> Iterator[RenderableType]:
+    from ops.curation.sources.listing import TABLES, files_left_out
+
+    named = ((name, kind) for name, kind in TABLES.items() if name in run.made)
+    found = [(kind, each) for name, kind in named for each in files_left_out(run.project, name)]
+    if not found:
+        return
+    table = _table("Files in the folders of sources that are none", "with", "", "files", "to use them")
+    for kind, each in found:
+        table.add_row(kind, each.what, escape(each.told), f"[dim]{escape(each.remedy)}[/]")
     yield table
 
 
@@ -149,7 +162,7 @@ def _vbench(vbench: Artifact) -> Iterator[RenderableType]:
         if row["score"] is None:
             missing.append(row["dimension"])
         else:
-            table.add_row(row["dimension"], f"{row['score']:.4f}", f"[dim]{row.get('note') or ''}[/]")
+            table.add_row(row["dimension"], f"{row['score']:.4f}", f"[dim]{escape(row.get('note') or '')}[/]")
     yield table
     if missing:
         yield f"[dim]not available, their weights are missing (soraflow weights list): {', '.join(missing)}[/]\n"
@@ -163,7 +176,7 @@ def _champion(run: Run) -> Iterator[RenderableType]:
     if champion:
         now = standing(run.project, champion)
         decision = f"\n{escape(champion.results['decision'])}" if now.as_decided else ""
-        text = f"[bold]{champion.results['registered_model']}[/]: {escape(now.sentence)}{decision}"
+        text = f"[bold]{escape(champion.results['registered_model'])}[/]: {escape(now.sentence)}{decision}"
         yield Panel(text, title="Release", title_align="left", expand=False)
 
 
@@ -193,10 +206,10 @@ def _next_steps(run: Run) -> Iterator[RenderableType]:
     command = "soraflow" if "VIRTUAL_ENV" in os.environ else program
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    table.add_row(f"[bold]{command} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
+    table.add_row(f"[bold]{escape(command)} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
     if _current(run.project, "champion"):
-        table.add_row(f'[bold]{command} generate "a prompt"[/]', "a video from the champion")
-        table.add_row(f"[bold]{command} trace champion[/]", "what made it")
+        table.add_row(f'[bold]{escape(command)} generate "a prompt"[/]', "a video from the champion")
+        table.add_row(f"[bold]{escape(command)} trace champion[/]", "what made it")
     yield table
 
 

@@ -52,10 +52,10 @@ def fetch(project: Project, names: list[str], packages_only: bool, console: Cons
     complete = True
     for name in names:
         try:
-            with console.status(f"fetching {name}"):
+            with console.status(f"fetching {escape(name)}"):
                 folder = weights.fetch(project, name)
-            console.print(f"[green]✓[/] {name:<14} [dim]{folder}[/]", highlight=False)
+            console.print(f"[green]✓[/] {name:<14} [dim]{escape(str(folder))}[/]", highlight=False)
         except (weights.MissingWeights, weights.WrongWeights) as error:
             complete = False
-            console.print(f"[red]✗[/] {name:<14} {error}", highlight=False)
+            console.print(f"[red]✗[/] {escape(name):<14} {escape(str(error))}", highlight=False)
     return complete

@@ -44,7 +44,7 @@ class Facts:
         if item_id not in self._items[kind] or item_id not in self._captions:
             raise ExportError(
                 f"the training set holds {kind} {item_id}, which is not kept, or has no caption any more: "
-                "run `soraflow run --select training_set`"
+                "run `soraflow run --select '+training_set'`"
             )
         return {
             "sample_id": sample["sample_id"],

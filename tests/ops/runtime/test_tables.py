@@ -20,5 +20,12 @@ def test_a_column_outside_the_schema_is_named(tmp_path: Path):
 
 
 def test_a_missing_table_says_how_to_get_it(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="soraflow run --select clips"):
-        tables.read(tmp_path / "clips.parquet")
+    """By the asset that makes it, with what is above that: of a fresh project nothing else could be made."""
+    for path, asset in (
+        ("data/clips.parquet", "clips"),
+        ("data/training_set/samples.parquet", "training_set"),
+        ("var/artifacts/latents/12ab/index.parquet", "latents"),
+        ("data/data/clips.parquet", "clips"),
+    ):
+        with pytest.raises(FileNotFoundError, match=rf"{path} is missing: run `soraflow run --select '\+{asset}'`"):
+            tables.read(tmp_path / path)

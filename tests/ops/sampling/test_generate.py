@@ -4,7 +4,7 @@ import json
 import pytest
 
 from ops.release.registry import UnknownVersion
-from ops.runtime.artifacts import MissingArtifact, current
+from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
 from ops.sampling.generate import generate
@@ -57,7 +57,11 @@ def test_a_checkpoint_has_several_names(trained_world) -> None:
     [
         ("champion", UnknownVersion, "no model has been released yet"),
         ("denoiser_video@5", SamplingError, "no checkpoint of step 5; kept are the steps 2, 4, 6, 8"),
-        ("denoiser_nothing", MissingArtifact, "soraflow run --select denoiser_nothing"),
+        (
+            "denoiser_nothing",
+            SamplingError,
+            "has no stage 'denoiser_nothing'; its stages are: denoiser_image, denoiser_video",
+        ),
         ("/", SamplingError, "not a checkpoint of this project"),
     ],
 )

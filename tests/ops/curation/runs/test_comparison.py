@@ -139,7 +139,9 @@ def test_a_single_run_has_nothing_to_be_compared_with(project: Project) -> None:
 
 
 def test_without_a_run_the_list_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(project, monkeypatch, "runs") == "no curation has run yet: `soraflow run --select curated_clips`\n"
+    assert (
+        command(project, monkeypatch, "runs") == "no curation has run yet: `soraflow run --select '+curated_clips'`\n"
+    )
 
 
 def command(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
