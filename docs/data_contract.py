@@ -41,7 +41,8 @@ Everything that a dataset step makes is a Parquet table (or a folder of them) in
 
 `sources.videos` and `sources.images` name one of
 
-* a folder, read recursively: mp4, mkv, webm, mov, avi, gif; jpg, jpeg, png, webp;
+* a folder, read recursively: mp4, m4v, mkv, webm, mov, qt, 3gp, 3g2, avi, gif; jpg, jpeg, jpe, jfif, png, webp, in
+  small letters or capitals;
 * a manifest: `.txt` with a path a line, or `.jsonl` with `{"path": "a.mp4", "caption": "a dog"}` a line, both
   relative to the manifest's own folder;
 * `package:NAME`, the media files of an installed package;
@@ -64,10 +65,16 @@ null where nothing names it. `curation.exclude_licences: ["CC-BY-NC*", unknown]`
 `licence`; `release.exclude_licences` closes the release's gate on models that were made from such data, or with scorers
 whose weights are under such a licence (`release.on_excluded_licence: warn` only says so). The model card lists both.
 
-A caption is looked for beside the file (`a.txt`, the whole text; or `a.json`), then in the manifest, then in the
-file that `sources.captions` names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file
-names). JSON may hold a text, a list of texts, or an object with one of these under `caption`, `captions`, `cap` or
-`text`. Of several captions the `sidecar` captioner takes one, by seed. Symbolic links are followed inside the folder.
+Every other file of such a folder is counted by kind: videos and images of formats that soraflow does not read, captions
+that belong to no file, archives, files without an extension, and others. The count, with what would make them usable,
+is part of the summary that ends a run, and lies with the asset `raw_videos` or `raw_images` in the Dagster page.
+
+A caption is looked for beside the file (of `a.mp4` in `a.mp4.txt`, `a.txt` or `a.caption`, the whole text; or in
+`a.mp4.json` or `a.json`; extensions may be in capitals), then in the manifest, then in the file that `sources.captions`
+names (`{"a.mp4": "a dog", "b.mp4": ["a cat", "a black cat"]}`; keys are paths or file names). Names are compared as
+people read them: an `é` that is one character meets one that is two. JSON may hold a text, a list of texts, or an
+object with one of these under `caption`, `captions`, `cap` or `text`. Of several captions the `sidecar` captioner takes
+one, by seed. Symbolic links are followed inside the folder.
 
 ## What a file's pixels and times mean
 
@@ -118,7 +125,11 @@ strips.
 Training may say more than the caption: `denoiser.caption_phrases` adds a phrase to samples whose score is high or low,
 such as "this video has high aesthetic quality". Each sample has up to `denoiser.phrase_draws` wordings, all of which
 `text_embeddings` holds, and every step draws one. Held-out samples keep their plain caption. With
-`text_encoder.clean_captions`, captions and prompts are lower-cased and cleaned before they are encoded.
+`text_encoder.clean_captions`, captions and prompts are lower-cased and cleaned before they are encoded; for an encoder
+that never learnt ideographs (every one but mT5) these go, too. A caption that keeps less than
+`text_encoder.min_readable_share` of its letters, such as one in Chinese before T5, says nothing to that encoder: its
+item is left out of the training set, with that reason in [buckets](#buckets) and in the funnel. A prompt of which
+nothing is left is refused, and one that loses as much is made with a note.
 
 ## Looking at what was kept
 

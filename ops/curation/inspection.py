@@ -21,7 +21,7 @@ from ops.curation.sources.listing import (
     TABLES,
     Source,
     file_of,
-    find_sources,
+    listing,
     listing_fingerprint,
     remember_listing,
 )
@@ -65,16 +65,17 @@ def inspect_sources(
         TooManyParked: looking at them failed for more files than the recipe allows.
     """
     fingerprint = listing_fingerprint(project, TABLES[step])
-    sources = find_sources(project, TABLES[step])
-    examined = _examine(project, step, [source for source in sources if not source.problem], examine)
-    rows = [_row(project, source, source.problem or examined[source], step) for source in sources]
+    listed = listing(project, TABLES[step])
+    states = {source: _state(project, source) for source in listed.sources}
+    examined = _examine(project, step, [source for source in listed.sources if not source.problem], examine)
+    rows = [_row(source, states[source], source.problem or examined[source], step) for source in listed.sources]
     rows = [row if row["rejected_by"] else judged(row, step, judge(row)) for row in rows]
     rows = reject_duplicates(rows, step)
     tables.write(project.table(step), rows, schema)
     parked = sum(isinstance(found, Failure) for found in examined.values())
     demand_few_parked(step, parked, len(examined), project.settings.curation)
     demand_some_kept(project.table(step), TABLES[step])
-    remember_listing(project, step, fingerprint)
+    remember_listing(project, step, fingerprint, listed.left_out)
 
 
 def _examine(
@@ -116,27 +117,30 @@ def _subject(file: Path) -> str:
     return digest([str(file), state.st_size, state.st_mtime_ns])
 
 
-def _row(project: Project, source: Source, found: dict[str, Any] | Rejection | Failure, step: str) -> Row:
+def _row(source: Source, state: dict[str, int | None], found: dict[str, Any] | Rejection | Failure, step: str) -> Row:
     row: Row = {
         "source_id": hashlib.sha256(f"{source.root}/{source.path}".encode()).hexdigest()[:16],
         "root": source.root,
         "path": source.path,
         **source.columns(),
+        **state,
         "rejected_by": None,
         "reason_code": None,
         "reason": None,
     }
-    if source.problem is None:
-        row |= _state(file_of(project, source.root, source.path))
     if not isinstance(found, dict):
         return judged(row, step, found)
     rejected = {"rejected_by": step} if found["reason"] else {}
     return {**row, **found, **rejected, "source_id": found["sha256"][:16]}
 
 
-def _state(file: Path) -> dict[str, int]:
-    try:
-        state = file.stat()
-    except FileNotFoundError:
+def _state(project: Project, source: Source) -> dict[str, int | None]:
+    """Size and date of a file before it is looked at, lest those of another one stand beside what was seen. A date for
+    which the table has no number, such as the year 9999, is none."""
+    if source.problem is not None:
         return {}
-    return {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    try:
+        state = file_of(project, source.root, source.path).stat()
+    except OSError:
+        return {}
+    return {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns if abs(state.st_mtime_ns) < 2**63 else None}

@@ -79,7 +79,8 @@ def captions(project: Project) -> None:
 
 
 def _items(project: Project) -> Iterator[Item]:
-    sources = {row["source_id"]: row for row in tables.read(project.table("raw_videos"))}
+    # of equal files only one was kept, and its caption counts: rejected rows may be of the same content
+    sources = {row["source_id"]: row for row in tables.kept(tables.read(project.table("raw_videos")))}
     for row in tables.kept(tables.read(project.table("curated_clips"))):
         yield _item(project, "video", row["clip_id"], row, sources[row["source_id"]])
     for row in tables.kept(tables.read(project.table("curated_images"))):

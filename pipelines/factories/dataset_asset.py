@@ -72,6 +72,10 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
     found["kept"] = dg.MetadataValue.int(rows - sum(row["rows"] for row in rejected))
     if name in ("curated_clips", "curated_images"):
         found |= _run(project, "video" if name == "curated_clips" else "image")
+    if left_out := function("ops.curation.sources.listing:files_left_out")(project, name):
+        lines = [f"| {each.what} | {each.told} | `{each.example}` | {each.remedy} |" for each in left_out]
+        head = ["| files that are no sources | how many | for example | to use them |", "|---|---|---|---|"]
+        found["left out"] = dg.MetadataValue.md("\n".join([*head, *lines]))
     if name == "captions":
         found |= metadata.values(function("ops.data.captions:totals")(project))
     if rejected:

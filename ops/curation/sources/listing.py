@@ -6,24 +6,23 @@ import importlib.metadata
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from ops.config import ConfigError, ImageCollection, VideoCollection
 from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.sources.left_out import SUFFIXES, Kind, LeftOut, counted
 from ops.curation.sources.licences import package_licence, pattern_against
-from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, captions_of, facts_of, sidecar, sidecar_paths
+from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, Sidecars, captions_of, facts_of, sidecar
+from ops.curation.sources.spelling import Spelling
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
-Kind = Literal["videos", "images"]
-SUFFIXES: dict[Kind, frozenset[str]] = {
-    "videos": frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"}),
-    "images": frozenset({".jpg", ".jpeg", ".png", ".webp"}),
-}
+_LISTS = (".txt", ".jsonl")
 TABLES: dict[str, Kind] = {"raw_videos": "videos", "raw_images": "images"}
 
 
@@ -42,6 +41,8 @@ class Source:
     facts: Facts = field(default_factory=Facts)
     collection: str | None = None
     """Of an image: `captioned`, `text` or `people`."""
+    beside: tuple[Path | None, Path | None] = (None, None)
+    """The text and the JSON beside the file."""
 
     def columns(self) -> dict[str, Any]:
         """What its table row holds besides root, path and content."""
@@ -61,7 +62,7 @@ def resolve_root(project: Project, root: str) -> Path:
     The package is found by its list of files and never imported.
     """
     if not root.startswith("package:"):
-        folder = project.root / Path(root).expanduser()
+        folder = Spelling().on_disk(project.root / Path(root).expanduser())
         if not folder.is_dir():
             raise ConfigError(
                 f"sources: {folder} is not a folder; name a folder, a .txt or .jsonl manifest, or package:NAME"
@@ -79,37 +80,78 @@ def resolve_root(project: Project, root: str) -> Path:
     return Path(str(distribution.locate_file(folders.most_common(1)[0][0]))).resolve()
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Every file of the folders that a recipe names for a kind: as a source, or among those left out."""
+
+    sources: list[Source]
+    left_out: tuple[LeftOut, ...]
+
+
 def find_sources(project: Project, kind: Kind) -> list[Source]:
     """Every file of this kind, collection by collection in the order of the paths; none when the recipe names none.
 
     Raises:
         ConfigError: a collection does not exist or holds nothing of this kind, or the captions file is missing.
     """
-    captions = CaptionFile.of(project)
+    return listing(project, kind).sources
+
+
+def listing(project: Project, kind: Kind) -> Listing:
+    """The sources of a kind, and what lies beside them and is none. Raises as `find_sources`."""
+    captions, sidecars = CaptionFile.of(project), Sidecars()
     found: list[Source] = []
+    others: dict[Path, str] = {}
     names: dict[Path, str] = {}
     for collection in getattr(project.settings.sources, kind):
-        for source in _of_collection(project, kind, collection):
+        for source in _of_collection(project, kind, collection, others):
             if source.problem is None:
                 file = file_of(project, source.root, source.path)
                 if file in names:
                     again = f"is in the collection {names[file]}, which the recipe names first"
                     source = replace(source, problem=Rejection(Reason.DUPLICATE, again))
                 names.setdefault(file, collection.path)
-            found.append(_admitted(project, _described(project, source, collection, captions)))
-    return found
+            found.append(_admitted(project, _described(project, source, collection, captions, sidecars)))
+    return Listing(found, counted(_unused(project, kind, names, others, sidecars)))
 
 
-def _of_collection(project: Project, kind: Kind, collection: VideoCollection) -> list[Source]:
-    named = collection.path
-    if named.endswith((".txt", ".jsonl")):
+def _of_collection(project: Project, kind: Kind, collection: VideoCollection, others: dict[Path, str]) -> list[Source]:
+    """The sources of a collection; the other files of its folder go into `others`, with their names."""
+    named, besides = collection.path, dict[Path, str]()
+    if named.endswith(_LISTS):
         found = _from_manifest(project, named)
     else:
         folder = resolve_root(project, named)
-        found = [Source(named, path, problem) for path, problem in _walk(folder, SUFFIXES[kind])]
+        found = [Source(named, path, problem) for path, problem in _walk(folder, SUFFIXES[kind], besides)]
     if not found:
-        raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}")
+        told = [f"{each.what}: {each.told}, {each.remedy}" for each in counted((n, f) for f, n in besides.items())]
+        holds = f"; it holds {'; '.join(told)}" if told else ""
+        raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}{holds}")
+    others |= besides
     return sorted(found, key=lambda source: source.path)
+
+
+def _unused(
+    project: Project, kind: Kind, files: Iterable[Path], others: dict[Path, str], sidecars: Sidecars
+) -> Iterator[tuple[str, Path]]:
+    """What is neither a source nor said of one: (name, file). A folder that the recipe names for the other kind, too,
+    is told of there as far as that kind is concerned."""
+    settings = project.settings.sources
+    if not others:
+        return
+    other: Kind = "images" if kind == "videos" else "videos"
+    media = {file for file in others if file.suffix.lower() in SUFFIXES[other]}
+    named = [settings.captions, *(each.path for each in (*settings.videos, *settings.images))]
+    read = {(project.root / Path(path).expanduser()).resolve() for path in named if path and ":" not in path}
+    roots: list[Path] = []
+    for each in getattr(settings, other):
+        with suppress(ConfigError):  # it does not exist: what is made of that kind will say so
+            roots += [] if each.path.endswith(_LISTS) else [resolve_root(project, each.path)]
+    used = {path for file in (*files, *media) for path in sidecars.of(file) if path}
+    for file, name in others.items():
+        elsewhere = file in media and any(file.is_relative_to(root) for root in roots)
+        if file not in used and file not in read and not elsewhere:
+            yield name, file
 
 
 def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
@@ -120,7 +162,7 @@ def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
     for each in kinds:
         for source in find_sources(project, each):
             path = file_of(project, source.root, source.path) if source.problem is None else None
-            states = [_state(path), *map(_state, sidecar_paths(path))] if path else []
+            states = [_state(path), *(each and _state(each) for each in source.beside)] if path else []
             problem = source.problem and source.problem.text
             files.append([source.root, source.path, problem, states, source.columns()])
     captions = project.settings.sources.captions
@@ -135,9 +177,24 @@ def listing_changed(project: Project, table: str) -> bool:
     return json.loads(stamp.read_text(encoding="utf-8"))["listing"] != listing_fingerprint(project, TABLES[table])
 
 
-def remember_listing(project: Project, table: str, fingerprint: str) -> None:
-    """Say that the table has been made from the listing with this fingerprint."""
-    write_json(_stamp(project, table), {"listing": fingerprint})
+def remember_listing(project: Project, table: str, fingerprint: str, left_out: Sequence[LeftOut] = ()) -> None:
+    """Say that the table has been made from the listing with this fingerprint, and what was left out of it."""
+    told = [each.columns() for each in left_out]
+    write_json(_stamp(project, table), {"listing": fingerprint, "left_out": told})
+
+
+def files_left_out(project: Project, table: str) -> list[LeftOut]:
+    """What lay in the folders of `raw_videos` or `raw_images` and was no source when the table was made here."""
+    stamp = _stamp(project, table)
+    if not stamp.is_file():
+        return []
+    return [LeftOut(**each) for each in json.loads(stamp.read_text(encoding="utf-8")).get("left_out", [])]
+
+
+def stays_below(path: str) -> bool:
+    """Whether a path is one that a table of sources may keep: relative to its root, and never leading up."""
+    steps = PurePosixPath(path)
+    return not steps.is_absolute() and ".." not in steps.parts and bool(steps.parts)
 
 
 def file_of(project: Project, root: str, path: str) -> Path:
@@ -161,8 +218,11 @@ def _state(path: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Rejection | None]]:
-    """(path, problem) below root. Links are followed after real folders, so that a folder is known by its own name.
+def _walk(
+    root: Path, suffixes: frozenset[str], others: dict[Path, str] | None = None
+) -> Iterator[tuple[str, Rejection | None]]:
+    """(path, problem) below root; files of other extensions go into `others`, with their names. Links are followed
+    after real folders, so that a folder is known by its own name.
 
     A folder is a row only when there is something to say about it: it cannot be read, or is named like a file.
     """
@@ -196,6 +256,8 @@ def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Rejection
                 yield _name(root, entry), _problem(root, entry)
             elif entry.is_symlink() and not os.path.exists(entry) and not entry.suffix:
                 yield _name(root, entry), _NOWHERE
+            elif others is not None:
+                others[entry] = _name(root, entry)
 
 
 _NOWHERE = Rejection(Reason.BROKEN_LINK, "a link that leads nowhere, or in a circle")
@@ -231,7 +293,8 @@ def _written_out(name: str) -> str:
 def _from_manifest(project: Project, named: str) -> list[Source]:
     """One source a line: a path (.txt) or {"path": …, "caption": …, "licence": …} (.jsonl), relative to the
     manifest's folder."""
-    manifest = project.root / Path(named).expanduser()
+    spelling = Spelling()
+    manifest = spelling.on_disk(project.root / Path(named).expanduser())
     if not manifest.is_file():
         raise ConfigError(f"sources: the manifest {manifest} does not exist")
     root, folder = str(PurePosixPath(named).parent), manifest.parent.resolve()
@@ -241,9 +304,22 @@ def _from_manifest(project: Project, named: str) -> list[Source]:
         if not line.strip():
             continue
         source = _manifest_line(root, line, f"{manifest}, line {number}", manifest.suffix == ".jsonl")
-        name, problem = _written_out(source.path), _problem(folder, folder / source.path)
+        path = _as_spelled(spelling, folder, source.path)
+        name, problem = _written_out(path), _problem(folder, folder / path)
         sources[name] = replace(source, path=name, problem=problem)
     return list(sources.values())
+
+
+def _as_spelled(spelling: Spelling, folder: Path, path: str) -> str:
+    """A path of a manifest as the disk spells it, and without detours: of `a/../b.mp4`, or of one from the root of the
+    disk on, what leads there from the manifest's folder. One that leads out of it stays as it is."""
+    found = spelling.on_disk(folder / path)
+    if not stays_below(path):
+        with suppress(OSError, RuntimeError, ValueError):
+            found = found.resolve()
+    elif found == folder / path:
+        return path
+    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path
 
 
 def _manifest_line(root: str, line: str, place: str, is_json: bool) -> Source:
@@ -259,14 +335,17 @@ def _manifest_line(root: str, line: str, place: str, is_json: bool) -> Source:
     return Source(root, record["path"], None, captions, problem, facts_of(record, place))
 
 
-def _described(project: Project, source: Source, collection: VideoCollection, file: CaptionFile) -> Source:
+def _described(
+    project: Project, source: Source, collection: VideoCollection, file: CaptionFile, sidecars: Sidecars
+) -> Source:
     """With its captions and licence: what stands beside the file wins over the manifest, and that over the captions
     file and the collection's own words."""
     kind = collection.collection if isinstance(collection, ImageCollection) else None
-    general = Facts(collection.licence or _licence_of_root(source.root))
+    general = Facts(" ".join((collection.licence or "").split()) or _licence_of_root(source.root))
     if source.problem is not None:
         return replace(source, facts=source.facts.over(general), collection=kind)
-    beside, problem, facts = sidecar(file_of(project, source.root, source.path))
+    paths = sidecars.of(file_of(project, source.root, source.path))
+    beside, problem, facts = sidecar(*paths)
     facts = facts.over(source.facts).over(general)
     found, missing = file.of_path(source.path)
     captions = beside or source.captions or found
@@ -275,6 +354,7 @@ def _described(project: Project, source: Source, collection: VideoCollection, fi
         source,
         captions=captions,
         caption_error="; ".join(each for each in problems if each) or None,
+        beside=paths,
         facts=facts,
         collection=kind,
     )

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ops.config import ConfigError
+from ops.curation.sources.spelling import Spelling, composed, names_in
 from ops.runtime.project import Project
 
 Captions = tuple[str, ...]
@@ -41,7 +42,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """`sources.captions`: a JSON object {path or file name: caption or list of captions}."""
+    """`sources.captions`: a JSON object {path or file name: caption or list of captions}, whose names are held in their
+    composed spelling."""
 
     captions: dict[str, Captions] = field(default_factory=dict)
     error: str | None = None
@@ -52,7 +54,7 @@ class CaptionFile:
         named = project.settings.sources.captions
         if named is None:
             return cls()
-        path = project.root / Path(named).expanduser()
+        path = Spelling().on_disk(project.root / Path(named).expanduser())
         if not path.is_file():
             raise ConfigError(f"sources.captions: {path} does not exist; write it, or set sources.captions to null")
         tree, error = _read_json(path)
@@ -62,31 +64,68 @@ class CaptionFile:
             return cls(error=error)
         read = {name: captions_of(value, f"{path}: '{name}'") for name, value in tree.items()}
         problems = [problem for _, problem in read.values() if problem]
-        return cls({name: captions for name, (captions, _) in read.items()}, "; ".join(problems) or None)
+        captions = {composed(name): captions for name, (captions, _) in read.items()}
+        return cls(captions, "; ".join(problems) or None)
 
     def of_path(self, path: str) -> tuple[Captions, str | None]:
         """The captions of a source, by its path or else its file name, and the file's error if there are none."""
+        path = composed(path)
         found = self.captions.get(path) or self.captions.get(PurePosixPath(path).name) or ()
         return found, None if found else self.error
 
 
-def sidecar_paths(file: Path) -> tuple[Path, Path]:
-    return file.with_suffix(".txt"), file.with_suffix(".json")
+class Sidecars:
+    """What lies beside files. Extensions count in any case, and names in any spelling of their characters; each folder
+    is listed once."""
+
+    TEXTS, TREES = (".txt", ".caption"), (".json",)
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[tuple[str, str], str]] = {}
+
+    def of(self, file: Path) -> tuple[Path | None, Path | None]:
+        """The text and the JSON beside a file, each where there is one: `a.mp4.txt` speaks of `a.mp4` alone and wins
+        over `a.txt`, and that over `a.caption`."""
+        beside = self._beside(file.parent)
+        text, tree = (
+            next(
+                (
+                    beside[key]
+                    for base in (file.name, file.stem)
+                    for suffix in kind
+                    if (key := (composed(base), suffix)) in beside
+                ),
+                None,
+            )
+            for kind in (self.TEXTS, self.TREES)
+        )
+        return text and file.parent / text, tree and file.parent / tree
+
+    def _beside(self, folder: Path) -> dict[tuple[str, str], str]:
+        """(composed stem, extension in small letters) → name; of several the one in small letters."""
+        if folder not in self._folders:
+            found: dict[tuple[str, str], str] = {}
+            for name in names_in(folder):
+                stem, suffix = Path(name).stem, Path(name).suffix.lower()
+                if suffix in (*self.TEXTS, *self.TREES) and (folder / name).is_file():
+                    found[composed(stem), suffix] = name  # small letters come last in order
+            self._folders[folder] = found
+        return self._folders[folder]
 
 
-def sidecar(file: Path) -> tuple[Captions, str | None, Facts]:
+def sidecar(text: Path | None, tree: Path | None) -> tuple[Captions, str | None, Facts]:
     """Captions beside a file, what is wrong when they cannot be read, and what a .json says besides.
 
-    A .txt holds one caption and wins over the .json's, which is still asked for the rest.
+    A text holds one caption and wins over the .json's, which is still asked for the rest.
     """
-    text, tree = sidecar_paths(file)
-    value, problem = _read_json(tree) if tree.is_file() else (None, None)
-    facts = facts_of(value, tree.name)
-    if text.is_file():
+    value, problem = _read_json(tree) if tree else (None, None)
+    name = tree.name if tree else ""
+    facts = facts_of(value, name)
+    if text:
         return *_only_text(text), facts
     if value is None:
         return (), problem, facts
-    return *captions_of(value, tree.name), facts
+    return *captions_of(value, name), facts
 
 
 def facts_of(value: Any, place: str) -> Facts:

@@ -72,6 +72,18 @@ def test_ten_thousand_characters_are_cut_with_a_note(curated: Project):
     assert len(row["caption"]) == 1999
 
 
+@pytest.mark.parametrize("place", [0, -1])
+def test_of_two_equal_files_the_kept_one_gives_its_caption(curated: Project, place: int):
+    """The other one is a rejected row of the same content, before it or after it."""
+    videos = tables.read(curated.table("raw_videos"))
+    verdict = {"rejected_by": "raw_videos", "reason_code": "duplicate", "reason": "duplicate of film0.mkv"}
+    again = {**videos[0], "path": "copy.mkv", "captions": ["a caption of the copy"], **verdict}
+    rest = [*videos, again] if place else [again, *videos]
+    tables.write(curated.table("raw_videos"), rest, schemas.RAW_VIDEOS)
+    clip = next(row for row in tables.read(curated.table("curated_clips")) if row["source_id"] == again["source_id"])
+    assert rows(curated)[clip["clip_id"]]["caption"] == "A film with number 0"
+
+
 class CountingCaptioner:
     """Stands in for a captioner that costs something, and fails when it is told to."""
 

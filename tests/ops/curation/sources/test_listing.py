@@ -130,7 +130,7 @@ def test_a_wrong_source_says_what_to_do(project: Project, videos: str, message: 
 
 
 def test_an_empty_folder_is_an_error(project: Project, folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"holds none of .avi"):
+    with pytest.raises(ConfigError, match=r"films holds none of .3g2, .3gp, .avi, .*webm$"):
         listed(project)
 
 
