@@ -85,7 +85,7 @@ _STEPS = (
         "training_set",
         "ops.data.training_set:training_set",
         ("curated_clips", "curated_images", "captions"),
-        ("dataset", "seed"),
+        ("dataset", "seed", *(f"text_encoder.{key}" for key in ("weights", "clean_captions", "min_readable_share"))),
         "data/training_set",
     ),
     Step(

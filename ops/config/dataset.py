@@ -77,3 +77,6 @@ class TextEncoder(Section):
     clean_captions: bool = False
     """Put captions and prompts into lower case and take out what web pages leave in them, before they are encoded.
     Open-Sora Plan v1.3 does so with captions only, so that prompts there are written as training never saw them."""
+    min_readable_share: Share = 0.5
+    """Cleaning takes ideographs out of what an encoder is given that never learnt any (all but mT5). A caption of whose
+    letters less than this share is left is no caption to it: its item is left out of the training set, and counted."""

@@ -99,6 +99,7 @@ MEANINGS = {
     "shape": "shape of the latent: channels, frames, height, width",
     "key": "name of the tensor: first 32 digits of the caption's sha256",
     "tokens": "tokens of the caption, as encoded",
+    "cleaned": "what the encoder was given in its place, where cleaning changes it",
     "truncated": "whether the caption was longer than the encoder reads",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from ops.config import TextEncoder
 from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.samples import training_samples
@@ -33,6 +34,7 @@ INDEX = pa.schema(
         ("key", pa.string()),
         ("caption", pa.string()),
         ("shard", pa.string()),
+        ("cleaned", pa.string()),
         ("tokens", pa.int64()),
         ("truncated", pa.bool_()),
     ]
@@ -50,8 +52,8 @@ def cache_text(project: Project, dataset: str | None = None) -> Artifact:
     """Encode the captions of a version of the training set (None: the current one); resumes at the first missing shard.
 
     The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
-    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `width`,
-    `dataset_version`.
+    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `emptied` (those of which
+    cleaning leaves the encoder nothing), `width`, `dataset_version`.
     """
     from ops.data.dvc import version
 
@@ -105,7 +107,8 @@ def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifac
             _write_shard(path, part, encoder)
         with safe_open(path, framework="pt") as shard:
             cut = set(filter(None, shard.metadata()["truncated"].split(",")))
-            index += [_index_row(path, caption, shard, cut) for caption in part]
+            settings = work.project.settings.text_encoder
+            index += [_index_row(path, caption, shard, cut, settings) for caption in part]
         progress.update(len(index))
     tables.write(work.folder / "index.parquet", index, INDEX)
     width = work.project.settings.text_encoder.width
@@ -114,6 +117,7 @@ def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifac
         results={
             "captions": len(index),
             "truncated": sum(row["truncated"] for row in index),
+            "emptied": sum(row["cleaned"] == "" for row in index),
             "width": width,
             "dataset_version": dataset_version,
         },
@@ -156,9 +160,10 @@ def _write_shard(path: Path, captions: list[str], encoder: _Lazy) -> None:
         save_file(tensors, temporary, metadata={"truncated": ",".join(cut)})
 
 
-def _index_row(path: Path, caption: str, shard: Any, cut: set[str]) -> Row:
-    name = key(caption)
+def _index_row(path: Path, caption: str, shard: Any, cut: set[str], settings: TextEncoder) -> Row:
+    name, read = key(caption), text_encoder.as_read(caption, settings)
     return {
+        "cleaned": None if read == caption else read,
         "key": name,
         "caption": caption,
         "shard": path.name,

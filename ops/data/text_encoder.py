@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import ConfigError, TextEncoder
-from ops.data.captioning.cleaning import cleaned
+from ops.data.captioning.cleaning import cleaned, readable_share
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoded:
-    """One text: its embedding [L, D] in float32 at its real length, and whether tokens were cut off."""
+    """One text: its embedding [L, D] in float32 at its real length, whether tokens were cut off, and the text as the
+    encoder was given it."""
 
     embedding: torch.Tensor
     truncated: bool
+    read: str
 
 
 class PromptEncoder:
@@ -43,8 +45,7 @@ class PromptEncoder:
         never refused."""
         import torch
 
-        if self.settings.clean_captions:
-            texts = [cleaned(text, keep_cjk=self._knows_cjk) for text in texts]
+        texts = [as_read(text, self.settings) for text in texts]
         tokens = self._tokenizer(
             list(texts),
             padding=True,
@@ -57,19 +58,33 @@ class PromptEncoder:
             hidden = self._model(tokens["input_ids"].to(self._device), mask.to(self._device)).float().cpu()
         cut = [self._is_cut(text, int(count)) for text, count in zip(texts, mask.sum(1), strict=True)]
         return [
-            Encoded(embedding[: int(real.sum())].contiguous(), truncated)
-            for embedding, real, truncated in zip(hidden, mask, cut, strict=True)
+            Encoded(embedding[: int(real.sum())].contiguous(), truncated, text)
+            for embedding, real, truncated, text in zip(hidden, mask, cut, texts, strict=True)
         ]
-
-    @property
-    def _knows_cjk(self) -> bool:
-        """mT5 is the only one of the encoders in use that was trained on ideographs."""
-        return "mt5" in self.settings.weights.lower()
 
     def _is_cut(self, text: str, tokens: int) -> bool:
         if tokens < self.settings.max_tokens:
             return False
         return len(self._tokenizer(text, verbose=False)["input_ids"]) > self.settings.max_tokens
+
+
+def as_read(text: str, settings: TextEncoder) -> str:
+    """A text as the encoder is given it: cleaned, if the recipe asks for that."""
+    return cleaned(text, keep_cjk=_knows_ideographs(settings)) if settings.clean_captions else text
+
+
+def is_readable(text: str, settings: TextEncoder) -> bool:
+    """Whether cleaning leaves the encoder enough of a caption, by `text_encoder.min_readable_share`; nothing is never
+    enough."""
+    if not settings.clean_captions:
+        return True
+    share = readable_share(text, keep_cjk=_knows_ideographs(settings))
+    return share > 0 and share >= settings.min_readable_share
+
+
+def _knows_ideographs(settings: TextEncoder) -> bool:
+    """mT5 is the only one of the encoders in use that was trained on them."""
+    return "mt5" in settings.weights.lower()
 
 
 def folder(project: Project, settings: TextEncoder) -> Path:
@@ -92,7 +107,7 @@ def version(project: Project, settings: TextEncoder | None = None) -> str:
     files = {file.path: file.sha256 for file in weights.entry(settings.weights).files}
     if None in files.values():  # then the folder's own list pins the rest, and hashing 50 GB again is spared
         files[weights.SUMS] = sha256(root / weights.SUMS)
-    shaping = settings.model_dump(mode="json")
+    shaping = settings.model_dump(mode="json", exclude={"min_readable_share"})  # decides about captions, shapes none
     if not settings.clean_captions:  # models that were made before there was a choice keep their encoder
         del shaping["clean_captions"]
     return digest({"files": files, "settings": shaping})

@@ -12,11 +12,12 @@ from operator import itemgetter
 from statistics import fmean
 from typing import Any
 
-from ops.config import Dataset
+from ops.config import Dataset, Settings
 from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
 from ops.data.frame_windows import windows
 from ops.data.samples import BUCKETS, SAMPLES, Kind, Sample
 from ops.data.split import held_out
+from ops.data.text_encoder import is_readable
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
@@ -54,7 +55,7 @@ def training_set(project: Project) -> None:
     dropped: list[tuple[Kind, str, str]] = []
     for item in items:
         try:
-            samples += _samples(item, captions, settings.dataset, settings.seed)
+            samples += _samples(item, captions, settings)
         except Unusable as reason:
             dropped.append((item.kind, str(reason), item.item_id))
     _check(len(items), dropped, settings.dataset)
@@ -78,15 +79,18 @@ def _captions(project: Project) -> dict[str, str]:
     return {row["item_id"]: row["caption"] for row in tables.kept(tables.read(project.table("captions")))}
 
 
-def _samples(item: _Item, captions: dict[str, str], dataset: Dataset, seed: int) -> Iterator[Row]:
-    row = item.row
+def _samples(item: _Item, captions: dict[str, str], settings: Settings) -> Iterator[Row]:
+    row, dataset, encoder = item.row, settings.dataset, settings.text_encoder
     if item.item_id not in captions:
         raise Unusable("there is no caption")
+    if not is_readable(captions[item.item_id], encoder):
+        limit = f"text_encoder.min_readable_share ({encoder.min_readable_share:g})"
+        raise Unusable(f"{encoder.weights} reads less of the caption than {limit} asks for")
     if item.kind == "image":
         chosen = [[0]]
     else:
         span = (row["start_frame"], row["end_frame"], row["fps"])
-        chosen = windows(item.item_id, *span, dataset, seed, row["frame_times"])
+        chosen = windows(item.item_id, *span, dataset, settings.seed, row["frame_times"])
     height, width = nearest_size(*item.size, dataset.sizes(), dataset.min_kept_share)
     for indices in chosen:
         bucket = Bucket(len(indices), height, width)

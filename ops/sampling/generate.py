@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ops.sampling.model import VideoModel
 
 
+ITS_LANGUAGE = "write it in the language that the encoder was trained on"
+
+
 @dataclass(frozen=True)
 class Generated:
     """A finished video: the file, its settings file, and what a person should know about it."""
@@ -84,12 +87,24 @@ def render(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     notes: Sequence[str] = (),
 ) -> list[str]:
-    """Sample one checked request into `output` and its settings file; returns `notes` and its own for people."""
+    """Sample one checked request into `output` and its settings file; returns `notes` and its own for people.
+
+    Raises:
+        SamplingError: the text encoder can read nothing of the prompt.
+    """
+    from ops.data.text_encoder import is_readable
     from ops.runtime.mp4 import codec, write_mp4
     from ops.sampling.denoise import draw_latent
 
     prompt, negative = model.encode_text([request.prompt, request.negative_prompt])
     said = list(notes)
+    encoder = model.project.settings.text_encoder.weights
+    if not prompt.read:
+        raise SamplingError(
+            f"the text encoder {encoder} can read nothing of the prompt {request.prompt!r}: {ITS_LANGUAGE}"
+        )
+    if not is_readable(request.prompt, model.project.settings.text_encoder):
+        said.append(f"the text encoder {encoder} can read only '{prompt.read}' of the prompt: {ITS_LANGUAGE}")
     if prompt.truncated:
         said.append(f"the prompt is longer than {model.parts.max_tokens} tokens; the rest was not read")
     latent = draw_latent(

@@ -71,6 +71,15 @@ def cleaned(caption: str, *, keep_cjk: bool) -> str:
     return _trimmed(text)
 
 
+def readable_share(caption: str, *, keep_cjk: bool) -> float:
+    """Of a caption's letters, those that cleaning leaves to the encoder, 0 to 1; 0 if it leaves nothing at all."""
+    if not cleaned(caption, keep_cjk=keep_cjk):
+        return 0.0
+    letters = [letter for letter in mended(unquote_plus(caption)) if letter.isalpha()]
+    lost = 0 if keep_cjk else sum(bool(CJK.match(letter) or CJK_MARKS.match(letter)) for letter in letters)
+    return 1 - lost / len(letters) if letters else 1.0
+
+
 def mended(text: str) -> str:
     """UTF-8 that was once read as Windows-1252, as what it was written as: "cafÃ©" is "café" again."""
     return MISREAD.sub(_reread, text)
