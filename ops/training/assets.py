@@ -16,6 +16,7 @@ from ops.training.job import InitFrom, Job
 from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launch import run as run_command
 from ops.training.mlflow_records import restore_records
+from ops.training.readiness import TRAINABLE
 
 CODE = 1
 """Raised when the same settings would train a different model; part of every fingerprint."""
@@ -77,7 +78,7 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
     """
     settings = project.settings
     stage, before = _find_stage(settings, name)
-    _check_trainable("denoiser.architecture", settings.denoiser.architecture, "skiparse", "use skiparse")
+    _check_trainable("denoiser.architecture", settings.denoiser.architecture, TRAINABLE, f"use {TRAINABLE}")
     latents = current(project, "latents")
     dataset = latents.inputs["training_set"]
     text = made_for(project, dataset)

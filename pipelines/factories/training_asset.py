@@ -42,13 +42,24 @@ def training_asset(
     ) -> dg.MaterializeResult:
         from ops.data.dataset_version import keep
         from ops.release.gate import require_checks
+        from ops.training.readiness import require_ready
 
         home = project.use_dataset()
         version = dataset(home) if dataset else version_of_run(context, home)
         # Blocking checks only block inside the run that made them; this run may have been started without them.
-        require_checks(home, keep(home, version).made_from)
+        kept = keep(home, version)
+        require_checks(home, kept.made_from)
+        for note in require_ready(home, kept.folder, _selected(context)):
+            context.log.warning(note)
         artifact = train(home, training_process.launcher(context), version)
         context.log.info(f"{name}: version {artifact.version}")
         return result(home, artifact)
 
     return asset
+
+
+def _selected(context: dg.AssetExecutionContext) -> set[str]:
+    """What this run is to make; all, where nothing was selected."""
+    selection = context.run.asset_selection
+    keys = context.job_def.asset_layer.asset_graph.get_all_asset_keys() if selection is None else selection
+    return {key.to_user_string() for key in keys}

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ops.exit_codes import INTERRUPTED
 from ops.runtime.project import Project
+from ops.training.readiness import require_sources
 from pipelines import lineage_run
 
 if TYPE_CHECKING:
@@ -29,10 +31,12 @@ def run_and_watch(project: Project, selection: str, console: Console) -> tuple[i
     """
     import dagster as dg
 
-    lineage_run.selected(selection)
+    wanted = {key.to_user_string() for key in lineage_run.selected(selection)}
+    require_sources(project.settings, wanted)
     token = secrets.token_hex(8)
     log = project.logs / "runs" / f"{token}.log"
-    console.print(f"[bold]soraflow[/] preset [cyan]{project.settings.name}[/], assets [cyan]{selection}[/], log {log}")
+    preset, assets = escape(project.settings.name), escape(selection)
+    console.print(f"[bold]soraflow[/] preset [cyan]{preset}[/], assets [cyan]{assets}[/], log {escape(str(log))}")
     process = lineage_run.start(project, selection, {lineage_run.PIPELINE_RUN_TAG: token}, log)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the run below, as Ctrl-C does
     with dg.DagsterInstance.get() as instance, RunDisplay(project, console) as display:
@@ -61,11 +65,11 @@ class RunDisplay:
         self._project, self._console = project, console
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<20}"),
+            TextColumn("{task.description:<20}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
             transient=True,
         )
@@ -115,7 +119,7 @@ class RunDisplay:
             self._console.print(
                 log.read_text(encoding="utf-8", errors="replace")[-2000:], style="red", markup=False, highlight=False
             )
-        self._console.print(f"the whole log: {log}")
+        self._console.print(f"the whole log: {escape(str(log))}")
 
     def _draw(self, record: EventLogRecord) -> None:
         entry = record.event_log_entry

@@ -79,13 +79,8 @@ def test_a_tolerated_loss_passes_and_registers_no_second_version(scored, train_a
 def test_failed_checks_close_the_gate(scored, set_checks) -> None:
     require_checks(scored.project, scored.dataset.made_from)
     set_checks(scored.project, passed=False)
-<<<<<<< HEAD
-    with pytest.raises(GateClosed, match="soraflow run --select training_set"):
-        require_checks(scored.project, scored.dataset.made_from)
-=======
     with pytest.raises(GateClosed, match=r"soraflow run --select '\+training_set'"):
-        require_checks(scored.project)
->>>>>>> 1e1e386 (Let +x select everything above x, name the right asset in remedies, and print names as they are, with their brackets)
+        require_checks(scored.project, scored.dataset.made_from)
     refused = release_candidate(scored.project)
     assert not refused.results["promoted"]
     assert "the checks of captions have not passed" in refused.results["decision"]

@@ -1,0 +1,124 @@
+"""What would end a training of the recipe, or show it less than it asks for, told before the first one begins.
+
+A stage may come days after the VAE. That it will have no samples, cannot be trained or cannot spread its batches over
+the ranks is known as soon as the training set lies there, and some of it before anything does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from ops.config import ConfigError, Settings, Stage
+from ops.data.samples import Kind, Split
+from ops.data.text_encoder import as_read
+from ops.runtime import tables
+from ops.runtime.project import Project
+
+TRAINABLE = "skiparse"
+SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
+TABLES: dict[Kind, str] = {"video": "raw_videos", "image": "raw_images"}
+
+
+class NotReady(ConfigError):
+    """Trainings of the recipe cannot come to their end; one line for each reason, with its remedy."""
+
+
+def require_sources(settings: Settings, assets: Collection[str]) -> None:
+    """Of a run that is to make these assets from the source files on: that its stages have sources to train on.
+
+    Raises:
+        NotReady: naming each stage, what it lacks, and the setting.
+    """
+    given = {"video": settings.sources.videos, "image": settings.sources.images}
+    lacking = {kind for kind, table in TABLES.items() if table in assets and not given[kind]}
+    _raise(
+        f"stage '{stage.name}' will have no {_or(stage.kinds)} samples: {_setting(stage.kinds)} is null; "
+        f"{_remedy(stage, 'name a folder there')}"
+        for stage in _among(settings, assets)
+        if lacking.issuperset(stage.kinds)
+    )
+
+
+def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> list[str]:
+    """Of the training set in this folder: that every stage among these assets can be trained on it. Returns what is no
+    obstacle, but less than a stage asks for.
+
+    Raises:
+        NotReady: naming each stage, what stands in its way, and what helps.
+    """
+    settings = project.settings
+    stages, samples = _among(settings, assets), _samples(dataset)
+    obstacles = [*_untrainable(settings, stages), *_unsplittable(project, stages), *_without_samples(stages, samples)]
+    _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
+    return [
+        f"stage '{stage.name}' will see no {kind} samples: the training set has none"
+        for stage in stages
+        for kind in stage.kinds
+        if not samples[kind, "train"]
+    ]
+
+
+def _among(settings: Settings, assets: Collection[str]) -> list[Stage]:
+    return [stage for stage in settings.stages if f"denoiser_{stage.name}" in assets]
+
+
+def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
+    rows = tables.each(dataset / "buckets.parquet", ("kind", "split", "samples"))
+    found: Counter[tuple[Kind, Split]] = Counter()
+    for row in rows:
+        found[row["kind"], row["split"]] += row["samples"]
+    return found
+
+
+def _untrainable(settings: Settings, stages: Sequence[Stage]) -> Iterator[str]:
+    named = settings.denoiser.architecture
+    if stages and named != TRAINABLE:
+        yield f"denoiser.architecture is '{named}', but only '{TRAINABLE}' can be trained: use {TRAINABLE}"
+
+
+def _unsplittable(project: Project, stages: Sequence[Stage]) -> Iterator[str]:
+    from ops.training.engine import configuration
+
+    launch = project.settings.launch
+    for stage in stages:
+        try:
+            configuration(project.root, launch, stage.schedule, launch.nodes * launch.ranks_per_node)
+        except ConfigError as error:
+            yield f"stage '{stage.name}': {error}"
+
+
+def _without_samples(stages: Sequence[Stage], samples: Counter[tuple[Kind, Split]]) -> Iterator[str]:
+    for stage in stages:
+        kinds = _or(stage.kinds)
+        if not any(samples[kind, "train"] for kind in stage.kinds):
+            remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}")
+            yield f"stage '{stage.name}' has no {kinds} samples to train on: {remedy}"
+        elif not any(samples[kind, "held_out"] for kind in stage.kinds):
+            remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}, or raise dataset.held_out_share")
+            yield f"stage '{stage.name}' has no held-out {kinds} samples to be judged by: {remedy}"
+
+
+def _unread_prompts(settings: Settings) -> Iterator[str]:
+    encoder = settings.text_encoder
+    for prompt in settings.evaluation.prompts:
+        if not as_read(prompt, encoder).strip():
+            yield f"evaluation.prompts: {encoder.weights} can read nothing of {prompt!r}: write it in its language"
+
+
+def _remedy(stage: Stage, first: str) -> str:
+    return f"{first}, or leave the stage out with `soraflow run --set stages.{stage.name}=null`"
+
+
+def _or(kinds: Sequence[Kind]) -> str:
+    return " or ".join(kinds)
+
+
+def _setting(kinds: Sequence[Kind]) -> str:
+    return " and ".join(SOURCES[kind] for kind in kinds)
+
+
+def _raise(reasons: Collection[str] | Iterator[str]) -> None:
+    if told := list(reasons):
+        raise NotReady("; ".join(told))
