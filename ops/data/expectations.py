@@ -11,16 +11,19 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ops.data.content_version import content_version, file_states
 from ops.data.dvc import MissingVersion, version
 from ops.data.expectation_suites import Suite
 from ops.data.table_suites import suite_of
 from ops.data.validation_page import page
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
+from ops.steps import step
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TRIES = 3
 LISTED = 50
 """At most so many offending ids are written out for a failed expectation; the count is always whole."""
 
@@ -30,10 +33,11 @@ EXAMPLES = 5
 @dataclass(frozen=True)
 class Validation:
     """The outcome of a suite. Each failure is {expectation, column, observed, count, ids, examples}; an example is what
-    a person finds the row by, and what it holds. `version` is DVC's."""
+    a person finds the row by, and what it holds. `version` is DVC's, of what was looked at, whether or not it has been
+    committed."""
 
     name: str
-    version: str | None
+    version: str
     passed: bool
     expectations: list[str]
     failures: list[dict[str, Any]]
@@ -42,13 +46,16 @@ class Validation:
 
 def validate(project: Project, name: str) -> Validation:
     """Check what a dataset step wrote, or `buckets`; also writes var/checks/NAME.json and NAME.md, and
-    NAME/VERSION.json, to be looked at when that version is current no more."""
-    suite = suite_of(project, name)
-    frame = suite.frame(project)
+    NAME/VERSION.json, to be looked at when that version is current no more.
+
+    Raises:
+        RuntimeError: it was written anew each time while it was looked at.
+    """
+    suite, seen, frame = _looked_at(project, name)
     results = _run(suite, frame, project)
     validation = Validation(
         name=name,
-        version=_version(project, name),
+        version=seen,
         passed=all(result["success"] for result in results),
         expectations=[_told(result) for result in results],
         failures=[_failure(result, suite.id, frame) for result in results if not result["success"]],
@@ -64,8 +71,8 @@ def validate(project: Project, name: str) -> Validation:
 
 
 def checks_passed(project: Project, name: str, of: str | None = None) -> bool:
-    """Whether the last validation of a version of this data (None: the one that lies here now) passed."""
-    wanted, folder = of or _version(project, name), project.var / "checks"
+    """Whether the last validation of a version of this data (None: the one that is committed now) passed."""
+    wanted, folder = of or _committed(project, name), project.var / "checks"
     for path in (folder / f"{name}.json", folder / name / f"{wanted}.json"):
         if wanted and path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -74,11 +81,28 @@ def checks_passed(project: Project, name: str, of: str | None = None) -> bool:
     return False
 
 
-def _version(project: Project, name: str) -> str | None:
+def _committed(project: Project, name: str) -> str | None:
     try:
-        return version(project, "training_set" if name == "buckets" else name)
+        return version(project, _step(name))
     except MissingVersion:
         return None
+
+
+def _step(name: str) -> str:
+    return "training_set" if name == "buckets" else name
+
+
+def _looked_at(project: Project, name: str) -> tuple[Suite, str, pd.DataFrame]:
+    """The suite, and the rows together with the version that they were read from: a step that writes meanwhile makes
+    both anew."""
+    output = project.root / step(_step(name)).output
+    for _ in range(TRIES):
+        before, seen = file_states(output), content_version(output)
+        suite = suite_of(project, name)
+        frame = suite.frame(project)
+        if file_states(output) == before:
+            return suite, seen, frame
+    raise RuntimeError(f"{output} was written {TRIES} times while it was checked: wait for the run that does so")
 
 
 def _run(suite: Suite, frame: pd.DataFrame, project: Project) -> list[dict[str, Any]]:

@@ -41,8 +41,7 @@ def failed(validation: Mapping[str, Any]) -> Iterator[str]:
 def _verdict(validation: Mapping[str, Any]) -> str:
     failures, of = len(validation["failures"]), len(validation["expectations"])
     verdict = f"{failures} of {of} expectations failed" if failures else f"all {of} expectations hold"
-    version = f"version {validation['version']}" if validation["version"] else "which is not committed"
-    return f"{verdict} for {validation['statistics']['rows']} rows, {version}"
+    return f"{verdict} for {validation['statistics']['rows']} rows, version {validation['version']}"
 
 
 def _extent(failure: Mapping[str, Any], rows: int) -> str:

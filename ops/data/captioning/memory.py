@@ -49,7 +49,7 @@ class CaptionMemory:
     def keep(self, item: Item, written: Written) -> None:
         if self._path:
             with self._lock:
-                self._file.write(json.dumps([_key(item), asdict(written)], ensure_ascii=False) + "\n")
+                self._file.write(json.dumps([_key(item), asdict(written)]) + "\n")
                 self._file.flush()
 
 

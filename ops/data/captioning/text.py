@@ -46,18 +46,17 @@ OPENINGS = (
 
 
 def tidy(caption: str) -> str:
-    """One line without control characters, doubled spaces or one of the `OPENINGS`."""
+    """One line without control characters, halves of characters, doubled spaces or one of the `OPENINGS`."""
     caption = unicodedata.normalize("NFC", caption)
-    spaced = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in caption)
+    spaced = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in caption)
     return without_opening(re.sub(r"\s+", " ", spaced).strip())
 
 
 def without_opening(caption: str) -> str:
-    """Drop the opening and let the rest begin with a capital, as sentences do."""
-    for opening in OPENINGS:
-        if caption.startswith(opening):
-            rest = caption[len(opening) :]
-            return rest[:1].upper() + rest[1:]
+    """Drop the opening, or several one after the other, and let the rest begin with a capital, as sentences do."""
+    while opening := next((each for each in OPENINGS if caption.startswith(each)), None):
+        rest = caption[len(opening) :]
+        caption = rest[:1].upper() + rest[1:]
     return caption
 
 

@@ -258,11 +258,16 @@ def _names(corpus: Corpus) -> None:
         "%03d.mp4",
         'quote\'s "and" `more` | $HOME;.mp4',
         "http:example.mp4",
+        "c:drive.mp4",
         "CAPITALS.MP4",
         "é".encode().decode() + "e\u0301.mp4",
         "long" * 50 + ".mp4",
     ):
         corpus.kept(f"name/{name}").write_bytes(corpus.whole(".mp4"))
+    for year, seconds in ((1901, -(2**31)), (1969, -1), (2400, 13_569_465_600)):
+        path = corpus.kept(f"date/{year}.mp4")
+        path.write_bytes(corpus.whole(".mp4"))
+        os.utime(path, (seconds, seconds))
     corpus.out("name/caf\\udce9.mp4", "bad_name")
     Path(os.fsdecode(os.fsencode(corpus.folder / "name") + b"/caf\xe9.mp4")).write_bytes(corpus.whole(".mp4"))
 

@@ -18,6 +18,7 @@ from ops.curation.decoding.frames import frames_at
 from ops.curation.raw_videos import raw_videos
 from ops.curation.rules.reasons import Reason
 from ops.curation.sources import listing
+from ops.data.expectations import validate
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
@@ -119,12 +120,18 @@ def test_odd_but_good_files_are_kept_as_they_are(seen: Seen) -> None:
     assert uneven == {"time/uneven.mkv", "time/pause_of_ten_hours.mkv"}
 
 
+def test_the_suite_is_content_with_all_of_them(seen: Seen) -> None:
+    """With every name, date and content: what cannot be used is a rejected row, and so no fault of the table."""
+    assert validate(seen.project, "raw_videos").failures == []
+
+
 def test_memory_is_bounded_and_nothing_goes_on(seen: Seen) -> None:
     assert 0 < seen.peak < MIB * 2**20
     workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
     assert workers == []
 
 
+FUNNEL_STEPS = ("raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
 FUNNEL = {
     "pixels/ten_bits.mp4": None,
     "pixels/sixteen_bits.mkv": None,
@@ -150,9 +157,11 @@ def test_what_is_kept_goes_through_the_funnel(seen: Seen, project: Project, help
     manifest = seen.folder.parent / "some.txt"
     manifest.write_text("\n".join(f"films/{path}" for path in FUNNEL))
     project = recipe(project, {"workers": 1}, videos=str(manifest))
-    helpers["run"](project, "raw_videos", "clips", "shots", "motion", "text_crop", "aesthetics", "technical_quality")
+    helpers["run"](project, *FUNNEL_STEPS)
     rows = {row["path"].removeprefix("films/"): row for row in rows_of(project, "technical_quality")}
     assert {path: row["reason_code"] for path, row in rows.items()} == FUNNEL
+    for step in FUNNEL_STEPS:
+        assert validate(project, step).failures == []
     failed = {row["rejected_by"]: row["reason"] for row in rows.values() if row["reason_code"] == "failed"}
     assert list(failed) == ["technical_quality"]
     assert "is too small for BRISQUE" in failed["technical_quality"]

@@ -13,6 +13,7 @@ import yaml
 from ops import config, steps
 from ops.config import ConfigError
 from ops.data import dvc
+from ops.data.content_version import content_version
 from ops.data.dvc_repository import BrokenLock, open_repository
 from ops.runtime.project import Project
 from ops.steps import SETTINGS_FILE, Step
@@ -210,6 +211,15 @@ def test_a_version_counts_files_and_bytes(folder: Path):
     assert found.bytes == len("clips 0.001") + 1
     assert found.hash == dvc.version(project, "pictures")
     assert found.hash.endswith(".dir")
+
+
+def test_what_lies_there_is_named_as_dvc_names_it(folder: Path):
+    make_all(folder)
+    (folder / "data" / "pictures" / "deep").mkdir()
+    (folder / "data" / "pictures" / "deep" / "é.txt").write_text("é", encoding="utf-8")
+    open_repository(Project(folder)).commit(force=True)
+    for name in STEPS:
+        assert content_version(folder / STEPS[name].output) == dvc.version(Project(folder), name)
 
 
 def test_stale_names_what_changed(folder: Path):

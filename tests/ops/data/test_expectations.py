@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -8,6 +8,8 @@ import yaml
 
 from ops.curation import tables as schemas
 from ops.data.captions import SCHEMA, captions
+from ops.data.content_version import content_version
+from ops.data.expectation_suites import SUITES
 from ops.data.expectations import Validation, checks_passed, validate
 from ops.data.samples import SAMPLES
 from ops.data.training_set import training_set
@@ -160,16 +162,42 @@ def test_no_clips_at_all_pass_as_a_table(ready: Project):
 
 def test_gates_look_again_at_the_version(ready: Project):
     assert not checks_passed(ready, "training_set")
-    validate(ready, "training_set")
+    seen = validate(ready, "training_set").version
     assert not checks_passed(ready, "training_set"), "nothing was committed yet"
-    commit(ready, "training_set", "one")
-    assert validate(ready, "training_set").version == "one"
+    commit(ready, "training_set", seen)
     assert checks_passed(ready, "training_set")
     commit(ready, "training_set", "two")
     assert not checks_passed(ready, "training_set"), "the check was of another version"
     spoil(ready, "training_set", lambda row: row.update(caption=""))
-    validate(ready, "training_set")
+    commit(ready, "training_set", validate(ready, "training_set").version)
     assert not checks_passed(ready, "training_set"), "the check failed"
+
+
+def test_a_validation_is_of_the_bytes_that_it_saw(ready: Project, monkeypatch: pytest.MonkeyPatch):
+    """Not of what was committed: that may be another version, and may change while the rows are read."""
+    output = ready.data / "training_set"
+    first = validate(ready, "training_set").version
+    assert first == content_version(output)
+    commit(ready, "training_set", first)
+    spoil(ready, "training_set", lambda row: row.update(caption="another"))
+    assert validate(ready, "training_set").version == content_version(output) != first
+    assert not checks_passed(ready, "training_set")
+
+    suite, writes = SUITES["training_set"], iter(range(100))
+
+    def frame(project: Project):
+        rows = suite.frame(project)
+        if next(writes) < often:
+            spoil(ready, "training_set", lambda row: row.update(caption=f"{row['caption']} again"))
+        return rows
+
+    monkeypatch.setitem(SUITES, "training_set", replace(suite, frame=frame))
+    often = 1
+    seen = validate(ready, "training_set")
+    assert seen.version == content_version(output), "written while it was read, so read again"
+    often = 100
+    with pytest.raises(RuntimeError, match="was written 3 times while it was checked"):
+        validate(ready, "training_set")
 
 
 def test_the_outcome_is_kept_as_json_and_as_a_page(ready: Project):
@@ -190,7 +218,8 @@ def test_a_report_tells_the_rows_the_values_and_what_to_do(ready: Project):
     validation = validate(ready, "curated_clips")
     assert validation.failures[0]["examples"][0] == {"path": "a|b.mp4", "clip_id": offender, "counted_frames": 20}
     told = report(asdict(validation))
-    assert told.startswith("**2 of 21 expectations failed for 3 rows, which is not committed**")
+    of = len(validation.expectations)
+    assert told.startswith(f"**2 of {of} expectations failed for 3 rows, version {validation.version}**")
     for line in (
         "### the length lies within curation.shots",
         "1 of 3 rows are against it.",
@@ -205,5 +234,6 @@ def test_a_report_tells_the_rows_the_values_and_what_to_do(ready: Project):
 
 
 def test_a_report_of_what_passed_is_a_line(ready: Project):
-    told = report(asdict(validate(ready, "curated_clips")))
-    assert told == "**all 21 expectations hold for 3 rows, which is not committed**\n"
+    validation = validate(ready, "curated_clips")
+    of = len(validation.expectations)
+    assert report(asdict(validation)) == f"**all {of} expectations hold for 3 rows, version {validation.version}**\n"

@@ -37,6 +37,9 @@ def test_other_beginnings_stay_as_they_are(caption: str):
         ("line\u2028end", "line end"),
         (" \n\t ", ""),
         ("In the video, \nélan", "Élan"),
+        ("In the video, the video shows a cat", "A cat"),
+        ("The video is The video shows ", "The video shows"),
+        ("half \ud800 of a character", "half of a character"),
     ],
 )
 def test_a_tidy_caption_is_one_clean_line(written: str, tidied: str):
