@@ -98,13 +98,13 @@ def render(
 
     prompt, negative = model.encode_text([request.prompt, request.negative_prompt])
     said = list(notes)
-    encoder = model.project.settings.text_encoder.weights
+    reader = model.encode_text.settings
     if not prompt.read:
         raise SamplingError(
-            f"the text encoder {encoder} can read nothing of the prompt {request.prompt!r}: {ITS_LANGUAGE}"
+            f"the text encoder {reader.weights} can read nothing of the prompt {request.prompt!r}: {ITS_LANGUAGE}"
         )
-    if not is_readable(request.prompt, model.project.settings.text_encoder):
-        said.append(f"the text encoder {encoder} can read only '{prompt.read}' of the prompt: {ITS_LANGUAGE}")
+    if not is_readable(request.prompt, reader):
+        said.append(f"the text encoder {reader.weights} can read only '{prompt.read}' of the prompt: {ITS_LANGUAGE}")
     if prompt.truncated:
         said.append(f"the prompt is longer than {model.parts.max_tokens} tokens; the rest was not read")
     latent = draw_latent(

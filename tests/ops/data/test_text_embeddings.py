@@ -3,7 +3,9 @@ import torch
 
 from ops.config import ConfigError
 from ops.data import text_encoder
+from ops.data.samples import SAMPLES, training_samples
 from ops.data.text_embeddings import TextError, TextSet, cache_text
+from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
 
@@ -17,6 +19,27 @@ def test_every_caption_and_the_empty_one_is_there_at_its_real_length(trained_wor
     assert texts["picture 0"].shape == (4, 384)
     assert not torch.equal(texts["a film with number 0"], texts["a film with number 1"])
     assert cache_text(project) == artifact
+
+
+def test_what_cleaning_changes_stands_in_the_index(world) -> None:
+    samples = training_samples(world.project)
+    said = ["A Film!", "\u5154\u5b50 film", "\u5154\u5b50", *(row["caption"] for row in samples[3:])]
+    rows = [{**row, "caption": caption} for row, caption in zip(samples, said, strict=True)]
+    tables.write(world.project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {clean_captions: true}\n")
+    artifact = cache_text(Project(world.project.root))
+    index = {row["caption"]: row["cleaned"] for row in tables.read(artifact.folder / "index.parquet")}
+    assert (index["A Film!"], index["\u5154\u5b50 film"], index["\u5154\u5b50"]) == ("a film!", "film", "")
+    assert index[""] is None
+    assert artifact.results["emptied"] == 1
+
+
+def test_the_share_that_must_be_readable_makes_no_other_encoder(world) -> None:
+    before = text_encoder.version(world.project)
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {min_readable_share: 0.9}\n")
+    assert text_encoder.version(Project(world.project.root)) == before
 
 
 def test_an_embedding_does_not_depend_on_its_batch(trained_world) -> None:

@@ -12,6 +12,7 @@ from ops.data.training_set import EmptyTrainingSet, training_set
 from ops.runtime import tables
 from ops.runtime.project import Project
 
+RABBIT, MIXED = "\u5154\u5b50", "\u5154\u5b50\u5728\u8349\u5730\u4e0a a cat"
 SetParams = Callable[[str], Project]
 
 
@@ -39,6 +40,40 @@ def test_kept_items_become_samples_in_buckets(captioned: Project):
     assert first["crop"] == [8, 56, 0, 48]
     assert first["caption"] == "A film with number 0"
     assert images[0]["frame_indices"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "dropped"),
+    [
+        (
+            "{weights: t5-v1_1-xxl, clean_captions: true}",
+            ["\u5154\u5b50", "\u5154\u5b50\u5728\u8349\u5730\u4e0a a cat"],
+        ),
+        ("{weights: t5-v1_1-xxl, clean_captions: true, min_readable_share: 0.1}", ["\u5154\u5b50"]),
+        ("{weights: t5-v1_1-xxl, clean_captions: false}", []),
+        ("{weights: mt5-xxl, clean_captions: true}", []),
+    ],
+)
+def test_captions_that_the_encoder_cannot_read_are_left_out_and_counted(
+    captioned: Project, set_params: SetParams, encoder: str, dropped: list[str]
+):
+    rows = tables.read(captioned.table("captions"))
+    films = [row for row in rows if row["kind"] == "video"]
+    others = [row for row in rows if row["kind"] != "video"]
+    films[0]["caption"], films[1]["caption"] = RABBIT, MIXED
+    extra = [{**films[0], "item_id": "more", "caption": "\u5154 a cat sits"}]
+    tables.write(captioned.table("captions"), [*films, *others, *extra], SCHEMA)
+    clips = tables.read(captioned.table("curated_clips"))
+    kept = next(row for row in clips if row["clip_id"] == films[2]["item_id"])
+    more = {**kept, "clip_id": "more", "sha256": "f" * 64, "source_id": "f" * 16}
+    tables.write(captioned.table("curated_clips"), [*clips, more], schemas.NEAR_DUPLICATES)
+    project = set_params(f"text_encoder: {encoder}\ndataset: {{max_dropped_share: 0.9}}")
+    training_set(project)
+    unread = [row for row in buckets(project) if row["reason"]]
+    ids = [row["item_id"] for row in films if row["caption"] in dropped]
+    assert [item for row in unread for item in row["dropped"]] == sorted(ids)
+    assert all("reads less of the caption than text_encoder.min_readable_share" in row["reason"] for row in unread)
+    assert not {row["item_id"] for row in training_samples(project)} & set(ids)
 
 
 def test_no_source_is_in_both_splits_and_each_kind_is_in_both(captioned: Project):

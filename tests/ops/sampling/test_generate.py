@@ -1,17 +1,19 @@
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 
+from ops.data.text_encoder import version
 from ops.release.registry import UnknownVersion
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
-from ops.sampling.generate import generate
+from ops.sampling.generate import generate, render
 from ops.sampling.model import VideoModel
 from ops.sampling.model_name import resolve
 from ops.sampling.parts import Parts, parts_of
-from ops.sampling.request import SamplingError
+from ops.sampling.request import Request, SamplingError
 
 
 def test_a_prompt_becomes_a_video_with_its_settings_beside_it(trained_world, tmp_path) -> None:
@@ -85,6 +87,22 @@ def test_a_prompt_of_ten_thousand_characters_is_cut_and_said(trained_world, tmp_
         "the prompt is longer than 64 tokens; the rest was not read",
     )
     assert json.loads(made.settings.read_text())["notes"] == list(made.notes)
+
+
+def test_a_prompt_that_the_encoder_cannot_read_is_refused_or_said(world, tmp_path) -> None:
+    """By an encoder that never learnt ideographs; nothing would else be made than a video of no prompt at all."""
+    path = world.project.root / "params.yaml"
+    path.write_text(path.read_text() + "text_encoder: {clean_captions: true}\n")
+    project = type(world.project)(world.project.root)
+    parts = parts_of(project, current(project, "denoiser_video"))
+    encoder = project.settings.text_encoder
+    parts = replace(parts, encoder=encoder.model_dump(mode="json"), text_encoder_version=version(project))
+    model = VideoModel(project, parts)
+    with pytest.raises(SamplingError, match="minilm-l6 can read nothing of the prompt '\u5154\u5b50'"):
+        render(model, Request.of(project.settings.evaluation, "\u5154\u5b50", 0), tmp_path / "v.mp4")
+    request = Request.of(project.settings.evaluation, "\u5154\u5b50\u5728\u8349\u5730\u4e0a sits", 0, steps=1)
+    (note,) = render(model, request, tmp_path / "v.mp4")
+    assert note.startswith("the text encoder minilm-l6 can read only 'sits' of the prompt")
 
 
 def test_a_model_is_sampled_as_it_was_trained_whatever_the_recipe_says_now(world, tmp_path) -> None:

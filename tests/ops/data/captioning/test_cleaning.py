@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.data.captioning.cleaning import cleaned, mended
+from ops.data.captioning.cleaning import cleaned, mended, readable_share
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,23 @@ def test_each_rule_of_the_specification(written: str, clean: str):
 def test_ideographs_stay_for_encoders_that_know_them():
     assert cleaned("\u4e00\u53ea\u732b sits", keep_cjk=True) == "\u4e00\u53ea\u732b sits"
     assert cleaned("\u4e00\u53ea\u732b sits", keep_cjk=False) == "sits"
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [
+        ("a grey rabbit", 1.0),
+        ("\u4e00\u53ea\u732b", 0.0),
+        ("\u4e00\u53ea\u732b cat", 0.5),
+        ("1990s: 3 x 4 + 5", 1.0),
+        ("...", 0.0),
+        ("https://example.com", 0.0),
+        ("caf\u00e9 \u043a\u043e\u0442", 1.0),
+    ],
+)
+def test_how_much_of_a_caption_an_encoder_without_ideographs_reads(written: str, share: float):
+    assert readable_share(written, keep_cjk=False) == share
+    assert readable_share(written, keep_cjk=True) == (0.0 if share == 0 and "\u4e00" not in written else 1.0)
 
 
 @pytest.mark.parametrize("text", ["plain", "café", "für Ã and nothing else", "naïve œuvre \u2013 fin"])
