@@ -32,6 +32,7 @@ def ready(curated: Project) -> Project:
     training_set(curated)
     rows = tables.read(curated.table("raw_videos"))
     told = {"container": "matroska", "codec": "ffv1", "rotation": 0, "variable_frame_rate": False, "mtime_ns": 1}
+    told |= {"mirrored": False, "interlaced": False, "transparent": False}
     points = {"seek_points": [[0, 0], [48, 2000]]}
     tables.write(curated.table("raw_videos"), [{**row, **told, **points} for row in rows], schemas.RAW_VIDEOS)
     return curated
