@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from ops.curation.sources.listing import TABLES, listing_fingerprint, remember_listing
+from ops.data.dataset_version import folder_of
 from ops.data.expectation_suites import SUITES
 from ops.data.resolved_settings import watched
-from ops.data.samples import SAMPLES, training_samples
+from ops.data.samples import SAMPLES
 from ops.release.trace import FILE
 from ops.runtime import tables
 from ops.runtime.artifacts import Work
@@ -50,7 +51,8 @@ class Records:
             stage["params"] = {SETTINGS_FILE: {key: _at(settings, key) for key in STEPS[name].settings}}
         (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}), encoding="utf-8")
         rows = [dict.fromkeys(SAMPLES.names) | {"sample_id": f"{item}-0", "item_id": item} for item in items]
-        tables.write(project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+        tables.write(folder_of(project, version) / "samples.parquet", rows, SAMPLES)
+        write_json(folder_of(project, version) / "made_from.json", hashes)
         for name in SUITES:
             outcome = {"name": name, "version": hashes[name], "passed": passed}
             write_json(project.var / "checks" / f"{name}.json", outcome)
@@ -61,9 +63,6 @@ class Records:
 
     def release(self, version: str) -> None:
         """A model trained on this version, under today's settings, was decided about."""
-        latents = Work(self.project, "latents", inputs={"training_set": version}, settings={})
-        tables.write(latents.folder / "index.parquet", training_samples(self.project), SAMPLES)
-        latents.finish(version, {})
         work = Work(self.project, "champion", inputs={"training_set": version}, settings={})
         recorded = {"datasets": {"training_set": version}, "settings": self.project.settings.model_dump(mode="json")}
         write_json(work.folder / FILE, recorded)

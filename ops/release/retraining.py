@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from ops.config import Settings
 from ops.config.differences import differences
 from ops.release.trace import FILE
-from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, MissingArtifact, current, read
+from ops.runtime.artifacts import Artifact, MissingArtifact, current
 from ops.runtime.project import Project
 
 TRAINED_BY = ("seed", "text_encoder", "vae", "denoiser", "stages")
@@ -64,7 +63,7 @@ def judge(project: Project, underway: Underway, any_number: bool = False) -> Jud
     if dataset_settings:
         return _with_curation(project, underway, f"changed since the dataset was made: {_listed(changed)}", changed)
     now, least = version(project, "training_set"), project.settings.automation.min_new_items
-    if failed := _failed_checks(project):
+    if failed := _failed_checks(project, now):
         return _wait(f"the checks of {', '.join(failed)} have not passed for training set {now}")
     new_items = _new_items(project, released, now)
     if changed:
@@ -153,22 +152,27 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def _failed_checks(project: Project) -> list[str]:
+def _failed_checks(project: Project, dataset: str) -> list[str]:
+    """The tables behind a version of the training set whose checks have not passed, or not been made yet."""
+    from ops.data.dataset_version import keep
     from ops.data.expectation_suites import SUITES
     from ops.data.expectations import checks_passed
 
-    return [name for name in SUITES if not checks_passed(project, name)]
+    versions = keep(project, dataset).made_from
+    return [name for name in SUITES if name not in versions or not checks_passed(project, name, versions[name])]
 
 
 def _new_items(project: Project, released: Artifact, now: str) -> int:
-    """Clips and images in today's training set that the release has not seen; all, if its latents are gone."""
+    """Clips and images in today's training set that the release has not seen; all, if its training set is lost."""
+    from ops.data.dataset_version import LostVersion
     from ops.data.samples import training_samples
 
     then = _trained_on(released)
     if now == then:
         return 0
-    seen: set[str] = set()
-    for path in (project.artifacts / "latents").glob("*/artifact.json"):
-        if read(path.parent).inputs.get("training_set") == then:
-            seen |= {row["sample_id"] for row in tables.read(path.parent / "index.parquet")}
-    return len({sample["item_id"] for sample in training_samples(project) if sample["sample_id"] not in seen})
+    try:
+        seen = {sample["sample_id"] for sample in training_samples(project, version=then)} if then else set()
+    except LostVersion:
+        seen = set()
+    samples = training_samples(project, version=now)
+    return len({sample["item_id"] for sample in samples if sample["sample_id"] not in seen})

@@ -23,7 +23,6 @@ def artifact_asset(
     description: str,
     kinds: set[str],
     pool: str | None = None,
-    automation_condition: dg.AutomationCondition | None = None,
     of_training_set: bool = False,
 ) -> dg.AssetsDefinition:
     """The asset of one artifact step, whose data version is the artifact's.
@@ -38,7 +37,6 @@ def artifact_asset(
         description=description,
         kinds=kinds,
         pool=pool,
-        automation_condition=automation_condition,
     )
     def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         home = project.use_dataset()

@@ -8,7 +8,6 @@ import dagster as dg
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
-from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 from pipelines.resources.training_process import TrainingProcess
@@ -35,7 +34,6 @@ def training_asset(
         description=description,
         kinds={"deepspeed", "mlflow", "pytorch"},
         pool="accelerator",
-        automation_condition=RETRAIN,
     )
     def asset(
         context: dg.AssetExecutionContext, project: ProjectResource, training_process: TrainingProcess

@@ -26,6 +26,7 @@ from ops.steps import STEPS
 from pipelines import dagster_home, runs
 from pipelines.definitions import defs
 from pipelines.failures import explained
+from pipelines.resources.project import ProjectResource
 
 QUEUED, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
 REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("pipelines.definitions"), "__repository__")
@@ -55,13 +56,13 @@ class Sensor:
         self.cursor = cursor
 
     def tick(self) -> Any:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self._instance,
             cursor=self.cursor,
             resources=self._loaded.resources,
             repository_def=self._repository,
-        )
-        found = self._sensor.evaluate_tick(context)
+        ) as context:
+            found = self._sensor.evaluate_tick(context)
         self.cursor = found.cursor
         return found
 
@@ -339,9 +340,8 @@ def test_a_failed_run_is_reported_so_that_somebody_who_was_asleep_understands(
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=result.get_run_failure_event(),
-        resources=loaded.resources,
     ).for_run_failure()
-    loaded.get_repository_def().get_sensor_def("run_failures")(context)
+    loaded.get_repository_def().get_sensor_def("run_failures")(context, project=ProjectResource())
     (failure,) = map(json.loads, (project.var / "failures.jsonl").read_text(encoding="utf-8").splitlines())
     assert failure["name"] == "latents, samples"
     assert failure["failed"].keys() == {"latents"}

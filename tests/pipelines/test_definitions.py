@@ -29,7 +29,6 @@ def graph_of(project: Project, preset: str) -> dict:
                 "made from": sorted(parent.to_user_string() for parent in graph.get(key).parent_keys),
                 "pool": sorted(graph.get(key).pools or ()),
                 "kinds": sorted(graph.get(key).kinds),
-                "asks to be made again": graph.get(key).automation_condition is not None,
             }
             for key in sorted(graph.get_all_asset_keys())
         },

@@ -10,7 +10,6 @@ from ops.config import Stage
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
-from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
 
@@ -46,7 +45,6 @@ def denoiser() -> dg.Definitions:
         description="The text encoder's last hidden state for every caption, computed once.",
         kinds={"huggingface", "safetensors"},
         pool="accelerator",
-        automation_condition=RETRAIN,
     )
     chain = [
         _stage_asset(stages[0], None),

@@ -4,7 +4,6 @@ import dagster as dg
 
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
-from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.modules import function
 
 
@@ -21,7 +20,6 @@ def evaluation() -> dg.Definitions:
                 description="Videos for the protocol's prompts and seeds, from every checkpoint that is scored.",
                 kinds={"pytorch"},
                 pool="accelerator",
-                automation_condition=RETRAIN,
             ),
             artifact_asset(
                 "vbench",
@@ -30,7 +28,6 @@ def evaluation() -> dg.Definitions:
                 make=lambda project: function("ops.evaluation.vbench:score")(project),
                 description="The sixteen VBench dimensions; one whose weights are missing is a row that says so.",
                 kinds={"parquet"},
-                automation_condition=RETRAIN,
             ),
             artifact_asset(
                 "checkpoint_scores",
@@ -39,7 +36,6 @@ def evaluation() -> dg.Definitions:
                 make=lambda project: function("ops.evaluation.checkpoint_scores:score")(project),
                 description="Every scored checkpoint of the last stage side by side, and the best of them.",
                 kinds={"mlflow"},
-                automation_condition=RETRAIN,
             ),
         ]
     )

@@ -6,7 +6,6 @@ import dagster as dg
 
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
-from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.resources.project import ProjectResource
 
 
@@ -19,7 +18,6 @@ def release() -> dg.Definitions:
         group_name="release",
         kinds={"mlflow"},
         pool="registry",
-        automation_condition=RETRAIN,
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=45)),
     )
     def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:

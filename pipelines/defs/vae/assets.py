@@ -7,7 +7,6 @@ import dagster as dg
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
-from pipelines.factories.automation_conditions import RETRAIN
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
 
@@ -38,7 +37,6 @@ def vae() -> dg.Definitions:
                 description="PSNR, SSIM and LPIPS of held-out reconstructions under protocol vae-recon/v1.",
                 kinds={"pytorch"},
                 pool="accelerator",
-                automation_condition=RETRAIN,
             ),
             artifact_asset(
                 "latents",
@@ -49,7 +47,6 @@ def vae() -> dg.Definitions:
                 description="The posterior of every sample, computed once, with the latent scale and shift.",
                 kinds={"pytorch", "safetensors"},
                 pool="accelerator",
-                automation_condition=RETRAIN,
             ),
         ]
     )

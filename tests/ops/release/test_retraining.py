@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from ops.data.dataset_version import folder_of
 from ops.release.retraining import Underway, judge
 from ops.release.trace import FILE
 from ops.runtime.artifacts import current
@@ -134,8 +135,8 @@ def test_a_setting_that_soraflow_did_not_have_at_the_time_is_no_change(released)
     assert not judge(released.project, NOTHING).retrain
 
 
-def test_where_the_old_latents_are_gone_everything_counts_as_new(released) -> None:
-    shutil.rmtree(released.project.artifacts / "latents")
+def test_where_the_old_training_set_is_lost_everything_counts_as_new(released) -> None:
+    shutil.rmtree(folder_of(released.project, "v1"))
     released.curate("v2", ["a", "b", "c"])
     found = judge(released.project, NOTHING)
     assert (found.retrain, found.new_items) == (True, 3)
