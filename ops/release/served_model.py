@@ -18,7 +18,7 @@ from ops.config import Settings
 from ops.runtime.project import Project
 from ops.sampling.model import VideoModel
 from ops.sampling.parts import Parts
-from ops.sampling.request import Request
+from ops.sampling.request import Request, SamplingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,12 +67,16 @@ class ServedModel:
         what they leave out is as in the recipe's evaluation.
 
         Raises:
-            SamplingError: something asked for cannot be made; the message says what can.
+            MlflowException: something asked for cannot be made; the message says what can, and a server passes it on.
         """
         import pandas as pd
+        from mlflow.exceptions import MlflowException
 
         prompts = data.iloc[:, 0] if isinstance(data, pd.DataFrame) else [data] if isinstance(data, str) else data
-        return pd.DataFrame([self._row(str(prompt), params or {}) for prompt in prompts])
+        try:
+            return pd.DataFrame([self._row(str(prompt), params or {}) for prompt in prompts])
+        except SamplingError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
     def _row(self, prompt: str, params: Mapping[str, Any]) -> dict[str, Any]:
         from ops.sampling.generate import render

@@ -24,6 +24,12 @@ import json, sys, mlflow, pandas as pd
 model = mlflow.pyfunc.load_model(sys.argv[1])
 listed = model.predict(["a red square", "a blue one"], params={"seed": 3})
 tabled = model.predict(pd.DataFrame({"prompt": ["a red square"]}), params={"seed": 3, "frames": 1})
+try:
+    model.predict(["a red square"], params={"frames": 4})
+except mlflow.exceptions.MlflowException as error:
+    assert "frames is 4, but must be 1 + 4n: use 1 or 5" in error.message, error
+else:
+    raise AssertionError("four frames were made")
 print(json.dumps([*listed.to_dict("records"), *tabled.to_dict("records")]))
 """
 
