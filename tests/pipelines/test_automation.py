@@ -26,7 +26,6 @@ from ops.steps import STEPS
 from pipelines import dagster_home, runs
 from pipelines.definitions import defs
 from pipelines.failures import explained
-from pipelines.resources.project import ProjectResource
 
 QUEUED, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
 REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("pipelines.definitions"), "__repository__")
@@ -335,13 +334,14 @@ def test_a_failed_run_is_reported_so_that_somebody_who_was_asleep_understands(
     project: Project, loaded: dg.Definitions, instance: dg.DagsterInstance, webhook: type[Webhook]
 ) -> None:
     result = fails(instance)
-    context = dg.build_run_status_sensor_context(
+    with dg.build_run_status_sensor_context(
         sensor_name="run_failures",
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=result.get_run_failure_event(),
-    ).for_run_failure()
-    loaded.get_repository_def().get_sensor_def("run_failures")(context, project=ProjectResource())
+        resources=loaded.resources,
+    ) as context:
+        loaded.get_repository_def().get_sensor_def("run_failures")(context.for_run_failure())
     (failure,) = map(json.loads, (project.var / "failures.jsonl").read_text(encoding="utf-8").splitlines())
     assert failure["name"] == "latents, samples"
     assert failure["failed"].keys() == {"latents"}
