@@ -42,7 +42,7 @@ class Evaluation(Section):
 
 class Release(Section):
     registered_model: str = "soraflow"
-    metric: Literal["held_out_loss", "temporal_flickering"] = "held_out_loss"
+    metric: Literal["held_out_loss", "temporal_flickering", "truth_all"] = "held_out_loss"
     """What ranks checkpoints, and what a candidate must not lose against the champion."""
     tolerance: float = 0.0
     """By how much, relative to the champion, a candidate may be worse and still replace it."""

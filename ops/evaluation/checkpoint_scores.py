@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ops.evaluation import protocols
+from ops.evaluation import truth as made_world
 from ops.evaluation.checkpoint_run import is_logged, log_scores
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.vbench.dimensions import DIMENSIONS
@@ -45,15 +46,15 @@ def score(project: Project) -> Artifact:
     the value of each metric}], `scores` (all of the best one, with reasons and protocols), `protocols` {metric: id}.
     Files: scores.parquet, scores.png.
     """
-    vbench, samples, denoiser = _upstream(project)
+    vbench, truth, samples, denoiser = _upstream(project)
     metric = project.settings.release.metric
-    inputs = {denoiser.asset: denoiser.version, "vbench": vbench.version}
+    inputs = {denoiser.asset: denoiser.version, "vbench": vbench.version, "truth": truth.version}
     work = Work(project, ASSET, inputs, settings={"metric": metric})
     restore_records(project, denoiser)
     done = work.finished()
     if done and is_logged(work):
         return done
-    scores = {step: scores_of(denoiser, vbench, step) for step in samples.results["steps"]}
+    scores = {step: scores_of(denoiser, vbench, truth, step) for step in samples.results["steps"]}
     best = best_step(scores, metric)
     measured = [each.metric for each in scores[best] if each.value is not None]
     models = {step: logged_model(denoiser, step) for step in scores}
@@ -78,8 +79,8 @@ def score(project: Project) -> Artifact:
     )
 
 
-def scores_of(denoiser: Artifact, vbench: Artifact, step: int) -> list[Score]:
-    """The held-out loss of a checkpoint, and its sixteen dimensions."""
+def scores_of(denoiser: Artifact, vbench: Artifact, truth: Artifact, step: int) -> list[Score]:
+    """The held-out loss of a checkpoint, its truth measures, and its sixteen dimensions."""
     kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
     loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(denoiser), higher_is_better=False)
     protocol = Protocol.of_json(vbench.results["protocol_terms"])
@@ -88,7 +89,7 @@ def scores_of(denoiser: Artifact, vbench: Artifact, step: int) -> list[Score]:
         Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"])
         for name in (dimension.name for dimension in DIMENSIONS)
     ]
-    return [loss, *dimensions]
+    return [loss, *made_world.scores_of(truth, step), *dimensions]
 
 
 def best_step(scores: dict[int, list[Score]], metric: str) -> int:
@@ -109,15 +110,17 @@ def best_step(scores: dict[int, list[Score]], metric: str) -> int:
     return max(measured, key=lambda step: (measured[step], step))
 
 
-def _upstream(project: Project) -> tuple[Artifact, Artifact, Artifact]:
-    """The current scores, the samples that they are of, and the denoiser that made those."""
-    vbench = current(project, "vbench")
+def _upstream(project: Project) -> tuple[Artifact, Artifact, Artifact, Artifact]:
+    """The current scores of both kinds, the samples that they are of, and the denoiser that made those."""
+    vbench, truth = current(project, "vbench"), current(project, made_world.ASSET)
+    if truth.inputs["samples"] != vbench.inputs["samples"]:
+        raise MissingArtifact("`vbench` and `truth` are of different samples: make both again")
     samples = find(project, "samples", vbench.inputs["samples"])
     asset = last_stage(project)
     denoiser = find(project, asset, samples.inputs.get(asset, "")) if samples else None
     if samples is None or denoiser is None:
         raise MissingArtifact(f"the samples or the {asset} that `vbench` scored are gone: make `samples` and `vbench`")
-    return vbench, samples, denoiser
+    return vbench, truth, samples, denoiser
 
 
 def _row(step: int, score: Score) -> Row:

@@ -13,6 +13,7 @@ from ops.runtime.project import Project
 from ops.training.job import recipe
 
 GENERATION, HELD_OUT, RECONSTRUCTION = "t2v-custom/v1", "held-out-loss/v1", "vae-recon/v1"
+TRUTH = "made-world/v1"
 
 
 def generation(evaluation: Evaluation, codec: str) -> Protocol:
@@ -32,6 +33,13 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
         },
         metrics={"temporal_flickering": temporal_flickering.VERSION},
     )
+
+
+def truth(samples: Protocol) -> Protocol:
+    """What the made world's detector reads off videos that were made by the samples' protocol."""
+    from ops.made_world import detector
+
+    return Protocol(TRUTH, samples.terms, metrics={"detector": f"{detector.VERSION}"})
 
 
 def held_out_loss(denoiser: Artifact) -> Protocol:

@@ -118,6 +118,10 @@ def _training(run: Run) -> Iterator[RenderableType]:
 
 
 def _change(found: dict) -> str:
+    """How much better the held-out metric has become, or that it is no more than its noise."""
+    gain, error = found.get("gain"), found.get("gain_error")
+    if gain is not None and error is not None and abs(gain) < 2 * error:
+        return "[dim]within noise[/]"
     if found["metric"] == "psnr":
         gain = found["last"] - found["first"]
         return f"[{'green' if gain > 0 else 'red'}]{gain:+.1f} dB[/]"
@@ -140,6 +144,9 @@ def _scores(run: Run) -> Iterator[RenderableType]:
     scores = run.artifact("checkpoint_scores")
     if scores:
         yield from _checkpoints(scores)
+    truth = run.artifact("truth")
+    if truth and truth.results["videos"]:
+        yield from _truth(truth)
     vbench = run.artifact("vbench")
     if vbench:
         yield from _vbench(vbench)
@@ -152,6 +159,19 @@ def _checkpoints(scores: Artifact) -> Iterator[RenderableType]:
         cells = ["none" if row[name] is None else f"{row[name]:.4g}" for name in metrics]
         chosen = "[green]chosen[/]" if row["step"] == scores.results["best_step"] else ""
         table.add_row(f"{row['step']:,}", *cells, chosen)
+    yield table
+
+
+def _truth(truth: Artifact) -> Iterator[RenderableType]:
+    found = truth.results
+    count = found["best"][0]["videos"]
+    title = f"Truth of the made world, read off {count} videos of the best checkpoint"
+    table = _table(title, "measure", "videos", "interval", "chance", "prompts shuffled", "clips through the VAE")
+    for row in found["best"]:
+        name = row["measure"]
+        chance = "" if row["chance"] is None else f"{row['chance']:.0%}"
+        others = (f"{found[of][name]:.0%}" for of in ("shuffled", "reconstruction"))
+        table.add_row(name, f"{row['share']:.0%}", f"{row['low']:.0%} to {row['high']:.0%}", chance, *others)
     yield table
 
 

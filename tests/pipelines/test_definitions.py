@@ -39,7 +39,7 @@ def graph_of(project: Project, preset: str) -> dict:
     }
 
 
-@pytest.mark.parametrize("preset", ["tiny", "v1_1", "v1_3"])
+@pytest.mark.parametrize("preset", ["shapes", "tiny", "v1_1", "v1_3"])
 def test_graph(project: Project, preset: str, snapshot: SnapshotAssertion) -> None:
     assert graph_of(project, preset) == snapshot
 

@@ -30,9 +30,17 @@ def evaluation() -> dg.Definitions:
                 kinds={"parquet"},
             ),
             artifact_asset(
+                "truth",
+                group="truth",
+                deps=["samples"],
+                make=lambda project: function("ops.evaluation.truth:score")(project),
+                description="Whether videos of the made world show the colour, shape and direction of their prompts.",
+                kinds={"numpy"},
+            ),
+            artifact_asset(
                 "checkpoint_scores",
                 group="evaluation",
-                deps=[last, "vbench"],
+                deps=[last, "vbench", "truth"],
                 make=lambda project: function("ops.evaluation.checkpoint_scores:score")(project),
                 description="Every scored checkpoint of the last stage side by side, and the best of them.",
                 kinds={"mlflow"},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.evaluation import checkpoint_scores, samples, vbench
+from ops.evaluation import checkpoint_scores, samples, truth, vbench
 from ops.evaluation.checkpoint_scores import NoBestCheckpoint, best_step
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.samples import safe_name, scored_steps
@@ -55,6 +55,7 @@ def scored(trained_world, tmp_path_factory):
     project = Project(root)
     samples.make_samples(project)
     vbench.score(project)
+    truth.score(project)
     checkpoint_scores.score(project)
     return project
 

@@ -24,10 +24,11 @@ def pass_checks(project: Project, passed: bool = True) -> None:
 
 
 def score(project: Project) -> None:
-    from ops.evaluation import checkpoint_scores, reconstruction, samples, vbench
+    from ops.evaluation import checkpoint_scores, reconstruction, samples, truth, vbench
 
     samples.make_samples(project)
     vbench.score(project)
+    truth.score(project)
     checkpoint_scores.score(project)
     reconstruction.evaluate(project)
 

@@ -1,0 +1,48 @@
+"""Clips of the made world that no training ever saw, through a VAE and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.data.latents import load_vae
+from ops.data.pixels import fitted
+from ops.made_world.clips import FRAMES, RATE, SIDE
+from ops.made_world.drawing import draw
+from ops.made_world.scenes import held_out_combinations, scene_of
+from ops.runtime.artifacts import Artifact
+from ops.runtime.project import Project
+
+SEED = 20_000
+"""Of no source: theirs are hashed with their variant."""
+OF_EACH = 4
+
+
+def reconstructed(
+    project: Project, vae: Artifact, terms: dict[str, Any]
+) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    """(name, caption, frames uint8 [T, H, W, 3]) of four clips of every held-out combination, as the VAE gives them
+    back. They have the frames, size and rate of `terms`, as far as a clip is long enough."""
+    import torch
+
+    model = load_vae(project, vae)
+    device = next(model.parameters()).device
+    random = np.random.default_rng(SEED)
+    for combination in held_out_combinations():
+        for number in range(OF_EACH):
+            clip = _seen_at(draw(scene_of(combination, random), FRAMES, SIDE), terms)
+            video = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+            with torch.inference_mode():
+                back = model.decode(model.encode(video).mode())[0]
+            pixels = ((back.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 3, 0)
+            yield f"{combination.caption}, {number}", combination.caption, pixels.cpu().numpy()
+
+
+def _seen_at(clip: NDArray[np.uint8], terms: dict[str, Any]) -> NDArray[np.uint8]:
+    """1 + 4n frames at the protocol's rate, at its size."""
+    moments = np.arange(0, len(clip), RATE / terms["fps"]).astype(int)[: terms["num_frames"]]
+    moments = moments[: len(moments) - (len(moments) - 1) % 4]
+    return np.stack([fitted(clip[moment], terms["height"], terms["width"]) for moment in moments])
