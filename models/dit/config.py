@@ -12,6 +12,7 @@ class DenoiserConfig:
     `sparse_ratio` k lets a token of a sparse layer attend to one in k; 1 makes every layer dense. The
     `position_scale_*` divide positions along their axis before rotary embedding. `rounded_positions` rounds rotary
     angles to the precision of the activations, as the released weights were trained in half precision.
+    `absolute_positions` adds to each token where it is, which the released model does not; it has no weights.
 
     Raises ValueError, naming the field, for a width or count below 1 and for heads that three axes cannot share.
     """
@@ -26,6 +27,7 @@ class DenoiserConfig:
     position_scale_h: float = 1.0
     position_scale_w: float = 1.0
     rounded_positions: bool = False
+    absolute_positions: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

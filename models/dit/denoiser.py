@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from models.dit.absolute import absolute_table
 from models.dit.attention import SelfContext
 from models.dit.block import Block, modulated
 from models.dit.config import DenoiserConfig
@@ -96,6 +97,8 @@ class SkiparseDenoiser(nn.Module):
         control: Control | None = None,
     ) -> Tensor:
         grid = (latent.shape[2], latent.shape[3] // PATCH, latent.shape[4] // PATCH)
+        if self.config.absolute_positions:
+            tokens = tokens + absolute_table(grid, self.config.width, tokens.device).to(tokens.dtype)
         context = self._context(tokens, grid, latent_mask)
         embedding, modulation = self.timestep(timestep)
         text, bias = self.text_projection(text), text_bias(text_mask, tokens.dtype)

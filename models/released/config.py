@@ -65,6 +65,8 @@ DENOISER_FIXED: dict[str, Any] = {
     "norm_elementwise_affine": False,
     "norm_eps": 1e-6,
 }
+DENOISER_OWN = {"absolute_positions": False}
+"""Fields of ours that no released model has, with the value that those stand for. Written only where they differ."""
 WFVAE_UNSEEN = {"scale", "shift"}
 DENOISER_UNSEEN = {"sample_size_t", "sample_size_h", "sample_size_w", "vae_scale_factor_t"}
 LATENT_SCALE = 0.18215
@@ -81,9 +83,15 @@ def read_wfvae(config: Mapping[str, Any]) -> WFVAEConfig:
 
 def read_denoiser(class_name: str, config: Mapping[str, Any]) -> DenoiserConfig:
     derived = {"out_channels", "cross_attention_dim", "sparse1d", "sparse_n"}
-    check(class_name, config, {*DENOISER_FIELDS, *DENOISER_FIXED, *DENOISER_UNSEEN, *derived}, DENOISER_FIXED)
+    check(
+        class_name,
+        config,
+        {*DENOISER_FIELDS, *DENOISER_FIXED, *DENOISER_UNSEEN, *DENOISER_OWN, *derived},
+        DENOISER_FIXED,
+    )
     ratio = int(config.get("sparse_n", 1)) if config.get("sparse1d", False) else 1
-    read = DenoiserConfig(**our_fields(config, DENOISER_FIELDS), sparse_ratio=ratio)
+    own = {name: config.get(name, default) for name, default in DENOISER_OWN.items()}
+    read = DenoiserConfig(**our_fields(config, DENOISER_FIELDS), **own, sparse_ratio=ratio)
     check_derived(class_name, config, {"out_channels": read.in_channels, "cross_attention_dim": read.width})
     return read
 
@@ -111,7 +119,8 @@ def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -
     # The reference cannot be constructed without sizes, although its forward pass ignores them.
     sizes = {"sample_size_t": 24, "sample_size_h": 44, "sample_size_w": 80}
     inpaint = {"vae_scale_factor_t": 4} if class_name == INPAINT_CLASS else {}
-    return {"_class_name": class_name, **fields, **derived, **DENOISER_FIXED, **sizes, **inpaint}
+    own = {name: getattr(config, name) for name, default in DENOISER_OWN.items() if getattr(config, name) != default}
+    return {"_class_name": class_name, **fields, **derived, **DENOISER_FIXED, **sizes, **inpaint, **own}
 
 
 def check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: Mapping[str, Any]) -> None:

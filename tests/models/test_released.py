@@ -31,6 +31,9 @@ MODELS = {
     "wfvae with groupnorm": lambda: WFVAE(WFVAEConfig(base_channels=32, norm="groupnorm")),
     "denoiser": lambda: SkiparseDenoiser(DENOISER),
     "dense denoiser": lambda: SkiparseDenoiser(DenoiserConfig(layers=2, heads=1, head_width=6, sparse_ratio=1)),
+    "denoiser of our own": lambda: SkiparseDenoiser(
+        DenoiserConfig(layers=2, heads=1, head_width=6, absolute_positions=True)
+    ),
     "image condition": lambda: ImageConditionedDenoiser(DENOISER),
     "causal vae": lambda: CausalVideoVAE(CausalVAEConfig(base_channels=32, multipliers=(1, 1, 2, 1), blocks=1)),
     "latte": lambda: LatteDenoiser(LatteConfig(layers=2, heads=2, head_width=12, text_width=16, latent_frames=57)),
@@ -236,3 +239,11 @@ def test_only_networks_with_released_names():
         released.dump(nn.Linear(2, 2))
     with pytest.raises(TypeError, match="PatchDiscriminator3D has no released class with a config"):
         released.config_of(PatchDiscriminator3D(8, 2))
+
+
+def test_a_released_config_says_nothing_of_what_only_ours_have():
+    shape = {"layers": 1, "heads": 1, "head_width": 6}
+    published = SkiparseDenoiser(DenoiserConfig(**shape))
+    own = SkiparseDenoiser(DenoiserConfig(**shape, absolute_positions=True))
+    assert "absolute_positions" not in released.config_of(published)
+    assert released.config_of(own)["absolute_positions"]

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from models.dit import DenoiserConfig, SkiparseDenoiser
+from models.dit.absolute import LOUDNESS, absolute_table
 from models.dit.attention import SelfAttention, SelfContext
 from models.dit.masks import pattern_bias, text_bias, token_bias
 from models.dit.rope import rotary_table, rotate
@@ -212,3 +213,25 @@ def test_input_refused(change, message):
 def test_configuration_refused(change, message):
     with pytest.raises(ValueError, match=message):
         DenoiserConfig(**change)
+
+
+@torch.no_grad()
+def test_only_absolute_positions_tell_equal_tokens_apart():
+    """Of a latent that is the same everywhere, relative positions alone give the same everywhere."""
+    _, timestep, text = inputs(batch=1)
+    same = torch.ones(1, 4, 3, 6, 10)
+    relative, absolute = tiny().eval(), tiny(absolute_positions=True).eval()
+    assert relative.state_dict().keys() == absolute.state_dict().keys()
+    places = relative(same, timestep[:1], text).unflatten(3, (3, 2)).unflatten(5, (5, 2))
+    assert torch.allclose(places, places[:, :, :1, :1, :, :1].expand_as(places), atol=1e-5)
+    patches = absolute(same, timestep[:1], text)[:, :, :, ::2, ::2].flatten(2)
+    assert torch.cdist(patches[0].T, patches[0].T).add(torch.eye(45)).min() > 1e-4
+
+
+def test_every_place_has_a_code_of_its_own_far_from_all_others():
+    table = absolute_table((3, 4, 5), 96, torch.device("cpu"))
+    assert torch.allclose(table.norm(dim=1), torch.full((60,), LOUDNESS * 48**0.5))
+    likeness = table @ table.T / table.norm(dim=1)[0] ** 2
+    assert likeness.fill_diagonal_(0).abs().max() < 0.5
+    part = absolute_table((2, 4, 5), 96, torch.device("cpu"))
+    assert torch.equal(table[:40], part)  # a longer video begins like a shorter one
