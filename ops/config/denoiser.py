@@ -15,6 +15,9 @@ class DenoiserModel(Section):
     heads: Positive = 24
     head_width: Positive = 96
     sparse_ratio: Positive = 4
+    absolute_positions: bool = False
+    """Tell each token where it is, besides how far it is from others. The published model does not; a small one learns
+    far sooner with it what moves where. Weights of one kind do not fit the other."""
 
     @model_validator(mode="after")
     def _rope_fits(self) -> DenoiserModel:

@@ -15,6 +15,9 @@ class Optimizer(Section):
     weight_decay: float = 1e-2
     eps: float = 1e-15
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    decay: Literal["none", "cosine"] = "none"
+    """After the warm-up the rate stays, or falls along half a cosine to `final_share` of it at the last step."""
+    final_share: Share = 0.02
 
 
 class Clipping(Section):

@@ -26,7 +26,10 @@ class VaeModel(Section):
 
 
 class VaeLosses(Section):
-    lpips_weight: float = 1.0
+    squared_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Of the squared error beside the published absolute one: a short training needs it to see small things."""
+    lpips_weight: Annotated[float, Field(ge=0)] = 1.0
+    """0 leaves LPIPS and its network out."""
     lpips_net: Literal["alex", "vgg"] = "vgg"
     kl_weight: float = 1e-6
     wavelet_weight: float = 0.1

@@ -25,6 +25,7 @@ from ops.training.collective import anywhere, gathered
 from ops.training.data_order import DataOrder
 from ops.training.held_out import HeldOutBatch, HeldOutLoss, errors_by_sample
 from ops.training.held_out_samples import HeldOutSamples
+from ops.training.improvement import Improvement
 from ops.training.job import Job
 from ops.training.left_out import UnusableSamples, require_finite
 from ops.training.method import Draw, Watch
@@ -78,6 +79,8 @@ class DenoiserMethod:
         self._wordings = {row["sample_id"]: (row["caption"],) for row in self._held_out}
         self._wordings |= {row["sample_id"]: wordings(row, settings.denoiser) for row in train}
         self._samples = HeldOutSamples(job, self._held_out, self._latents, self._text)
+        items = {row["sample_id"]: row["item_id"] for row in self._held_out}
+        self._improvement = Improvement(items, self.higher_is_better)
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
         self._schedule = diffusion.scheduler(self._diffusion)
@@ -218,7 +221,8 @@ class DenoiserMethod:
         everyone = dict(gathered(list(local.items())))
         values = {name: [error for error, _ in pairs] for name, pairs in everyone.items()}
         require_finite(values, anywhere(unusable, self._device), "held-out loss")
-        return HeldOutLoss(everyone, self._diffusion.train_timesteps).figures()
+        found = HeldOutLoss(everyone, self._diffusion.train_timesteps)
+        return {**found.figures(), **self._improvement.figures(found.of_samples)}
 
     def _held_out_batch(self, sample_ids: Sequence[str]) -> HeldOutBatch:
         batch = self.read(sample_ids)
@@ -230,10 +234,10 @@ class DenoiserMethod:
         return self._samples.draw(model, self._device, path, working)
 
     def save(self, folder: Path) -> None:
-        """There is no state beside the model's."""
+        self._improvement.save(folder)
 
     def restore(self, folder: Path) -> None:
-        """There is no state beside the model's."""
+        self._improvement.restore(folder)
 
 
 def _input(job: Job, asset: str) -> Artifact:

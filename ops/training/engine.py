@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -86,9 +87,14 @@ def adamw(parameters: Iterable[nn.Parameter], settings: Optimizer) -> torch.opti
     )
 
 
-def learning_rate(settings: Optimizer, step: int) -> float:
-    """Constant after a linear warm-up; `step` counts from 1."""
-    return settings.learning_rate * min(1.0, step / max(1, settings.warmup_steps))
+def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
+    """The rate of a step, counted from 1, of `steps`: after a linear warm-up as `settings.decay` has it."""
+    rate = settings.learning_rate * min(1.0, step / max(1, settings.warmup_steps))
+    if settings.decay == "none" or step <= settings.warmup_steps:
+        return rate
+    done = (step - settings.warmup_steps) / (steps - settings.warmup_steps)
+    share = settings.final_share + (1 - settings.final_share) * (1 + math.cos(math.pi * done)) / 2
+    return rate * share
 
 
 def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> DeepSpeedEngine:

@@ -54,6 +54,12 @@ class HeldOutLoss:
         return sum(error * weight for error, weight in pairs) / sum(weight for _, weight in pairs)
 
     @property
+    def of_samples(self) -> dict[str, float]:
+        """What each sample adds to `mean`, which is the mean of these."""
+        weight = sum(weight for pairs in self.by_sample.values() for _, weight in pairs) / len(self.by_sample)
+        return {name: sum(error * w for error, w in pairs) / weight for name, pairs in self.by_sample.items()}
+
+    @property
     def parts(self) -> list[float]:
         """The mean error in each part of the timesteps, unweighted."""
         values = [self.by_sample[sample_id] for sample_id in sorted(self.by_sample)]

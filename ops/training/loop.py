@@ -83,7 +83,7 @@ def one_step(session: Session, step: int, batch: Batch) -> dict[str, float]:
     if unusable := anywhere(batch.unusable, session.device):
         raise UnusableSamples(unusable)
     engine, clipping = session.engine, session.clipping
-    rate = deepspeed_engine.learning_rate(session.job.schedule.optimizer, step)
+    rate = deepspeed_engine.learning_rate(session.job.schedule.optimizer, step, session.job.schedule.steps)
     for group in engine.optimizer.param_groups:
         group["lr"] = rate
     engine.optimizer.clip_grad = threshold = clipping.threshold

@@ -264,12 +264,15 @@ class Session:
         assert self.records
         run = self.records.run
         kept = [(path, checkpoints.read_state(path)) for path in self.store.complete()]
+        held_out = checkpoints.read_state(best)["held_out"]
         return {
             "metric": self.method.metric,
             "higher_is_better": self.method.higher_is_better,
             "first": self.first,
             "last": kept[-1][1]["metric"],
             "best": checkpoints.read_state(best)["metric"],
+            "gain": held_out.get("gain"),
+            "gain_error": held_out.get("gain_error"),
             "best_step": checkpoints.step_of(best),
             "steps": self.step,
             "left_out": self.left_out.samples,

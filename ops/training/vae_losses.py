@@ -26,6 +26,15 @@ def reconstruction(video: Tensor, output: Tensor) -> Tensor:
     return (video - output).abs().sum() / (video.shape[0] * video.shape[2])
 
 
+def squared(video: Tensor, output: Tensor) -> Tensor:
+    """Σ(x − x̂)² over a frame's pixels and colours, mean over frames. The published loss has no such term.
+
+    What |x − x̂| asks for is a median: of a small thing that may be anywhere that is the background, and a short
+    training stays there. A square pulls hardest where the error is largest, which is the thing.
+    """
+    return (video - output).square().sum() / (video.shape[0] * video.shape[2])
+
+
 def perceptual(lpips: nn.Module, video: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
     """The mean LPIPS of a frame, and what it adds to the loss at weight 1.
 

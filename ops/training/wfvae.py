@@ -20,6 +20,7 @@ from ops.training import vae_losses
 from ops.training.collective import anywhere, gathered
 from ops.training.critic import Critic
 from ops.training.data_order import DataOrder
+from ops.training.improvement import Improvement
 from ops.training.job import Job
 from ops.training.left_out import UnusableSamples, require_finite
 from ops.training.method import Draw, Watch
@@ -56,7 +57,7 @@ class Clips:
 
 
 class WfvaeMethod:
-    """L1 + LPIPS + KL + wavelet loss, and from `discriminator_start` the adversarial one."""
+    """L1 (and squared error) + LPIPS + KL + wavelet loss, and from `discriminator_start` the adversarial one."""
 
     metric = "psnr"
     higher_is_better = True
@@ -71,12 +72,16 @@ class WfvaeMethod:
         self._looked_at = drawn(self._held_out, job.schedule.validate_samples, settings.seed)
         self.samples = len(train) + len(self._looked_at)
         self._rows = {row["sample_id"]: row for row in [*train, *self._held_out]}
+        items = {row["sample_id"]: row["item_id"] for row in self._held_out}
+        self._improvement = Improvement(items, self.higher_is_better)
         self.order = DataOrder(by_bucket(train), job.schedule.batch_size, settings.seed, job.dataset_version)
         self._rows |= {row["sample_id"]: _enlarged(row, self._views.zoom) for row in train}
         self._reader = PixelReader(job.project, list(self._rows.values()))
         self._batch_size = max(1, job.schedule.batch_size // ranks.world_size)
         self.model = build_model(settings.vae.model, settings.seed)
-        self._lpips = load_lpips(job.project, self._losses.lpips_net).to(device)
+        self._lpips: nn.Module | None = None
+        if self._losses.lpips_weight:
+            self._lpips = load_lpips(job.project, self._losses.lpips_net).to(device)
         self._critic: Critic | None = None
         if self._losses.discriminator_start < job.schedule.steps:
             optimizer = job.schedule.optimizer
@@ -112,14 +117,19 @@ class WfvaeMethod:
         output, decoded = vae.decode(latent, return_coefficients=True)
         output = output.float()
         l1 = vae_losses.reconstruction(video, output)
-        lpips, perceptual = vae_losses.perceptual(self._lpips, video, output)
         kl = posterior.kl().float().mean()
         wavelet = vae_losses.wavelet([w.float() for w in encoded], [w.float() for w in decoded])
         weights = self._losses
-        fidelity = l1 + weights.lpips_weight * perceptual
-        total = fidelity + weights.kl_weight * kl + weights.wavelet_weight * wavelet
         pixels = video[0, :, 0].numel()  # of a frame, with colours
-        figures = {"l1": l1 / pixels, "lpips": lpips, "kl": kl, "wavelet": wavelet}
+        figures = {"l1": l1 / pixels, "kl": kl, "wavelet": wavelet}
+        fidelity = l1
+        if weights.squared_weight:
+            squared = vae_losses.squared(video, output)
+            fidelity, figures = fidelity + weights.squared_weight * squared, figures | {"squared": squared / pixels}
+        if self._lpips is not None:
+            lpips, perceptual = vae_losses.perceptual(self._lpips, video, output)
+            fidelity, figures = fidelity + weights.lpips_weight * perceptual, figures | {"lpips": lpips}
+        total = fidelity + weights.kl_weight * kl + weights.wavelet_weight * wavelet
         if self._critic and draw.step >= weights.discriminator_start and not draw.alone:
             last_layer = vae.decoder.conv_out.weight
             adversarial, weight = self._critic.generator_loss(video, output, fidelity, last_layer)
@@ -170,7 +180,7 @@ class WfvaeMethod:
         for sample_id in sorted(values_by_id):
             kinds.setdefault(self._rows[sample_id]["kind"], []).append(values_by_id[sample_id])
         everything = [value for values in kinds.values() for value in values]
-        figures = {"psnr": sum(everything) / len(everything)}
+        figures = {"psnr": sum(everything) / len(everything), **self._improvement.figures(values_by_id)}
         return figures | {f"psnr.{kind}": sum(values) / len(values) for kind, values in sorted(kinds.items())}
 
     def _reconstruct(self, model: nn.Module, clips: Clips) -> Tensor:
@@ -203,10 +213,12 @@ class WfvaeMethod:
         return True
 
     def save(self, folder: Path) -> None:
+        self._improvement.save(folder)
         if self._critic:
             self._critic.save(folder)
 
     def restore(self, folder: Path) -> None:
+        self._improvement.restore(folder)
         if self._critic:
             self._critic.restore(folder)
 

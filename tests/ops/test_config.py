@@ -107,7 +107,7 @@ def test_a_schedule_is_a_cron_expression(schedule: str) -> None:
 
 
 def test_an_unknown_preset_lists_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: tiny, v1_1, v1_3"):
+    with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: shapes, tiny, v1_1, v1_3"):
         config.resolve(ROOT, "huge", {})
 
 
@@ -180,3 +180,10 @@ def test_another_preset_drops_the_old_overrides(recipe: Path) -> None:
 def test_a_malformed_assignment(recipe: Path, assignment: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config.change(recipe, None, [assignment])
+
+
+def test_the_prompts_of_shapes_are_the_sentences_that_no_source_shows() -> None:
+    from ops.made_world.scenes import held_out_combinations
+
+    prompts = config.resolve(ROOT, "shapes", {}).evaluation.prompts
+    assert list(prompts) == [each.caption for each in held_out_combinations()]

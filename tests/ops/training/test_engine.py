@@ -55,5 +55,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_the_learning_rate_warms_up_linearly() -> None:
     settings = Optimizer(learning_rate=2.0, warmup_steps=4)
-    assert [learning_rate(settings, step) for step in (1, 2, 4, 5, 100)] == [0.5, 1.0, 2.0, 2.0, 2.0]
-    assert learning_rate(Optimizer(learning_rate=2.0), 1) == 2.0
+    assert [learning_rate(settings, step, 100) for step in (1, 2, 4, 5, 100)] == [0.5, 1.0, 2.0, 2.0, 2.0]
+    assert learning_rate(Optimizer(learning_rate=2.0), 1, 100) == 2.0
+
+
+def test_a_cosine_begins_after_the_warm_up_and_ends_at_the_final_share() -> None:
+    settings = Optimizer(learning_rate=2.0, warmup_steps=4, decay="cosine", final_share=0.1)
+    rates = [learning_rate(settings, step, 24) for step in range(1, 25)]
+    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
+    assert rates[13] == pytest.approx(1.1)  # half-way between both ends
+    assert rates[-1] == pytest.approx(0.2)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+
+
+def test_a_warm_up_as_long_as_the_training_leaves_nothing_to_decay() -> None:
+    settings = Optimizer(learning_rate=2.0, warmup_steps=4, decay="cosine")
+    assert [learning_rate(settings, step, 4) for step in (1, 4)] == [0.5, 2.0]

@@ -1,0 +1,127 @@
+"""What each choice of the preset `shapes` gave: the made world learned with one of them undone at a time.
+
+`python -m benchmarks.learning` takes an hour on two cores; `--vae-steps` and `--denoiser-steps` make it shorter or
+longer. Every row is a run of the real graph in one project, whose curation is shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.fresh_project import fresh_project
+from benchmarks.orchestration import run
+from benchmarks.report import Report
+from ops.config import change
+from ops.evaluation.made_clips import reconstructed
+from ops.evaluation.truth import shares, video_row
+from ops.runtime.artifacts import Artifact, current
+from ops.runtime.project import Project
+
+SHOWN = ("colour", "shape", "direction")
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A choice of the preset undone: what a row says, and the assignments that undo it."""
+
+    name: str
+    undone: tuple[str, ...]
+
+
+VAE_LEVERS = (
+    Lever("as the preset has it", ()),
+    Lever("absolute error only, as published", ("vae.losses.squared_weight=0",)),
+    Lever("no mirrored views", ("vae.views.flips=false",)),
+    Lever("constant learning rate", ("vae.schedule.optimizer.decay=none",)),
+    Lever("8 latent channels", ("vae.model.latent_channels=8",)),
+    Lever("half the width", ("vae.model.base_channels=8",)),
+    Lever("a tenth of the learning rate", ("vae.schedule.optimizer.learning_rate=2.0e-4",)),
+)
+DENOISER_LEVERS = (
+    Lever("as the preset has it", ()),
+    Lever("min-SNR weights, as published", ("denoiser.diffusion.min_snr_gamma=5.0",)),
+    Lever("constant learning rate", ("stages.video.schedule.optimizer.decay=none",)),
+    Lever("a tenth of the learning rate", ("stages.video.schedule.optimizer.learning_rate=1.0e-4",)),
+    Lever("2 layers for 6", ("denoiser.model.layers=2",)),
+    Lever("an average of the paper's decay, 0.9999", ("stages.video.schedule.ema_decay=0.9999",)),
+    Lever("no guidance", ("evaluation.guidance=1.0",)),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=720)
+    parser.add_argument("--vae-steps", type=int, default=800)
+    parser.add_argument("--denoiser-steps", type=int, default=1500)
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
+    options = parser.parse_args()
+    with fresh_project({"preset": "shapes"}) as project:
+        report = measure(project.root, options.clips, options.vae_steps, options.denoiser_steps)
+    report.show(Console())
+    if options.write:
+        report.write()
+
+
+def measure(root: Path, clips: int, vae_steps: int, denoiser_steps: int) -> Report:
+    """Train every row in the project that lies in `root`."""
+    short = (
+        f"sources.videos=made:shapes?clips={clips}",
+        *_length("vae.schedule", vae_steps),
+        *_length("stages.video.schedule", denoiser_steps),
+    )
+    rows = []
+    for lever in VAE_LEVERS:
+        project = _set(root, (*short, *lever.undone))
+        run(project, "+wfvae")
+        rows.append(_vae_row(lever, project, current(project, "wfvae")))
+    for lever in DENOISER_LEVERS:
+        project = _set(root, (*short, *lever.undone))
+        run(project, "+truth")
+        rows.append(_denoiser_row(lever, current(project, "denoiser_video"), current(project, "truth")))
+    return Report(
+        "Learning on the made world",
+        f"{vae_steps} steps of the VAE and {denoiser_steps} of the denoiser, with one choice undone in each row",
+        ("choice", "PSNR, dB, or loss", *SHOWN),
+        rows,
+        (
+            "VAE rows: the share of clips of held-out combinations off whose reconstructions the truth is read.",
+            "Denoiser rows: the share of videos of held-out prompts that show their word; chance is 25, 33 and 25 %.",
+        ),
+    )
+
+
+def _length(schedule: str, steps: int) -> tuple[str, ...]:
+    return tuple(f"{schedule}.{key}={steps}" for key in ("steps", "checkpoint_every", "validate_every"))
+
+
+def _set(root: Path, assignments: tuple[str, ...]) -> Project:
+    (root / "params.yaml").write_text("preset: shapes\n", encoding="utf-8")
+    change(root, None, list(assignments))
+    return Project(root)
+
+
+def _vae_row(lever: Lever, project: Project, vae: Artifact) -> tuple[str, ...]:
+    from ops.made_world.detector import read
+
+    terms = project.settings.evaluation.model_dump(mode="json")
+    clips = reconstructed(project, vae, terms)
+    found = shares([video_row("reconstructions", None, name, said, read(frames)) for name, said, frames in clips])
+    return (f"VAE: {lever.name}", f"{vae.results['best']:.1f}", *_percent(found))
+
+
+def _denoiser_row(lever: Lever, denoiser: Artifact, truth: Artifact) -> tuple[str, ...]:
+    found = {row["measure"]: row["share"] for row in truth.results["best"]}
+    return (f"denoiser: {lever.name}", f"{denoiser.results['best']:.3f}", *_percent(found))
+
+
+def _percent(found: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{found[word]:.0%}" for word in SHOWN)
+
+
+if __name__ == "__main__":
+    main()
