@@ -4,7 +4,7 @@ shot ends. Pieces of the wrong length are out."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
@@ -40,7 +40,9 @@ def _scores(project: Project, inputs: Sequence[Row]) -> dict[str, SliceSeries | 
     left = [row for row in inputs if row["clip_id"] not in failures]
     series = scores_of(project, "shots", left, len(inputs))
     both: dict[str, SliceSeries | Failure] = {
-        clip_id: found if isinstance(found, Failure) else {**found, "boundaries": boundaries[clip_id]}
+        clip_id: found
+        if isinstance(found, Failure)
+        else cast(SliceSeries, {**found, "boundaries": boundaries[clip_id]})
         for clip_id, found in series.items()
     }
     return both | failures

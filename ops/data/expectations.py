@@ -157,8 +157,10 @@ def _failure(result: dict[str, Any], id_column: str, frame: pd.DataFrame) -> dic
 
 def _whereabouts(frame: pd.DataFrame, id_column: str, value: Any) -> dict[str, Any]:
     """The file that a row is about, where the table names it, and the row's id."""
-    paths = frame.loc[frame[id_column] == value, "path"].dropna() if "path" in frame else ()
-    return {**({"path": str(paths.iloc[0])} if len(paths) else {}), id_column: value}
+    if "path" not in frame:
+        return {id_column: value}
+    paths = frame.loc[frame[id_column] == value, "path"].dropna().tolist()
+    return {**({"path": str(paths[0])} if paths else {}), id_column: value}
 
 
 def _statistics(frame: pd.DataFrame, suite: Suite) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def scene_of(combination: Combination, random: np.random.Generator, other: Combi
     """A scene of a combination, or of two that never touch; sizes, places, paths and background are drawn."""
     corners = []
     for _ in range(4):
-        level = random.integers(*GREY)
-        corners.append(tuple(int(level + shift) for shift in random.integers(-TINT, TINT + 1, 3)))
+        red, green, blue = (random.integers(*GREY) + random.integers(-TINT, TINT + 1, 3)).tolist()
+        corners.append((red, green, blue))
     if other is None:
         return Scene((_thing(combination, random),), tuple(corners))
     while True:

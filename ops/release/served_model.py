@@ -99,11 +99,11 @@ def _load_pyfunc(data_path: str) -> ServedModel:
 def signature(settings: Settings) -> ModelSignature:
     """What MLflow checks before `predict`, and shows to people: a column of prompts, and how to sample."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
     types = {str: "string", int: "long", float: "double"}
     defaults = Request.of(settings.evaluation, "", 0).as_json()
     specs = [ParamSpec(name, types[type(defaults[name])], defaults[name]) for name in PARAMETERS]
-    outputs = [ColSpec(types[type(value)], name) for name, value in defaults.items()]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(types[type(value)], name) for name, value in defaults.items()]
     outputs += [ColSpec("string", "video"), ColSpec("string", "notes")]
     return ModelSignature(Schema([ColSpec("string")]), Schema(outputs), ParamSchema(specs))

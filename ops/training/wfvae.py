@@ -111,7 +111,7 @@ class WfvaeMethod:
 
     def loss(self, model: nn.Module, batch: Clips, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         video = self._video(views(batch.pixels, self._views, draw))
-        vae: WFVAE = getattr(model, "module", model)
+        vae: WFVAE = getattr(model, "module", model)  # type: ignore[arg-type]
         posterior, encoded = vae.encode(video.to(self._dtype), return_coefficients=True)
         latent = posterior.mean + (0.5 * posterior.log_variance).exp() * self._noise(posterior.mean, draw)
         output, decoded = vae.decode(latent, return_coefficients=True)

@@ -49,7 +49,7 @@ def run_and_watch(project: Project, selection: str, console: Console) -> tuple[i
             process.terminate()
             process.wait()
             console.print("[yellow]interrupted; run the same command again to go on[/]")
-            return INTERRUPTED
+            return INTERRUPTED, display.run_id
         if process.returncode == -signal.SIGKILL:
             display.close_killed(instance)
     if process.returncode != 0:

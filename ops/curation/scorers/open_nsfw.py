@@ -78,4 +78,4 @@ def network_input(picture: np.ndarray) -> np.ndarray:
     squeezed = Image.fromarray(picture).resize((SQUEEZED, SQUEEZED), Image.Resampling.BILINEAR)
     edge = (SQUEEZED - SIDE) // 2
     middle = np.asarray(squeezed.crop((edge, edge, edge + SIDE, edge + SIDE)), dtype=np.float32)
-    return np.ascontiguousarray((middle[..., ::-1] - np.float32(MEAN_BGR)).transpose(2, 0, 1))
+    return np.ascontiguousarray((middle[..., ::-1] - np.array(MEAN_BGR, dtype=np.float32)).transpose(2, 0, 1))

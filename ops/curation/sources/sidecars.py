@@ -99,7 +99,7 @@ class Sidecars:
             )
             for kind in (self.TEXTS, self.TREES)
         )
-        return text and file.parent / text, tree and file.parent / tree
+        return file.parent / text if text else None, file.parent / tree if tree else None
 
     def _beside(self, folder: Path) -> dict[tuple[str, str], str]:
         """(composed stem, extension in small letters) → name; of several the one in small letters."""
