@@ -1,6 +1,6 @@
 """What each choice of the preset `shapes` gave: the made world learned with one of them undone at a time.
 
-`python -m benchmarks.learning` takes an hour on two cores; `--vae-steps` and `--denoiser-steps` make it shorter or
+`python -m benchmarks.learning` takes two hours on two cores; `--vae-steps` and `--denoiser-steps` make it shorter or
 longer. Every row is a run of the real graph in one project, whose curation is shared.
 """
 

@@ -198,6 +198,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow run --set curation.rules.aesthetic.minimum=20": rejects_more,
     "soraflow run --videos /data/my-videos --images /data/my-photos": takes_ones_own_files,
     "soraflow run --preset v1_3": gives_a_graph,
+    "soraflow run --preset shapes": gives_a_graph,
     "soraflow run --set automation.on_new_data=true": sets_automation,
 }
 

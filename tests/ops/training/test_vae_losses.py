@@ -40,3 +40,16 @@ def test_hinge_and_adaptive_weight() -> None:
     weight = vae_losses.adaptive_weight(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 2.0]))
     assert float(weight) == pytest.approx(2.5)
     assert float(vae_losses.adaptive_weight(torch.ones(1) * 5, torch.zeros(1))) == pytest.approx(1e6)
+
+
+def test_the_square_pulls_at_a_thing_that_the_median_leaves_out() -> None:
+    """One pixel in ten is a thing: the absolute error is least without it, the squared one at the mean."""
+    video = torch.zeros(1, 3, 1, 10, 10)
+    video[..., 0] = 1.0
+    levels = torch.linspace(0, 0.5, 51)
+    outputs = [torch.full_like(video, float(level)) for level in levels]
+    absolute = [float(vae_losses.reconstruction(video, output)) for output in outputs]
+    squared = [float(vae_losses.squared(video, output)) for output in outputs]
+    assert float(levels[absolute.index(min(absolute))]) == 0.0
+    assert float(levels[squared.index(min(squared))]) == pytest.approx(0.1)
+    assert squared[0] == pytest.approx(3 * 10)
