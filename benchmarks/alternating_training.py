@@ -7,7 +7,7 @@ Started by the launcher in place of `ops.training.wfvae` or `ops.training.denois
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,7 @@ from ops.training import engine, loop, program
 from ops.training.denoiser import DenoiserMethod
 from ops.training.job import Job
 from ops.training.method import Draw
+from ops.training.session import Batch
 from ops.training.wfvae import WfvaeMethod
 
 FILE = "alternating.json"
@@ -65,17 +66,17 @@ class Alternation:
         self._steps: list[float] = []
         self._bare_steps: list[float] = []
 
-    def __call__(self, session: Any, step: int, batches: Iterable[Any]) -> dict[str, float]:
+    def __call__(self, session: Any, step: int, batch: Batch) -> dict[str, float]:
         assert self.bare is not None
-        (batch,) = list(batches)
+        (part,) = batch.parts
         self._entered.append(time.perf_counter())
         if step % 2:
-            self._bare_steps.append(self.bare.step(step, batch))
+            self._bare_steps.append(self.bare.step(step, part))
         started = time.perf_counter()
-        figures = self._one_step(session, step, [batch])
+        figures = self._one_step(session, step, batch)
         self._steps.append(time.perf_counter() - started)
         if not step % 2:
-            self._bare_steps.append(self.bare.step(step, batch))
+            self._bare_steps.append(self.bare.step(step, part))
         return figures
 
     def write(self) -> None:
