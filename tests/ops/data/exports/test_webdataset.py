@@ -201,7 +201,7 @@ def test_a_changed_source_and_a_stale_training_set_are_named(dataset: Project, t
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["complete"] is False
     rows = tables.read(dataset.table("captions"))
     tables.write(dataset.table("captions"), rows[1:], SCHEMA)
-    with pytest.raises(ExportError, match=rf"video {rows[0]['item_id']}.*--select training_set"):
+    with pytest.raises(ExportError, match=rf"video {rows[0]['item_id']}.*--select '\+training_set'"):
         export_webdataset(dataset, tmp_path / "out")
 
 
