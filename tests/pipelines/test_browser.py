@@ -207,11 +207,13 @@ def test_a_run_is_launched_with_a_recipe_of_its_own(finished, pages: Pages, page
     page.get_by_role("button", name="Launch run").click()
     with dg.DagsterInstance.from_config(str(finished.project.dagster_home)) as instance:
 
-        def launched() -> bool:
-            return bool(instance.get_runs(dg.RunsFilter(tags={"soraflow/overrides": "release.tolerance=0.25"})))
+        def done() -> bool:
+            runs = instance.get_runs(dg.RunsFilter(tags={"soraflow/overrides": "release.tolerance=0.25"}))
+            return bool(runs) and runs[0].status == dg.DagsterRunStatus.SUCCESS
 
-        wait_for(launched, "a run with the override", 180)
+        wait_for(done, "a run with the override to end", 400)
     assert (finished.project.root / "params.yaml").read_text() == before
+    finished("run", "--select", "raw_images")  # takes the recipe of that run back, as the next run does
 
 
 def runs_of_the_pipeline(pages: Pages, page: Page) -> None:

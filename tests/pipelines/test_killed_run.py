@@ -71,7 +71,8 @@ def test_a_killed_dagster_run_goes_on_in_the_same_mlflow_run(beside) -> None:
     artifact = current(project, "wfvae")
     assert (artifact.folder, artifact.results["mlflow_run_id"]) == (folder, first)
     client = connect(project)
-    (run,) = client.search_runs([client.get_run(first).info.experiment_id])
+    experiment = client.get_run(first).info.experiment_id
+    (run,) = client.search_runs([experiment], filter_string="tags.`soraflow.asset` = 'wfvae'")
     assert (run.info.run_id, run.info.status) == (first, "FINISHED")
     assert run.data.tags["soraflow.resumed"] == "true"
     with dg.DagsterInstance.from_config(str(project.dagster_home)) as instance:

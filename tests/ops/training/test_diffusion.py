@@ -87,7 +87,7 @@ def noted(settings: Diffusion) -> list[str]:
     method = DenoiserMethod.__new__(DenoiserMethod)
     method._diffusion = settings
     method._weights = loss_weights(settings, scheduler(settings))
-    return method.notes()
+    return method._lost_timesteps()
 
 
 def test_the_lost_terminal_steps_are_announced() -> None:
