@@ -128,19 +128,27 @@ class Lab:
         return connect(self.project).get_run(json.loads((folder / "run.json").read_text())["run_id"]).info.status
 
 
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Ranks]:
-    """This process is a training's only rank."""
-    import deepspeed
+ONLY_RANK = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
 
+
+@pytest.fixture(scope="session")
+def group_of_one() -> Iterator[None]:
+    """One for all modules of this process: DeepSpeed remembers its first group and takes no other."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}.items():
+        for name, value in ONLY_RANK.items():
             patch.setenv(name, value)
         dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
         start_distributed()
-        yield Ranks(0, 1, 0)
-        dist.destroy_process_group()
-        deepspeed.comm.comm.cdb = None
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.fixture
+def alone(group_of_one: None, monkeypatch: pytest.MonkeyPatch) -> Ranks:
+    """This process is a training's only rank."""
+    for name, value in ONLY_RANK.items():
+        monkeypatch.setenv(name, value)
+    return Ranks(0, 1, 0)
 
 
 @pytest.fixture

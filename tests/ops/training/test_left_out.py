@@ -183,7 +183,7 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     reasons = {name: entry["reason"] for name, entry in session.left_out.samples.items()}
     assert reasons.keys() == {"sample1", "sample4"}
     assert "film1.mkv is not what was curated" in reasons["sample1"]
-    assert session.method.picture(session.ema.module, tmp_path / "picture.png")
+    assert session.method.picture(session.ema.module, tmp_path / "picture.png", lambda: None)
 
 
 @pytest.mark.dist
