@@ -14,7 +14,7 @@ from ops.data.table_suites import OF_COLUMNS, TABLES
 from ops.data.training_set import training_set
 from ops.runtime import tables
 from ops.runtime.project import Project
-from ops.steps import STEPS
+from ops.steps import STEPS, UnknownStep
 
 SCHEMAS = {
     "raw_videos": schemas.RAW_VIDEOS,
@@ -152,5 +152,5 @@ def test_a_row_that_is_lost_or_doubled_is_told_with_its_name(ready: Project) -> 
 
 
 def test_no_such_table(ready: Project) -> None:
-    with pytest.raises(KeyError, match="no table is called 'squares'"):
+    with pytest.raises(UnknownStep, match="unknown step 'squares'; the steps are"):
         validate(ready, "squares")

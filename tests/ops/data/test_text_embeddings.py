@@ -25,7 +25,7 @@ def test_what_cleaning_changes_stands_in_the_index(world) -> None:
     samples = training_samples(world.project)
     said = ["A Film!", "\u5154\u5b50 film", "\u5154\u5b50", *(row["caption"] for row in samples[3:])]
     rows = [{**row, "caption": caption} for row, caption in zip(samples, said, strict=True)]
-    tables.write(world.project.data / "training_set" / "samples.parquet", rows, SAMPLES)
+    tables.write(world.dataset.folder / "samples.parquet", rows, SAMPLES)
     path = world.project.root / "params.yaml"
     path.write_text(path.read_text() + "text_encoder: {clean_captions: true}\n")
     artifact = cache_text(Project(world.project.root))
