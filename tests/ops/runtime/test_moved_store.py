@@ -22,7 +22,7 @@ def places(project: Project) -> dict[str, set[str]]:
     runs = client.search_runs([each.experiment_id for each in experiments])
     models = client.search_logged_models([each.experiment_id for each in experiments])
     return {
-        "experiments": {each.artifact_location for each in experiments if each.name.startswith("soraflow/")},
+        "experiments": {each.artifact_location for each in experiments if each.name.startswith("soraflow")},
         "runs": {each.info.artifact_uri for each in runs},
         "models": {each.artifact_location for each in models},
     }
