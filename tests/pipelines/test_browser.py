@@ -164,7 +164,7 @@ def test_a_training_links_to_its_run_in_mlflow(finished, pages: Pages, page: Pag
     assert place.startswith("http://127.0.0.1:")  # the port is the one that was in use when the training ended
     assert route.endswith("?workflowType=machine_learning")
     page.goto(f"{pages.mlflow}/#/{route}")
-    expect(page.get_by_text("held_out", exact=False).first.or_(page.get_by_text("psnr").first)).to_be_visible()
+    expect(page.get_by_role("link", name="psnr", exact=True).first).to_be_visible()
 
 
 def test_a_failed_check_says_which_rows_and_what_to_do(finished, pages: Pages, page: Page) -> None:
