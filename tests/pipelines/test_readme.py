@@ -180,6 +180,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow up": starts,
     'soraflow generate "a rabbit in a meadow"': runs("--steps", "1", shows="video.mp4"),
     "soraflow trace champion": runs(shows="denoiser_"),
+    "soraflow status": runs(),
     "soraflow summary": runs(shows="Training"),
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
     "soraflow curate report": runs(shows="curation_report.html"),
