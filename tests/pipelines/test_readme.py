@@ -181,7 +181,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     'soraflow generate "a rabbit in a meadow"': runs("--steps", "1", shows="video.mp4"),
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow status": runs(),
-    "soraflow summary": runs(shows="Training"),
+    "soraflow summary": runs(shows="trace champion"),  # of the last run, which may have been a part
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
     "soraflow curate report": runs(shows="curation_report.html"),
     "soraflow curate audit": has_a_page,
