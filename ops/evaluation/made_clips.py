@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ops.data.latents import load_vae
 from ops.data.pixels import fitted
+from ops.evaluation.reconstruction import given_back
 from ops.made_world.clips import FRAMES, RATE, SIDE
 from ops.made_world.drawing import draw
 from ops.made_world.scenes import held_out_combinations, scene_of
@@ -26,19 +27,12 @@ def reconstructed(
 ) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """(name, caption, frames uint8 [T, H, W, 3]) of four clips of every held-out combination, as the VAE gives them
     back. They have the frames, size and rate of `terms`, as far as a clip is long enough."""
-    import torch
-
     model = load_vae(project, vae)
-    device = next(model.parameters()).device
     random = np.random.default_rng(SEED)
     for combination in held_out_combinations():
         for number in range(OF_EACH):
             clip = _seen_at(draw(scene_of(combination, random), FRAMES, SIDE), terms)
-            video = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-            with torch.inference_mode():
-                back = model.decode(model.encode(video).mode())[0]
-            pixels = ((back.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 3, 0)
-            yield f"{combination.caption}, {number}", combination.caption, pixels.cpu().numpy()
+            yield f"{combination.caption}, {number}", combination.caption, given_back(model, clip)
 
 
 def _seen_at(clip: NDArray[np.uint8], terms: dict[str, Any]) -> NDArray[np.uint8]:
