@@ -31,7 +31,7 @@ from pipelines.defs.dataset.checks import told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-GROUPS = ("curation", "captions", "dataset", "vae", "denoiser", "evaluation", "release")
+GROUPS = ("curation", "captions", "dataset", "vae", "denoiser", "evaluation", "truth", "release")
 PATIENCE = 60.0  # seconds; the pages compile their first answer on a busy machine
 expect.set_options(timeout=1000 * PATIENCE)  # a page may load for long on a busy machine
 READY = "Ctrl-C ends both"
