@@ -31,7 +31,7 @@ def test_the_arithmetic(script: ModuleType) -> None:
     assert "| node-hours | 694 |" in text
     assert "| hours with 10 nodes | 69 (3 days) |" in text
     assert "| everything else: decoding twice, making pictures smaller, tables | 1.00 |" in text
-    assert "| tables of curation, all 9 | 90 | 20,000,000 | 1.8 GB | 9 |" in text
+    assert "| tables of curation, all 10 | 100 | 20,000,000 | 2.0 GB | 10 |" in text
     assert "| latents (mean and log-variance, float32) | 5,406,720 | 8,400,000 | 45.4 TB | 131,250 |" in text
     assert "| scores of clips made a second by all nodes | 80 |" in text
 
