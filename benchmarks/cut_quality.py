@@ -118,7 +118,8 @@ def soraflow(folder: Path) -> dict[str, dict[str, list[Transition]]]:
         for step in ("raw_videos", "clips", "shots"):
             STEPS[step].load()(project)
         found[WITH_NETWORK] = cuts_of(tables.read(project.table("shots")))
-        (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", **recipe(folder, network=False)}))
+        without = yaml.safe_dump({"preset": "tiny", **recipe(folder, network=False)})
+        (project.root / "params.yaml").write_text(without, encoding="utf-8")
         project = Project(project.root)
         STEPS["shots"].load()(project)
         return {OURS: cuts_of(tables.read(project.table("shots"))), **found}

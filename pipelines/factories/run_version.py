@@ -25,7 +25,7 @@ def version_of_run(context: dg.AssetExecutionContext, project: Project) -> str:
     from ops.data.dvc import version
 
     project.var.mkdir(exist_ok=True)
-    with (project.var / "run_version.lock").open("w") as lock:  # two assets of a run may ask at once
+    with (project.var / "run_version.lock").open("wb") as lock:  # two assets of a run may ask at once
         fcntl.flock(lock, fcntl.LOCK_EX)
         run = context.instance.get_run_by_id(context.run_id)
         named = run.tags.get(TAG) if run else None

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from ops.data.exports.manifest import Export
+from ops.release import standing
 from ops.runtime.artifacts import Work
 from ops.runtime.project import Project
 from pipelines import cli
@@ -17,14 +18,20 @@ from pipelines.terminal import doctor, exports, summary
 ODD = "film [id] [/] [bold]x[/bold].mp4"
 
 
-@pytest.mark.parametrize("arguments", [["weights", "fetch", ODD], ["run", "--preset", ODD], ["run", "--set", ODD]])
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["weights", "fetch", ODD], 1), (["run", "--preset", ODD], 2), (["run", "--set", ODD], 2)]
+)
 def test_an_error_names_what_it_is_about(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["soraflow", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert ended.value.code == 1
+    assert ended.value.code == status
     printed = capsys.readouterr()
     assert ODD in " ".join((printed.err or printed.out).split())
 
@@ -41,10 +48,12 @@ def test_an_export_shows_its_folder_and_notes(tmp_path: Path) -> None:
     assert told.count(ODD) == 2
 
 
-def test_the_summary_shows_the_decision_of_the_gate(project: Project) -> None:
+def test_the_summary_shows_the_decision_of_the_gate(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "standing", lambda *_: standing.Standing("version 1 is champion", as_decided=True))
     results = {"registered_model": "squares", "version": "1", "alias": "candidate", "decision": f"made from {ODD}"}
     Work(project, "champion", {}, {}).finish("1" * 32, results)
-    assert f"made from {ODD}" in shown(lambda console: summary.show(project, console))
+    run = summary.Run(project, {"champion": "1" * 32})
+    assert f"made from {ODD}" in shown(lambda console: summary.draw(run, console))
 
 
 def test_the_doctor_shows_names_and_remedies(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,5 +45,5 @@ def test_an_unknown_asset_lists_those_that_exist(project: Project, selection: st
 
 
 def test_what_cannot_be_parsed_is_said(project: Project) -> None:
-    with pytest.raises(ConfigError, match=r"--select: 'latents and' is not a selection of assets"):
+    with pytest.raises(ConfigError, match=r"--select: 'latents and' is no selection of assets"):
         selected("latents and")

@@ -23,14 +23,14 @@ def test_equals_the_direct_convolution(frames: int, places: int, monkeypatch: py
     torch.testing.assert_close(winograd.convolve(front, x, weight, bias), direct, atol=3e-6, rtol=0)
 
 
-def test_it_is_as_exact_as_the_direct_convolution() -> None:
+def test_its_error_is_a_few_roundings() -> None:
+    """The direct convolution's is 1.5 to 3 of them, by the kernel that the processor gets: no measure to test by."""
     torch.manual_seed(0)
     front, x = torch.randn(1, 64, 2, 16, 16), torch.randn(1, 64, 8, 16, 16)
     weight = torch.randn(64, 64, 3, 3, 3) / (64 * 27) ** 0.5
-    both = torch.cat([front, x], dim=2)
-    exact = F.conv3d(both.double(), weight.double(), padding=(0, 1, 1))
+    exact = F.conv3d(torch.cat([front, x], dim=2).double(), weight.double(), padding=(0, 1, 1))
     error = (winograd.convolve(front, x, weight, None) - exact).abs().mean()
-    assert error < 2 * (F.conv3d(both, weight, padding=(0, 1, 1)) - exact).abs().mean()
+    assert error < 6 * torch.finfo(torch.float32).eps * exact.std()
 
 
 def test_only_inference_on_a_cpu_takes_it() -> None:
