@@ -61,6 +61,10 @@ class Launch(Section):
     """Of its samples, a training goes on without those that are not finite, up to this share; one may always be left
     out, unless this is 0."""
 
+    def may_leave_out(self, among: int) -> int:
+        """How many of so many samples may be left out."""
+        return max(int(self.max_left_out_share * among), 1) if self.max_left_out_share else 0
+
     @model_validator(mode="after")
     def _nodes_fit_launcher(self) -> Launch:
         if self.launcher == "torchrun" and self.nodes > 1:

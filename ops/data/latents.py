@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ops.config.training import Launch
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.samples import Sample, training_samples
 from ops.runtime import tables
@@ -46,7 +47,11 @@ def cache_latents(project: Project, dataset: str | None = None) -> Artifact:
     scale.
 
     Resumes at the first missing shard. Results: `shift` and `scale` (one number a channel, to be used as
-    (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`.
+    (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`, and `not_finite`, {sample: its source} of those that
+    the VAE has no latent for. They are stored as they came and are not measured; trainings leave them out.
+
+    Raises:
+        LatentError: no samples, or more of `not_finite` than `launch.max_left_out_share` lets be left out.
     """
     from ops.data.dvc import version
     from ops.data.pixels import VERSIONS
@@ -73,13 +78,15 @@ def encode_all(work: Work, samples: list[Sample], vae: Artifact) -> Artifact:
     work.folder.mkdir(parents=True, exist_ok=True)
     moments = Moments()
     index: list[Row] = []
+    not_finite: dict[str, str] = {}
     encoder = _Encoder(work.project, vae)
     progress = Progress.of(work.project, ASSET, len(samples), "samples")
     for path, part in _shards(work.folder, samples):
         if not path.is_file():
             _write_shard(path, part, encoder, progress, done=len(index))
-        index += _register(path, part, moments)
+        index += _register(path, part, moments, not_finite)
         progress.update(len(index))
+    _require_few(not_finite, len(index), vae, work.project.settings.launch)
     tables.write(work.folder / "index.parquet", index, INDEX)
     shift, scale = moments.shift_and_scale()
     return work.finish(
@@ -92,8 +99,20 @@ def encode_all(work: Work, samples: list[Sample], vae: Artifact) -> Artifact:
             "train_samples": moments.samples,
             "shards": len({row["shard"] for row in index}),
             "dtype": "float32",
+            "not_finite": not_finite,
         },
     )
+
+
+def _require_few(not_finite: dict[str, str], among: int, vae: Artifact, launch: Launch) -> None:
+    allowed = launch.may_leave_out(among)
+    if len(not_finite) > allowed:
+        listed = ", ".join(f"{sample} of {source}" for sample, source in not_finite.items())
+        raise LatentError(
+            f"{vae.asset} gives no finite latents for {len(not_finite)} of {among} samples, and "
+            f"launch.max_left_out_share {launch.max_left_out_share:g} lets {allowed} be left out: {listed}. "
+            "Train the VAE with a lower learning rate, or raise launch.max_left_out_share"
+        )
 
 
 def _shards(folder: Path, samples: list[Sample]) -> Iterator[tuple[Path, list[Sample]]]:
@@ -116,16 +135,19 @@ def _write_shard(path: Path, samples: list[Sample], encoder: _Encoder, progress:
         save_file(tensors, temporary)
 
 
-def _register(path: Path, samples: list[Sample], moments: Moments) -> list[Row]:
+def _register(path: Path, samples: list[Sample], moments: Moments, not_finite: dict[str, str]) -> list[Row]:
+    """The index rows of a shard's samples; `moments` and `not_finite` learn of them."""
     from safetensors import safe_open
 
     index = []
     with safe_open(path, framework="pt") as shard:
         for sample in samples:
             name = sample["sample_id"]
-            mean = shard.get_tensor(f"{name}.mean")
-            if sample["split"] == "train":
-                moments.add(mean, shard.get_tensor(f"{name}.log_variance"))
+            mean, log_variance = shard.get_tensor(f"{name}.mean"), shard.get_tensor(f"{name}.log_variance")
+            if not (mean.isfinite().all() and log_variance.isfinite().all()):
+                not_finite[name] = sample["path"]
+            elif sample["split"] == "train":
+                moments.add(mean, log_variance)
             columns = {key: value for key, value in sample.items() if key in INDEX.names}
             index.append({**columns, "shard": path.name, "shape": list(mean.shape)})
     return index
@@ -151,10 +173,6 @@ class _Encoder:
         with torch.inference_mode():
             posterior = self._model.encode(video)
         mean, log_variance = posterior.mean[0].float().cpu(), posterior.log_variance[0].float().cpu()
-        if not (mean.isfinite().all() and log_variance.isfinite().all()):
-            raise LatentError(
-                f"{self._vae.asset} gives non-finite latents for sample {sample['sample_id']} of {sample['path']}"
-            )
         return mean.contiguous(), log_variance.contiguous()
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops.config.training import Launch
+
 
 class UnusableSamples(Exception):
     """Samples that a step or a validation cannot go on with: their ids, each with what is wrong with it."""
@@ -28,17 +30,16 @@ class LossNotFinite(FloatingPointError):
 class LeftOut:
     """`samples` maps each sample that was left out to the step at which that happened and the reason.
 
-    `among` counts the samples that the training looks at. One may be left out however few they are, unless
-    `max_share` is 0.
+    `among` counts the samples that the training looks at; `launch` says how many of them may be left out.
     """
 
-    max_share: float
+    launch: Launch
     among: int
     samples: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def allowed(self) -> int:
-        return max(int(self.max_share * self.among), 1) if self.max_share else 0
+        return self.launch.may_leave_out(self.among)
 
     def add(self, step: int, reasons: Mapping[str, str]) -> None:
         """Leave out more.
@@ -48,12 +49,13 @@ class LeftOut:
         """
         self.samples |= {name: {"step": step, "reason": reason} for name, reason in sorted(reasons.items())}
         if len(self.samples) > self.allowed:
+            share = self.launch.max_left_out_share
             listed = "; ".join(
                 f"{name}, step {entry['step']}: {entry['reason']}" for name, entry in self.samples.items()
             )
             raise LossNotFinite(
                 f"{len(self.samples)} of {self.among} samples cannot be trained on, and launch.max_left_out_share "
-                f"{self.max_share:g} lets {self.allowed} be left out: {listed}. Mend what they are made from, lower "
+                f"{share:g} lets {self.allowed} be left out: {listed}. Mend what they are made from, lower "
                 "schedule.optimizer.learning_rate if they look sound, or raise launch.max_left_out_share"
             )
 

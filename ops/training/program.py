@@ -135,7 +135,7 @@ def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any], pro
     method = build(job, device, deepspeed_engine.precision(config), ranks)
     ema = Ema(method.model.to(device), schedule.ema_decay)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
-    left_out = LeftOut(job.settings.launch.max_left_out_share, method.samples)
+    left_out = LeftOut(job.settings.launch, method.samples)
     session = Session(job, ranks, device, method, wrapped, ema, GradientClipping(schedule.clipping), left_out)
     if start:
         session.restore(start[0], start[1])

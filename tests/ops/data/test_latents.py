@@ -52,6 +52,32 @@ def test_an_interrupted_cache_goes_on_at_the_missing_shard(world, monkeypatch) -
     assert (first.folder / "shard_00000.safetensors").stat().st_mtime_ns == kept
 
 
+def test_what_the_vae_cannot_encode_is_named_and_measured_by_none(world, monkeypatch) -> None:
+    """A training then leaves it out, as any latent that is not finite."""
+    import ops.data.latents as module
+
+    whole = cache_latents(world.project)
+    victim = next(sample for sample in training_samples(world.project) if sample["split"] == "held_out")
+    encode = module._Encoder.__call__
+
+    def spoiled(encoder, sample, pixels):
+        mean, log_variance = encode(encoder, sample, pixels)
+        return mean * float("nan") if sample["sample_id"] in spoilt else mean, log_variance
+
+    spoilt = {victim["sample_id"]}
+    monkeypatch.setattr(module._Encoder, "__call__", spoiled)
+    shutil.rmtree(world.project.artifacts / "latents")
+    artifact = cache_latents(world.project)
+    assert artifact.results["not_finite"] == {victim["sample_id"]: victim["path"]}
+    assert artifact.results["scale"] == whole.results["scale"]
+    assert LatentSet(artifact)[victim["sample_id"]][0].isnan().all()
+
+    spoilt = {sample["sample_id"] for sample in training_samples(world.project)[:2]}
+    shutil.rmtree(world.project.artifacts / "latents")
+    with pytest.raises(LatentError, match=r"no finite latents for 2 of \d+ samples.*lets 1 be left out"):
+        cache_latents(world.project)
+
+
 def test_a_latent_set_travels_to_workers(trained_world) -> None:
     latents = LatentSet(current(trained_world.project, "latents"))
     name = next(iter(latents))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ops.config.training import Launch
 from ops.training import loop, program
 from ops.training.checkpoints import CheckpointStore, read_state
 from ops.training.data_order import DataOrder
@@ -127,7 +128,7 @@ def test_weights_that_have_diverged_are_an_error_and_no_sample_is_blamed(train: 
 def test_a_batch_of_nothing_but_bad_samples_does_not_pass_for_diverged_weights(train: Callable) -> None:
     session = train({**SOUND, "sound5": 6.0, "worse": -1.0, "bad": -2.0})
     session.method.order = DataOrder({"bad": ("bad", "worse"), "sound": tuple(SOUND)}, 2, 1, "v")
-    session.left_out.max_share = 0.05
+    session.left_out.launch = Launch(max_left_out_share=0.05)
     assert all(math.isfinite(line["loss"]) for line in steps(session, 8))
     assert session.left_out.samples.keys() == {"bad", "worse"}
 
@@ -151,8 +152,8 @@ def test_too_many_are_an_error_that_names_them(train: Callable) -> None:
 
 
 def test_how_many_may_be_left_out() -> None:
-    assert [LeftOut(0.01, among).allowed for among in (5, 100, 250, 100_000)] == [1, 1, 2, 1000]
-    strict = LeftOut(0.0, 1000)
+    assert [Launch(max_left_out_share=0.01).may_leave_out(among) for among in (5, 100, 250, 100_000)] == [1, 1, 2, 1000]
+    strict = LeftOut(Launch(max_left_out_share=0.0), 1000)
     with pytest.raises(LossNotFinite, match="one, step 3: its loss is not finite"):
         strict.add(3, {"one": "its loss is not finite"})
 
