@@ -124,13 +124,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker:
+    a file, or all that need the finished project. xdist reads the mark before any `pytest_collection_modifyitems` of
+    a conftest is called."""
+    item.add_marker(pytest.mark.xdist_group("finished" if _needs_finished(item) else str(item.path)))
 
-    That is a file, or all that need the finished project; these come first, for they take longest.
-    """
-    for item in items:
-        finished = "finished" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("finished" if finished else str(item.path)))
-    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the finished project comes first, for it takes longest."""
+    items.sort(key=lambda item: not _needs_finished(item))
+
+
+def _needs_finished(item: pytest.Item) -> bool:
+    return "finished" in getattr(item, "fixturenames", ())
