@@ -23,6 +23,7 @@ REASONS = {
     "pandas": "great-expectations 1.24 is not tested with pandas 3",
     "click": "with 8.5, typer 0.24 loses the help of all positional arguments",
     "typer": "from 0.25 on, `dg --help` lists no commands or options",
+    "pytest": "under 9.2, xdist 3.8 loses the groups of tests that share a fixture",
     "torch-npu": "asks for exactly torch 2.14.0, hence this lock of its own",
     "torch": "2.14.1 for CUDA and CPU; the Ascend set needs 2.14.0",
     "torchvision": "each release belongs to one release of torch",

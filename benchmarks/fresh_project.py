@@ -33,7 +33,8 @@ MICRO: dict[str, Any] = {
 
 @contextmanager
 def fresh_project(overrides: Mapping[str, Any]) -> Iterator[Project]:
-    """A project of preset `tiny` with `overrides`, removed in the end. Weights come from this checkout."""
+    """A project of preset `tiny`, or of the one that `overrides` names, with them; removed in the end. Weights come
+    from this checkout."""
     os.environ.setdefault("SORAFLOW_WEIGHTS", str(CHECKOUT / "var" / "weights"))
     os.environ["DS_ACCELERATOR"] = "cpu"
     with tempfile.TemporaryDirectory(prefix="soraflow-benchmark-") as folder:

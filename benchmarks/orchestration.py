@@ -100,11 +100,11 @@ def report(figures: Figures, recipe: str) -> Report:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="the recipe of `make demo` (about ten minutes)")
+    parser.add_argument("--demo", action="store_true", help="the recipe of `make demo` (half an hour)")
     demo = parser.parse_args().demo
-    recipe = "preset `tiny` as in `make demo`" if demo else "preset `tiny` with four steps of each training"
+    recipe = "preset `demo` as in `make demo`" if demo else "preset `tiny` with four steps of each training"
     console = Console()
-    with console.status("running the graph twice"), fresh_project({} if demo else micro()) as project:
+    with console.status("running the graph twice"), fresh_project({"preset": "demo"} if demo else micro()) as project:
         figures = measure(project)
     result = report(figures, recipe)
     result.show(console)

@@ -61,9 +61,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_weights: Pat
     """An empty project of preset `tiny` in a temporary folder; write its `params.yaml` to override it."""
     root = tmp_path / "project"
     root.mkdir()
-    for name in ("params.yaml", "dvc.yaml"):
-        if (CHECKOUT / name).is_file():
-            shutil.copy(CHECKOUT / name, root)
+    (root / "params.yaml").write_text("preset: tiny\n", encoding="utf-8")
+    shutil.copy(CHECKOUT / "dvc.yaml", root)
     shutil.copytree(CHECKOUT / "configs", root / "configs")
     monkeypatch.setenv("SORAFLOW_PROJECT", str(root))
     monkeypatch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
@@ -124,17 +123,13 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker:
-    a file, or all that need the finished project. xdist reads the mark before any `pytest_collection_modifyitems` of
-    a conftest is called."""
-    item.add_marker(pytest.mark.xdist_group("finished" if _needs_finished(item) else str(item.path)))
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the finished project comes first, for it takes longest."""
-    items.sort(key=lambda item: not _needs_finished(item))
+    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
 
-
-def _needs_finished(item: pytest.Item) -> bool:
-    return "finished" in getattr(item, "fixturenames", ())
+    That is a file, or all that need the finished project; these come first, for they take longest.
+    """
+    for item in items:
+        finished = "finished" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("finished" if finished else str(item.path)))
+    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))

@@ -107,7 +107,7 @@ def test_a_schedule_is_a_cron_expression(schedule: str) -> None:
 
 
 def test_an_unknown_preset_lists_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: shapes, tiny, v1_1, v1_3"):
+    with pytest.raises(ConfigError, match="preset 'huge' is unknown; configs/ has: demo, shapes, tiny, v1_1, v1_3"):
         config.resolve(ROOT, "huge", {})
 
 
@@ -132,7 +132,7 @@ def test_sizes_follow_the_min_max_token_rule() -> None:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "params.yaml").write_text("preset: tiny\n")
     return tmp_path
 
 
