@@ -210,9 +210,6 @@ def test_every_command_has_its_check() -> None:
 
 @pytest.mark.parametrize("command", CHECKS)
 def test_the_command_does_what_the_readme_says(
-    command: str, request: pytest.FixtureRequest, project: Project, tmp_path: Path, videos: ModuleType
+    command: str, shell: Any, project: Project, tmp_path: Path, videos: ModuleType
 ) -> None:
-    check = CHECKS[command]
-    needs_a_project = check not in (is_a_target, is_made_by_the_makefile, gives_a_graph, sets_automation)
-    shell = request.getfixturevalue("shell") if needs_a_project else None
-    check(command, shell=shell, project=project, tmp_path=tmp_path, videos=videos)
+    CHECKS[command](command, shell=shell, project=project, tmp_path=tmp_path, videos=videos)
