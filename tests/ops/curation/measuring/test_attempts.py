@@ -264,7 +264,7 @@ def test_sigterm_is_an_interruption(project: Project, tmp_path: Path) -> None:
         assert process.poll() is None, process.stderr.read()  # type: ignore[union-attr]
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(120) == 128 + signal.SIGTERM
     assert [each["outcome"] for each in Ledger.of(project).attempts()] == ["interrupted"]
 
 
@@ -277,7 +277,7 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
 def plan(subjects, alone):
-    return [Task(60.0, "s", "a.mp4", ("x",))] if subjects else []
+    return [Task(600.0, "s", "a.mp4", ("x",))] if subjects else []
 
 if __name__ == "__main__":
     project = Project.find()
