@@ -178,7 +178,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "make test": is_a_target,
     "source .venv/bin/activate": is_made_by_the_makefile,
     "soraflow up": starts,
-    'soraflow generate "a rabbit in a meadow"': runs("--steps", "1", shows="video.mp4"),
+    'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow status": runs(),
     "soraflow summary": runs(shows="trace champion"),  # of the last run, which may have been a part
