@@ -37,15 +37,12 @@ VAE_LEVERS = (
     Lever("as the preset has it", ()),
     Lever("absolute error only, as published", ("vae.losses.squared_weight=0",)),
     Lever("no mirrored views", ("vae.views.flips=false",)),
-    Lever("constant learning rate", ("vae.schedule.optimizer.decay=none",)),
     Lever("8 latent channels", ("vae.model.latent_channels=8",)),
 )
 DENOISER_LEVERS = (
     Lever("as the preset has it", ()),
     Lever("min-SNR weights, as published", ("denoiser.diffusion.min_snr_gamma=5.0",)),
     Lever("no code of time and place", ("denoiser.model.absolute_positions=false",)),
-    Lever("constant learning rate", ("stages.video.schedule.optimizer.decay=none",)),
-    Lever("an average of the paper's decay, 0.9999", ("stages.video.schedule.ema_decay=0.9999",)),
     Lever("no guidance", ("evaluation.guidance=1.0",)),
 )
 
