@@ -153,12 +153,13 @@ def _scores(run: Run) -> Iterator[RenderableType]:
 
 
 def _checkpoints(scores: Artifact) -> Iterator[RenderableType]:
-    metrics = scores.results["metrics"]
-    table = _table(f"Checkpoints of {scores.results['stage']}", "step", *metrics, "")
-    for row in scores.results["checkpoints"]:
-        cells = ["none" if row[name] is None else f"{row[name]:.4g}" for name in metrics]
-        chosen = "[green]chosen[/]" if row["step"] == scores.results["best_step"] else ""
-        table.add_row(f"{row['step']:,}", *cells, chosen)
+    """A column for each checkpoint: there are fewer of them than metrics, whose names are long."""
+    rows = scores.results["checkpoints"]
+    chosen = scores.results["best_step"]
+    steps = [f"{row['step']:,}" + (" [green]chosen[/]" if row["step"] == chosen else "") for row in rows]
+    table = _table(f"Checkpoints of {scores.results['stage']}, by step", "metric", *steps)
+    for name in scores.results["metrics"]:
+        table.add_row(name, *("none" if row[name] is None else f"{row[name]:.4g}" for row in rows))
     yield table
 
 
