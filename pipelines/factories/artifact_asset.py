@@ -56,11 +56,11 @@ def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg
         data_version=dg.DataVersion(artifact.version),
         tags={f"{INPUT_VERSION}/{asset}": version for asset, version in artifact.inputs.items()},
         metadata={
-            "folder": dg.MetadataValue.path(str(artifact.folder)),
-            "fingerprint": artifact.fingerprint,
-            **metadata.values(artifact.results),
             **pictures.shown(project, artifact.folder),
             **mlflow_links.links(project, artifact),
+            **metadata.values(artifact.results),
+            "folder": dg.MetadataValue.path(str(artifact.folder)),
+            "fingerprint": artifact.fingerprint,
             **more,
         },
     )

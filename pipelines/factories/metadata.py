@@ -32,9 +32,12 @@ def values(results: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.MetadataValue:
-    """A table, with these columns first; rows beyond `MOST_ROWS` are counted in a last one."""
+    """A table, with these columns first, or else those of text, for they name the row; rows beyond `MOST_ROWS` are
+    counted in a last one."""
     flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
+    others = dict.fromkeys(name for row in flat for name in row)
+    texts = [name for name in others if not columns and any(isinstance(row.get(name), str) for row in flat)]
+    names = list(dict.fromkeys([*columns, *texts, *others]))
     shown: list[Row] = [{name: _cell(row.get(name)) for name in names} for row in flat[:MOST_ROWS]]
     if len(flat) > MOST_ROWS:
         shown.append({**dict.fromkeys(names), names[0]: f"… and {len(flat) - MOST_ROWS} more"})

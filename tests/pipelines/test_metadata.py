@@ -109,3 +109,12 @@ def test_the_server_answers_nothing_but_pictures(project: Project, drawn: Path, 
 def test_a_picture_that_is_too_large_is_named(project: Project, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "LARGEST", 10)
     assert pictures.shown(project, drawn)["videos"].value == str(drawn / "videos.webp")
+
+
+def test_columns_that_name_a_row_stand_before_its_figures() -> None:
+    """An artifact's results come back with their keys in order."""
+    shown = metadata.table(
+        [{"chance": None, "measure": "presence", "share": 1.0}, {"chance": 0.25, "measure": "colour"}]
+    )
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert [column.name for column in shown.schema.columns] == ["measure", "chance", "share"]
