@@ -1,4 +1,5 @@
-"""Sampled videos on one page: a row for each prompt, a column for each checkpoint."""
+"""Sampled videos on one page: each prompt has a column for each checkpoint, and prompts stand side by side if these are
+few."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from ops.runtime.files import replacing
 from ops.runtime.tables import Row
 
 FRAMES_SHOWN = 3
-MOST_PROMPTS = 8
+MOST_PROMPTS = 12
+MOST_COLUMNS = 4
 COLUMN_INCHES = 3.6
 
 
@@ -22,19 +24,21 @@ def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
 
     steps = sorted({row["step"] for row in manifest})
     prompts = sorted({row["prompt_index"] for row in manifest})[:MOST_PROMPTS]
+    beside = min(len(prompts), max(1, MOST_COLUMNS // len(steps)))
+    lines, columns = -(-len(prompts) // beside), beside * len(steps)
     height, width = _strip(folder / manifest[0]["file"]).shape[:2]
     line_height = COLUMN_INCHES * height / width + 0.25
-    figure = Figure(
-        figsize=(COLUMN_INCHES * len(steps), line_height * len(prompts) + 0.3), layout="compressed", dpi=120
-    )
-    grid = figure.subplots(len(prompts), len(steps), squeeze=False)
+    figure = Figure(figsize=(COLUMN_INCHES * columns, line_height * lines + 0.3), layout="compressed", dpi=120)
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
     above = {"textcoords": "offset points", "va": "bottom", "parse_math": False}
-    for prompt, line in zip(prompts, grid, strict=True):
-        for step, axes in zip(steps, line, strict=True):
+    for place, prompt in enumerate(prompts):
+        line, first = place // beside, place % beside * len(steps)
+        for step, axes in zip(steps, grid[line, first:], strict=False):
             row = next(row for row in manifest if row["step"] == step and row["prompt_index"] == prompt)
             axes.imshow(_strip(folder / row["file"]))
-            axes.set_axis_off()
-            if prompt == prompts[0]:
+            if line == 0:
                 axes.set_title(f"step {step}", fontsize=9, pad=16)
             if step == steps[0]:
                 axes.annotate(row["prompt"][:60], (0, 1), xytext=(0, 3), xycoords="axes fraction", fontsize=7, **above)
