@@ -52,13 +52,14 @@ def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg
 
     The versions of its inputs are those that it was made from, and not those that were current when its step began.
     """
+    seen = {**pictures.shown(project, artifact.folder), **mlflow_links.links(project, artifact)}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),
         tags={f"{INPUT_VERSION}/{asset}": version for asset, version in artifact.inputs.items()},
         metadata={
-            **pictures.shown(project, artifact.folder),
-            **mlflow_links.links(project, artifact),
+            **seen,  # first on the page, and …
             **metadata.values(artifact.results),
+            **seen,  # … in place of a result of the same name
             "folder": dg.MetadataValue.path(str(artifact.folder)),
             "fingerprint": artifact.fingerprint,
             **more,
