@@ -1,6 +1,6 @@
 """Assets that train: checks re-read, then a program that DeepSpeed runs, then an artifact."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,8 @@ from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 from pipelines.resources.training_process import TrainingProcess
 
+KINDS = frozenset({"deepspeed", "mlflow", "pytorch"})
+
 
 def training_asset(
     name: str,
@@ -21,6 +23,7 @@ def training_asset(
     train: Callable[[Project, Any, str], Artifact],
     description: str,
     dataset: Callable[[Project], str] | None = None,
+    kinds: Set[str] = KINDS,
 ) -> dg.AssetsDefinition:
     """The asset of a training: `train` is given the project, a launch function and the version of the training set.
 
@@ -32,7 +35,7 @@ def training_asset(
         deps=list(deps),
         group_name=group,
         description=description,
-        kinds={"deepspeed", "mlflow", "pytorch"},
+        kinds=set(kinds),
         pool="accelerator",
     )
     def asset(

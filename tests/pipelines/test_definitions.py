@@ -39,7 +39,7 @@ def graph_of(project: Project, preset: str) -> dict:
     }
 
 
-@pytest.mark.parametrize("preset", ["shapes", "tiny", "v1_1", "v1_3"])
+@pytest.mark.parametrize("preset", ["demo", "shapes", "tiny", "v1_1", "v1_3"])
 def test_graph(project: Project, preset: str, snapshot: SnapshotAssertion) -> None:
     assert graph_of(project, preset) == snapshot
 
@@ -49,6 +49,14 @@ def test_editing_the_stage_list_changes_the_graph(project: Project) -> None:
     (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "stages": tiny["stages"][:1]}))
     keys = {key.to_user_string() for key in defs().resolve_asset_graph().get_all_asset_keys()}
     assert {key for key in keys if key.startswith("denoiser_")} == {"denoiser_image"}
+
+
+def test_a_vae_that_is_not_trained_is_not_said_to_be(project: Project) -> None:
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "vae": {"released": "finished"}}))
+    graph = defs().resolve_asset_graph()
+    vae = graph.get(dg.AssetKey("wfvae"))
+    assert vae.kinds == {"mlflow", "pytorch"}
+    assert "not trained" in vae.description
 
 
 def test_string_selections_parse(project: Project) -> None:

@@ -8,7 +8,10 @@ from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
-from pipelines.factories.training_asset import training_asset
+from pipelines.factories.training_asset import KINDS, training_asset
+
+TRAINED = "The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and adversarial losses)."
+ADOPTED = "The video VAE, whose finished weights the recipe names (`vae.released`): registered, not trained."
 
 
 def _train(project: Project, launch: Any, dataset: str) -> Artifact:
@@ -17,7 +20,8 @@ def _train(project: Project, launch: Any, dataset: str) -> Artifact:
 
 @dg.definitions
 def vae() -> dg.Definitions:
-    name = Project.find().settings.vae.architecture
+    settings = Project.find().settings.vae
+    name = settings.architecture
     return dg.Definitions(
         assets=[
             training_asset(
@@ -25,8 +29,8 @@ def vae() -> dg.Definitions:
                 group="vae",
                 deps=["training_set"],
                 train=_train,
-                description="The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and "
-                "adversarial losses).",
+                description=ADOPTED if settings.released else TRAINED,
+                kinds=KINDS - {"deepspeed"} if settings.released else KINDS,
             ),
             artifact_asset(
                 f"{name}_evaluation",
