@@ -124,6 +124,18 @@ def test_a_detector_that_is_not_installed_has_no_figures(monkeypatch: pytest.Mon
     )
 
 
+def test_the_finding_of_learning_is_what_each_choice_of_the_denoiser_gave() -> None:
+    from benchmarks.learning import DENOISER_LEVERS, VAE_LEVERS, report
+
+    vaes = [(f"VAE: {lever.name}", "27.8", "100%", "33%", "100%") for lever in VAE_LEVERS]
+    shares = ("91%", "11%", "5%", "82%")
+    pairs = zip(DENOISER_LEVERS, shares, strict=True)
+    denoisers = [(f"denoiser: {lever.name}", "0.376", "100%", "33%", share) for lever, share in pairs]
+    found = report(vaes, denoisers, 600, 600)
+    assert "91% of the videos keep their direction; with the published min-SNR weights 11%" in found.finding
+    assert [row[0] for row in found.rows] == [row[0] for row in (*vaes, *denoisers)]
+
+
 def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:
     from benchmarks.report import Report
 

@@ -24,13 +24,13 @@ def test_equals_the_direct_convolution(frames: int, places: int, monkeypatch: py
 
 
 def test_its_error_is_a_few_roundings() -> None:
-    """The direct convolution's is 1.5 to 3 of them, by the kernel that the processor gets: no measure to test by."""
+    """That of the direct convolution is 1.5 or 2.1, by the kernel that the processor gets, and so no measure."""
     torch.manual_seed(0)
     front, x = torch.randn(1, 64, 2, 16, 16), torch.randn(1, 64, 8, 16, 16)
     weight = torch.randn(64, 64, 3, 3, 3) / (64 * 27) ** 0.5
     exact = F.conv3d(torch.cat([front, x], dim=2).double(), weight.double(), padding=(0, 1, 1))
     error = (winograd.convolve(front, x, weight, None) - exact).abs().mean()
-    assert error < 6 * torch.finfo(torch.float32).eps * exact.std()
+    assert error < 4 * torch.finfo(torch.float32).eps * exact.std()
 
 
 def test_only_inference_on_a_cpu_takes_it() -> None:
