@@ -3,7 +3,7 @@
     python -m benchmarks.attention_patterns
 
 The upper rows show a grid small enough to see, the distances below are those of the paper's grid (arXiv 2412.00131,
-Table 2). All of it comes from the groups in `models.dit.attention_distance`, which asks the denoiser's own
+Table 2). All of it comes from the groups in `benchmarks.attention_distance`, which asks the denoiser's own
 rearrangement.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.dit.attention_distance import (
+from benchmarks.attention_distance import (
     Groups,
     average_distance,
     full_groups,

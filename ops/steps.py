@@ -50,7 +50,7 @@ _CAPTION_SETTINGS = (
 
 def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> Step:
     settings = tuple(key if key.startswith("sources.") else f"curation.{key}" for key in settings)
-    return Step(name, f"ops.curation.{name}:{name}", inputs, settings, f"data/{name}.parquet")
+    return Step(name, f"ops.curation.steps.{name}:{name}", inputs, settings, f"data/{name}.parquet")
 
 
 _STEPS = (

@@ -239,7 +239,7 @@ def _with_environment() -> Project:
     """The project, with this process's environment set up as every process of a run has it."""
     import os
 
-    from ops.runtime.moved_store import follow_move
+    from ops.runtime.tracking.moved_store import follow_move
     from pipelines.lineage_run import environment
 
     project = Project.find()

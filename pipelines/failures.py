@@ -88,7 +88,7 @@ def _training_links(project: Project, pages: Pages, asset: str, since: float) ->
     if remembered.is_file():
         from mlflow.exceptions import MlflowException
 
-        from ops.training.mlflow_run import connect
+        from ops.runtime.tracking.connection import connect
 
         run_id = json.loads(remembered.read_text(encoding="utf-8"))["run_id"]
         try:

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from ops.config import ConfigError
 from ops.runtime import daily_log
-from ops.runtime.moved_store import follow_move
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
+from ops.runtime.tracking.moved_store import follow_move
 from pipelines import dagster_home
 from pipelines.lineage_run import environment
 from pipelines.services import Service, Services, end_left_over, record

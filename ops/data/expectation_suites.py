@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ops.config import PIXELS_PER_TOKEN, Settings
-from ops.curation.near_duplicates import originals
 from ops.curation.rules.jump_cuts import counted_frames
-from ops.curation.sources.licences import pattern_against
 from ops.curation.sources.listing import stays_below
+from ops.curation.steps.near_duplicates import originals
 from ops.curation.tables import NEAR_DUPLICATES
 from ops.data.captioning.text import MAX_CHARACTERS, OPENINGS
 from ops.data.samples import training_samples
 from ops.runtime import tables
+from ops.runtime.licences import pattern_against
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:

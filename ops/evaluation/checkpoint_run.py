@@ -26,8 +26,8 @@ def log_scores(
     """
     from mlflow.entities import Metric, RunTag
 
-    from ops.training import pipeline_run
-    from ops.training.mlflow_run import connect
+    from ops.runtime.tracking import pipeline_run
+    from ops.runtime.tracking.connection import connect
 
     client = connect(work.project)
     run_id = _run(client, work, denoiser)
@@ -51,7 +51,7 @@ def log_scores(
 
 def is_logged(work: Work) -> bool:
     """Whether MLflow still has the run of these scores."""
-    from ops.training.mlflow_run import connect, run_exists
+    from ops.runtime.tracking.connection import connect, run_exists
 
     known = _remembered(work)
     return known is not None and run_exists(connect(work.project), known)
@@ -63,8 +63,8 @@ def _remembered(work: Work) -> str | None:
 
 
 def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
-    from ops.training import pipeline_run
-    from ops.training.mlflow_run import revive_run
+    from ops.runtime.tracking import pipeline_run
+    from ops.runtime.tracking.connection import revive_run
 
     known = _remembered(work)
     if known is not None and revive_run(client, known):

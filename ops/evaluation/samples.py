@@ -109,8 +109,8 @@ def safe_name(index: int, prompt: str) -> str:
 
 
 def _render_missing(work: Work, denoiser: Artifact, steps: list[int]) -> list[str]:
-    from ops.sampling.generate import render
     from ops.sampling.model import VideoModel
+    from ops.sampling.render import render
 
     videos = list(plan(work.project, steps))
     progress = Progress.of(work.project, ASSET, len(videos), "videos")

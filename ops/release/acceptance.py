@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from ops.data.findings import require_checks
 from ops.release.champion import promote
-from ops.release.gate import require_checks, require_licences
+from ops.release.gate import require_licences
 from ops.release.registry import CHAMPION, Registry, Version
 from ops.release.trace import trace
 from ops.runtime.project import Project

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from ops.curation.sources.sidecars import UNKNOWN
 from ops.evaluation.protocol import Score
 from ops.release.gate import Verdict
 from ops.release.registry import Version
 from ops.release.trace import Source, Trace
+from ops.runtime.licences import UNKNOWN
 from ops.weights import entry
 
 FILE = "model_card.md"

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.config import Release
-from ops.curation.sources.licences import pattern_against
-from ops.curation.sources.sidecars import UNKNOWN
+from ops.data.findings import Finding, GateClosed, check_findings
 from ops.evaluation.protocol import ProtocolMismatch, Score
 from ops.release.registry import Version
 from ops.release.trace import Trace
+from ops.runtime.licences import UNKNOWN, pattern_against
 from ops.runtime.project import Project
 
 NAMED = 10
 """How many sources and scorers a message names."""
-
-
-class GateClosed(ValueError):
-    """Data whose checks have not passed must not be trained on or released; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One rule's outcome and a sentence about it."""
-
-    rule: str
-    passed: bool
-    message: str
 
 
 @dataclass(frozen=True)
@@ -55,13 +41,6 @@ def judge(project: Project, candidate: Version, champion: Version | None, trace:
     """
     licences = licence_finding(trace, project.settings.release)
     return Verdict((*check_findings(project, trace.datasets), licences, _score_finding(project, candidate, champion)))
-
-
-def require_checks(project: Project, datasets: Mapping[str, str]) -> None:
-    """Raises GateClosed unless every blocking check passed for these versions (step → DVC hash)."""
-    failed = [finding.message for finding in check_findings(project, datasets) if not finding.passed]
-    if failed:
-        raise GateClosed("; ".join(failed))
 
 
 def require_licences(project: Project, trace: Trace) -> None:
@@ -96,27 +75,6 @@ def licence_finding(trace: Trace, release: Release) -> Finding:
     if release.on_excluded_licence == "warn":
         return Finding(rule, True, f"warning: {message}")
     return Finding(rule, False, f"{message}; {remedy}")
-
-
-def check_findings(project: Project, datasets: Mapping[str, str]) -> tuple[Finding, ...]:
-    """The blocking checks, as they were last recorded for these versions (step → DVC hash)."""
-    from ops.data.expectation_suites import SUITES
-    from ops.data.expectations import checks_passed
-
-    return tuple(
-        _check_finding(name, datasets.get(name), name in datasets and checks_passed(project, name, datasets[name]))
-        for name in SUITES
-    )
-
-
-def _check_finding(name: str, version: str | None, passed: bool) -> Finding:
-    if passed:
-        return Finding(f"checks of {name}", True, f"the checks of {name} passed")
-    if version is None:
-        message = f"it is not known which {name} the training set was made from: run `soraflow run` to train on today's"
-        return Finding(f"checks of {name}", False, message)
-    remedy = f"run `soraflow run --select '+{name}'` and read var/checks/{name}.md"
-    return Finding(f"checks of {name}", False, f"the checks of {name} have not passed for {version}: {remedy}")
 
 
 def _score_finding(project: Project, candidate: Version, champion: Version | None) -> Finding:

@@ -74,7 +74,7 @@ class Registry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        from ops.training.mlflow_run import connect
+        from ops.runtime.tracking.connection import connect
 
         return connect(self._project)
 

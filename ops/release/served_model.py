@@ -79,7 +79,7 @@ class ServedModel:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
     def _row(self, prompt: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        from ops.sampling.generate import render
+        from ops.sampling.render import render
 
         chosen = {name: params[name] for name in PARAMETERS if name in params}
         seed = int(chosen.pop("seed", 0))

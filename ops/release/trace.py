@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ops.curation.sources.licences import scorer_licence
+from ops.curation.scorers.licences import scorer_licence
 from ops.data.dataset_version import LostVersion, keep, table_of
 from ops.data.samples import training_samples
 from ops.runtime.artifacts import Artifact, find
@@ -128,7 +128,7 @@ def trace(project: Project, version: str | int) -> Trace:
 
 def look_back(project: Project, denoiser: Artifact, scores: Artifact, evaluation: Artifact) -> Trace:
     """Walk everything upstream of a model that is about to be released: a denoiser with its scores and its VAE's."""
-    from ops.training.source_code import git_state
+    from ops.runtime.source_code import git_state
 
     known = _dataset(project, denoiser.inputs["training_set"])
     walk = _Walk(project, known["datasets"])
@@ -218,7 +218,7 @@ def _facts(project: Project, artifact: Artifact) -> dict[str, Any]:
 def _commit_of(project: Project, run_id: str) -> str | None:
     from mlflow.exceptions import MlflowException
 
-    from ops.training.mlflow_run import connect
+    from ops.runtime.tracking.connection import connect
 
     try:
         return connect(project).get_run(run_id).data.tags.get("git.commit")

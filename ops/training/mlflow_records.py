@@ -26,7 +26,7 @@ def deleted_experiments(project: Project) -> list[str]:
     """Those of soraflow's experiments that MLflow keeps as deleted."""
     from mlflow.entities import ViewType
 
-    from ops.training.mlflow_run import connect
+    from ops.runtime.tracking.connection import connect
 
     found = connect(project).search_experiments(ViewType.DELETED_ONLY, filter_string="name LIKE 'soraflow%'")
     return sorted(experiment.name for experiment in found)
@@ -34,7 +34,7 @@ def deleted_experiments(project: Project) -> list[str]:
 
 def missing_records(project: Project, artifact: Artifact) -> str | None:
     """What MLflow lacks of a training that was logged there, in words; None when it has everything."""
-    from ops.training.mlflow_run import connect, model_exists, run_exists
+    from ops.runtime.tracking.connection import connect, model_exists, run_exists
 
     if not (artifact.folder / FILE).is_file():  # weights that were adopted have no run
         return None
@@ -51,7 +51,8 @@ def restore_records(project: Project, artifact: Artifact) -> None:
     Raises:
         LostRecords: when the folder does not tell enough.
     """
-    from ops.training.mlflow_run import STORE_ERRORS, MlflowRun
+    from ops.runtime.tracking.connection import STORE_ERRORS
+    from ops.training.mlflow_run import MlflowRun
 
     try:
         missing = missing_records(project, artifact)

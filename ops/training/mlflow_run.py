@@ -11,22 +11,18 @@ from typing import Any
 import mlflow
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from ops.config.named import by_name
 from ops.runtime.files import write_json
-from ops.runtime.moved_store import follow_move
-from ops.runtime.project import Project
-from ops.training import pipeline_run
+from ops.runtime.source_code import git_state
+from ops.runtime.tracking import pipeline_run
+from ops.runtime.tracking.connection import STORE_ERRORS, brief, connect, model_exists, revive_run
+from ops.runtime.tracking.pipeline_run import Status
+from ops.runtime.tracking.run_names import INPUT, latest, run_name
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
 from ops.training.metrics_file import read as read_metrics
 from ops.training.outbox import Outbox, Record
-from ops.training.pipeline_run import Status
-from ops.training.run_names import INPUT, latest, run_name
-from ops.training.source_code import git_state
 
 STEPS_PER_FLUSH = 10
 DATASET = "training_set"
@@ -35,8 +31,6 @@ PICTURES = "held_out"
 LARGEST_COPY = 500 * 2**20
 """Released models up to this many bytes are copied into the artifact store; larger ones are only pointed at."""
 
-STORE_ERRORS = (MlflowException, OSError)
-"""What a call of MLflow raises when the store is away, whatever it is: a server, a database, a folder of artifacts."""
 SECONDS_TO_WAIT_AT_THE_END = 300.0
 SECONDS_BETWEEN_LOOKS = 10.0
 
@@ -162,7 +156,7 @@ class MlflowRun:
     def _send(self, at_once: bool = False) -> Exception | None:
         problem = self._outbox.send(at_once)
         if problem and not self._away:
-            self._say(f"MLflow does not answer ({_short(problem)}); records wait in {self._outbox.path} until it does")
+            self._say(f"MLflow does not answer ({brief(problem)}); records wait in {self._outbox.path} until it does")
         if self._away and not self._outbox.waiting:
             self._say("MLflow answers again and has got what waited")
         self._away = bool(self._outbox.waiting)
@@ -180,7 +174,7 @@ class MlflowRun:
             if time.monotonic() > deadline:
                 raise RecordsNotSent(
                     f"the training is complete and kept in {self._job.folder}, but MLflow at "
-                    f"{self._client.tracking_uri} does not answer: {_short(problem)}. Run the same command again when "
+                    f"{self._client.tracking_uri} does not answer: {brief(problem)}. Run the same command again when "
                     "it does; only records are left to be sent"
                 ) from problem
             waiting("waiting for MLflow")
@@ -295,7 +289,7 @@ class MlflowRun:
         except STORE_ERRORS as error:
             if status == "FINISHED":
                 raise
-            self._say(f"MLflow could not be told that the run is {status}: {_short(error)}")
+            self._say(f"MLflow could not be told that the run is {status}: {brief(error)}")
 
     def _remember(self) -> None:
         write_json(self._memory, {"run_id": self.run_id, "models": self._models})
@@ -323,48 +317,6 @@ def _origin(job: Job) -> dict[str, str]:
     return tags
 
 
-def connect(project: Project) -> MlflowClient:
-    """Point MLflow at the project's store, which learns where the project lies now if it has been moved."""
-    (project.var / "mlflow").mkdir(parents=True, exist_ok=True)
-    if follow_move(project):
-        _artifact_repos_cache.clear()  # by id: MLflow remembers, for this process, where it has found artifacts
-    mlflow.set_tracking_uri(project.tracking_uri)
-    return MlflowClient(project.tracking_uri)
-
-
-def run_exists(client: MlflowClient, run_id: str) -> bool:
-    """Whether MLflow has this run, and not among the deleted."""
-    run = _found(lambda: client.get_run(run_id))
-    return run is not None and run.info.lifecycle_stage == "active"
-
-
-def revive_run(client: MlflowClient, run_id: str) -> bool:
-    """Bring a run back if it was deleted, alone or with its experiment; False when MLflow does not know it, and it has
-    to be logged anew."""
-    run = _found(lambda: client.get_run(run_id))
-    if run is not None and run.info.lifecycle_stage == "deleted":
-        if client.get_experiment(run.info.experiment_id).lifecycle_stage == "deleted":
-            client.restore_experiment(run.info.experiment_id)
-        if client.get_run(run_id).info.lifecycle_stage == "deleted":
-            client.restore_run(run_id)
-    return run is not None
-
-
-def model_exists(client: MlflowClient, model_id: str) -> bool:
-    """Whether MLflow has this logged model, and not among the deleted."""
-    return _found(lambda: client.get_logged_model(model_id)) is not None
-
-
-def _found(ask: Callable[[], Any]) -> Any | None:
-    """MLflow's answer, or None when it does not know what it was asked for."""
-    try:
-        return ask()
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
-
-
 def close_run(job: Job, status: Status) -> None:
     """Say how a training ended whose process could not, or could not know: a rank that is stopped because another
     one died takes it for a request to stop. A run that has finished stays so, and a store that is away is only told of.
@@ -378,12 +330,7 @@ def close_run(job: Job, status: Status) -> None:
             client.set_terminated(known["run_id"], status)
             pipeline_run.tell_above(client, known["run_id"], status)
     except STORE_ERRORS as error:
-        print(f"MLflow could not be told that the run of {job.asset} is {status}: {_short(error)}", flush=True)
-
-
-def _short(error: Exception) -> str:
-    """Its first line; SQLAlchemy's errors go on with advice."""
-    return str(error).partition("\n")[0]
+        print(f"MLflow could not be told that the run of {job.asset} is {status}: {brief(error)}", flush=True)
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:

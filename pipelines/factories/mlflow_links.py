@@ -34,7 +34,7 @@ def _remembered(artifact: Artifact) -> str | None:
 def _experiment(project: Project, run: str) -> str | None:
     from mlflow.exceptions import MlflowException
 
-    from ops.training.mlflow_run import connect
+    from ops.runtime.tracking.connection import connect
 
     try:
         return connect(project).get_run(run).info.experiment_id

@@ -42,7 +42,7 @@ def training_asset(
         context: dg.AssetExecutionContext, project: ProjectResource, training_process: TrainingProcess
     ) -> dg.MaterializeResult:
         from ops.data.dataset_version import keep
-        from ops.release.gate import require_checks
+        from ops.data.findings import require_checks
         from ops.training.readiness import require_ready
 
         home = project.use_dataset()

@@ -21,7 +21,7 @@ def generate(
     overrides: dict[str, Any],
     console: Console,
 ) -> None:
-    from ops.sampling.generate import generate as make
+    from ops.release.generate import generate as make
 
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("loading the model", total=None)

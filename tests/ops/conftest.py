@@ -69,7 +69,7 @@ class World:
         import mlflow
 
         from ops.runtime.artifacts import current
-        from ops.training.mlflow_run import connect
+        from ops.runtime.tracking.connection import connect
 
         inputs = {name: current(self.project, name).version for name in ("latents", "text_embeddings")}
         inputs["training_set"] = current(self.project, "latents").inputs["training_set"]
@@ -108,7 +108,7 @@ class World:
         )
 
     def _run(self, client: Any, work: Work) -> str:
-        from ops.training.pipeline_run import experiment_id
+        from ops.runtime.tracking.pipeline_run import experiment_id
 
         tags = {"git.commit": "c" * 40, "git.dirty": "false", "soraflow.asset": work.asset}
         return client.create_run(experiment_id(client, self.project), run_name=work.asset, tags=tags).info.run_id

@@ -358,7 +358,7 @@ def test_a_failed_run_is_reported_so_that_somebody_who_was_asleep_understands(
 def test_an_alert_of_a_training_links_to_its_logs_and_its_mlflow_run(
     project: Project, instance: dg.DagsterInstance
 ) -> None:
-    from ops.training.mlflow_run import connect
+    from ops.runtime.tracking.connection import connect
 
     client = connect(project)
     run = client.create_run(client.create_experiment("trainings"))

@@ -26,7 +26,7 @@ from ops.data.expectations import Validation
 from ops.runtime.artifacts import current
 from ops.runtime.pages import Pages as Links
 from ops.runtime.project import Project
-from ops.training.pipeline_run import EXPERIMENT
+from ops.runtime.tracking.pipeline_run import EXPERIMENT
 from pipelines.defs.dataset.checks import told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]

@@ -14,8 +14,8 @@ import yaml
 
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
+from ops.runtime.tracking.connection import connect
 from ops.training.metrics_file import read
-from ops.training.mlflow_run import connect
 
 pytestmark = pytest.mark.timeout(600)
 STEPS = 24

@@ -16,12 +16,12 @@ from typing import Any
 from ops.config import ConfigError, ImageCollection, VideoCollection
 from ops.curation.rules.reasons import Reason, Rejection
 from ops.curation.sources.left_out import SUFFIXES, Kind, LeftOut, counted
-from ops.curation.sources.licences import package_licence, pattern_against
 from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, Sidecars, captions_of, facts_of, sidecar
 from ops.curation.sources.spelling import Spelling
 from ops.made_world import clips as made_clips
 from ops.made_world import source as made
 from ops.runtime.files import digest, write_json
+from ops.runtime.licences import package_licence, pattern_against
 from ops.runtime.project import Project
 
 _LISTS = (".txt", ".jsonl")

@@ -9,11 +9,11 @@ from typing import Any
 
 from ops.config import ConfigError
 from ops.curation.sources.spelling import Spelling, composed, names_in
+from ops.runtime.licences import UNKNOWN
 from ops.runtime.project import Project
 
 Captions = tuple[str, ...]
 KEYS = ("caption", "captions", "cap", "text")
-UNKNOWN = "unknown"
 """A licence that nothing, or nothing readable, names."""
 UTF8 = "utf-8-sig"
 """Without the mark at the beginning that some editors write: it is no part of a caption, and JSON refuses it."""

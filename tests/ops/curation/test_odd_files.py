@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from ops.curation.decoding.frames import frames_at
-from ops.curation.raw_videos import raw_videos
 from ops.curation.rules.reasons import Reason
 from ops.curation.sources import listing
+from ops.curation.steps.raw_videos import raw_videos
 from ops.data.expectations import validate
 from ops.runtime.project import Project
 from ops.runtime.tables import Row

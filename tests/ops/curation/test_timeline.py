@@ -14,10 +14,10 @@ import pytest
 
 from ops.config import Dataset
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.clips import slices
 from ops.curation.decoding.frames import decoded, frames_at
 from ops.curation.rules.jump_cuts import counted_frames
 from ops.curation.sources.probe import probe
+from ops.curation.steps.clips import slices
 from ops.curation.timeline import Timeline, cut_times, rising, varies
 from ops.data.frame_windows import windows
 from ops.data.pixels import spread_frames

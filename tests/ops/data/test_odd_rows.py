@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ops.curation import tables as schemas
-from ops.curation.raw_images import raw_images
 from ops.curation.rules.reasons import Reason
+from ops.curation.steps.raw_images import raw_images
 from ops.data.captions import NothingCaptioned, captions
 from ops.data.expectations import validate
 from ops.exit_codes import NothingKept

@@ -4,9 +4,10 @@ import json
 import pytest
 import yaml
 
+from ops.data.findings import GateClosed, require_checks
 from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
-from ops.release.gate import GateClosed, judge, require_checks
+from ops.release.gate import judge
 from ops.release.registry import Registry, UnknownVersion
 from ops.release.rollback import rollback
 from ops.release.standing import Standing, standing

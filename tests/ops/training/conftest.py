@@ -26,11 +26,11 @@ from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
+from ops.runtime.tracking.connection import connect
 from ops.training import assets
 from ops.training.engine import start_distributed
 from ops.training.job import Job
 from ops.training.launch import Command, run
-from ops.training.mlflow_run import connect
 from ops.training.randomness import normal
 from ops.training.ranks import Ranks
 

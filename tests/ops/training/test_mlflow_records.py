@@ -14,10 +14,10 @@ from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.artifacts import Work, current
 from ops.runtime.project import Project
+from ops.runtime.tracking.connection import connect
 from ops.training.assets import ForeignLatents, dataset_of_stages
 from ops.training.launch import Command, run
 from ops.training.mlflow_records import deleted_experiments, logged_model, missing_records, run_of
-from ops.training.mlflow_run import connect
 
 pytestmark = pytest.mark.dist
 

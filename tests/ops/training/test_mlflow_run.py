@@ -11,9 +11,10 @@ import pytest
 from mlflow.entities import RunStatus
 from PIL import Image
 
+from ops.runtime.tracking.connection import connect
 from ops.training import mlflow_run
 from ops.training.job import Job
-from ops.training.mlflow_run import MlflowRun, RecordsNotSent, close_run, connect
+from ops.training.mlflow_run import MlflowRun, RecordsNotSent, close_run
 
 
 class Store:

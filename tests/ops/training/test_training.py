@@ -13,13 +13,13 @@ import torch
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 
 from models import released
+from ops.runtime.tracking.connection import connect
 from ops.training import checkpoints
 from ops.training.denoiser import DenoiserMethod
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
 from ops.training.launch import Command
 from ops.training.metrics_file import read
-from ops.training.mlflow_run import connect
 from ops.training.ranks import Ranks
 
 pytestmark = pytest.mark.dist

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from ops.config import VideoKind
-from ops.curation.raw_videos import raw_videos
 from ops.curation.rules.video_kinds import KINDS, excluded
+from ops.curation.steps.raw_videos import raw_videos
 from ops.runtime import tables
 from ops.runtime.project import Project
 
@@ -56,6 +56,6 @@ def test_another_choice_looks_at_no_file_again(
         return {row["path"]: row["reason_code"] for row in tables.read(changed.table("raw_videos"))}
 
     assert reasons([]) == {"phone.mkv": None, "plain.mp4": None}
-    monkeypatch.setattr("ops.curation.raw_videos.probe", None)
+    monkeypatch.setattr("ops.curation.steps.raw_videos.probe", None)
     assert reasons(["variable_frame_rate"]) == {"phone.mkv": "excluded_kind", "plain.mp4": None}
     assert reasons(["interlaced"]) == {"phone.mkv": None, "plain.mp4": None}

@@ -11,9 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.dit import DenoiserConfig
-from models.dit.attention import SelfAttention, SelfContext
-from models.dit.attention_distance import (
+from benchmarks.attention_distance import (
     Groups,
     average_distance,
     full_groups,
@@ -22,6 +20,8 @@ from models.dit.attention_distance import (
     spatial_temporal_groups,
     sub_sequences,
 )
+from models.dit import DenoiserConfig
+from models.dit.attention import SelfAttention, SelfContext
 from models.dit.masks import pattern_bias
 from models.dit.rope import rotary_table
 from models.dit.skiparse import Pattern

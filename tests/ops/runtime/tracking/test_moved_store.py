@@ -10,9 +10,9 @@ import mlflow
 import pytest
 
 from ops.runtime.artifacts import current
-from ops.runtime.moved_store import UnreadableStore, artifacts_of, follow_move
 from ops.runtime.project import Project
-from ops.training.mlflow_run import connect
+from ops.runtime.tracking.connection import connect
+from ops.runtime.tracking.moved_store import UnreadableStore, artifacts_of, follow_move
 
 
 def places(project: Project) -> dict[str, set[str]]:

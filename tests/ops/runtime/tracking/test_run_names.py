@@ -10,10 +10,11 @@ from mlflow.entities import Run, RunData, RunInfo
 from ops.config import Settings, load
 from ops.config.named import by_name
 from ops.config.overrides import assign, merge
-from ops.training import pipeline_run
+from ops.runtime.tracking import pipeline_run
+from ops.runtime.tracking.connection import connect
+from ops.runtime.tracking.run_names import run_name
 from ops.training.job import Job
-from ops.training.mlflow_run import connect, parameters
-from ops.training.run_names import run_name
+from ops.training.mlflow_run import parameters
 
 
 def before(parameters: dict[str, str], **tags: str) -> Run:

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from ops.curation.rules.decisions import VERDICT, still_in
 from ops.curation.rules.walk import mean
-from ops.curation.scored_step import CLIP, decided, measured
+from ops.curation.steps.scored_step import CLIP, decided, measured
 from ops.curation.tables import MOTION_RECHECK
 from ops.runtime import tables
 from ops.runtime.project import Project

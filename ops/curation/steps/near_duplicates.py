@@ -15,8 +15,8 @@ from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, still_in, with_failures
 from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.runs.funnel import lengths
-from ops.curation.scored_step import CLIP, pass_on, raw_scores
 from ops.curation.scorers import as_column, identity
+from ops.curation.steps.scored_step import CLIP, pass_on, raw_scores
 from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
 from ops.runtime import tables
 from ops.runtime.parallel import Failure

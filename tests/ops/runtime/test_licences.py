@@ -1,6 +1,6 @@
 import pytest
 
-from ops.curation.sources.licences import package_licence, pattern_against, scorer_licence
+from ops.runtime.licences import package_licence, pattern_against, scorer_licence
 
 
 @pytest.mark.parametrize(

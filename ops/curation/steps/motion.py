@@ -8,7 +8,7 @@ import pyarrow as pa
 from ops.curation.clip import Clip
 from ops.curation.rules.decisions import VERDICT, decide, still_in
 from ops.curation.rules.walk import mean_motion
-from ops.curation.scored_step import CLIP
+from ops.curation.steps.scored_step import CLIP
 from ops.curation.tables import MOTION
 from ops.runtime import tables
 from ops.runtime.project import Project

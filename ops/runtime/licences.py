@@ -1,4 +1,4 @@
-"""Under which licence a source or a scorer comes, and which of them a recipe leaves out."""
+"""Under which licence something comes, and which licences a recipe leaves out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from ops import weights
-from ops.curation.sources.sidecars import UNKNOWN
-
+UNKNOWN = "unknown"
 LONGEST_NAME = 100
 """Characters; packages that write more under `License` have put the whole text there."""
 
@@ -30,19 +28,6 @@ def package_licence(distribution: str) -> str | None:
     classifiers = about.get_all("Classifier") or []
     named = "; ".join(str(each).rpartition(" :: ")[2] for each in classifiers if str(each).startswith("License ::"))
     return named or None
-
-
-def scorer_licence(scorer: str) -> str:
-    """The licences of the weights that a scorer reads; `unknown` for one that this version does not have."""
-    from ops.curation.scorers import SCORERS, text_recognition
-
-    if scorer == text_recognition.SCORER:
-        licences = [weights.entry(name).licence for name in text_recognition.WEIGHTS]
-    elif scorer in SCORERS:
-        licences = list(SCORERS[scorer].licences().values())
-    else:
-        return UNKNOWN
-    return "; ".join(dict.fromkeys(licences))
 
 
 def _plain(name: str) -> str:

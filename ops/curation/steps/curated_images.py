@@ -25,8 +25,8 @@ from ops.curation.rules.image_rules import (
 )
 from ops.curation.rules.verdicts import demand_some_kept
 from ops.curation.runs.records import write_record
-from ops.curation.scored_step import constant, with_score
 from ops.curation.scorers import as_column
+from ops.curation.steps.scored_step import constant, with_score
 from ops.curation.tables import CURATED_IMAGES, RAW_IMAGES
 from ops.runtime import tables
 from ops.runtime.project import Project

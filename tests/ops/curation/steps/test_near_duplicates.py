@@ -15,8 +15,8 @@ from PIL import Image
 
 from ops.config import NearDuplicates, Sampling
 from ops.curation.clip import Clip, sampled_frames
-from ops.curation.near_duplicates import originals
 from ops.curation.scorers.phash import PerceptualHash
+from ops.curation.steps.near_duplicates import originals
 from ops.curation.tables import NEAR_DUPLICATES
 from ops.runtime import parallel
 from ops.runtime.project import Project

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.curation.rules.decisions import VERDICT, still_in
-from ops.curation.scored_step import CLIP, decided, measured
 from ops.curation.scorers.dover import SPREAD, USUAL
+from ops.curation.steps.scored_step import CLIP, decided, measured
 from ops.curation.tables import TECHNICAL_QUALITY
 from ops.runtime import tables
 from ops.runtime.project import Project

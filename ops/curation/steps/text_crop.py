@@ -11,8 +11,8 @@ import pyarrow as pa
 from ops.curation.clip import Clip
 from ops.curation.rules.crop import central_share, crop_of
 from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failures
-from ops.curation.scored_step import CLIP, constant, raw_scores
 from ops.curation.scorers import as_column, identity
+from ops.curation.steps.scored_step import CLIP, constant, raw_scores
 from ops.curation.tables import TEXT_CROP
 from ops.runtime import tables
 from ops.runtime.parallel import Failure

@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from ops.data.text_encoder import version
+from ops.release.generate import generate
+from ops.release.model_name import resolve
 from ops.release.registry import UnknownVersion
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
-from ops.sampling.generate import generate, render
 from ops.sampling.model import VideoModel
-from ops.sampling.model_name import resolve
 from ops.sampling.parts import Parts, parts_of
+from ops.sampling.render import render
 from ops.sampling.request import Request, SamplingError
 
 

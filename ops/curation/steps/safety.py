@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.curation.scored_step import pass_on, score_and_decide
+from ops.curation.steps.scored_step import pass_on, score_and_decide
 from ops.curation.tables import SAFETY
 from ops.runtime.project import Project
 

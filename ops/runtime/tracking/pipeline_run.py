@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ops.config import Settings
 from ops.config.named import by_name
-from ops.runtime.moved_store import artifacts_of
 from ops.runtime.project import Project
-from ops.training.run_names import latest, run_name
+from ops.runtime.tracking.moved_store import artifacts_of
+from ops.runtime.tracking.run_names import latest, run_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -1,0 +1,73 @@
+"""`soraflow generate`: the model that a name stands for makes a video of a prompt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.runtime.project import Project
+from ops.sampling.request import Request, SamplingError
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A finished video: the file, its settings file, and what a person should know about it."""
+
+    path: Path
+    settings: Path
+    model: str
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def generate(
+    project: Project,
+    prompt: str,
+    output: Path,
+    checkpoint: str = "champion",
+    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    frames: int | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    fps: float | None = None,
+    sampler: str | None = None,
+    negative_prompt: str | None = None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Generated:
+    """Write the video of `prompt` to `output`, and its settings to the same name with `.json`.
+
+    What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.release.model_name.resolve`.
+    `on_step` hears (done, total) denoising steps. A prompt that is too long is cut, with a note.
+
+    Raises:
+        SamplingError: something asked for cannot be made; the message says what can.
+        MissingArtifact, UnknownVersion: there is no such model, for example no champion yet.
+    """
+    from ops.release.model_name import resolve
+    from ops.sampling.model import VideoModel
+    from ops.sampling.render import render
+
+    if output.suffix.lower() != ".mp4":
+        raise SamplingError(f"the output is {output.name}, but must end in .mp4")
+    wanted = Request.of(
+        project.settings.evaluation,
+        prompt,
+        seed,
+        steps=steps,
+        guidance=guidance,
+        frames=frames,
+        height=height,
+        width=width,
+        fps=fps,
+        sampler=sampler,
+        negative_prompt=negative_prompt,
+    )
+    request, notes = wanted.checked()
+    parts, label = resolve(project, checkpoint)
+    started = time.monotonic()
+    notes = render(VideoModel(project, parts), request, output, on_step, notes)
+    return Generated(output, output.with_suffix(".json"), label, time.monotonic() - started, tuple(notes))

@@ -1,0 +1,1 @@
+"""The project's MLflow: how it is reached, and what its runs are called and lie under."""
