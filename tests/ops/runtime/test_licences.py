@@ -1,6 +1,7 @@
 import pytest
 
-from ops.runtime.licences import package_licence, pattern_against, scorer_licence
+from ops.curation.scorers.licences import scorer_licence
+from ops.runtime.licences import package_licence, pattern_against
 
 
 @pytest.mark.parametrize(
