@@ -102,10 +102,10 @@ def test_yaml_examples_parse(document: Path) -> None:
 
 def test_the_page_of_columns_is_current() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "data_contract.py"))["page"]()
-    assert (ROOT / "docs" / "data.md").read_text() == made, "run: python docs/data_contract.py"
+    assert (ROOT / "docs" / "data_contract.md").read_text() == made, "run: python docs/data_contract.py"
 
 
 def test_every_dataset_step_has_its_columns_on_the_page() -> None:
-    page = (ROOT / "docs" / "data.md").read_text()
+    page = (ROOT / "docs" / "data_contract.md").read_text()
     tables = [step.output for step in STEPS.values() if step.output.endswith(".parquet")]
     assert [table for table in tables if f"`{table}`" not in page] == []

@@ -1,4 +1,4 @@
-"""What every column of every table means, in words: what docs/data.md and the Dagster page say of it."""
+"""What every column of every table means, in words: what docs/data_contract.md and the Dagster page say of it."""
 
 from __future__ import annotations
 

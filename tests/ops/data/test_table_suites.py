@@ -60,7 +60,7 @@ def test_every_table_that_a_step_writes_has_a_suite(ready: Project) -> None:
 
 
 def test_every_column_of_these_tables_has_an_expectation(checkout: Path) -> None:
-    """Of the tables as the page docs/data.md has them; what is missing goes into ops/data/table_suites.py."""
+    """Of the tables as the page docs/data_contract.md has them; what is missing goes into ops/data/table_suites.py."""
     chapters = runpy.run_path(str(checkout / "docs" / "data_contract.py"))["CHAPTERS"]
     listed = {table.name: table.schema.names for tables in chapters.values() for table in tables}
     assert {*TABLES, "buckets"} - set(listed) == set()
