@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -83,13 +82,6 @@ def count(name: Accelerator) -> int:
     return int(module.device_count()) if module.is_available() else 0
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Mixed precision in `dtype`; nothing at all for float32."""
-    import torch
-
-    return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype=dtype)
-
-
 def seed_everything(seed: int) -> None:
     """Seed every generator that a library might draw from without being handed one."""
     import numpy
@@ -114,15 +106,3 @@ def busy_seconds(device: torch.device, started: float) -> float:
         return 0.0
     getattr(torch, device.type).synchronize(device)
     return time.perf_counter() - started
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory held on the device; for the CPU, the largest resident size of this process."""
-    import torch
-
-    if device.type == "cpu":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    module: Any = getattr(torch, device.type)
-    return int(module.max_memory_allocated(device))

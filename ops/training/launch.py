@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -137,10 +137,8 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
     return {**PATIENCE_WITH_MLFLOW, **os.environ, **extra}
 
 
-def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:
+def run(command: Command) -> None:
     """Start the command and stay until it ends; whatever ends this call early ends every rank.
-
-    `on_poll` is called a few times a second while the job runs, for a caller that has messages to pass on.
 
     Raises:
         LaunchError: when a rank fails, or the job is silent for longer than its deadline.
@@ -158,20 +156,16 @@ def run(command: Command, on_poll: Callable[[], None] | None = None) -> None:
             preexec_fn=die_with_parent,
         )
         try:
-            _watch(process, attempt, on_poll)
+            _watch(process, attempt)
         finally:
             end(process)
-            if on_poll:
-                on_poll()
     if process.returncode:
         raise LaunchError(attempt.explain(process.returncode))
 
 
-def _watch(process: subprocess.Popen[bytes], attempt: Attempt, on_poll: Callable[[], None] | None) -> None:
+def _watch(process: subprocess.Popen[bytes], attempt: Attempt) -> None:
     deadline = attempt.command.heartbeat_seconds
     while process.poll() is None:
-        if on_poll:
-            on_poll()
         silent = time.time() - max(attempt.started, _modified(attempt.command.heartbeat))
         if silent > deadline:
             end(process)

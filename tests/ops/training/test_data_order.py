@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ops.training.data_order import DataOrder, NoBatches, table
 
@@ -77,3 +79,31 @@ def test_when_a_whole_bucket_is_left_out_other_batches_take_its_turns() -> None:
         assert {name[0] for name in order().batch(step, set(BUCKETS["1x64x64"]))} == {"v"}
     with pytest.raises(NoBatches, match="all 15 samples are left out"):
         order().batch(1, {name for ids in BUCKETS.values() for name in ids})
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(1, 12), min_size=1),
+    st.integers(1, 8),
+    st.integers(0, 5),
+    st.integers(0, 3),
+)
+def test_any_epoch_shows_every_sample_in_batches_of_one_bucket(
+    sizes: dict[str, int], batch_size: int, seed: int, epoch: int
+) -> None:
+    buckets = {name: tuple(f"{name}{number}" for number in range(size)) for name, size in sizes.items()}
+    whole = DataOrder(buckets, batch_size, seed, "v")
+    first = epoch * whole.batches_per_epoch + 1
+    batches = [whole.batch(step) for step in range(first, first + whole.batches_per_epoch)]
+    shown = Counter(name for batch in batches for name in batch)
+    assert shown.keys() == {name for ids in buckets.values() for name in ids}
+    assert sum(shown.values()) - sum(sizes.values()) == sum(count.repeated for count in whole.counts())
+    assert all(len({name[0] for name in batch}) == 1 for batch in batches)
+
+
+@given(st.permutations(["a", "b", "c"]), st.permutations(range(7)), st.integers(1, 20))
+def test_the_order_in_which_samples_are_handed_over_does_not_matter(
+    names: list[str], numbers: list[int], step: int
+) -> None:
+    handed = {name: tuple(f"{name}{number}" for number in numbers) for name in names}
+    plain = {name: tuple(f"{name}{number}" for number in range(7)) for name in "abc"}
+    assert DataOrder(handed, 4, 1, "v").batch(step) == DataOrder(plain, 4, 1, "v").batch(step)
