@@ -18,7 +18,8 @@ from benchmarks.orchestration import run
 from benchmarks.report import Report
 from ops.config import change
 from ops.evaluation.made_clips import reconstructed
-from ops.evaluation.truth import shares, video_row
+from ops.evaluation.truth import measures, shares, video_row
+from ops.metrics.base import Video
 from ops.runtime.artifacts import Artifact, current
 from ops.runtime.project import Project
 
@@ -111,11 +112,9 @@ def _set(root: Path, assignments: tuple[str, ...]) -> Project:
 
 
 def _vae_row(lever: Lever, project: Project, vae: Artifact) -> tuple[str, ...]:
-    from ops.made_world.detector import read
-
     terms = project.settings.evaluation.model_dump(mode="json")
-    clips = reconstructed(project, vae, terms)
-    found = shares([video_row("reconstructions", None, name, said, read(frames)) for name, said, frames in clips])
+    clips, taken = reconstructed(project, vae, terms), measures(project)
+    found = shares(video_row("reconstructions", None, name, Video(frames, said), taken) for name, said, frames in clips)
     return (f"VAE: {lever.name}", f"{vae.results['best']:.1f}", *_percent(found))
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from ops.evaluation import protocols
 from ops.evaluation import truth as made_world
 from ops.evaluation.checkpoint_run import is_logged, log_scores
-from ops.evaluation.protocol import Protocol, Score
-from ops.evaluation.vbench.dimensions import DIMENSIONS
+from ops.evaluation.protocol import Score
+from ops.evaluation.vbench import scores_of as dimensions_of
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
@@ -83,13 +83,7 @@ def scores_of(denoiser: Artifact, vbench: Artifact, truth: Artifact, step: int) 
     """The held-out loss of a checkpoint, its truth measures, and its sixteen dimensions."""
     kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
     loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(denoiser), higher_is_better=False)
-    protocol = Protocol.of_json(vbench.results["protocol_terms"])
-    rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
-    dimensions = [
-        Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"])
-        for name in (dimension.name for dimension in DIMENSIONS)
-    ]
-    return [loss, *made_world.scores_of(truth, step), *dimensions]
+    return [loss, *made_world.scores_of(truth, step), *dimensions_of(vbench, step)]
 
 
 def best_step(scores: dict[int, list[Score]], metric: str) -> int:

@@ -7,19 +7,17 @@ from typing import Any
 
 from ops.config import Evaluation
 from ops.evaluation.protocol import Protocol
+from ops.metrics.registry import METRICS, of_reconstructions
 from ops.runtime.artifacts import Artifact
 from ops.runtime.files import digest
 from ops.runtime.project import Project
 from ops.training.job import recipe
 
 GENERATION, HELD_OUT, RECONSTRUCTION = "t2v-custom/v1", "held-out-loss/v1", "vae-recon/v1"
-TRUTH = "made-world/v1"
 
 
 def generation(evaluation: Evaluation, codec: str) -> Protocol:
     """Scores of generated videos: the recipe's own prompts (not VBench's suite), read back from the encoded files."""
-    from ops.evaluation.vbench import temporal_flickering
-
     terms = evaluation.model_dump(mode="json", exclude={"prompts", "checkpoints"})
     terms = {key: value for key, value in terms.items() if not key.startswith("reconstruction_")}
     return Protocol(
@@ -31,15 +29,8 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
             "codec": codec,
             "static_filter": "off",
         },
-        metrics={"temporal_flickering": temporal_flickering.VERSION},
+        metrics={"temporal_flickering": METRICS["temporal_flickering"].version},
     )
-
-
-def truth(samples: Protocol) -> Protocol:
-    """What the made world's detector reads off videos that were made by the samples' protocol."""
-    from ops.made_world import detector
-
-    return Protocol(TRUTH, samples.terms, metrics={"detector": f"{detector.VERSION}"})
 
 
 def held_out_loss(denoiser: Artifact) -> Protocol:
@@ -54,15 +45,17 @@ def held_out_loss(denoiser: Artifact) -> Protocol:
             "diffusion": digest(trained["denoiser"]["diffusion"]),
             "seed": trained["seed"],
         },
-        metrics={"held_out_loss": "1"},
+        metrics={"held_out_loss": METRICS["held_out_loss"].version},
     )
 
 
-def reconstruction(project: Project, manifest: list[str], lpips_weights: str) -> Protocol:
-    """VAE reconstruction as WF-VAE's paper has it: posterior mode, no re-encoding, 8-bit rounding, held-out items."""
-    from ops import psnr
-    from ops.evaluation import lpips, ssim
+def reconstruction(project: Project, manifest: list[str]) -> Protocol:
+    """VAE reconstruction as WF-VAE's paper has it: posterior mode, no re-encoding, 8-bit rounding, held-out items.
 
+    Raises:
+        MissingWeights: those of a metric are not here.
+    """
+    metrics = of_reconstructions()
     evaluation = project.settings.evaluation
     return Protocol(
         RECONSTRUCTION,
@@ -78,8 +71,8 @@ def reconstruction(project: Project, manifest: list[str], lpips_weights: str) ->
             "items": digest(sorted(manifest)),
             "item_count": len(manifest),
         },
-        metrics={"psnr": psnr.VERSION, "ssim": ssim.VERSION, "lpips": lpips.VERSION},
-        weights={"lpips": lpips_weights},
+        metrics={metric.name: metric.version for metric in metrics},
+        weights={name: found for metric in metrics for name, found in metric.hashes(project).items()},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -11,11 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ops.data.samples import Sample, training_samples
-from ops.evaluation import lpips, protocols
-from ops.evaluation.bootstrap import mean_interval
+from ops.evaluation import protocols
 from ops.evaluation.protocol import Protocol
-from ops.evaluation.ssim import frame_ssim
-from ops.psnr import capped_frames, frame_psnr
+from ops.metrics.base import Measure, Value, Video, VideoMetric
+from ops.metrics.registry import of_reconstructions
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest, sha256
@@ -23,28 +23,26 @@ from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
-METRICS = ("psnr", "ssim", "lpips")
 PICTURES = 8
 LEGIBLE = 192
 """Pictures lower than this many pixels are shown enlarged."""
 
-ITEMS = pa.schema(
-    [
-        ("item_id", pa.string()),
-        ("kind", pa.string()),
-        ("path", pa.string()),
-        ("frames", pa.int64()),
-        ("psnr", pa.float64()),
-        ("capped_frames", pa.int64()),
-        ("ssim", pa.float64()),
-        ("lpips", pa.float64()),
-        ("reason", pa.string()),
-    ]
-)
+TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
 class NothingToEvaluate(ValueError):
     """Held-out items are missing or none could be read."""
+
+
+def items_schema(metrics: Iterable[VideoMetric]) -> pa.Schema:
+    """One row an item, with the value and the terms of each metric."""
+    columns = [
+        column
+        for metric in metrics
+        for column in ((metric.name, pa.float64()), *((term, TYPES[kind]) for term, kind in metric.terms.items()))
+    ]
+    texts = [(name, pa.string()) for name in ("item_id", "kind", "path")]
+    return pa.schema([*texts, ("frames", pa.int64()), *columns, ("reason", pa.string())])
 
 
 def evaluate(project: Project, dataset: str | None = None) -> Artifact:
@@ -55,13 +53,11 @@ def evaluate(project: Project, dataset: str | None = None) -> Artifact:
     reconstructions.png.
     """
     from ops.data.dvc import version
-    from ops.weights import ensure
 
     vae = current(project, project.settings.vae.architecture)
     dataset = dataset or version(project, "training_set")
     rows = held_out_clips(project, dataset)
-    weights = sha256(next(iter(sorted(ensure(project, lpips.WEIGHTS).glob("*.safetensors")))))
-    protocol = protocols.reconstruction(project, [row["item_id"] for row in rows], weights)
+    protocol = protocols.reconstruction(project, [row["item_id"] for row in rows])
     work = Work(
         project,
         f"{vae.asset}_evaluation",
@@ -102,7 +98,8 @@ def _score_all(work: Work, vae: Artifact, rows: list[Row], protocol: Protocol) -
     if not rows:
         raise NothingToEvaluate("the training set has no held-out item: raise dataset.held_out_share")
     work.folder.mkdir(parents=True, exist_ok=True)
-    reconstruct, distance = Reconstruction(work.project, vae), lpips.Lpips(work.project)
+    reconstruct = Reconstruction(work.project, vae)
+    measures = {metric: metric.start(work.project) for metric in of_reconstructions()}
     items: list[Row] = []
     pictures: list[tuple[NDArray, NDArray]] = []
     for row in Progress.of(work.project, work.asset, len(rows), "items").over(rows):
@@ -111,41 +108,42 @@ def _score_all(work: Work, vae: Artifact, rows: list[Row], protocol: Protocol) -
             items.append({**columns, "reason": f"has {row['available']} frames, the protocol takes {row['frames']}"})
             continue
         original, copy = reconstruct(row)
-        items.append({**columns, **scores(original, copy, distance)})
+        items.append({**columns, **scores(Video(copy, reference=original), measures)})
         if len(pictures) < PICTURES:
             middle = len(original) // 2
             pictures.append((original[middle], copy[middle]))
     return _finish(work, items, pictures, protocol)
 
 
-def scores(original: NDArray[np.uint8], copy: NDArray[np.uint8], distance: lpips.Lpips) -> dict[str, Any]:
-    """The item's metrics, each the mean of its frames'."""
-    decibels = frame_psnr(original, copy)
-    return {
-        "psnr": float(decibels.mean()),
-        "capped_frames": capped_frames(decibels),
-        "ssim": float(frame_ssim(original, copy).mean()),
-        "lpips": float(distance(original, copy).mean()),
-    }
+def scores(video: Video, measures: Mapping[VideoMetric, Measure]) -> Row:
+    """The item's columns: value and terms of each metric, and why one has no value."""
+    row: Row = {}
+    for metric, measure in measures.items():
+        found = metric.value(measure, video)
+        row |= {metric.name: found.value, **found.terms}
+        if found.reason:
+            row["reason"] = found.reason
+    return row
 
 
 def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]], protocol: Protocol) -> Artifact:
     measured = [row for row in items if "reason" not in row]
     if not measured:
         raise NothingToEvaluate(f"no held-out item could be scored; the first: {items[0]['reason']}")
-    tables.write(work.folder / "items.parquet", items, ITEMS)
+    metrics = of_reconstructions()
+    tables.write(work.folder / "items.parquet", items, items_schema(metrics))
     _write_grid(work.folder / "reconstructions.png", pictures)
     kinds = {"all": measured} | {
         kind: part for kind in ("video", "image") if (part := [row for row in measured if row["kind"] == kind])
     }
-    metrics = {
-        kind: {metric: asdict(mean_interval([row[metric] for row in part])) for metric in METRICS}
+    found = {
+        kind: {metric.name: asdict(metric.over([_value(metric, row) for row in part])) for metric in metrics}
         for kind, part in kinds.items()
     }
     return work.finish(
-        version=digest([metrics, protocol.id, sha256(work.folder / "items.parquet")]),
+        version=digest([found, protocol.id, sha256(work.folder / "items.parquet")]),
         results={
-            "metrics": metrics,
+            "metrics": found,
             "items": len(measured),
             "failed": [row["item_id"] for row in items if "reason" in row],
             "capped_frames": sum(row["capped_frames"] for row in measured),
@@ -153,6 +151,10 @@ def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]
             "protocol_terms": protocol.as_json(),
         },
     )
+
+
+def _value(metric: VideoMetric, row: Row) -> Value:
+    return Value(row[metric.name], {term: row[term] for term in metric.terms})
 
 
 class Reconstruction:

@@ -1,21 +1,20 @@
 """The `truth` asset: whether generated videos of the made world show what their prompts say, read off them.
 
-A metric that a broken model wins does not decide: mush has no colour here, a still thing no direction, and the same
-videos judged by each other's prompts come out at chance.
+The same videos judged by each other's prompts, and clips drawn anew that went through the VAE, stand beside them: what
+comes out at chance, and what the VAE alone loses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
 
-from ops.evaluation import protocols
-from ops.evaluation.bootstrap import mean_interval
 from ops.evaluation.protocol import Protocol, Score
-from ops.made_world.scenes import COLOURS, DIRECTIONS, SHAPES, of_caption
+from ops.made_world.scenes import of_caption
+from ops.metrics.base import Measure, Value, Video
+from ops.metrics.truth import ALL, MEASURES, WORDS, Truth
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
 from ops.runtime.files import digest
@@ -24,12 +23,7 @@ from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
 ASSET = "truth"
-WORDS = ("presence", "count", "colour", "shape", "direction")
-ALL = "all"
-"""Every one of them in the same video."""
-MEASURES = (*WORDS, ALL)
-CHANCE = {"colour": 1 / len(COLOURS), "shape": 1 / len(SHAPES), "direction": 1 / len(DIRECTIONS)}
-"""What a model reaches that never reads its prompt, at best."""
+METRICS = {measure: Truth(measure) for measure in MEASURES}
 NO_PROMPTS = "not available: no prompt of evaluation.prompts is a sentence of the made world (see docs/learning.md)"
 VIDEOS = pa.schema(
     [
@@ -54,7 +48,7 @@ def score(project: Project) -> Artifact:
     `protocol_terms`. Files: videos.parquet.
     """
     samples = current(project, "samples")
-    protocol = protocols.truth(Protocol.of_json(samples.results["protocol_terms"]))
+    protocol = METRICS[ALL].under(Protocol.of_json(samples.results["protocol_terms"]), project)
     work = Work(project, ASSET, inputs={"samples": samples.version}, settings={"protocol": protocol.as_json()})
     if done := work.finished():
         return done
@@ -82,37 +76,38 @@ def score(project: Project) -> Artifact:
 def scores_of(truth: Artifact, step: int) -> list[Score]:
     """The measures of one checkpoint, as `truth_colour` and so on."""
     protocol = Protocol.of_json(truth.results["protocol_terms"])
-    return [
-        Score(f"truth_{row['measure']}", row["share"], protocol, higher_is_better=True, reason=row["reason"])
-        for row in truth.results["scores"]
-        if row["step"] == step
-    ]
+    rows = [(METRICS[row["measure"]], row) for row in truth.results["scores"] if row["step"] == step]
+    return [Score(each.name, row["share"], protocol, each.higher_is_better, row["reason"]) for each, row in rows]
+
+
+def measures(project: Project) -> dict[str, Measure]:
+    """Every measure by its word, ready to be taken."""
+    return {measure: metric.start(project) for measure, metric in METRICS.items()}
 
 
 def _read_samples(project: Project, samples: Artifact, manifest: list[Row]) -> list[Row]:
-    from ops.made_world.detector import read
     from ops.runtime.mp4 import read_mp4
 
     rows: list[Row] = []
+    taken = measures(project)
     progress = Progress.of(project, ASSET, len(manifest), "videos")
     others = np.random.default_rng(0).permutation(len(manifest)).tolist()
     for row, other in zip(progress.over(manifest), others, strict=True):
-        reading = read(read_mp4(samples.folder / row["file"]))
-        for of, prompt in (("samples", row["prompt"]), ("shuffled", manifest[other]["prompt"])):
-            rows.append(video_row(of, row["step"], row["file"], prompt, reading))
+        video = Video(read_mp4(samples.folder / row["file"]), row["prompt"])
+        for of, asked in (("samples", video), ("shuffled", video.asked_for(manifest[other]["prompt"]))):
+            rows.append(video_row(of, row["step"], row["file"], asked, taken))
     return rows
 
 
 def _read_reconstructions(project: Project, samples: Artifact) -> list[Row]:
     """Clips of held-out combinations, drawn anew and sent through the VAE of the samples' model."""
     from ops.evaluation.made_clips import reconstructed
-    from ops.made_world.detector import read
 
     latents = _made(project, "latents", samples.inputs["latents"])
     asset = next(name for name in latents.inputs if name != "training_set")
     vae = _made(project, asset, latents.inputs[asset])
-    clips = reconstructed(project, vae, samples.results["protocol_terms"]["terms"])
-    return [video_row("reconstructions", None, name, caption, read(frames)) for name, caption, frames in clips]
+    clips, taken = reconstructed(project, vae, samples.results["protocol_terms"]["terms"]), measures(project)
+    return [video_row("reconstructions", None, name, Video(frames, said), taken) for name, said, frames in clips]
 
 
 def _made(project: Project, asset: str, version: str) -> Artifact:
@@ -122,25 +117,22 @@ def _made(project: Project, asset: str, version: str) -> Artifact:
     return found
 
 
-def video_row(of: str, step: int | None, file: str, prompt: str, reading: Any) -> Row:
-    """A row of VIDEOS: what the detector read off a video, held against a sentence of the made world."""
-    from ops.made_world.detector import agrees
+def video_row(of: str, step: int | None, file: str, video: Video, taken: Mapping[str, Measure]) -> Row:
+    """A row of VIDEOS: what the detector reads off a video, held against its prompt."""
+    from ops.made_world.detector import read
 
-    wanted = of_caption(prompt)
-    assert wanted is not None
-    found = agrees(reading, wanted)
-    thing = reading.things[0] if reading.things else None
-    seen = thing and f"{thing.colour} {thing.shape} {thing.direction or 'still'}"
-    row = {"of": of, "step": step, "file": file, "prompt": prompt, "seen": seen}
-    return {**row, **found, ALL: all(found.values())}
+    things = video.once(read).things
+    seen = f"{things[0].colour} {things[0].shape} {things[0].direction or 'still'}" if things else None
+    row = {"of": of, "step": step, "file": file, "prompt": video.prompt, "seen": seen}
+    return {**row, **{measure: bool(take(video).value) for measure, take in taken.items()}}
 
 
 def _score(step: int, measure: str, videos: list[Row]) -> Row:
-    values = [float(row[measure]) for row in videos if row["of"] == "samples" and row["step"] == step]
+    values = [Value(float(row[measure])) for row in videos if row["of"] == "samples" and row["step"] == step]
     row: Row = {"step": step, "measure": measure, "share": None, "low": None, "high": None, "videos": len(values)}
-    row |= {"chance": CHANCE.get(measure), "reason": None if values else NO_PROMPTS}
+    row |= {"chance": METRICS[measure].chance, "reason": None if values else NO_PROMPTS}
     if values:
-        interval = mean_interval(values)
+        interval = METRICS[measure].over(values)
         row |= {"share": interval.mean, "low": interval.low, "high": interval.high}
     return row
 

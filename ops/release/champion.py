@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.evaluation.protocol import Protocol, Score
+from ops.metrics.registry import of_reconstructions
 from ops.release import card
 from ops.release.gate import Verdict, judge
 from ops.release.packaging import lay_out
@@ -87,8 +88,8 @@ def reconstruction_scores(evaluation: Artifact) -> list[dict[str, Any]]:
     protocol = Protocol.of_json(evaluation.results["protocol_terms"])
     found = evaluation.results["metrics"]["all"]
     return [
-        Score(f"vae_{metric}", found[metric]["mean"], protocol, higher_is_better=metric != "lpips").as_json()
-        for metric in ("psnr", "ssim", "lpips")
+        Score(f"vae_{metric.name}", found[metric.name]["mean"], protocol, metric.higher_is_better).as_json()
+        for metric in of_reconstructions()
     ]
 
 

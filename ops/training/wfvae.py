@@ -15,7 +15,7 @@ from models.wfvae.vae import WFVAE
 from ops.config import VaeModel
 from ops.data.pixels import PixelReader, UnreadableSource
 from ops.data.samples import Sample, training_samples
-from ops.perceptual import load_lpips
+from ops.metrics.lpips import load_lpips
 from ops.training import vae_losses
 from ops.training.collective import anywhere, gathered
 from ops.training.critic import Critic
@@ -192,7 +192,7 @@ class WfvaeMethod:
 
     @staticmethod
     def _psnr(clips: Clips, output: Tensor) -> list[float]:
-        from ops.psnr import frame_psnr
+        from ops.metrics.psnr import frame_psnr
 
         pairs = zip(clips.pixels.numpy(), output.numpy(), strict=True)
         return [float(frame_psnr(original, other).mean()) for original, other in pairs]

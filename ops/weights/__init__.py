@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ops.runtime.files import replacing, sha256, write_json
+from ops.runtime.files import digest, replacing, sha256, write_json
 from ops.runtime.project import Project
 from ops.weights.registry import ENTRIES, Archive, Entry, File, InstalledPackage
 
-__all__ = ["Entry", "MissingWeights", "Status", "WrongWeights", "ensure", "entries", "fetch", "status"]
+__all__ = ["Entry", "MissingWeights", "Status", "WrongWeights", "content_hash", "ensure", "entries", "fetch", "status"]
 
 SUMS = "SHA256SUMS"
 
@@ -69,6 +69,17 @@ def ensure(project: Project, name: str) -> Path:
     if isinstance(wanted.package, InstalledPackage) and _packaged(wanted, wanted.package):
         return _copy_from_package(project, wanted, wanted.package)
     raise MissingWeights(_what_to_do(project, wanted))
+
+
+def content_hash(project: Project, name: str) -> str:
+    """What names an entry's content in a protocol: the sha256 of its file, or a digest of those of several.
+
+    Raises:
+        MissingWeights, WrongWeights: as `ensure`.
+    """
+    folder = ensure(project, name)
+    found = [sha256(folder / file.path) for file in entry(name).files]
+    return found[0] if len(found) == 1 else digest(found)
 
 
 def fetch(project: Project, name: str) -> Path:

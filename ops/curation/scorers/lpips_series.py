@@ -11,7 +11,7 @@ import numpy as np
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.scorers.base import Measure, Pictures, Scorer, device_of
-from ops.perceptual import Net, load_lpips
+from ops.metrics.lpips import Net, load_lpips
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ops import weights
-from ops.evaluation.bootstrap import mean_interval
+from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.totals import IncompleteScores, totals
+from ops.metrics.base import Value, Video, VideoMetric
+from ops.metrics.registry import METRICS
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest
@@ -19,10 +22,13 @@ from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
 ASSET = "vbench"
-NATIVE = "temporal_flickering"
-STATIC_FILTER_NOTE = (
-    "without the static filter, which needs raft: videos with motion score lower than in the official protocol"
-)
+NOTES = {
+    "temporal_flickering": "without the static filter, which needs raft: videos with motion score lower than in the "
+    "official protocol"
+}
+"""In what a score differs from the official one."""
+NEEDS = "not available: needs "
+NO_RUNNER = f"{NEEDS}VBench's own runner; its weights are here"
 
 VIDEOS = pa.schema([("step", pa.int64()), ("file", pa.string()), ("dimension", pa.string()), ("score", pa.float64())])
 SCORES = pa.schema(
@@ -40,67 +46,110 @@ SCORES = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A video of a checkpoint, as one dimension found it."""
+
+    step: int
+    file: str
+    metric: VideoMetric
+    found: Value
+
+    def as_row(self) -> Row:
+        return {"step": self.step, "file": self.file, "dimension": self.metric.name, "score": self.found.value}
+
+
 def score(project: Project) -> Artifact:
     """Score the current samples.
 
     Results: `scores` (one row for each checkpoint and dimension: `score` or `reason`), `dimensions` (those of the
     checkpoint with the best training metric), `totals` {step: quality, semantic, total} for checkpoints with all
-    dimensions, `totals_reason` otherwise, `protocol` (its id), `protocol_terms`. Files: videos.parquet,
-    scores.parquet.
+    dimensions, `totals_reason` otherwise, `protocol` (id of the samples'), `protocol_terms`, `protocols` {dimension:
+    what its scores were measured under}. Files: videos.parquet, scores.parquet.
     """
     samples = current(project, "samples")
     unavailable = {dimension.name: reason_without_score(project, dimension) for dimension in DIMENSIONS}
+    made = Protocol.of_json(samples.results["protocol_terms"])
+    metrics = [metric for name, reason in unavailable.items() if reason is None and (metric := metric_of(name))]
+    protocols = {metric.name: metric.under(made, project) for metric in metrics}
     work = Work(
         project,
         ASSET,
         inputs={"samples": samples.version},
-        settings={"protocol": samples.results["protocol"], "unavailable": unavailable},
+        settings={"protocol": made.id, "protocols": _ids(protocols), "unavailable": unavailable},
     )
     if done := work.finished():
         return done
-    videos = _score_videos(project, samples)
+    videos = _score_videos(project, samples, metrics)
     rows = [
         _row(step, dimension, videos, unavailable[dimension.name])
         for step in samples.results["steps"]
         for dimension in DIMENSIONS
     ]
-    tables.write(work.folder / "videos.parquet", videos, VIDEOS)
+    tables.write(work.folder / "videos.parquet", [each.as_row() for each in videos], VIDEOS)
     tables.write(work.folder / "scores.parquet", rows, SCORES)
     return work.finish(
-        version=digest([samples.results["protocol"], rows]),
+        version=digest([made.id, rows]),
         results={
             "scores": rows,
             "dimensions": [row for row in rows if row["step"] == samples.results["best_step"]],
-            "protocol": samples.results["protocol"],
-            "protocol_terms": samples.results["protocol_terms"],
+            "protocol": made.id,
+            "protocol_terms": made.as_json(),
+            "protocols": {name: protocol.as_json() for name, protocol in protocols.items()},
             **_totals(rows),
         },
     )
 
 
+def scores_of(vbench: Artifact, step: int) -> list[Score]:
+    """The sixteen dimensions of one checkpoint, each under its own protocol."""
+    made, measured = vbench.results["protocol_terms"], vbench.results["protocols"]
+    rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
+    found = []
+    for name in (dimension.name for dimension in DIMENSIONS):
+        protocol = Protocol.of_json(measured.get(name, made))
+        found.append(Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"]))
+    return found
+
+
+def metric_of(dimension: str) -> VideoMetric | None:
+    """What measures a dimension here; None when nothing does."""
+    metric = METRICS.get(dimension)
+    return metric if isinstance(metric, VideoMetric) else None
+
+
 def reason_without_score(project: Project, dimension: Dimension) -> str | None:
-    """None for the dimension that is measured here; otherwise what stands between us and a score."""
-    if dimension.name == NATIVE:
-        return None
-    missing = [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
+    """None for a dimension that can be measured here; otherwise what stands between us and a score."""
+    metric = metric_of(dimension.name)
+    missing = metric.missing(project) if metric else _missing_weights(project, dimension)
     if missing:
-        return f"not available: needs {', '.join(missing)}"
-    return "not available: needs VBench's own runner; its weights are here"
+        return NEEDS + ", ".join(missing)
+    return None if metric else NO_RUNNER
 
 
-def _score_videos(project: Project, samples: Artifact) -> list[Row]:
-    from ops.evaluation.vbench.temporal_flickering import temporal_flickering
+def _missing_weights(project: Project, dimension: Dimension) -> list[str]:
+    return [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
+
+
+def _ids(protocols: dict[str, Protocol]) -> dict[str, str]:
+    return {name: protocol.id for name, protocol in protocols.items()}
+
+
+def _score_videos(project: Project, samples: Artifact, metrics: list[VideoMetric]) -> list[Scored]:
+    """Every video is decoded once, for all metrics."""
     from ops.runtime.mp4 import read_mp4
 
     manifest = tables.read(samples.folder / "manifest.parquet")
-    rows = []
+    measures = [(metric, metric.start(project)) for metric in metrics]
+    scored = []
     for row in Progress.of(project, ASSET, len(manifest), "videos").over(manifest):
         frames = read_mp4(_existing(samples.folder / row["file"]))
         if len(frames) != row["frames"]:
             raise ValueError(f"{samples.folder / row['file']} holds {len(frames)} frames, not {row['frames']}")
-        value = temporal_flickering(frames) if len(frames) > 1 else None
-        rows.append({"step": row["step"], "file": row["file"], "dimension": NATIVE, "score": value})
-    return rows
+        video = Video(frames, row["prompt"])
+        for metric, measure in measures:
+            scored.append(Scored(row["step"], row["file"], metric, metric.value(measure, video)))
+    return scored
 
 
 def _existing(path: Path) -> Path:
@@ -109,17 +158,18 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _row(step: int, dimension: Dimension, videos: list[Row], unavailable: str | None) -> Row:
-    row: dict[str, Any] = {"step": step, "dimension": dimension.name, "group": dimension.group, "score": None}
+def _row(step: int, dimension: Dimension, videos: list[Scored], unavailable: str | None) -> Row:
+    row: Row = {"step": step, "dimension": dimension.name, "group": dimension.group, "score": None}
     row |= {"low": None, "high": None, "videos": 0, "reason": unavailable, "note": None}
     if unavailable is not None:
         return row
-    values = [video["score"] for video in videos if video["step"] == step and video["dimension"] == dimension.name]
-    if None in values or not values:
-        return {**row, "reason": "not available: the samples are single frames"}
-    interval = mean_interval(values)
+    mine = [each for each in videos if each.step == step and each.metric.name == dimension.name]
+    without = [each for each in mine if each.found.reason]
+    if without:
+        return {**row, "reason": f"not available: {len(without)} of {len(mine)} videos: {without[0].found.reason}"}
+    interval = mine[0].metric.over([each.found for each in mine])
     measured = {"score": interval.mean, "low": interval.low, "high": interval.high, "videos": interval.count}
-    return {**row, **measured, "note": STATIC_FILTER_NOTE}
+    return {**row, **measured, "note": NOTES.get(dimension.name)}
 
 
 def _totals(rows: list[Row]) -> dict[str, Any]:

@@ -1,12 +1,9 @@
-import numpy as np
 import pytest
 
 from ops.data.samples import SAMPLES
-from ops.evaluation.bootstrap import mean_interval
-from ops.evaluation.lpips import Lpips
 from ops.evaluation.protocol import Protocol
 from ops.evaluation.reconstruction import NothingToEvaluate, Reconstruction, evaluate, held_out_clips
-from ops.psnr import frame_psnr
+from ops.metrics.psnr import frame_psnr
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 
@@ -58,27 +55,9 @@ def test_no_held_out_item_is_an_error(world) -> None:
 def test_another_data_set_is_another_protocol(trained_world) -> None:
     from ops.evaluation.protocols import reconstruction
 
-    one = reconstruction(trained_world.project, ["a", "b"], "w")
-    assert reconstruction(trained_world.project, ["b", "a"], "w").id == one.id
-    assert reconstruction(trained_world.project, ["a", "c"], "w").id != one.id
+    one = reconstruction(trained_world.project, ["a", "b"])
+    assert reconstruction(trained_world.project, ["b", "a"]).id == one.id
+    assert reconstruction(trained_world.project, ["a", "c"]).id != one.id
+    assert one.metrics == {"psnr": "1", "ssim": "1", "lpips": "0.1-spatial-mean"}
+    assert one.weights == {"lpips": "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"}
     assert Protocol.of_json(one.as_json()) == one
-
-
-def test_lpips_of_a_video_with_itself_is_zero_and_it_is_symmetric(trained_world) -> None:
-    distance = Lpips(trained_world.project)
-    generator = np.random.default_rng(0)
-    x, y = (generator.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for _ in range(2))
-    assert distance(x, x).tolist() == [0.0, 0.0]
-    assert distance(x, y) == pytest.approx(distance(y, x))
-    assert (distance(x, y) > 0).all()
-
-
-def test_the_interval_holds_the_mean_and_is_the_same_twice() -> None:
-    values = np.random.default_rng(1).normal(30, 2, 50).tolist()
-    interval = mean_interval(values)
-    assert interval == mean_interval(values)
-    assert interval.low < interval.mean < interval.high
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * np.std(values) / 50**0.5, rel=0.1)
-    assert mean_interval([3.0]).low == mean_interval([3.0]).high == 3.0
-    with pytest.raises(ValueError, match="no items"):
-        mean_interval([])

@@ -9,10 +9,13 @@ from ops.evaluation import checkpoint_scores, samples, truth, vbench
 from ops.evaluation.checkpoint_scores import NoBestCheckpoint, best_step
 from ops.evaluation.protocol import Protocol, Score
 from ops.evaluation.samples import safe_name, scored_steps
+from ops.metrics.base import Measure, Needs, Value, VideoMetric
+from ops.metrics.registry import METRICS
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
+from ops.runtime.project import Project
 
 
 def test_the_newest_checkpoints_and_the_best_are_sampled(trained_world) -> None:
@@ -47,8 +50,6 @@ def test_sampling_goes_on_where_it_stopped_and_gives_the_same_bytes(world) -> No
 def scored(trained_world, tmp_path_factory):
     """The chain up to checkpoint scores, in one copy of the world for the tests below."""
     import shutil
-
-    from ops.runtime.project import Project
 
     root = tmp_path_factory.mktemp("scored") / "project"
     shutil.copytree(trained_world.project.root, root)
@@ -125,6 +126,41 @@ def test_scoring_again_logs_nothing_twice(scored) -> None:
     assert checkpoint_scores.score(scored) == artifact
     history = MlflowClient(scored.tracking_uri).get_metric_history(run_id, "held_out_loss")
     assert [metric.step for metric in history] == [4, 6, 8]
+
+
+class Greyness(VideoMetric):
+    """A dimension with a runner: in a file of its own it would be this class and an entry of the registry."""
+
+    name, version = "dynamic_degree", "7"
+    higher_is_better = True
+    needs = Needs(frames=2)
+
+    def start(self, project: Project) -> Measure:
+        return lambda video: Value(float(video.frames.std(axis=-1).mean() < 40))
+
+
+def test_a_dimension_is_one_class_and_one_entry(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples.make_samples(world.project)
+    before = vbench.score(world.project)
+    monkeypatch.setitem(METRICS, Greyness.name, Greyness())
+    after = vbench.score(world.project)
+    measured = [row["dimension"] for row in after.results["dimensions"] if row["score"] is not None]
+    assert measured == ["temporal_flickering", "dynamic_degree"]
+    assert len(tables.read(after.folder / "videos.parquet")) == 2 * len(tables.read(before.folder / "videos.parquet"))
+    scores = {score.metric: score for score in vbench.scores_of(after, 4)}
+    assert scores["dynamic_degree"].protocol.metrics == {"dynamic_degree": "7"}
+    old = {score.metric: score for score in vbench.scores_of(before, 4)}
+    assert scores["temporal_flickering"] == old["temporal_flickering"]  # under the same protocol
+    assert current(world.project, "samples").version == before.inputs["samples"]  # and nothing was sampled again
+
+
+def test_a_video_without_a_value_leaves_its_dimension_without_a_score(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples.make_samples(world.project)
+    monkeypatch.setattr(Greyness, "needs", Needs(frames=99))
+    monkeypatch.setitem(METRICS, Greyness.name, Greyness())
+    rows = {row["dimension"]: row for row in vbench.score(world.project).results["dimensions"]}
+    told = "not available: 2 of 2 videos: has 5 of the 99 frames that dynamic_degree needs"
+    assert (rows["dynamic_degree"]["score"], rows["dynamic_degree"]["reason"]) == (None, told)
 
 
 PROTOCOL = Protocol("p", {})

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from ops.evaluation import samples, truth
-from ops.evaluation.truth import CHANCE, MEASURES, NO_PROMPTS
+from ops.evaluation.truth import NO_PROMPTS
 from ops.made_world.drawing import draw
 from ops.made_world.scenes import held_out_combinations, scene_of
+from ops.metrics.truth import CHANCE, MEASURES
 from ops.runtime import tables
 from ops.runtime.artifacts import Work, current
 from ops.runtime.files import sha256

@@ -50,7 +50,7 @@ from ops.curation.scorers.open_nsfw import OpenNsfwScorer, SafetyNetwork
 from ops.curation.scorers.picture_change import picture_changes
 from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
 from ops.curation.tables import NEAR_DUPLICATES
-from ops.perceptual import load_lpips
+from ops.metrics.lpips import load_lpips
 from ops.runtime.project import Project
 
 

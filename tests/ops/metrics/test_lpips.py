@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from ops import weights
-from ops.perceptual import load_lpips
+from ops.metrics.lpips import frame_lpips, load_lpips
 from ops.runtime.project import Project
 
 
 @pytest.fixture
 def photograph() -> torch.Tensor:
     """A photograph, 128×128, in [-1, 1]."""
-    import numpy as np
     from PIL import Image
 
     from ops.weights import _in_package
@@ -64,6 +64,15 @@ def test_frozen_but_passes_gradients_to_images(project: Project, photograph: tor
 def test_spatial_map_has_the_size_of_the_images(project: Project, photograph: torch.Tensor) -> None:
     with torch.no_grad():
         assert load_lpips(project, "alex", spatial=True)(photograph, -photograph).shape == (1, 1, 128, 128)
+
+
+def test_of_a_video_with_itself_it_is_zero_and_it_is_symmetric(project: Project) -> None:
+    model = load_lpips(project, "alex", spatial=True)
+    generator = np.random.default_rng(0)
+    x, y = (generator.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8) for _ in range(2))
+    assert frame_lpips(model, x, x).tolist() == [0.0, 0.0]
+    assert frame_lpips(model, x, y) == pytest.approx(frame_lpips(model, y, x))
+    assert (frame_lpips(model, x, y) > 0).all()
 
 
 def test_missing_backbone_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

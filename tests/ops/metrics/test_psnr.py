@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ops.psnr import capped_frames, frame_psnr
+from ops.metrics.psnr import capped_frames, frame_psnr
 
 
 @pytest.mark.parametrize(("error", "decibel"), [(1 / 255, 48.1308), (0.1, 20.0), (0.5, 6.0206)])

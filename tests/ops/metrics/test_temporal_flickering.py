@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ops.evaluation.vbench.temporal_flickering import temporal_flickering
+from ops.metrics.temporal_flickering import temporal_flickering
 
 
 def test_a_still_video_scores_one() -> None:

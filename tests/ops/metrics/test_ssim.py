@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ops.evaluation.ssim import frame_ssim
+from ops.metrics.ssim import frame_ssim
 
 
 @pytest.mark.parametrize(("a", "b", "expected"), [(0, 1, 9.9990e-5), (0.5, 0.6, 0.983609), (0.2, 0.4, 0.800100)])

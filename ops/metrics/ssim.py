@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.psnr import unit_range
+from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
+from ops.metrics.psnr import unit_range
 
-VERSION = "1"
+if TYPE_CHECKING:
+    from ops.runtime.project import Project
+
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
+
+
+class Ssim(VideoMetric):
+    """Of a video the mean of its frames', of a set the mean of its videos'."""
+
+    name, version = "ssim", "1"
+    higher_is_better = True
+    needs = Needs(side=WINDOW, reference=True)
+
+    def start(self, project: Project) -> Measure:
+        def measure(video: Video) -> Value:
+            assert video.reference is not None  # else it is unfit
+            return Value(float(frame_ssim(video.reference, video.frames).mean()))
+
+        return measure
 
 
 def frame_ssim(reference: NDArray, other: NDArray) -> NDArray[np.float64]:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = "1"
+from ops.metrics.base import Measure, Needs, Value, VideoMetric
+
+if TYPE_CHECKING:
+    from ops.runtime.project import Project
+
+
+class TemporalFlickering(VideoMetric):
+    name, version = "temporal_flickering", "1"
+    higher_is_better = True
+    fooled_by = "a frozen video"
+    needs = Needs(frames=2)
+
+    def start(self, project: Project) -> Measure:
+        return lambda video: Value(temporal_flickering(video.frames))
 
 
 def temporal_flickering(video: NDArray[np.uint8]) -> float:

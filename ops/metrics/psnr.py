@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = "1"
+from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
+
+if TYPE_CHECKING:
+    from ops.runtime.project import Project
+
 CAP = 100.0
 """dB given to a frame whose error is below 1e-10, where the logarithm runs away."""
+
+
+class Psnr(VideoMetric):
+    """Of a video the mean of its frames' dB, of a set the mean of its videos'."""
+
+    name, version = "psnr", "1"
+    higher_is_better = True
+    needs = Needs(reference=True)
+    terms: ClassVar = {"capped_frames": int}
+
+    def start(self, project: Project) -> Measure:
+        def measure(video: Video) -> Value:
+            assert video.reference is not None  # else it is unfit
+            decibels = frame_psnr(video.reference, video.frames)
+            return Value(float(decibels.mean()), {"capped_frames": capped_frames(decibels)})
+
+        return measure
 
 
 def frame_psnr(reference: NDArray, other: NDArray) -> NDArray[np.float64]:
