@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,9 @@ from ops.runtime.project import Project
 from ops.steps import STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")), *GUIDES, *DECISIONS]
 SECTIONS = frozenset(Settings.model_fields)
 
 
@@ -59,7 +62,7 @@ def exists(model: type[BaseModel], key: str) -> bool:
     return isinstance(inner, type) and issubclass(inner, BaseModel) and exists(inner, rest)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_setting_that_a_document_names_exists(document: Path) -> None:
     assert [key for key in named_settings(document.read_text(encoding="utf-8")) if not exists(Settings, key)] == []
 
@@ -74,7 +77,7 @@ def test_settings_are_found_in_prose() -> None:
     assert not exists(Settings, "launch.nodes.more")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_documented_run_has_valid_settings_and_selection(document: Path, project: Project) -> None:
     from pipelines.lineage_run import selected
 
@@ -88,13 +91,13 @@ def test_every_documented_run_has_valid_settings_and_selection(document: Path, p
             assert selected(selection)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_to_files_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8"))
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_yaml_examples_parse(document: Path) -> None:
     for block in fences(document.read_text(encoding="utf-8"), "yaml"):
         assert isinstance(yaml.safe_load(block), dict)
@@ -109,3 +112,31 @@ def test_every_dataset_step_has_its_columns_on_the_page() -> None:
     page = (ROOT / "docs" / "data_contract.md").read_text()
     tables = [step.output for step in STEPS.values() if step.output.endswith(".parquet")]
     assert [table for table in tables if f"`{table}`" not in page] == []
+
+
+def test_the_drawn_house_is_current() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = runpy.run_path(str(ROOT / "docs" / "house.py"))["page"](page)
+    assert page == drawn, "run: python docs/house.py"
+
+
+def test_the_indexes_name_every_page() -> None:
+    for index, pages in ((ROOT / "docs" / "index.md", GUIDES), (ROOT / "docs" / "decisions" / "README.md", DECISIONS)):
+        text = index.read_text(encoding="utf-8")
+        assert [page.name for page in pages if page != index and f"({page.name})" not in text] == []
+
+
+def test_the_newest_version_has_its_changes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = re.findall(r"^## \[(\S+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert versions[0] == project["version"]
+    assert project["license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_hooks_before_a_commit_are_the_programs_of_the_environment() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    programs = {hook["entry"].split()[0] for hook in hooks}
+    assert programs == {".venv/bin/ruff", ".venv/bin/mypy"}
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{program.rsplit('/', 1)[1]}==", lock, flags=re.MULTILINE) for program in programs)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("models", "ops", "pipelines", "benchmarks", "docs")
+FOLDERS = ("models", "ops", "pipelines", "benchmarks", "docs", "examples")
 BYTES_ONLY = {"av", "os", "tarfile", "zipfile", "Image", "_OPENER"}
 """What has an `open` of its own, which takes no text."""
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

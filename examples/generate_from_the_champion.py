@@ -1,0 +1,29 @@
+"""Ask the released model for one prompt under several seeds.
+
+`python examples/generate_from_the_champion.py "a red circle moves left" FOLDER`, inside a project that has a champion.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ops.release.generate import Generated, generate
+from ops.runtime.project import Project
+
+
+def variations(
+    project: Project, prompt: str, folder: Path, seeds: int = 3, steps: int | None = None
+) -> list[Generated]:
+    """One video a seed, each with its settings beside it. Steps that are not given are those of the recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [generate(project, prompt, folder / f"seed_{seed}.mp4", seed=seed, steps=steps) for seed in range(seeds)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("prompt")
+    parser.add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    for made in variations(Project.find(), asked.prompt, asked.folder):
+        print(f"{made.path} by {made.model} in {made.seconds:.1f} s", *made.notes, sep="\n  ")
