@@ -1,27 +1,39 @@
-# Two commands for a newcomer: `make demo` and `make test`. Both set the environment up first if it is missing.
+# Two commands for a newcomer: `make demo` and `make test`. Each command sets the environment up first if it is missing;
+# CONTRIBUTING.md says which tests are in which tier.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test up check lock clean
+.PHONY: demo test test-slow up check lint types quick lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/soraflow run
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST)
+
+test-slow: $(INSTALLED)
+	$(PYTEST) -m slow
 
 up: $(INSTALLED)
 	$(BIN)/soraflow up
 
-check: $(INSTALLED)
+# What to run before each commit.
+check: lint types quick
+
+lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(INSTALLED)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow and not dist and not browser"
+
+quick: $(INSTALLED)
+	$(PYTEST) -m "not costly and not slow"
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

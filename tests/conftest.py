@@ -32,6 +32,18 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 # pytest gives a folder's name to a later test once it is removed: no connection may outlive the store it was opened to
 os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"
 
+COSTLY_FIXTURES = {
+    *("finished", "beside", "empty", "browser", "pages"),
+    *("uninterrupted", "make_lab", "group_of_one", "trained_world"),
+    *("curated", "curated_twice", "deduplicated", "film_library", "odd_files", "audited_root"),
+    *("tallies", "cluster"),
+}
+"""Behind these a project is made or curated, a model is trained, or programs are started."""
+BUDGETS = {"check": 240, "test": 1500, "slow": 3600}
+"""Of each tier alone: `make check` takes three minutes and `make test` fifteen where two cores share the tests."""
+SHOWN = 20
+BEFORE = pytest.StashKey[float]()
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
@@ -125,13 +137,60 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+def tier(item: pytest.Item) -> str:
+    """The cheapest tier that a test is in: `check`, `test` or `slow`."""
+    if item.get_closest_marker("slow"):
+        return "slow"
+    return "test" if item.get_closest_marker("costly") else "check"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
+    """What needs a costly fixture is costly without saying so.
 
+    Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
     That is a file, or all that need the finished project; these come first, for they take longest.
     """
     for item in items:
-        finished = "finished" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("finished" if finished else str(item.path)))
+        needs = set(getattr(item, "fixturenames", ()))
+        if needs & COSTLY_FIXTURES or item.get_closest_marker("dist"):
+            item.add_marker(pytest.mark.costly)
+        item.add_marker(pytest.mark.xdist_group("finished" if "finished" in needs else str(item.path)))
     items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Note what has been spent before a test begins; pytest's own hook runs it."""
+    item.stash[BEFORE] = processor_seconds()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if call.when == "teardown":
+        report.user_properties += [("tier", tier(item)), ("spent", processor_seconds() - item.stash[BEFORE])]
+    return report
+
+
+def processor_seconds() -> float:
+    """What this process and those that it has started and seen end have spent: a busy machine hardly changes it."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests have cost, and what each tier may. Nothing passes or fails by it."""
+    reports = [each for group in terminalreporter.stats.values() for each in group]
+    ended = [each for each in reports if isinstance(each, pytest.TestReport) and each.when == "teardown"]
+    told = {each.nodeid: dict(each.user_properties) for each in ended}
+    costs = {name: (each["tier"], each["spent"]) for name, each in told.items() if "spent" in each}
+    if not costs:
+        return
+    terminalreporter.section("what they cost, in seconds of one processor")
+    for name in sorted(costs, key=lambda name: -costs[name][1])[:SHOWN]:
+        terminalreporter.write_line(f"{costs[name][1]:7.1f}  {costs[name][0]:5}  {name}")
+    for each, budget in BUDGETS.items():
+        spent = [seconds for found, seconds in costs.values() if found == each]
+        if spent:
+            terminalreporter.write_line(f"{sum(spent):7.0f}  {each}: {len(spent)} tests; its budget is {budget}")

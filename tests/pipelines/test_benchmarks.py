@@ -15,6 +15,8 @@ import yaml
 
 from ops.runtime.project import Project
 
+pytestmark = pytest.mark.costly
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,6 +31,7 @@ def _benchmarks_are_importable(monkeypatch: pytest.MonkeyPatch, shared_weights: 
     os.environ.update(before)
 
 
+@pytest.mark.slow
 def test_orchestration() -> None:
     from benchmarks import orchestration
     from benchmarks.fresh_project import fresh_project
@@ -40,6 +43,7 @@ def test_orchestration() -> None:
     assert "step raw_images" in orchestration.report(figures, "one asset").section()
 
 
+@pytest.mark.slow
 def test_curation(videos: ModuleType, tmp_path: Path) -> None:
     from benchmarks import curation
 
@@ -53,6 +57,7 @@ def test_curation(videos: ModuleType, tmp_path: Path) -> None:
     assert "lpips-alex" in curation.report(figures).section()
 
 
+@pytest.mark.slow
 def test_training_step(finished: Any, tmp_path: Path) -> None:
     """On the latents of the finished project, in a copy of it."""
     from benchmarks import training_step

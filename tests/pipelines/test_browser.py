@@ -199,6 +199,7 @@ def test_a_failed_check_says_which_rows_and_what_to_do(finished, pages: Pages, p
     expect(page.get_by_text("What to do").first).to_be_attached()
 
 
+@pytest.mark.slow
 def test_a_run_is_launched_with_a_recipe_of_its_own(finished, pages: Pages, page: Page) -> None:
     """From the launchpad of a job: the run's steps see the override, and its tags say so; params.yaml stays."""
     before = (finished.project.root / "params.yaml").read_text()

@@ -14,6 +14,8 @@ from ops.steps import Step
 from pipelines import cli, lineage_run
 from pipelines.terminal import weights
 
+pytestmark = pytest.mark.costly
+
 
 @pytest.fixture
 def ends(empty, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

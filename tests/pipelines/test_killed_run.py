@@ -17,7 +17,7 @@ from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
 from ops.training.metrics_file import read
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STEPS = 24
 
 

@@ -24,6 +24,7 @@ from ops.curation.measuring.ledger import Ledger
 from ops.runtime import tables
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
+from ops.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("soraflow", "make", "dvc", "source")
@@ -82,6 +83,15 @@ def starts(command: str, shell: Any, **_: Any) -> None:
 def is_made_by_the_makefile(command: str, **_: Any) -> None:
     assert command == "source .venv/bin/activate"
     assert "VENV := .venv" in (ROOT / "Makefile").read_text()
+
+
+def selects_what_is_above(command: str, **_: Any) -> None:
+    """A whole run of what is made already is that of tests/pipelines/test_lineage.py."""
+    from pipelines.lineage_run import selected
+
+    found = {key.to_user_string() for key in selected(words(command)[-1])}
+    assert found >= {*STEPS, "wfvae", "latents"} - {"dataset_report"}
+    assert not found & {"dataset_report", "samples", "champion"}
 
 
 def gives_a_graph(command: str, project: Project, **_: Any) -> None:
@@ -187,7 +197,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow curate audit": has_a_page,
     "soraflow weights list": runs(shows="lpips-alex"),
     "soraflow rollback": runs(shows="first champion", status=1),
-    "soraflow run --select '+latents'": runs(shows="latents"),
+    "soraflow run --select '+latents'": selects_what_is_above,
     "soraflow export webdataset --to shards": exports,
     "soraflow export annotations --to open-sora-plan": exports,
     "dvc repro": works_on_the_data,

@@ -21,7 +21,8 @@ from ops.curation.measuring.scores import ScoreStore
 from ops.runtime import tables
 from ops.runtime.project import Project
 
-KILLS = 20
+pytestmark = pytest.mark.costly
+
 WORKERS = 2
 CHEAP: dict[str, Any] = {
     "workers": WORKERS,
@@ -119,13 +120,16 @@ def curation(
         begun.close()
 
 
-def test_twenty_kills_change_nothing_and_cost_only_what_was_under_way(curation: Curation, films: Path, recipe) -> None:
+@pytest.mark.parametrize("wanted", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_kills_change_nothing_and_cost_only_what_was_under_way(
+    curation: Curation, films: Path, recipe, wanted: int
+) -> None:
     """Killed are, by turns, the whole process group and only the process that runs the steps.
 
-    The limit of attempts is raised: a hand that kills twenty times within seconds is no fault of the file that was
+    The limit of attempts is raised: a hand that kills so often within seconds is no fault of the file that was
     under way, and may well hit the same one thrice. The limit has a test of its own below.
     """
-    recipe(curation.project, {**CHEAP, "max_attempts": KILLS}, videos=str(films), images=str(films))
+    recipe(curation.project, {**CHEAP, "max_attempts": wanted}, videos=str(films), images=str(films))
     curation.start_over()
     before = time.monotonic()
     curation.begin()
@@ -137,12 +141,12 @@ def test_twenty_kills_change_nothing_and_cost_only_what_was_under_way(curation: 
     assert {name for _, name in curation.decodings()} == {path for _, path in finished}
 
     chance, kills, under_way = random.Random(20), 0, 0
-    while kills < KILLS:
+    while kills < wanted:
         curation.start_over()
         in_this_round, status = 0, None
         while status != 0:
             process = curation.begin()
-            if kills < KILLS:
+            if kills < wanted:
                 time.sleep(chance.uniform(0, seconds / 4))
                 (os.killpg if kills % 2 else os.kill)(process, signal.SIGKILL)
             status = curation.end()

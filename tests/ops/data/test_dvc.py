@@ -18,6 +18,8 @@ from ops.data.dvc_repository import BrokenLock, open_repository
 from ops.runtime.project import Project
 from ops.steps import SETTINGS_FILE, Step
 
+pytestmark = pytest.mark.costly
+
 ROOT = Path(__file__).parents[3]
 WORK = """
 import sys

@@ -21,6 +21,8 @@ from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.steps import STEPS
 
+pytestmark = pytest.mark.costly
+
 SCHEMAS: dict[str, pa.Schema] = {
     **{name: getattr(curation, name.upper()) for name in TABLES},
     "curated_clips": curation.NEAR_DUPLICATES,

@@ -17,6 +17,8 @@ from ops.data.validation_page import report
 from ops.runtime import tables
 from ops.runtime.project import Project
 
+pytestmark = pytest.mark.costly
+
 TABLES: dict[str, tuple[str, Any, str]] = {
     "curated_clips": ("curated_clips.parquet", schemas.NEAR_DUPLICATES, "clip_id"),
     "captions": ("captions.parquet", SCHEMA, "item_id"),

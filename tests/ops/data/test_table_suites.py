@@ -16,6 +16,8 @@ from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.steps import STEPS, UnknownStep
 
+pytestmark = pytest.mark.costly
+
 SCHEMAS = {
     "raw_videos": schemas.RAW_VIDEOS,
     "clips": schemas.CLIPS,

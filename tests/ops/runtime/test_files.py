@@ -26,26 +26,30 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["table.parquet"]
 
 
-@pytest.mark.parametrize("umask", [0o002, 0o022, 0o027, 0o077])
-def test_the_umask_decides_who_may_read_what_is_written(tmp_path: Path, umask: int) -> None:
+@pytest.mark.costly
+def test_the_umask_decides_who_may_read_what_is_written(tmp_path: Path) -> None:
     """Also where a library makes its files private, and where a checkpoint is sealed."""
     code = (
-        "import sys, torch; from pathlib import Path; from safetensors.torch import save_file\n"
+        "import os, sys, torch; from pathlib import Path; from safetensors.torch import save_file\n"
         "from models.tensor_file import save_tensors; from ops.runtime.files import replacing, write_json\n"
         "from ops.training.checkpoints import seal\n"
-        "folder = Path(sys.argv[1])\n"
-        "write_json(folder / 'a.json', {})\n"
-        "with replacing(folder / 'b.safetensors') as temporary:\n"
-        "    save_file({'a': torch.zeros(2)}, temporary)\n"
-        "save_tensors({'a': torch.zeros(2)}, folder / 'c.safetensors', {})\n"
-        "(folder / 'step').mkdir()\n"
-        "save_file({'a': torch.zeros(2)}, folder / 'step' / 'd.safetensors')\n"
-        "seal(folder / 'step', {})\n"
+        "for umask in sys.argv[2:]:\n"
+        "    os.umask(int(umask))\n"
+        "    folder = Path(sys.argv[1], umask)\n"
+        "    write_json(folder / 'a.json', {})\n"
+        "    with replacing(folder / 'b.safetensors') as temporary:\n"
+        "        save_file({'a': torch.zeros(2)}, temporary)\n"
+        "    save_tensors({'a': torch.zeros(2)}, folder / 'c.safetensors', {})\n"
+        "    (folder / 'step').mkdir()\n"
+        "    save_file({'a': torch.zeros(2)}, folder / 'step' / 'd.safetensors')\n"
+        "    seal(folder / 'step', {})\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, umask=umask)
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 6
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+    umasks = [0o002, 0o022, 0o027, 0o077]
+    subprocess.run([sys.executable, "-c", code, str(tmp_path), *map(str, umasks)], check=True)
+    for umask in umasks:
+        files = [path for path in (tmp_path / str(umask)).rglob("*") if path.is_file()]
+        assert len(files) == 6
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "ctrl-c"])

@@ -17,6 +17,8 @@ from ops.runtime.parallel import Failure, Resources
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
+pytestmark = pytest.mark.costly
+
 
 def settings(**changes) -> Curation:
     return Curation(

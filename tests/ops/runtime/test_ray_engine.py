@@ -173,6 +173,7 @@ def _has_gpu() -> bool:
     return "GPU" in ray.cluster_resources()
 
 
+@pytest.mark.slow
 def test_a_lost_node_costs_no_item_and_a_new_one_is_used(cluster: TestCluster, tmp_path: Path) -> None:
     """The node is killed while an item that is not done runs on it; none goes on before a new node is at work."""
     log, go = tmp_path / "log", tmp_path / "go"
@@ -201,6 +202,7 @@ def until(happened: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_what_loses_every_node_that_it_comes_to_is_given_up(cluster: TestCluster) -> None:
     """It ends the process of its actor, as Ray's memory monitor does on a full node."""
     deadly = "(__import__('psutil').Process().parent().kill(), __import__('time').sleep(600))"
@@ -240,6 +242,7 @@ def curate(
     return curated
 
 
+@pytest.mark.slow
 def test_the_tables_are_those_of_the_pool_though_a_node_is_killed(
     cluster: TestCluster, curate: Callable[..., dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

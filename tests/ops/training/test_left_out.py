@@ -187,6 +187,7 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     assert session.method.picture(session.ema.module, tmp_path / "picture.png", lambda: None)
 
 
+@pytest.mark.slow
 @pytest.mark.dist
 def test_two_ranks_that_are_killed_leave_out_what_one_would(make_lab: Callable, alone: Ranks, tmp_path: Path) -> None:
     """The culprit is found by one of two ranks, before the checkpoint from which one rank goes on."""

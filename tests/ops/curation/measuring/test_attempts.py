@@ -21,6 +21,8 @@ from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 
+pytestmark = pytest.mark.costly
+
 STEP = "aesthetics"
 ROOT = Path(__file__).resolve().parents[4]
 

@@ -105,6 +105,7 @@ def test_wrong_files_are_named(checkpoint: Path, tmp_path: Path) -> None:
     assert "no file of tensors" in messages["code"]
 
 
+@pytest.mark.slow
 def test_a_clip_is_scored_by_the_real_step(
     checkpoint: Path, project: Project, videos, helpers, shared_weights: Path
 ) -> None:
