@@ -13,17 +13,18 @@ import io
 import json
 import os
 import random
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import httpx
 
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.pictures import pictures
@@ -41,6 +42,8 @@ LONGEST_PAUSE = 300.0
 """Seconds; a server that asks for more is asked again after this."""
 LONGEST_ANSWER = 4 * 2**20
 """Bytes; a caption has a few thousand."""
+LONGEST_REFUSAL = 200
+"""Bytes of what a server says when it refuses."""
 
 
 class EndpointError(RuntimeError):
@@ -53,13 +56,6 @@ class _Again(Exception):
     def __init__(self, problem: str, pause: float = 0.0) -> None:
         super().__init__(problem)
         self.pause = pause
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected request would carry the key to another server, and lose its body."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 @dataclass
@@ -163,32 +159,33 @@ class EndpointCaptioner:
         Raises:
             _Again, NoCaption, EndpointError: as the statuses above say.
         """
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(f"{self.endpoint.rstrip('/')}/chat/completions", body, headers)
-        deadline = time.monotonic() + self.timeout_seconds
+        url, deadline = f"{self.endpoint.rstrip('/')}/chat/completions", time.monotonic() + self.timeout_seconds
         try:
-            with _OPENER.open(request, timeout=self.timeout_seconds) as answer:
+            with _client().stream(
+                "POST", url, content=body, headers=_headers(), timeout=self.timeout_seconds
+            ) as answer:
+                if not answer.is_success:
+                    self._refused(answer, deadline)
                 content = _content(answer, deadline)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refused(error)
-        except (OSError, HTTPException) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise EndpointError(
+                f"captions.endpoint is {self.endpoint!r}, which is no server's address: {error}"
+            ) from None
+        except httpx.TransportError as error:
             raise _Again(f"{type(error).__name__}: {error}") from None
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise _Again(f"answered with something that is not JSON: {error}") from None
 
-    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
-        said = error.read(200).decode(errors="replace")
-        problem = f"status {error.code}: {said}"
-        if error.code in PASSING:
-            raise _Again(problem, _retry_after(error.headers))
-        if error.code in OF_THE_ITEM:
+    def _refused(self, answer: httpx.Response, deadline: float) -> NoReturn:
+        status = answer.status_code
+        problem = f"status {status}: {_refusal(answer, deadline)}"
+        if status in PASSING:
+            raise _Again(problem, _retry_after(answer.headers))
+        if status in OF_THE_ITEM:
             raise NoCaption(f"{self.endpoint} does not take it: {problem}")
-        hint = f" (its key is read from {KEY})" if error.code in (401, 403) else ""
+        hint = f" (its key is read from {KEY})" if status in (401, 403) else ""
         raise EndpointError(f"{self.endpoint}/chat/completions refuses: {problem}{hint}")
 
     def _written(self, answer: Any) -> Written:
@@ -211,23 +208,48 @@ class EndpointCaptioner:
         return (input_tokens * self.input_price + output_tokens * self.output_price) / 1e6
 
 
-_OPENER = urllib.request.build_opener(_NoRedirects)
+@cache
+def _client() -> httpx.Client:
+    """One for all threads, which so share its open connections. It follows no redirect, which would carry the key to
+    another server, and trusts whom this machine trusts, not a list of its own."""
+    limits = httpx.Limits(max_connections=None)  # `captions.requests.workers` says how many there are
+    return httpx.Client(verify=ssl.create_default_context(), limits=limits, follow_redirects=False)
 
 
-def _content(answer: Any, deadline: float) -> bytes:
+def _headers() -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+    if key := os.environ.get(KEY, "").strip():
+        if not (key.isascii() and key.isprintable()):  # said here, for HTTP's own error would show the key
+            raise EndpointError(f"{KEY} holds characters that no header can carry: set it to the key alone")
+        headers["Authorization"] = f"Bearer {key}"
+    return headers
+
+
+def _content(answer: httpx.Response, deadline: float) -> bytes:
     """All of an answer that arrives in time: a server that sends a byte now and then does not hold us for ever."""
     parts, size = [], 0
-    while part := answer.read1(2**16):
+    for part in answer.iter_raw():
         parts.append(part)
         size += len(part)
         if time.monotonic() > deadline:
-            raise TimeoutError("the answer did not end in time")
+            raise _Again("the answer did not end in time")
         if size > LONGEST_ANSWER:
             raise _Again(f"answered with more than {LONGEST_ANSWER} bytes")
     return b"".join(parts)
 
 
-def _retry_after(headers: Message) -> float:
+def _refusal(answer: httpx.Response, deadline: float) -> str:
+    """The beginning of what a server says with a bad status, as far as it comes: the status alone decides."""
+    said = b""
+    with suppress(httpx.TransportError):
+        for part in answer.iter_raw():
+            said += part
+            if len(said) >= LONGEST_REFUSAL or time.monotonic() > deadline:
+                break
+    return said[:LONGEST_REFUSAL].decode(errors="replace")
+
+
+def _retry_after(headers: httpx.Headers) -> float:
     """Seconds that the server asks for, as a number or as a time; 0 where it asks for nothing readable."""
     asked = headers.get("Retry-After", "")
     try:

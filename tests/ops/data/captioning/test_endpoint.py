@@ -206,6 +206,56 @@ def test_a_redirect_is_not_followed_with_the_key(captioner, server: FakeEndpoint
         assert other.requests == []
 
 
+@pytest.mark.parametrize("key", ["a-secret\nX-Other: 1", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_refused_unsaid(captioner, server: FakeEndpoint, monkeypatch, key: str):
+    monkeypatch.setenv(KEY, key)
+    with pytest.raises(EndpointError, match=f"{KEY} holds characters that no header can carry") as caught:
+        only(captioner)
+    assert key not in str(caught.value)
+    assert server.requests == []
+
+
+def test_the_end_of_a_keys_line_is_no_part_of_it(captioner, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(KEY, "a-secret\n")
+    only(captioner)
+    assert server.requests[0][1]["Authorization"] == "Bearer a-secret"
+
+
+@pytest.mark.parametrize("address", ["localhost:8000/v1", "ftp://localhost/v1", "http://[::1/v1"])
+def test_what_is_no_address_ends_the_step(captioner: EndpointCaptioner, address: str):
+    with pytest.raises(EndpointError, match=r"captions\.endpoint is '.*', which is no server's address"):
+        only(replace(captioner, endpoint=address))
+
+
+def test_a_refusal_that_never_ends_is_still_one(captioner: EndpointCaptioner, server: FakeEndpoint):
+    def dripping(handler: FakeHandler) -> None:
+        handler.send_response(401)
+        handler.end_headers()
+        for _ in range(10_000):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    server.answers = [dripping]
+    with pytest.raises(EndpointError, match="status 401: xx"):
+        only(replace(captioner, timeout_seconds=0.3))
+
+
+def test_requests_share_a_connection(captioner: EndpointCaptioner, server: FakeEndpoint, monkeypatch):
+    monkeypatch.setattr(FakeHandler, "protocol_version", "HTTP/1.1")
+    ports = []
+
+    def told(handler: FakeHandler) -> None:
+        ports.append(handler.client_address[1])
+        body = json.dumps(message("a bike")).encode()
+        handler.reply(200, body, {"Content-Length": str(len(body))})
+
+    server.answers = [told]
+    captioner.write([item("one"), item("two"), item("three")])
+    assert len(ports) == 3
+    assert len(set(ports)) == 1
+
+
 TROUBLES = [
     *((status, b"busy") for status in (408, 429, 500, 502, 503, 504)),
     *(hang_up, reset, flood),
