@@ -11,11 +11,11 @@ import dagster as dg
 from ops.runtime.alerts import Failure
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
+from pipelines.check_steps import checked_table
 
 IMPLICIT_JOB = "__ASSET_JOB"
 """What Dagster calls a run of assets that somebody has selected."""
 WILL_RETRY_TAG = "dagster/will_retry"
-CHECK = "_meets_expectations"
 NAMED = 3
 LONGEST = 600
 """Characters of a reason; the rest is in the log."""
@@ -53,7 +53,8 @@ def name_of(run: dg.DagsterRun) -> str:
 
 def _what(step: str | None) -> str:
     step = step or "a step"
-    return f"the check of {step.removesuffix(CHECK)}" if step.endswith(CHECK) else step
+    table = checked_table(step)
+    return f"the check of {table}" if table else step
 
 
 def _why(event: dg.DagsterEvent) -> str:

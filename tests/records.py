@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from ops.curation.sources.listing import TABLES, listing_fingerprint, remember_listing
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.data.dataset_version import folder_of
-from ops.data.expectation_suites import SUITES
 from ops.data.resolved_settings import watched
 from ops.data.samples import SAMPLES
 from ops.release.trace import FILE
@@ -53,8 +53,8 @@ class Records:
         rows = [dict.fromkeys(SAMPLES.names) | {"sample_id": f"{item}-0", "item_id": item} for item in items]
         tables.write(folder_of(project, version) / "samples.parquet", rows, SAMPLES)
         write_json(folder_of(project, version) / "made_from.json", hashes)
-        for name in SUITES:
-            outcome = {"name": name, "version": hashes[name], "passed": passed}
+        for name, step in BLOCKING_CHECKS.items():
+            outcome = {"name": name, "version": hashes[step], "passed": passed}
             write_json(project.var / "checks" / f"{name}.json", outcome)
         for name, kind in TABLES.items():
             project.table(name).parent.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.data.content_version import content_version, file_states
 from ops.data.dvc import MissingVersion, version
 from ops.data.expectation_suites import Suite
@@ -45,7 +46,7 @@ class Validation:
 
 
 def validate(project: Project, name: str) -> Validation:
-    """Check what a dataset step wrote, or `buckets`; also writes var/checks/NAME.json and NAME.md, and
+    """Check one table of BLOCKING_CHECKS; also writes var/checks/NAME.json and NAME.md, and
     NAME/VERSION.json, to be looked at when that version is current no more.
 
     Raises:
@@ -83,19 +84,15 @@ def checks_passed(project: Project, name: str, of: str | None = None) -> bool:
 
 def _committed(project: Project, name: str) -> str | None:
     try:
-        return version(project, _step(name))
+        return version(project, BLOCKING_CHECKS.get(name, name))
     except MissingVersion:
         return None
-
-
-def _step(name: str) -> str:
-    return "training_set" if name == "buckets" else name
 
 
 def _looked_at(project: Project, name: str) -> tuple[Suite, str, pd.DataFrame]:
     """The suite, and the rows together with the version that they were read from: a step that writes meanwhile makes
     both anew."""
-    output = project.root / step(_step(name)).output
+    output = project.root / step(BLOCKING_CHECKS.get(name, name)).output
     for _ in range(TRIES):
         before, seen = file_states(output), content_version(output)
         suite = suite_of(project, name)

@@ -29,21 +29,34 @@ def require_checks(project: Project, datasets: Mapping[str, str]) -> None:
 
 
 def check_findings(project: Project, datasets: Mapping[str, str]) -> tuple[Finding, ...]:
-    """The blocking checks, as they were last recorded for these versions (step → DVC hash)."""
-    from ops.data.expectation_suites import SUITES
-    from ops.data.expectations import checks_passed
+    """The blocking checks, as they were last recorded for these versions (step → DVC hash): one finding that all have
+    passed, or one of each that has not."""
+    from ops.data.blocking_checks import BLOCKING_CHECKS
 
+    failed = failed_checks(project, datasets)
+    if not failed:
+        count = len(BLOCKING_CHECKS)
+        return (Finding("checks", True, f"all {count} blocking checks of what it was trained on have passed"),)
+    steps = {name: BLOCKING_CHECKS[name] for name in failed}
     return tuple(
-        _check_finding(name, datasets.get(name), name in datasets and checks_passed(project, name, datasets[name]))
-        for name in SUITES
+        Finding(f"checks of {name}", False, _told(name, step, datasets.get(step))) for name, step in steps.items()
     )
 
 
-def _check_finding(name: str, version: str | None, passed: bool) -> Finding:
-    if passed:
-        return Finding(f"checks of {name}", True, f"the checks of {name} passed")
+def failed_checks(project: Project, datasets: Mapping[str, str]) -> list[str]:
+    """The blocking checks that have not passed for these versions (step → DVC hash), or for none that is known."""
+    from ops.data.blocking_checks import BLOCKING_CHECKS
+    from ops.data.expectations import checks_passed
+
+    return [
+        name
+        for name, step in BLOCKING_CHECKS.items()
+        if step not in datasets or not checks_passed(project, name, datasets[step])
+    ]
+
+
+def _told(name: str, step: str, version: str | None) -> str:
     if version is None:
-        message = f"it is not known which {name} the training set was made from: run `soraflow run` to train on today's"
-        return Finding(f"checks of {name}", False, message)
-    remedy = f"run `soraflow run --select '+{name}'` and read var/checks/{name}.md"
-    return Finding(f"checks of {name}", False, f"the checks of {name} have not passed for {version}: {remedy}")
+        return f"it is not known which {step} the training set was made from: run `soraflow run` to train on today's"
+    remedy = f"run `soraflow run --select '+{step}'` and read var/checks/{name}.md"
+    return f"the checks of {name} have not passed for {version}: {remedy}"

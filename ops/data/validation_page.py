@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ops.data.blocking_checks import BLOCKING_CHECKS
+
 LONGEST_VALUE = 80
 RANGE = ("min", "mean", "max")
 BAR = r"\|"
@@ -56,10 +58,10 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _remedies(validation: Mapping[str, Any]) -> Iterator[str]:
-    name = "training_set" if validation["name"] == "buckets" else validation["name"]
+    step = BLOCKING_CHECKS[validation["name"]]
     told = " ".join(failure["expectation"] for failure in validation["failures"])
     settings = list(dict.fromkeys(re.findall(r"[a-z_]+(?:\.[a-z_]+)+", told)))
-    yield f"* Make the table anew: `soraflow run --select {name}`. If it was changed by hand, that mends it."
+    yield f"* Make the table anew: `soraflow run --select {step}`. If it was changed by hand, that mends it."
     for setting in settings:
         yield f"* If the limit is wrong and the rows are right, change the setting: `soraflow run --set {setting}=…`."
     yield (

@@ -155,11 +155,9 @@ def _short(value: Any) -> str:
 def _failed_checks(project: Project, dataset: str) -> list[str]:
     """The tables behind a version of the training set whose checks have not passed, or not been made yet."""
     from ops.data.dataset_version import keep
-    from ops.data.expectation_suites import SUITES
-    from ops.data.expectations import checks_passed
+    from ops.data.findings import failed_checks
 
-    versions = keep(project, dataset).made_from
-    return [name for name in SUITES if name not in versions or not checks_passed(project, name, versions[name])]
+    return failed_checks(project, keep(project, dataset).made_from)
 
 
 def _new_items(project: Project, released: Artifact, now: str) -> int:

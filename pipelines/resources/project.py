@@ -8,8 +8,10 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from ops.config import ConfigError, Settings, load
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from pipelines.check_steps import checked_table
 from pipelines.lineage_run import PIPELINE_RUN_TAG
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
     """The assets that the run makes, by name; checks have steps of their own and count with their asset."""
     assert run.execution_plan_snapshot_id
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    return {key.removesuffix("_meets_expectations") for key in plan.step_keys_to_execute}
+    tables = {key: checked_table(key) for key in plan.step_keys_to_execute}
+    return {BLOCKING_CHECKS[table] if table else key for key, table in tables.items()}
 
 
 def _require_its_graph(shown: Settings, recipe: Settings, steps: set[str]) -> None:
@@ -101,7 +104,7 @@ def _require_its_graph(shown: Settings, recipe: Settings, steps: set[str]) -> No
     vae = recipe.vae.architecture
     stages, others = [each.name for each in recipe.stages], [each.name for each in shown.stages]
     same_vae = vae == shown.vae.architecture
-    shared = {*STEPS, "buckets", *((vae, f"{vae}_evaluation", "latents", "text_embeddings") if same_vae else ())}
+    shared = {*STEPS, *((vae, f"{vae}_evaluation", "latents", "text_embeddings") if same_vae else ())}
     if steps <= shared or (same_vae and stages == others):
         return
     raise ConfigError(

@@ -17,6 +17,7 @@ from ops.exit_codes import INTERRUPTED
 from ops.runtime.project import Project
 from ops.training.readiness import require_sources
 from pipelines import lineage_run
+from pipelines.check_steps import checked_table
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, EventLogRecord
@@ -140,7 +141,7 @@ class RunDisplay:
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:
-                table, failures = check.asset_key.to_user_string(), check.metadata.get("failures")
+                table, failures = checked_table(step), check.metadata.get("failures")
                 told = getattr(failures, "value", None) or "see its page"
                 self._errors.append(f"{table} fails its expectations ({told}); var/checks/{table}.md says what to do")
 

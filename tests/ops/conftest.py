@@ -181,8 +181,7 @@ def _write_dataset(project: Project) -> None:
     clip = {column: json.dumps({"scorer": name}) for column, name in scorers.items()}
     tables.write(project.table("curated_clips"), [clip], MOTION_RECHECK)
     tables.write(project.table("curated_images"), [], CURATED_IMAGES)
-    steps = ("raw_videos", "curated_clips", "curated_images", "captions", "training_set")
-    stages = {name: _stage(name) for name in steps}
+    stages = {name: _stage(name) for name in STEPS}
     (project.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     write_json(kept / dataset_version.MADE_FROM, dataset_version.made_from(project, digest("training_set")))
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.project import Project
 from pipelines.definitions import defs
 
@@ -42,6 +43,12 @@ def graph_of(project: Project, preset: str) -> dict:
 @pytest.mark.parametrize("preset", ["demo", "shapes", "tiny", "v1_1", "v1_3"])
 def test_graph(project: Project, preset: str, snapshot: SnapshotAssertion) -> None:
     assert graph_of(project, preset) == snapshot
+
+
+def test_trainings_and_releases_look_again_at_what_blocks(project: Project) -> None:
+    graph = defs().resolve_asset_graph()
+    blocking = [key.asset_key.to_user_string() for key in graph.asset_check_keys if graph.get(key).blocking]
+    assert sorted(blocking) == sorted(BLOCKING_CHECKS.values())
 
 
 def test_editing_the_stage_list_changes_the_graph(project: Project) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ops.data.expectation_suites import SUITES
-from ops.data.table_suites import TABLES
+from ops.data.blocking_checks import BLOCKING_CHECKS
+from pipelines.check_steps import SUFFIX
 from pipelines.factories import metadata
 from pipelines.resources.project import ProjectResource
 
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
     from ops.data.expectations import Validation
 
 
-def expectation_check(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+def expectation_check(table: str, asset: str) -> dg.AssetChecksDefinition:
+    """Of a table, on the page of the asset that writes it."""
+    specification = dg.AssetCheckSpec(
+        "meets_expectations" if table == asset else f"{table}_meet_expectations",
         asset=asset,
-        name="meets_expectations",
         blocking=True,
-        description=f"The Great Expectations suite of {asset}; a failure names the offending rows.",
+        description=f"The Great Expectations suite of {table}; a failure names the offending rows.",
     )
+
+    @dg.multi_asset_check(name=f"{table}{SUFFIX}", specs=[specification])
     def check(project: ProjectResource) -> dg.AssetCheckResult:
         from ops.data import expectations, validation_page
 
-        validation = expectations.validate(project.get(), asset)
+        validation = expectations.validate(project.get(), table)
         return dg.AssetCheckResult(
+            asset_key=specification.asset_key,
+            check_name=specification.name,
             passed=validation.passed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=validation_page.report(asdict(validation)),
@@ -50,4 +55,4 @@ def told(validation: "Validation") -> dict[str, dg.MetadataValue]:
 
 @dg.definitions
 def checks() -> dg.Definitions:
-    return dg.Definitions(asset_checks=[expectation_check(asset) for asset in (*TABLES, *SUITES)])
+    return dg.Definitions(asset_checks=[expectation_check(*each) for each in BLOCKING_CHECKS.items()])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ops.curation import tables as schemas
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.data.captions import captions
 from ops.data.expectation_suites import SUITES
 from ops.data.expectations import validate
@@ -57,6 +58,7 @@ def failures(project: Project, name: str) -> set[str]:
 def test_every_table_that_a_step_writes_has_a_suite(ready: Project) -> None:
     written = {name for name, step in STEPS.items() if step.output.endswith(".parquet")}
     assert written - {*TABLES, *SUITES} == set()
+    assert {*TABLES, *SUITES, "buckets"} == set(BLOCKING_CHECKS)
     folders = [path.stem for path in sorted((ready.data / "training_set").glob("*.parquet"))]
     assert folders == ["buckets", "samples"]  # `buckets` has a suite of its name, `samples` that of training_set
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.data.expectation_suites import SUITES
+from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.artifacts import current
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
@@ -18,8 +18,8 @@ def pass_checks(project: Project, passed: bool = True) -> None:
     """Record an outcome of the blocking checks for the data that lies here."""
     from ops.data.dvc import version
 
-    for name in SUITES:
-        outcome = {"name": name, "version": version(project, name), "passed": passed}
+    for name, step in BLOCKING_CHECKS.items():
+        outcome = {"name": name, "version": version(project, step), "passed": passed}
         write_json(project.var / "checks" / f"{name}.json", outcome)
 
 
