@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ops.config.section import Positive, Section
+from ops.runtime.device import Accelerator
 
 
 class CaptionRequests(Section):
@@ -31,7 +32,7 @@ class LocalCaptions(Section):
 
     batch_size: Positive = 4
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    device: Literal["cpu", "cuda", "npu"] | None = None
+    device: Accelerator | None = None
     """`launch.accelerator`, if null."""
 
 

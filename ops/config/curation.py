@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from ops.config.images import ImageRules
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule
 from ops.config.section import Positive, Section, Share
+from ops.runtime.device import DecodingDevice
 
 VideoKind = Literal["interlaced", "hdr", "wide_gamut", "transparent", "non_square_pixels", "variable_frame_rate"]
 
@@ -131,7 +132,7 @@ class Curation(Section):
     accelerator: bool = False
     """Run the networks of scorers on the GPU or NPU that a process sees. Each process of the pool then holds its
     networks there: their memory, times `workers`, has to fit."""
-    hardware_decoding: Literal["none", "auto", "cuda", "vaapi", "qsv", "d3d11va", "videotoolbox"] = "none"
+    hardware_decoding: Literal["none", "auto", DecodingDevice] = "none"
     """The device that decodes sources for the scorers; where it cannot, the CPU does. Its pixels may differ slightly,
     so scores are kept apart from those of the CPU."""
     max_attempts: Positive = 3

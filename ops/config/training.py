@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ops.config.section import PIXELS_PER_TOKEN, Positive, Section, Share, one_plus_four_n
+from ops.runtime.device import Accelerator
 
 
 class Optimizer(Section):
@@ -49,7 +50,7 @@ class Launch(Section):
     """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
 
     launcher: Literal["torchrun", "slurm", "pdsh", "openmpi"] = "torchrun"
-    accelerator: Literal["cpu", "cuda", "npu"] = "cuda"
+    accelerator: Accelerator = "cuda"
     nodes: Positive = 1
     ranks_per_node: Positive = 1
     hostfile: str | None = None

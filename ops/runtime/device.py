@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 Accelerator = Literal["cpu", "cuda", "npu"]
-
-
-DECODING_DEVICES = ("cuda", "vaapi", "qsv", "videotoolbox", "d3d11va")
+DecodingDevice = Literal["cuda", "vaapi", "qsv", "videotoolbox", "d3d11va"]
 """FFmpeg's names of what may decode video, in the order in which they are tried."""
+DECODING_DEVICES: tuple[DecodingDevice, ...] = get_args(DecodingDevice)
 
 
 class NoAccelerator(RuntimeError):
