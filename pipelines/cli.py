@@ -194,25 +194,30 @@ def weights_fetch(
     raise typer.Exit(0 if weights.fetch(Project.find(), names or [], packages, console) else 1)
 
 
+Folder = Annotated[Path, typer.Option("--to", help="The folder to write, new or exported to before.")]
+Version = Annotated[
+    str | None, typer.Option(help="DVC's hash of the training set to export, as a training names it; else the current.")
+]
+
+
 @export_app.command("annotations")
-def export_annotations(
-    to: Annotated[Path, typer.Option("--to", help="The folder to write, new or exported to before.")],
-) -> None:
+def export_annotations(to: Folder, version: Version = None) -> None:
     """Kept clips and images as Open-Sora Plan's loader reads them: lists of sources and a merge file, no pixels."""
     from pipelines.terminal import exports
 
-    exports.write_annotations(Project.find(), to, console)
+    exports.write_annotations(Project.find(), to, version, console)
 
 
 @export_app.command("webdataset")
 def export_webdataset(
-    to: Annotated[Path, typer.Option("--to", help="The folder to write, new or exported to before.")],
+    to: Folder,
     samples_per_shard: Annotated[int, typer.Option(min=1, help="The most samples in one tar file.")] = 256,
+    version: Version = None,
 ) -> None:
     """The training set as tar shards by bucket: pixels at their size in training, captions, where they come from."""
     from pipelines.terminal import exports
 
-    exports.write_webdataset(Project.find(), to, samples_per_shard, console)
+    exports.write_webdataset(Project.find(), to, samples_per_shard, version, console)
 
 
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:

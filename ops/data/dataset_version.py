@@ -20,10 +20,11 @@ from ops.data.dvc import version as current_version
 from ops.data.dvc_repository import cached_files, locked_stages
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
-from ops.steps import STEPS
+from ops.steps import SETTINGS_FILE, STEPS
 
 TRAINING_SET = "training_set"
 MADE_FROM = "made_from.json"
+SETTINGS = "settings.json"
 
 
 class LostVersion(MissingVersion):
@@ -33,11 +34,13 @@ class LostVersion(MissingVersion):
 @dataclass(frozen=True)
 class DatasetVersion:
     """`folder` holds samples.parquet and buckets.parquet as they were; `made_from` maps each dataset step upstream,
-    and `training_set` itself, to its DVC hash, as far as `dvc.lock` told when the copy was taken."""
+    and `training_set` itself, to its DVC hash, as far as `dvc.lock` told when the copy was taken. `settings` are the
+    parts of the recipe that it was made with, such as `dataset`; empty if `dvc.lock` was about another version then."""
 
     hash: str
     folder: Path
     made_from: dict[str, str]
+    settings: dict[str, Any]
 
 
 def keep(project: Project, version: str) -> DatasetVersion:
@@ -49,9 +52,14 @@ def keep(project: Project, version: str) -> DatasetVersion:
     folder = folder_of(project, version)
     if not (folder / MADE_FROM).is_file():
         _copy_all(project, version, folder)
+        if settings := _locked_settings(project, version):
+            write_json(folder / SETTINGS, settings)
         write_json(folder / MADE_FROM, made_from(project, version))  # last: it says that the copy is whole
     known = json.loads((folder / MADE_FROM).read_text(encoding="utf-8"))
-    return DatasetVersion(version, folder, {name: known[name] for name in STEPS if name in known})
+    written = folder / SETTINGS
+    settings = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else None
+    made_from_steps = {name: known[name] for name in STEPS if name in known}
+    return DatasetVersion(version, folder, made_from_steps, settings or _locked_settings(project, version))
 
 
 def table_of(project: Project, step: str, version: str) -> Path:
@@ -84,6 +92,14 @@ def made_from(project: Project, version: str) -> dict[str, str]:
         if name in found and found[name] in [out["md5"] for out in stage.get("outs", [])]:
             found |= _inputs(name, stage)
     return {name: found[name] for name in STEPS if name in found}
+
+
+def _locked_settings(project: Project, version: str) -> dict[str, Any]:
+    """What `dvc.lock` says that this version was made with; nothing, if its last run made another."""
+    stage = locked_stages(project).get(TRAINING_SET, {})
+    if version not in [out["md5"] for out in stage.get("outs", [])]:
+        return {}
+    return stage.get("params", {}).get(SETTINGS_FILE, {})
 
 
 def _inputs(name: str, stage: Mapping[str, Any]) -> dict[str, str]:

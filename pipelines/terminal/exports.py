@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from ops.data.exports.manifest import Export
 
 
-def write_annotations(project: Project, folder: Path, console: Console) -> None:
+def write_annotations(project: Project, folder: Path, version: str | None, console: Console) -> None:
     from ops.data.exports.annotations import export_annotations
 
-    _show(export_annotations(project, folder), console)
+    _show(export_annotations(project, folder, version), console)
 
 
-def write_webdataset(project: Project, folder: Path, samples_per_shard: int, console: Console) -> None:
+def write_webdataset(
+    project: Project, folder: Path, samples_per_shard: int, version: str | None, console: Console
+) -> None:
     from ops.data.exports.webdataset import export_webdataset
 
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as progress:
@@ -33,6 +35,7 @@ def write_webdataset(project: Project, folder: Path, samples_per_shard: int, con
             on_sample=lambda done, total: progress.update(
                 task, description="writing samples", completed=done, total=total
             ),
+            version=version,
         )
     _show(made, console)
 

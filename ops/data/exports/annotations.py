@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,19 @@ from ops.config import VideoKind
 from ops.curation.rules.video_kinds import KINDS
 from ops.curation.sources.listing import resolve_root
 from ops.curation.timeline import seconds
-from ops.data.dvc import version
+from ops.data.dataset_version import TRAINING_SET, keep, table_of
+from ops.data.dvc import version as current_version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
+from ops.data.exports.source_versions import source_versions
 from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
 MADE_FROM = ("curated_clips", "curated_images", "captions")
+TABLES = (*MADE_FROM, "raw_videos")
+"""All that is read; of a video, what its file is like."""
 MERGE_FILE = "merge_data.txt"
 SUFFIX = {"videos": ".mp4", "images": ".jpg"}
 SCORES = {
@@ -44,16 +49,24 @@ Group = tuple[str, str]
 """Kind and root, as the tables name it."""
 
 
-def export_annotations(project: Project, folder: Path) -> Export:
+def export_annotations(project: Project, folder: Path, version: str | None = None) -> Export:
     """Write the lists, the merge file and `manifest.json`; files that are there already stay as they are.
+
+    They are those of the tables that a `version` of the training set (its DVC hash) was made from, or, if None, of the
+    current ones.
 
     Raises:
         ExportError: a root or the folder holds a comma or a line break, a source is missing or has changed, nothing is
-            left, or the folder holds something else.
-        MissingVersion: the tables have no DVC version yet.
+            left, what the version was made from is not known, or the folder holds something else.
+        MissingVersion: the tables have no DVC version yet, or theirs are not kept any more (LostVersion).
     """
-    collected = _Collected(project)
-    manifest = Manifest.at(folder, "annotations", {name: version(project, name) for name in MADE_FROM})
+    if version is None:
+        versions = {name: current_version(project, name) for name in TABLES}
+    else:
+        versions = source_versions(keep(project, version), TABLES)
+    collected = _Collected(project, {name: table_of(project, name, each) for name, each in versions.items()})
+    made_from = {name: versions[name] for name in MADE_FROM} | ({TRAINING_SET: version} if version else {})
+    manifest = Manifest.at(folder, "annotations", made_from)
     texts = collected.texts(folder)
     planned = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     missing = manifest.begin(planned)
@@ -69,17 +82,19 @@ def export_annotations(project: Project, folder: Path) -> Export:
 class _Collected:
     """Items by kind and root, and what could not be taken."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, paths: Mapping[str, Path]) -> None:
+        """`paths` are those of TABLES."""
+        kept = {name: tables.kept(tables.read(paths[name])) for name in MADE_FROM}
         self._project, self._files = project, CuratedFiles(project)
-        self._captions = {row["item_id"]: row["caption"] for row in _kept(project, "captions")}
-        self._videos = {row["source_id"]: row for row in tables.read(project.table("raw_videos"))}
+        self._captions = {row["item_id"]: row["caption"] for row in kept["captions"]}
+        self._videos = {row["source_id"]: row for row in tables.read(paths["raw_videos"])}
         self._uneven = 0
         self.groups: dict[Group, list[Row]] = defaultdict(list)
         self.left_out: Counter[str] = Counter()
         self.scores_left_out: Counter[str] = Counter()
-        for row in _kept(project, "curated_clips"):
+        for row in kept["curated_clips"]:
             self._add("videos", row["clip_id"], row)
-        for row in _kept(project, "curated_images"):
+        for row in kept["curated_images"]:
             self._add("images", row["source_id"], row)
         if not self.groups:
             raise ExportError(f"nothing can be exported: {'; '.join(self.notes()) or 'no clip and no image is kept'}")
@@ -158,7 +173,3 @@ def _without_comma(path: str) -> str:
             f"'{path}' holds a comma or a line break, at which the loader splits the merge file: rename the folder"
         )
     return path
-
-
-def _kept(project: Project, name: str) -> list[Row]:
-    return tables.kept(tables.read(project.table(name)))

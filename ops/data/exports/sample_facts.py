@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ops.data.dataset_version import DatasetVersion, table_of
 from ops.data.exports.manifest import ExportError
+from ops.data.exports.source_versions import source_versions
 from ops.data.samples import Sample
 from ops.runtime import tables
 from ops.runtime.project import Project
@@ -23,14 +25,21 @@ SCORES = {
 
 
 class Facts:
-    """The tables behind the training set, read once."""
+    """The tables that a version of the training set was made from, read once.
 
-    def __init__(self, project: Project) -> None:
-        self._fps = project.settings.dataset.fps
-        clips = {row["clip_id"]: row for row in _kept(project, "curated_clips")}
-        images = {row["source_id"]: row for row in _kept(project, "curated_images")}
+    Raises:
+        ExportError: which tables these were, or at how many frames a second it was made, is not known.
+        LostVersion: one of them is no longer in DVC's cache.
+    """
+
+    def __init__(self, project: Project, dataset: DatasetVersion) -> None:
+        self._fps = _fps(dataset)
+        versions = source_versions(dataset, ("curated_clips", "curated_images", "captions"))
+        rows = {step: tables.kept(tables.read(table_of(project, step, each))) for step, each in versions.items()}
+        clips = {row["clip_id"]: row for row in rows["curated_clips"]}
+        images = {row["source_id"]: row for row in rows["curated_images"]}
         self._items = {"video": clips, "image": images}
-        self._captions = {row["item_id"]: row for row in _kept(project, "captions")}
+        self._captions = {row["item_id"]: row for row in rows["captions"]}
 
     def of(self, sample: Sample) -> dict[str, Any]:
         """JSON: identity, bucket, source and crop of the sample, its captioner, and each score with its scorer.
@@ -64,8 +73,11 @@ class Facts:
         }
 
 
-def _kept(project: Project, name: str) -> list[Row]:
-    return tables.kept(tables.read(project.table(name)))
+def _fps(dataset: DatasetVersion) -> float:
+    found = dataset.settings.get("dataset", {}).get("fps")
+    if found is None:
+        raise ExportError(f"the dataset.fps of training set {dataset.hash} is not known any more: name another version")
+    return float(found)
 
 
 def _scores(row: Row) -> dict[str, Any]:

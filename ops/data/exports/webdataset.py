@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.data.buckets import Bucket
-from ops.data.dvc import version
+from ops.data.dataset_version import TRAINING_SET, keep
+from ops.data.dvc import version as current_version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.exports.sample_facts import Facts
@@ -55,20 +56,24 @@ def export_webdataset(
     folder: Path,
     samples_per_shard: int = SHARD_SAMPLES,
     on_sample: Callable[[int, int], None] | None = None,
+    version: str | None = None,
 ) -> Export:
     """Write the shards and `manifest.json`; a shard that is there already, unchanged, is not written again.
 
-    `on_sample` is told how many samples are done, and of how many, those of finished shards included.
+    `on_sample` is told how many samples are done, and of how many, those of finished shards included. `version` is the
+    DVC hash of the training set that is meant, whatever has become current since; None is the current one.
 
     Raises:
-        ExportError: the training set is empty, a source has changed since, or the folder holds something else.
-        MissingVersion: the training set has no DVC version yet.
+        ExportError: the training set is empty, a source has changed since, what the version was made from is not known,
+            or the folder holds something else.
+        MissingVersion: the training set has no DVC version yet, or that version is not kept any more (LostVersion).
     """
-    facts = Facts(project)
-    shards = plan(training_samples(project), facts, samples_per_shard)
+    dataset = keep(project, version or current_version(project, TRAINING_SET))
+    facts = Facts(project, dataset)
+    shards = plan(training_samples(project, version=dataset.hash), facts, samples_per_shard)
     if not shards:
-        raise ExportError(f"{project.data / 'training_set'}: the training set is empty; nothing to export")
-    manifest = Manifest.at(folder, "webdataset", {"training_set": version(project, "training_set")})
+        raise ExportError(f"training set {dataset.hash} is empty; nothing to export")
+    manifest = Manifest.at(folder, "webdataset", {TRAINING_SET: dataset.hash})
     missing = set(manifest.begin({shard.name: shard.made_from for shard in shards}))
     total = sum(len(shard.samples) for shard in shards)
     files = CuratedFiles(project)

@@ -127,6 +127,11 @@ def test_the_manifest_has_the_hash_of_every_file_and_the_versions(readable: Proj
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["complete"] is True
     assert manifest["dataset"] == {"curated_clips": "c1", "curated_images": "c2", "captions": "c3"}
+    export_annotations(readable, tmp_path / "named", "c4.dir")
+    named = json.loads((tmp_path / "named" / "manifest.json").read_text())
+    assert named["dataset"] == {**manifest["dataset"], "training_set": "c4.dir"}
+    lists = ("videos_1.json", "images_1.json")
+    assert {name: named["files"][name] for name in lists} == {name: manifest["files"][name] for name in lists}
     files = {path.name: path for path in (tmp_path / "out").iterdir() if path.name != "manifest.json"}
     assert manifest["files"].keys() == files.keys() == {"videos_1.json", "images_1.json", "merge_data.txt"}
     for name, path in files.items():

@@ -9,15 +9,22 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from ops.curation import tables as schemas
 from ops.data.captions import SCHEMA
+from ops.data.dataset_version import MADE_FROM, SETTINGS, LostVersion, folder_of, keep
+from ops.data.dvc import version
+from ops.data.dvc_repository import open_repository
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.webdataset import export_webdataset
 from ops.data.pixels import read_sample
 from ops.data.samples import SAMPLES, Sample, training_samples
 from ops.runtime import tables
+from ops.runtime.files import write_json
 from ops.runtime.project import Project
+from ops.steps import STEPS
 
 BARE = (0, 0, 0, "", "", 0o644)
 """Time, owner and group of a member, their names, and its permissions."""
@@ -166,7 +173,7 @@ def test_a_stopped_export_goes_on_and_gives_the_same_bytes(dataset: Project, tmp
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_a_damaged_shard_and_one_of_changed_samples_are_written_again(dataset: Project, tmp_path: Path):
+def test_a_damaged_shard_and_one_of_changed_samples_are_written_again(dataset: Project, commit, tmp_path: Path):
     out = tmp_path / "out"
     export_webdataset(dataset, out)
     (damaged, *_) = sorted(out.rglob("*.tar"))
@@ -175,6 +182,8 @@ def test_a_damaged_shard_and_one_of_changed_samples_are_written_again(dataset: P
     assert export_webdataset(dataset, out).written == 1
     assert damaged.read_bytes() == whole
     change_captions(dataset, "A film with number 0", "A red film")
+    assert export_webdataset(dataset, out).written == 0, "what lies in data/ has not been committed"
+    commit(dataset, "c5.dir")
     assert export_webdataset(dataset, out).written == 1
     captions = [members["txt"].decode() for _, members in read_all(out).values()]
     assert "A red film" in captions
@@ -219,11 +228,74 @@ def test_a_source_that_was_only_copied_is_exported(dataset: Project, tmp_path: P
     assert export_webdataset(dataset, tmp_path / "b").bytes == before.bytes
 
 
-def test_an_empty_training_set_and_empty_shards_are_errors(dataset: Project, tmp_path: Path):
+def test_a_version_that_was_replaced_is_exported_as_it_was(dataset: Project, commit, set_params, tmp_path: Path):
+    export_webdataset(dataset, tmp_path / "before")
+    change_captions(dataset, "A film with number 0", "A red film")
+    changed = set_params("dataset: {fps: 4}")
+    commit(changed, "c5.dir")
+    export_webdataset(changed, tmp_path / "old", version="c4.dir")
+    assert contents(tmp_path / "old") == contents(tmp_path / "before")
+    export_webdataset(changed, tmp_path / "new")
+    manifest = json.loads((tmp_path / "new" / "manifest.json").read_text())
+    assert manifest["dataset"] == {"training_set": "c5.dir"}
+    members = [members for _, members in read_all(tmp_path / "new").values()]
+    assert b"A red film" in [each["txt"] for each in members]
+    assert {json.loads(each["json"])["fps"] for each in members} == {4.0, None}
+
+
+def test_a_version_of_which_too_little_is_known_is_refused(dataset: Project, commit, tmp_path: Path):
+    with pytest.raises(LostVersion, match="dvc fetch training_set"):
+        export_webdataset(dataset, tmp_path / "out", version="c0ffee.dir")
+    commit(dataset, "c5.dir")
+    folder = folder_of(dataset, "c4.dir")
+    (folder / SETTINGS).unlink()
+    with pytest.raises(ExportError, match=r"the dataset\.fps of training set c4\.dir is not known any more"):
+        export_webdataset(dataset, tmp_path / "out", version="c4.dir")
+    write_json(folder_of(dataset, "c5.dir") / MADE_FROM, {"training_set": "c5.dir", "captions": "c3"})
+    with pytest.raises(ExportError, match=r"which curated_clips and curated_images training set c5\.dir was made from"):
+        export_webdataset(dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_facts_come_from_the_tables_behind_the_version(dataset: Project, tmp_path: Path):
+    """In a real DVC repository: the scores have changed since, and the tables with them."""
+    (dataset.root / "dvc.lock").unlink()
+    made = ("raw_videos", "curated_clips", "curated_images", "captions", "training_set")
+    stages = {
+        name: {
+            "cmd": "true",
+            "deps": [STEPS[each].output for each in STEPS[name].inputs if each in made],
+            "outs": [STEPS[name].output],
+        }
+        for name in made
+    }
+    (dataset.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    old = _committed(dataset)
+    keep(dataset, old)
+    write_json(folder_of(dataset, old) / SETTINGS, {"dataset": {"fps": 8}})
+    rows = tables.read(dataset.table("curated_clips"))
+    changed = [{**row, "aesthetic": 1.5} for row in rows]
+    tables.write(dataset.table("curated_clips"), changed, schemas.NEAR_DUPLICATES)
+    change_captions(dataset, "A film with number 0", "A red film")
+    assert _committed(dataset) != old
+    export_webdataset(dataset, tmp_path / "out", version=old)
+    abouts = [json.loads(members["json"]) for _, members in read_all(tmp_path / "out").values()]
+    scores = {about["scores"]["aesthetic"]["value"] for about in abouts if about["kind"] == "video"}
+    assert scores == {row["aesthetic"] for row in rows if row["rejected_by"] is None}
+
+
+def _committed(project: Project) -> str:
+    with open_repository(project) as repo:
+        repo.commit(force=True)
+    return version(project, "training_set")
+
+
+def test_an_empty_training_set_and_empty_shards_are_errors(dataset: Project, commit, tmp_path: Path):
     with pytest.raises(ExportError, match="samples_per_shard is 0"):
         export_webdataset(dataset, tmp_path / "out", 0)
     none: list[Sample] = []
     tables.write(dataset.data / "training_set" / "samples.parquet", none, SAMPLES)
+    commit(dataset, "c5.dir")
     with pytest.raises(ExportError, match="empty"):
         export_webdataset(dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
