@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,8 +48,26 @@ def _items(value: Any) -> Mapping[str, Any]:
 def _written(value: Any) -> str:
     """Text stays as it is where YAML reads it as that text, and is quoted elsewhere."""
     if not isinstance(value, str):
-        return json.dumps(value)
+        return _flow(value)
     try:
-        return value if yaml.safe_load(value) == value else json.dumps(value)
+        return value if yaml.safe_load(value) == value else _flow(value)
     except yaml.YAMLError:
-        return json.dumps(value)
+        return _flow(value)
+
+
+def _flow(value: Any) -> str:
+    """JSON, but for what YAML reads otherwise: numbers such as 1e-05, and letters that JSON writes in halves."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, float):
+        return _number(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
+    digits, exponent, power = repr(value).partition("e")
+    return f"{digits}.0e{power}" if exponent and "." not in digits else repr(value)
