@@ -1,0 +1,92 @@
+"""What each shipped preset needs before its first step, walked without walking the preset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ops import weights
+from ops.config import Settings, presets, resolve
+from ops.runtime.device import Accelerator
+from ops.steps import STEPS
+from ops.training.engine import configuration
+from ops.training.readiness import NotReady, require_sources
+from pipelines.terminal.weights import needed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """`own`: sources that the user has to name. `packages` come with the extra `demo`."""
+
+    accelerator: Accelerator
+    ranks: int
+    weights: set[str]
+    packages: frozenset[str] = frozenset()
+    own: bool = False
+    server: str | None = None
+
+
+OF_THE_PAPERS = {"lpips-alex", "easyocr", "clip-vit-l14", "laion-v2", "dover", "lpips-vgg"}
+SERVER = "http://127.0.0.1:8000/v1"
+PACKAGES = frozenset({"scikit-video", "scikit-image"})
+NEEDS = {
+    "demo": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
+    "shapes": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "minilm-l6"}),
+    "tiny": Needs("cpu", 1, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
+    "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER),
+    "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER),
+}
+
+
+def everything(recipe: Settings) -> set[str]:
+    return {*STEPS, *(f"denoiser_{stage.name}" for stage in recipe.stages)}
+
+
+@pytest.mark.parametrize("preset", presets(ROOT))
+def test_a_preset_needs_this(preset: str) -> None:
+    recipe = resolve(ROOT, preset, {})
+    sources = [collection.path for collection in (*recipe.sources.videos, *recipe.sources.images)]
+    found = Needs(
+        accelerator=recipe.launch.accelerator,
+        ranks=recipe.launch.nodes * recipe.launch.ranks_per_node,
+        weights=set(needed(recipe)),
+        packages=frozenset(path.removeprefix("package:") for path in sources if path.startswith("package:")),
+        own=not sources,
+        server=recipe.captions.endpoint,
+    )
+    assert found == NEEDS[preset]
+
+
+@pytest.mark.parametrize("preset", presets(ROOT))
+def test_weights_that_a_preset_needs_can_be_had(preset: str) -> None:
+    """Each is in the registry, with where to get it."""
+    entries = {entry.name: entry for entry in weights.entries()}
+    for name in needed(resolve(ROOT, preset, {})):
+        assert entries[name].package or entries[name].hub or entries[name].where
+
+
+@pytest.mark.parametrize("preset", presets(ROOT))
+def test_sources_that_a_preset_lacks_are_asked_for_before_anything_runs(preset: str) -> None:
+    recipe = resolve(ROOT, preset, {})
+    if not NEEDS[preset].own:
+        require_sources(recipe, everything(recipe))
+        return
+    with pytest.raises(NotReady) as refused:
+        require_sources(recipe, everything(recipe))
+    for stage in recipe.stages:
+        assert f"stage '{stage.name}' will have no" in str(refused.value)
+    assert "name a folder there" in str(refused.value)
+
+
+@pytest.mark.parametrize("preset", presets(ROOT))
+def test_batches_of_a_preset_spread_over_its_ranks(preset: str) -> None:
+    """Those of the VAE over one node, where the preset says that it comes first; of a denoiser that can be trained."""
+    recipe, ranks = resolve(ROOT, preset, {}), NEEDS[preset].ranks
+    for stage in recipe.stages if recipe.denoiser.architecture == "skiparse" else ():
+        assert configuration(ROOT, recipe.launch, stage.schedule, ranks)
+    alone = "--set launch.nodes=1` comes first" in (ROOT / "configs" / f"{preset}.yaml").read_text(encoding="utf-8")
+    assert configuration(ROOT, recipe.launch, recipe.vae.schedule, recipe.launch.ranks_per_node if alone else ranks)
