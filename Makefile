@@ -23,7 +23,8 @@ up: $(INSTALLED)
 	$(BIN)/soraflow up
 
 # What to run before each commit.
-check: lint types quick
+check: lint
+	$(MAKE) --no-print-directory --jobs 2 --output-sync types quick
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
