@@ -57,16 +57,17 @@ def start(project: Project, selection: str, tags: Mapping[str, str], log: Path) 
         )
 
 
-def selected(selection: str) -> list[dg.AssetKey]:
+def selected(selection: str, definitions: dg.Definitions | None = None) -> list[dg.AssetKey]:
     """The assets of a selection: the syntax of the Dagster page, several joined by commas, in which the name of an
-    asset may stand without `key:`. `+wfvae` is an asset with everything above it, `1+wfvae` with one step of that.
+    asset may stand without `key:`. `+wfvae` is an asset with everything above it, `1+wfvae` with one step of that. The
+    graph is that of the definitions, which are loaded unless they are given.
 
     Raises:
         WronglyCalled: when it cannot be parsed or selects nothing; the message lists the assets.
     """
     import dagster as dg
 
-    graph = _definitions().resolve_asset_graph()
+    graph = (definitions or _definitions()).resolve_asset_graph()
     names = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
     keys: set[dg.AssetKey] = set()
     for part in selection.split(","):
@@ -97,12 +98,13 @@ def execute(selection: str, tags: Mapping[str, str]) -> int:
 
     from pipelines.runs import HOST_TAG
 
-    job = _definitions().resolve_job_def("lineage")
+    definitions = _definitions()
+    job = definitions.resolve_job_def("lineage")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             tags={**tags, HOST_TAG: socket.gethostname()},
-            asset_selection=selected(selection),
+            asset_selection=selected(selection, definitions),
             raise_on_error=False,
         )
     if result.success:
