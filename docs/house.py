@@ -21,6 +21,7 @@ FOUNDATION = frozenset({"ops", "ops.config", "ops.runtime"})
 HOLDS = {
     "pipelines": "assets, checks, automation, command line",
     "ops": "steps and trainings by name, exit statuses",
+    "ops.catalogue": "steps, scorers and columns of curation, each declared once",
     "ops.config": "the recipe, parsed once",
     "ops.runtime": "project, artifacts, tables, devices, workers, records",
     "ops.weights": "weights by name, hash and licence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 import shlex
@@ -140,3 +141,16 @@ def test_hooks_before_a_commit_are_the_programs_of_the_environment() -> None:
     assert programs == {".venv/bin/ruff", ".venv/bin/mypy"}
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert all(re.search(rf"^{program.rsplit('/', 1)[1]}==", lock, flags=re.MULTILINE) for program in programs)
+
+
+def test_functions_that_the_walks_name_exist() -> None:
+    named = re.findall(r"`((?:pipelines|ops|models)(?:\.\w+)*):(\w+)`", (ROOT / "docs" / "architecture.md").read_text())
+    assert len(named) > 20
+    assert [f"{module}:{name}" for module, name in named if name not in defined(module)] == []
+
+
+def defined(module: str) -> set[str]:
+    """The functions and classes at the top of a module; nothing is imported."""
+    path = ROOT.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return {each.name for each in ast.parse(source.read_text(encoding="utf-8")).body if hasattr(each, "name")}
