@@ -18,10 +18,11 @@ from benchmarks.orchestration import run
 from benchmarks.report import Report
 from ops.config import change
 from ops.evaluation.made_clips import reconstructed
-from ops.evaluation.truth import measures, shares, video_row
+from ops.evaluation.truth import TruthResults, measures, shares, video_row
 from ops.metrics.base import Video
 from ops.runtime.artifacts import Artifact, current
 from ops.runtime.project import Project
+from ops.training.results import Trained
 
 SHOWN = ("colour", "shape", "direction")
 
@@ -73,11 +74,12 @@ def measure(root: Path, clips: int, vae_steps: int, denoiser_steps: int) -> Repo
     for lever in VAE_LEVERS:
         project = _set(root, (*short, *lever.undone))
         run(project, "+wfvae")
-        vaes.append(_vae_row(lever, project, current(project, "wfvae")))
+        vaes.append(_vae_row(lever, project, current(project, "wfvae", Trained)))
     for lever in DENOISER_LEVERS:
         project = _set(root, (*short, *lever.undone))
         run(project, "+truth")
-        denoisers.append(_denoiser_row(lever, current(project, "denoiser_video"), current(project, "truth")))
+        denoiser, truth = current(project, "denoiser_video", Trained), current(project, "truth", TruthResults)
+        denoisers.append(_denoiser_row(lever, denoiser, truth))
     return report(vaes, denoisers, vae_steps, denoiser_steps)
 
 
@@ -111,16 +113,16 @@ def _set(root: Path, assignments: tuple[str, ...]) -> Project:
     return Project(root)
 
 
-def _vae_row(lever: Lever, project: Project, vae: Artifact) -> tuple[str, ...]:
+def _vae_row(lever: Lever, project: Project, vae: Artifact[Trained]) -> tuple[str, ...]:
     terms = project.settings.evaluation.model_dump(mode="json")
     clips, taken = reconstructed(project, vae, terms), measures(project)
     found = shares(video_row("reconstructions", None, name, Video(frames, said), taken) for name, said, frames in clips)
-    return (f"VAE: {lever.name}", f"{vae.results['best']:.1f}", *_percent(found))
+    return (f"VAE: {lever.name}", f"{vae.results.best:.1f}", *_percent(found))
 
 
-def _denoiser_row(lever: Lever, denoiser: Artifact, truth: Artifact) -> tuple[str, ...]:
-    found = {row["measure"]: row["share"] for row in truth.results["best"]}
-    return (f"denoiser: {lever.name}", f"{denoiser.results['best']:.3f}", *_percent(found))
+def _denoiser_row(lever: Lever, denoiser: Artifact[Trained], truth: Artifact[TruthResults]) -> tuple[str, ...]:
+    found = {row.measure: row.share for row in truth.results.best}
+    return (f"denoiser: {lever.name}", f"{denoiser.results.best:.3f}", *_percent(found))
 
 
 def _percent(found: dict[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.data.dataset_version import folder_of
 from ops.data.resolved_settings import watched
 from ops.data.samples import SAMPLES
+from ops.release.champion import ReleaseIdentity
+from ops.release.results import ReleaseResults
 from ops.release.trace import FILE
 from ops.runtime import tables
 from ops.runtime.artifacts import Work
@@ -63,10 +65,20 @@ class Records:
 
     def release(self, version: str) -> None:
         """A model trained on this version, under today's settings, was decided about."""
-        work = Work(self.project, "champion", inputs={"training_set": version}, settings={})
+        identity = ReleaseIdentity(release=self.project.settings.release)
+        work = Work(self.project, "champion", {"training_set": version}, identity, ReleaseResults)
         recorded = {"datasets": {"training_set": version}, "settings": self.project.settings.model_dump(mode="json")}
         write_json(work.folder / FILE, recorded)
-        work.finish(version, {})
+        decided = ReleaseResults(
+            registered_model="soraflow",
+            version=1,
+            alias="champion",
+            promoted=True,
+            decision="version 1 is the first champion",
+            reasons=(),
+            findings=(),
+        )
+        work.finish(version, decided)
 
 
 def _at(tree: Any, key: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ops.config.section import Positive, Section
+from ops.config.section import Execution, Positive
 
 Seconds = Annotated[int, Field(ge=0)]
 
@@ -25,7 +25,7 @@ def _cron(text: str) -> str:
     return text
 
 
-class Automation(Section):
+class Automation(Execution):
     """Read anew whenever soraflow looks, so that an edit counts without a restart."""
 
     schedule: Annotated[str, AfterValidator(_cron)] = "0 3 * * 1"

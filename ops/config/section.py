@@ -23,6 +23,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Execution(Section):
+    """A section that says how and where work is done, not what is made: it is in no fingerprint."""
+
+
 def one_plus_four_n(frames: int) -> int:
     if frames % 4 != 1:
         below = max(frames - (frames - 1) % 4, 1)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ops.config.section import PIXELS_PER_TOKEN, Positive, Section, Share, one_plus_four_n
+from ops.config.section import PIXELS_PER_TOKEN, Execution, Positive, Section, Share, one_plus_four_n
 from ops.runtime.device import Accelerator
 
 
@@ -46,7 +46,7 @@ class Schedule(Section):
     clipping: Clipping = Clipping()
 
 
-class Launch(Section):
+class Launch(Execution):
     """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
 
     launcher: Literal["torchrun", "slurm", "pdsh", "openmpi"] = "torchrun"
@@ -73,7 +73,7 @@ class Launch(Section):
         return self
 
 
-class Pictures(Section):
+class Pictures(Execution):
     """What a denoiser makes of held-out captions, drawn at every validation. They change no training."""
 
     prompts: Annotated[int, Field(ge=0)] = 4

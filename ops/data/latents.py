@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +18,12 @@ from ops.config.training import Launch
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.samples import Sample, training_samples
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.weights.results import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -42,28 +43,42 @@ INDEX = pa.schema(
 )
 
 
-def cache_latents(project: Project, dataset: str | None = None) -> Artifact:
+class LatentsIdentity(Identity):
+    dtype: Literal["float32"] = "float32"
+    shard_samples: int = SHARD_SAMPLES
+    pixels: dict[str, str]
+    """The versions of what turns files into pixels."""
+
+
+class LatentsResults(Results):
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    """One number a channel: `shift` is taken from a draw, and the rest times `scale` is in the denoiser's units."""
+    channels: int
+    samples: int
+    train_samples: int
+    """Those that shift and scale were measured over."""
+    shards: int
+    dtype: Literal["float32"]
+    not_finite: dict[str, str]
+    """Sample → its source, of those that the VAE has no latent for. They are stored as they came and are not measured;
+    trainings leave them out."""
+
+
+def cache_latents(project: Project, dataset: str | None = None) -> Artifact[LatentsResults]:
     """Encode what is not encoded yet of a version of the training set (None: the current one) and measure shift and
     scale.
 
-    Resumes at the first missing shard. Results: `shift` and `scale` (one number a channel, to be used as
-    (z − shift) · scale), `samples`, `shards`, `channels`, `dtype`, and `not_finite`, {sample: its source} of those that
-    the VAE has no latent for. They are stored as they came and are not measured; trainings leave them out.
+    Resumes at the first missing shard.
 
     Raises:
         LatentError: no samples, or more of `not_finite` than `launch.max_left_out_share` lets be left out.
     """
     from ops.data.dvc import version
-    from ops.data.pixels import VERSIONS
 
-    vae = current(project, project.settings.vae.architecture)
+    vae = current(project, project.settings.vae.architecture, Weights)
     dataset = dataset or version(project, "training_set")
-    work = Work(
-        project,
-        ASSET,
-        inputs={vae.asset: vae.version, "training_set": dataset},
-        settings={"dtype": "float32", "shard_samples": SHARD_SAMPLES, "pixels": VERSIONS},
-    )
+    work = work_of(project, vae, dataset)
     if done := work.finished():
         return done
     samples = training_samples(project, version=dataset)
@@ -73,7 +88,20 @@ def cache_latents(project: Project, dataset: str | None = None) -> Artifact:
     return encode_all(work, samples, vae)
 
 
-def encode_all(work: Work, samples: list[Sample], vae: Artifact) -> Artifact:
+def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[LatentsResults]:
+    """The work of encoding a version of the training set with a VAE."""
+    from ops.data.pixels import VERSIONS
+
+    inputs = {vae.asset: vae.version, "training_set": dataset}
+    return Work(project, ASSET, inputs, LatentsIdentity(pixels=VERSIONS), LatentsResults)
+
+
+def vae_of(latents: Artifact[LatentsResults]) -> tuple[str, str]:
+    """(asset, version) of the VAE that latents were made with."""
+    return next((asset, version) for asset, version in latents.inputs.items() if asset != "training_set")
+
+
+def encode_all(work: Work[LatentsResults], samples: list[Sample], vae: Artifact[Weights]) -> Artifact[LatentsResults]:
     """Write the shards and the index into the work's folder and finish it. Samples come grouped by source."""
     work.folder.mkdir(parents=True, exist_ok=True)
     moments = Moments()
@@ -91,20 +119,20 @@ def encode_all(work: Work, samples: list[Sample], vae: Artifact) -> Artifact:
     shift, scale = moments.shift_and_scale()
     return work.finish(
         version=digest([sha256(path) for path, _ in _shards(work.folder, samples)]),
-        results={
-            "shift": shift,
-            "scale": scale,
-            "channels": len(scale),
-            "samples": len(index),
-            "train_samples": moments.samples,
-            "shards": len({row["shard"] for row in index}),
-            "dtype": "float32",
-            "not_finite": not_finite,
-        },
+        results=LatentsResults(
+            shift=tuple(shift),
+            scale=tuple(scale),
+            channels=len(scale),
+            samples=len(index),
+            train_samples=moments.samples,
+            shards=len({row["shard"] for row in index}),
+            dtype="float32",
+            not_finite=not_finite,
+        ),
     )
 
 
-def _require_few(not_finite: dict[str, str], among: int, vae: Artifact, launch: Launch) -> None:
+def _require_few(not_finite: dict[str, str], among: int, vae: Artifact[Weights], launch: Launch) -> None:
     allowed = launch.may_leave_out(among)
     if len(not_finite) > allowed:
         listed = ", ".join(f"{sample} of {source}" for sample, source in not_finite.items())
@@ -156,7 +184,7 @@ def _register(path: Path, samples: list[Sample], moments: Moments, not_finite: d
 class _Encoder:
     """The VAE of an artifact, loaded when the first sample needs it."""
 
-    def __init__(self, project: Project, vae: Artifact) -> None:
+    def __init__(self, project: Project, vae: Artifact[Weights]) -> None:
         self.project, self._vae = project, vae
         self._model: Any = None
 
@@ -176,25 +204,25 @@ class _Encoder:
         return mean.contiguous(), log_variance.contiguous()
 
 
-def load_vae(project: Project, vae: Artifact) -> Any:
+def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
     """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
     from models.released import from_pretrained
     from ops.runtime.device import accelerator
 
-    model = from_pretrained(vae.folder / vae.results["released"])
+    model = from_pretrained(vae.folder / vae.results.released)
     return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
 
 
 class LatentSet:
     """Reads the posteriors of a `latents` artifact by sample id; may be sent to worker processes."""
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact[LatentsResults]) -> None:
         import torch
 
         self._folder = artifact.folder
         self._rows = {row["sample_id"]: row for row in tables.read(artifact.folder / "index.parquet")}
-        self.shift = torch.tensor(artifact.results["shift"]).view(-1, 1, 1, 1)
-        self.scale = torch.tensor(artifact.results["scale"]).view(-1, 1, 1, 1)
+        self.shift = torch.tensor(artifact.results.shift).view(-1, 1, 1, 1)
+        self.scale = torch.tensor(artifact.results.scale).view(-1, 1, 1, 1)
         self._open: dict[str, Any] = {}
 
     def __len__(self) -> int:

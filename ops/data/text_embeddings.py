@@ -14,7 +14,7 @@ from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.samples import training_samples
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, MissingArtifact, Work
+from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Results, Work
 from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -48,12 +48,31 @@ class TextError(KeyError):
         return str(self.args[0])
 
 
-def cache_text(project: Project, dataset: str | None = None) -> Artifact:
+class TextIdentity(Identity):
+    captions: str
+    """The digest of all texts."""
+    encoder: str
+    encoder_version: str
+    shard_captions: int = SHARD_CAPTIONS
+
+    def setting(self, key: str) -> str | None:
+        return {"encoder": "text_encoder.weights"}.get(key, key)
+
+
+class TextResults(Results):
+    captions: int
+    truncated: int
+    emptied: int
+    """Those of which cleaning leaves the encoder nothing."""
+    width: int
+    dataset_version: str
+
+
+def cache_text(project: Project, dataset: str | None = None) -> Artifact[TextResults]:
     """Encode the captions of a version of the training set (None: the current one); resumes at the first missing shard.
 
     The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
-    changed in its clips only finds its embeddings here. Results: `captions`, `truncated`, `emptied` (those of which
-    cleaning leaves the encoder nothing), `width`, `dataset_version`.
+    changed in its clips only finds its embeddings here.
     """
     from ops.data.dvc import version
 
@@ -62,7 +81,7 @@ def cache_text(project: Project, dataset: str | None = None) -> Artifact:
     return work.finished() or encode_all(work, captions, dataset)
 
 
-def made_for(project: Project, dataset: str) -> Artifact:
+def made_for(project: Project, dataset: str) -> Artifact[TextResults]:
     """The embeddings of a version of the training set by the recipe's encoder, whichever are the current ones.
 
     Raises:
@@ -77,7 +96,7 @@ def made_for(project: Project, dataset: str) -> Artifact:
     return found
 
 
-def work_of(project: Project, dataset: str) -> tuple[Work, list[str]]:
+def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str]]:
     """The work of encoding the captions of a version, and those captions."""
     samples = training_samples(project, version=dataset)
     captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
@@ -85,17 +104,17 @@ def work_of(project: Project, dataset: str) -> tuple[Work, list[str]]:
         project,
         ASSET,
         inputs={},
-        settings={
-            "captions": digest(captions),
-            "encoder": project.settings.text_encoder.weights,
-            "encoder_version": text_encoder.version(project),
-            "shard_captions": SHARD_CAPTIONS,
-        },
+        identity=TextIdentity(
+            captions=digest(captions),
+            encoder=project.settings.text_encoder.weights,
+            encoder_version=text_encoder.version(project),
+        ),
+        kind=TextResults,
     )
     return work, captions
 
 
-def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifact:
+def encode_all(work: Work[TextResults], captions: list[str], dataset_version: str) -> Artifact[TextResults]:
     """Write shards and index of `captions` into the work's folder and finish it."""
     from safetensors import safe_open
 
@@ -114,13 +133,13 @@ def encode_all(work: Work, captions: list[str], dataset_version: str) -> Artifac
     width = work.project.settings.text_encoder.width
     return work.finish(
         version=digest([sha256(path) for path, _ in _shards(work.folder, captions)]),
-        results={
-            "captions": len(index),
-            "truncated": sum(row["truncated"] for row in index),
-            "emptied": sum(row["cleaned"] == "" for row in index),
-            "width": width,
-            "dataset_version": dataset_version,
-        },
+        results=TextResults(
+            captions=len(index),
+            truncated=sum(row["truncated"] for row in index),
+            emptied=sum(row["cleaned"] == "" for row in index),
+            width=width,
+            dataset_version=dataset_version,
+        ),
     )
 
 
@@ -175,10 +194,10 @@ def _index_row(path: Path, caption: str, shard: Any, cut: set[str], settings: Te
 class TextSet:
     """Reads the embeddings of a `text_embeddings` artifact by caption."""
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact[TextResults]) -> None:
         self._folder = artifact.folder
         self._rows = {row["caption"]: row for row in tables.read(artifact.folder / "index.parquet")}
-        self.width: int = artifact.results["width"]
+        self.width: int = artifact.results.width
         self._open: dict[str, Any] = {}
 
     def __len__(self) -> int:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.evaluation.protocol import Score
+from ops.evaluation.samples import SamplesResults
 from ops.evaluation.shown_videos import log_videos
-from ops.runtime.artifacts import Artifact, Work
+from ops.runtime.artifacts import Artifact, R, Work
 from ops.runtime.files import write_json
 from ops.training.mlflow_records import run_of
+from ops.training.results import Trained
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def log_scores(
-    work: Work, denoiser: Artifact, samples: Artifact, models: dict[int, str], scores: dict[int, list[Score]]
+    work: Work[R],
+    denoiser: Artifact[Trained],
+    samples: Artifact[SamplesResults],
+    models: dict[int, str],
+    scores: dict[int, list[Score]],
 ) -> str:
     """Log every value at its step, linked to the logged model of that step, and videos; returns the run's id.
 
@@ -49,7 +55,7 @@ def log_scores(
     return run_id
 
 
-def is_logged(work: Work) -> bool:
+def is_logged(work: Work[R]) -> bool:
     """Whether MLflow still has the run of these scores."""
     from ops.runtime.tracking.connection import connect, run_exists
 
@@ -57,12 +63,12 @@ def is_logged(work: Work) -> bool:
     return known is not None and run_exists(connect(work.project), known)
 
 
-def _remembered(work: Work) -> str | None:
+def _remembered(work: Work[R]) -> str | None:
     memory: Path = work.folder / "run.json"
     return json.loads(memory.read_text(encoding="utf-8"))["run_id"] if memory.is_file() else None
 
 
-def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
+def _run(client: MlflowClient, work: Work[R], denoiser: Artifact[Trained]) -> str:
     from ops.runtime.tracking import pipeline_run
     from ops.runtime.tracking.connection import revive_run
 
@@ -70,7 +76,7 @@ def _run(client: MlflowClient, work: Work, denoiser: Artifact) -> str:
     if known is not None and revive_run(client, known):
         return known
     training = client.get_run(run_of(denoiser))
-    project, dataset = work.project, denoiser.results["dataset_version"]
+    project, dataset = work.project, denoiser.results.dataset_version
     run = client.create_run(
         pipeline_run.experiment_id(client, project),
         run_name=f"scores · {training.info.run_name}",

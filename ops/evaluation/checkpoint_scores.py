@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ConfigDict
 
 from ops.evaluation import protocols
 from ops.evaluation import truth as made_world
 from ops.evaluation.checkpoint_run import is_logged, log_scores
-from ops.evaluation.protocol import Score
+from ops.evaluation.protocol import KeptScore, Score
+from ops.evaluation.samples import SamplesResults
+from ops.evaluation.truth import TruthResults
 from ops.evaluation.vbench import scores_of as dimensions_of
+from ops.evaluation.vbench.score import VbenchResults
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
+from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Record, Results, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-from ops.sampling.parts import checkpoints, last_stage
+from ops.sampling.parts import last_stage
 from ops.training.mlflow_records import logged_model, restore_records
+from ops.training.results import Trained
 
 ASSET = "checkpoint_scores"
 HELD_OUT = "held_out_loss"
@@ -39,24 +44,56 @@ class NoBestCheckpoint(ValueError):
     """No checkpoint has the score that decides."""
 
 
-def score(project: Project) -> Artifact:
+class ScoresIdentity(Identity):
+    metric: str
+
+    def setting(self, key: str) -> str | None:
+        return "release.metric"
+
+
+class ScoredCheckpoint(Record):
+    """A checkpoint with the value of each metric, under the metric's name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | None]
+
+    step: int
+    logged_model: str
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        return self.__pydantic_extra__
+
+
+class ScoresResults(Results):
+    stage: str
+    """The asset that the checkpoints are of."""
+    metric: str
+    metrics: tuple[str, ...]
+    """Those with a value."""
+    best_step: int
+    checkpoints: tuple[ScoredCheckpoint, ...]
+    scores: tuple[KeptScore, ...]
+    """All of the best checkpoint."""
+    protocols: dict[str, str]
+    """Metric → the id of its protocol."""
+
+
+def score(project: Project) -> Artifact[ScoresResults]:
     """Gather every score of the sampled checkpoints, choose the best by `release.metric`, tell MLflow.
 
-    Results: `stage`, `metric`, `best_step`, `metrics` (those with a value), `checkpoints` [{step, logged_model, and
-    the value of each metric}], `scores` (all of the best one, with reasons and protocols), `protocols` {metric: id}.
     Files: scores.parquet, scores.png.
     """
     vbench, truth, samples, denoiser = _upstream(project)
-    metric = project.settings.release.metric
-    inputs = {denoiser.asset: denoiser.version, "vbench": vbench.version, "truth": truth.version}
-    work = Work(project, ASSET, inputs, settings={"metric": metric})
+    work = work_of(project, denoiser, vbench, truth)
     restore_records(project, denoiser)
     done = work.finished()
     if done and is_logged(work):
         return done
-    scores = {step: scores_of(denoiser, vbench, truth, step) for step in samples.results["steps"]}
+    scores = {step: scores_of(denoiser, vbench, truth, step) for step in samples.results.steps}
+    metric = project.settings.release.metric
     best = best_step(scores, metric)
-    measured = [each.metric for each in scores[best] if each.value is not None]
+    measured = tuple(each.metric for each in scores[best] if each.value is not None)
     models = {step: logged_model(denoiser, step) for step in scores}
     log_scores(work, denoiser, samples, models, scores)
     rows = [_row(step, each) for step, all_of in scores.items() for each in all_of]
@@ -64,25 +101,35 @@ def score(project: Project) -> Artifact:
     _plot(work.folder / "scores.png", scores, best)
     return work.finish(
         version=digest([metric, best, rows]),
-        results={
-            "stage": denoiser.asset,
-            "metric": metric,
-            "metrics": measured,
-            "best_step": best,
-            "checkpoints": [
-                {"step": step, "logged_model": models[step], **_values(all_of, measured)}
+        results=ScoresResults(
+            stage=denoiser.asset,
+            metric=metric,
+            metrics=measured,
+            best_step=best,
+            checkpoints=tuple(
+                ScoredCheckpoint(step=step, logged_model=models[step], **_values(all_of, measured))
                 for step, all_of in scores.items()
-            ],
-            "scores": [each.as_json() for each in scores[best]],
-            "protocols": {each.metric: each.protocol.id for each in scores[best] if each.metric in measured},
-        },
+            ),
+            scores=tuple(scores[best]),
+            protocols={each.metric: each.protocol.id for each in scores[best] if each.metric in measured},
+        ),
     )
 
 
-def scores_of(denoiser: Artifact, vbench: Artifact, truth: Artifact, step: int) -> list[Score]:
+def work_of(
+    project: Project, denoiser: Artifact[Trained], vbench: Artifact[VbenchResults], truth: Artifact[TruthResults]
+) -> Work[ScoresResults]:
+    """The work of choosing among a denoiser's checkpoints by their scores."""
+    inputs = {each.asset: each.version for each in (denoiser, vbench, truth)}
+    return Work(project, ASSET, inputs, ScoresIdentity(metric=project.settings.release.metric), ScoresResults)
+
+
+def scores_of(
+    denoiser: Artifact[Trained], vbench: Artifact[VbenchResults], truth: Artifact[TruthResults], step: int
+) -> list[Score]:
     """The held-out loss of a checkpoint, its truth measures, and its sixteen dimensions."""
-    kept = next(checkpoint for checkpoint in checkpoints(denoiser) if checkpoint["step"] == step)
-    loss = Score(HELD_OUT, kept["metric"], protocols.held_out_loss(denoiser), higher_is_better=False)
+    kept = next(checkpoint for checkpoint in denoiser.results.checkpoints if checkpoint.step == step)
+    loss = Score(HELD_OUT, kept.metric, protocols.held_out_loss(denoiser), higher_is_better=False)
     return [loss, *made_world.scores_of(truth, step), *dimensions_of(vbench, step)]
 
 
@@ -104,14 +151,16 @@ def best_step(scores: dict[int, list[Score]], metric: str) -> int:
     return max(measured, key=lambda step: (measured[step], step))
 
 
-def _upstream(project: Project) -> tuple[Artifact, Artifact, Artifact, Artifact]:
+def _upstream(
+    project: Project,
+) -> tuple[Artifact[VbenchResults], Artifact[TruthResults], Artifact[SamplesResults], Artifact[Trained]]:
     """The current scores of both kinds, the samples that they are of, and the denoiser that made those."""
-    vbench, truth = current(project, "vbench"), current(project, made_world.ASSET)
+    vbench, truth = current(project, "vbench", VbenchResults), current(project, made_world.ASSET, TruthResults)
     if truth.inputs["samples"] != vbench.inputs["samples"]:
         raise MissingArtifact("`vbench` and `truth` are of different samples: make both again")
-    samples = find(project, "samples", vbench.inputs["samples"])
+    samples = find(project, "samples", vbench.inputs["samples"], SamplesResults)
     asset = last_stage(project)
-    denoiser = find(project, asset, samples.inputs.get(asset, "")) if samples else None
+    denoiser = find(project, asset, samples.inputs.get(asset, ""), Trained) if samples else None
     if samples is None or denoiser is None:
         raise MissingArtifact(f"the samples or the {asset} that `vbench` scored are gone: make `samples` and `vbench`")
     return vbench, truth, samples, denoiser
@@ -128,7 +177,7 @@ def _row(step: int, score: Score) -> Row:
     }
 
 
-def _values(scores: list[Score], metrics: list[str]) -> dict[str, float | None]:
+def _values(scores: list[Score], metrics: tuple[str, ...]) -> dict[str, float | None]:
     values = {each.metric: each.value for each in scores}
     return {metric: values[metric] for metric in metrics}
 

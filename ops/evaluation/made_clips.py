@@ -16,6 +16,7 @@ from ops.made_world.drawing import draw
 from ops.made_world.scenes import held_out_combinations, scene_of
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
+from ops.weights.results import Weights
 
 SEED = 20_000
 """Of no source: theirs are hashed with their variant."""
@@ -23,7 +24,7 @@ OF_EACH = 4
 
 
 def reconstructed(
-    project: Project, vae: Artifact, terms: dict[str, Any]
+    project: Project, vae: Artifact[Weights], terms: dict[str, Any]
 ) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """(name, caption, frames uint8 [T, H, W, 3]) of four clips of every held-out combination, as the VAE gives them
     back. They have the frames, size and rate of `terms`, as far as a clip is long enough."""

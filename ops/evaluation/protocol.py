@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
 
 from ops.runtime.files import digest
 
@@ -52,6 +54,14 @@ class Protocol:
             raise ProtocolMismatch(f"{self.id} and {other.id} differ: {'; '.join(differences)}")
 
 
+KeptProtocol = Annotated[
+    Protocol,
+    PlainValidator(lambda value: value if isinstance(value, Protocol) else Protocol.of_json(value)),
+    PlainSerializer(lambda protocol: protocol.as_json()),
+]
+"""A protocol among the results of an artifact."""
+
+
 def _flat(protocol: Protocol) -> dict[str, Any]:
     groups = {"metrics": protocol.metrics, "weights": protocol.weights}
     named = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
@@ -95,3 +105,11 @@ class Score:
         if self.value is None:
             raise ValueError(f"{self.metric} has no value: {self.reason}")
         return self.value
+
+
+KeptScore = Annotated[
+    Score,
+    PlainValidator(lambda value: value if isinstance(value, Score) else Score.of_json(value)),
+    PlainSerializer(lambda score: score.as_json()),
+]
+"""A score among the results of an artifact."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ops.config import Evaluation
 from ops.evaluation.protocol import Protocol
 from ops.metrics.registry import METRICS, of_reconstructions
 from ops.runtime.artifacts import Artifact
 from ops.runtime.files import digest
 from ops.runtime.project import Project
-from ops.training.job import recipe
+from ops.training.recipe import recipe_of
+from ops.training.results import Trained
 
 GENERATION, HELD_OUT, RECONSTRUCTION = "t2v-custom/v1", "held-out-loss/v1", "vae-recon/v1"
 
@@ -33,17 +31,17 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
     )
 
 
-def held_out_loss(denoiser: Artifact) -> Protocol:
+def held_out_loss(denoiser: Artifact[Trained]) -> Protocol:
     """The training's own held-out loss: it depends on the latents, so on dataset and VAE, and on the diffusion that
     the training was of."""
-    trained = recipe(denoiser)
+    trained = recipe_of(denoiser)
     return Protocol(
         HELD_OUT,
         {
             "latents": denoiser.inputs["latents"],
-            "kinds": sorted(_kinds(trained, denoiser.asset)),
-            "diffusion": digest(trained["denoiser"]["diffusion"]),
-            "seed": trained["seed"],
+            "kinds": sorted(trained.kinds),
+            "diffusion": digest(trained.written("denoiser", "diffusion")),
+            "seed": trained.seed,
         },
         metrics={"held_out_loss": METRICS["held_out_loss"].version},
     )
@@ -76,6 +74,12 @@ def reconstruction(project: Project, manifest: list[str]) -> Protocol:
     )
 
 
-def _kinds(trained: Mapping[str, Any], asset: str) -> list[str]:
-    name = asset.removeprefix("denoiser_")
-    return next(stage["kinds"] for stage in trained["stages"] if stage["name"] == name)
+def setting(key: str) -> str | None:
+    """The setting of the recipe that a key of an identity's `protocol` comes from; None for what other keys tell."""
+    if key == "protocol.id":
+        return None
+    term = key.removeprefix("protocol.terms.")
+    for name in (term, f"reconstruction_{term}"):
+        if name in Evaluation.model_fields:
+            return f"evaluation.{name}"
+    return key

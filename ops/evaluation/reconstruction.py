@@ -10,18 +10,21 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from ops.data.samples import Sample, training_samples
 from ops.evaluation import protocols
-from ops.evaluation.protocol import Protocol
+from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.metrics.base import Measure, Value, Video, VideoMetric
+from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.weights.results import Weights
 
 PICTURES = 8
 LEGIBLE = 192
@@ -45,26 +48,46 @@ def items_schema(metrics: Iterable[VideoMetric]) -> pa.Schema:
     return pa.schema([*texts, ("frames", pa.int64()), *columns, ("reason", pa.string())])
 
 
-def evaluate(project: Project, dataset: str | None = None) -> Artifact:
+class ReconstructionIdentity(Identity):
+    protocol: dict[str, JsonValue]
+
+    def setting(self, key: str) -> str | None:
+        return protocols.setting(key)
+
+
+class ReconstructionResults(Results):
+    metrics: dict[str, dict[str, Interval]]
+    """Kind (`all`, `video`, `image`) → metric → its mean over the items."""
+    items: int
+    failed: tuple[str, ...]
+    """Listed, never replaced."""
+    capped_frames: int
+    protocol: str
+    """Its id."""
+    protocol_terms: KeptProtocol
+
+
+def evaluate(project: Project, dataset: str | None = None) -> Artifact[ReconstructionResults]:
     """Score the VAE's best checkpoint on each held-out item of a version of the training set (None: the current one).
 
-    Results: `metrics` {kind: {metric: mean, low, high, count}} with kinds `all`, `video` and `image`, `items`,
-    `failed` (listed, never replaced), `capped_frames`, `protocol` (its id), `protocol_terms`. Files: items.parquet,
-    reconstructions.png.
+    Files: items.parquet, reconstructions.png.
     """
     from ops.data.dvc import version
 
-    vae = current(project, project.settings.vae.architecture)
-    dataset = dataset or version(project, "training_set")
+    vae = current(project, project.settings.vae.architecture, Weights)
+    work, rows, protocol = work_of(project, vae, dataset or version(project, "training_set"))
+    return work.finished() or _score_all(work, vae, rows, protocol)
+
+
+def work_of(
+    project: Project, vae: Artifact[Weights], dataset: str
+) -> tuple[Work[ReconstructionResults], list[Row], Protocol]:
+    """The work of scoring a VAE on a version of the training set, the items of that, and the protocol."""
     rows = held_out_clips(project, dataset)
     protocol = protocols.reconstruction(project, [row["item_id"] for row in rows])
-    work = Work(
-        project,
-        f"{vae.asset}_evaluation",
-        inputs={vae.asset: vae.version, "training_set": dataset},
-        settings={"protocol": protocol.as_json()},
-    )
-    return work.finished() or _score_all(work, vae, rows, protocol)
+    inputs = {vae.asset: vae.version, "training_set": dataset}
+    identity = ReconstructionIdentity(protocol=protocol.as_json())
+    return Work(project, f"{vae.asset}_evaluation", inputs, identity, ReconstructionResults), rows, protocol
 
 
 def held_out_clips(project: Project, dataset: str) -> list[Row]:
@@ -94,7 +117,9 @@ def _clip(project: Project, windows: list[Sample]) -> Row:
     }
 
 
-def _score_all(work: Work, vae: Artifact, rows: list[Row], protocol: Protocol) -> Artifact:
+def _score_all(
+    work: Work[ReconstructionResults], vae: Artifact[Weights], rows: list[Row], protocol: Protocol
+) -> Artifact[ReconstructionResults]:
     if not rows:
         raise NothingToEvaluate("the training set has no held-out item: raise dataset.held_out_share")
     work.folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +151,9 @@ def scores(video: Video, measures: Mapping[VideoMetric, Measure]) -> Row:
     return row
 
 
-def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]], protocol: Protocol) -> Artifact:
+def _finish(
+    work: Work[ReconstructionResults], items: list[Row], pictures: list[tuple[NDArray, NDArray]], protocol: Protocol
+) -> Artifact[ReconstructionResults]:
     measured = [row for row in items if "reason" not in row]
     if not measured:
         raise NothingToEvaluate(f"no held-out item could be scored; the first: {items[0]['reason']}")
@@ -137,19 +164,20 @@ def _finish(work: Work, items: list[Row], pictures: list[tuple[NDArray, NDArray]
         kind: part for kind in ("video", "image") if (part := [row for row in measured if row["kind"] == kind])
     }
     found = {
-        kind: {metric.name: asdict(metric.over([_value(metric, row) for row in part])) for metric in metrics}
+        kind: {metric.name: metric.over([_value(metric, row) for row in part]) for metric in metrics}
         for kind, part in kinds.items()
     }
+    plain = {kind: {name: asdict(each) for name, each in of.items()} for kind, of in found.items()}
     return work.finish(
-        version=digest([found, protocol.id, sha256(work.folder / "items.parquet")]),
-        results={
-            "metrics": found,
-            "items": len(measured),
-            "failed": [row["item_id"] for row in items if "reason" in row],
-            "capped_frames": sum(row["capped_frames"] for row in measured),
-            "protocol": protocol.id,
-            "protocol_terms": protocol.as_json(),
-        },
+        version=digest([plain, protocol.id, sha256(work.folder / "items.parquet")]),
+        results=ReconstructionResults(
+            metrics=found,
+            items=len(measured),
+            failed=tuple(row["item_id"] for row in items if "reason" in row),
+            capped_frames=sum(row["capped_frames"] for row in measured),
+            protocol=protocol.id,
+            protocol_terms=protocol,
+        ),
     )
 
 
@@ -160,7 +188,7 @@ def _value(metric: VideoMetric, row: Row) -> Value:
 class Reconstruction:
     """Held-out pixels through a VAE and back."""
 
-    def __init__(self, project: Project, vae: Artifact) -> None:
+    def __init__(self, project: Project, vae: Artifact[Weights]) -> None:
         from ops.data.latents import load_vae
 
         self._project, self._model = project, load_vae(project, vae)

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from ops.evaluation import protocols
 from ops.evaluation.contact_sheet import write_contact_sheet
 from ops.evaluation.moving_sheet import write_moving_sheet
+from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-from ops.sampling.parts import checkpoints, last_stage, parts_of
+from ops.sampling.parts import last_stage, parts_of
 from ops.sampling.request import Request
+from ops.training.results import Trained
 
 ASSET = "samples"
 LONGEST_NAME = 40
@@ -48,48 +51,68 @@ class Planned:
     file: str
 
 
-def make_samples(project: Project) -> Artifact:
+class SamplesIdentity(Identity):
+    protocol: dict[str, JsonValue]
+    steps: tuple[int, ...]
+
+    def setting(self, key: str) -> str | None:
+        return "evaluation.checkpoints" if key == "steps" else protocols.setting(key)
+
+
+class SamplesResults(Results):
+    steps: tuple[int, ...]
+    best_step: int
+    """Of the training."""
+    videos: int
+    protocol: str
+    """Its id."""
+    protocol_terms: KeptProtocol
+    notes: tuple[str, ...]
+
+
+def make_samples(project: Project) -> Artifact[SamplesResults]:
     """Sample the newest kept checkpoints of the last stage and its best one; finished files are not made again.
 
-    Results: `steps`, `best_step` (of the training), `videos`, `protocol` (its id), `protocol_terms`, `notes`.
     Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png, and videos.webp, which plays.
     """
-    from ops.runtime.mp4 import codec
-
-    denoiser = current(project, last_stage(project))
-    steps = scored_steps(denoiser, project.settings.evaluation.checkpoints)
-    protocol = protocols.generation(project.settings.evaluation, codec()[0])
-    work = Work(
-        project,
-        ASSET,
-        inputs={denoiser.asset: denoiser.version, "latents": denoiser.inputs["latents"]},
-        settings={"protocol": protocol.as_json(), "steps": steps},
-    )
+    denoiser = current(project, last_stage(project), Trained)
+    work, protocol, steps = work_of(project, denoiser)
     if done := work.finished():
         return done
     notes = _render_missing(work, denoiser, steps)
     manifest = [_row(work.folder, planned) for planned in plan(project, steps)]
     tables.write(work.folder / "manifest.parquet", manifest, MANIFEST)
     write_contact_sheet(work.folder / "contact_sheet.png", work.folder, manifest)
-    step, fps = denoiser.results["best_step"], project.settings.evaluation.fps
+    step, fps = denoiser.results.best_step, project.settings.evaluation.fps
     write_moving_sheet(work.folder / "videos.webp", work.folder, manifest, step, fps)
     return work.finish(
         version=digest([protocol.id, [(row["file"], row["sha256"]) for row in manifest]]),
-        results={
-            "steps": steps,
-            "best_step": denoiser.results["best_step"],
-            "videos": len(manifest),
-            "protocol": protocol.id,
-            "protocol_terms": protocol.as_json(),
-            "notes": notes,
-        },
+        results=SamplesResults(
+            steps=tuple(steps),
+            best_step=denoiser.results.best_step,
+            videos=len(manifest),
+            protocol=protocol.id,
+            protocol_terms=protocol,
+            notes=tuple(notes),
+        ),
     )
 
 
-def scored_steps(denoiser: Artifact, newest: int) -> list[int]:
+def work_of(project: Project, denoiser: Artifact[Trained]) -> tuple[Work[SamplesResults], Protocol, list[int]]:
+    """The work of sampling a denoiser's checkpoints, by which protocol, and after which steps."""
+    from ops.runtime.mp4 import codec
+
+    steps = scored_steps(denoiser, project.settings.evaluation.checkpoints)
+    protocol = protocols.generation(project.settings.evaluation, codec()[0])
+    inputs = {denoiser.asset: denoiser.version, "latents": denoiser.inputs["latents"]}
+    identity = SamplesIdentity(protocol=protocol.as_json(), steps=tuple(steps))
+    return Work(project, ASSET, inputs, identity, SamplesResults), protocol, steps
+
+
+def scored_steps(denoiser: Artifact[Trained], newest: int) -> list[int]:
     """The steps of the newest checkpoints and of the best one, in order."""
-    steps = [checkpoint["step"] for checkpoint in checkpoints(denoiser)]
-    return sorted({*steps[-newest:], denoiser.results["best_step"]})
+    steps = [checkpoint.step for checkpoint in denoiser.results.checkpoints]
+    return sorted({*steps[-newest:], denoiser.results.best_step})
 
 
 def plan(project: Project, steps: list[int]) -> Iterator[Planned]:
@@ -108,7 +131,7 @@ def safe_name(index: int, prompt: str) -> str:
     return f"{index:02d}-{words}" if words else f"{index:02d}"
 
 
-def _render_missing(work: Work, denoiser: Artifact, steps: list[int]) -> list[str]:
+def _render_missing(work: Work[SamplesResults], denoiser: Artifact[Trained], steps: list[int]) -> list[str]:
     from ops.sampling.model import VideoModel
     from ops.sampling.render import render
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.evaluation.contact_sheet import MOST_PROMPTS
+from ops.evaluation.samples import SamplesResults
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact
 from ops.runtime.mp4 import read_mp4, write_mp4
@@ -19,14 +20,14 @@ SHORTEST_SIDE = 240
 FOLDER = "samples"
 
 
-def log_videos(client: MlflowClient, run_id: str, samples: Artifact) -> None:
+def log_videos(client: MlflowClient, run_id: str, samples: Artifact[SamplesResults]) -> None:
     """Log the first videos of every scored checkpoint, one for each prompt, and the contact sheet of them all.
 
     Doing it again puts the same files in the same places.
     """
     rows = tables.read(samples.folder / "manifest.parquet")
     first = {(row["step"], row["prompt_index"]): row for row in reversed(rows) if row["prompt_index"] < MOST_PROMPTS}
-    fps = samples.results["protocol_terms"]["terms"]["fps"]
+    fps = samples.results.protocol_terms.terms["fps"]
     with tempfile.TemporaryDirectory() as scratch:
         for row in first.values():
             file = _legible(samples.folder / row["file"], Path(scratch) / Path(row["file"]).name, fps)

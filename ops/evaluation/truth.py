@@ -10,17 +10,22 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
+from pydantic import JsonValue
 
-from ops.evaluation.protocol import Protocol, Score
+from ops.data.latents import LatentsResults, vae_of
+from ops.evaluation import protocols
+from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.samples import SamplesResults
 from ops.made_world.scenes import of_caption
 from ops.metrics.base import Measure, Value, Video
 from ops.metrics.truth import ALL, MEASURES, WORDS, Truth
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
+from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, R, Record, Results, Work, current, find
 from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.weights.results import Weights
 
 ASSET = "truth"
 METRICS = {measure: Truth(measure) for measure in MEASURES}
@@ -40,16 +45,44 @@ VIDEOS = pa.schema(
 `reconstructions` of clips drawn anew. `seen` is the largest thing, in the prompt's words."""
 
 
-def score(project: Project) -> Artifact:
-    """Read every current sample whose prompt is a sentence of the made world.
+class TruthIdentity(Identity):
+    protocol: dict[str, JsonValue]
 
-    Results: `scores` (one row for each checkpoint and measure: share of videos, its interval, chance, or the reason
-    why there is none), `shuffled` and `reconstruction` {measure: share}, `videos`, `protocol` (its id),
-    `protocol_terms`. Files: videos.parquet.
-    """
-    samples = current(project, "samples")
-    protocol = METRICS[ALL].under(Protocol.of_json(samples.results["protocol_terms"]), project)
-    work = Work(project, ASSET, inputs={"samples": samples.version}, settings={"protocol": protocol.as_json()})
+    def setting(self, key: str) -> str | None:
+        return protocols.setting(key)
+
+
+class MeasureScore(Record):
+    """A measure of one checkpoint: the share of videos that keep it, its interval and what chance gives, or the reason
+    why there is none."""
+
+    step: int
+    measure: str
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    videos: int
+    chance: float | None
+    reason: str | None = None
+
+
+class TruthResults(Results):
+    scores: tuple[MeasureScore, ...]
+    best: tuple[MeasureScore, ...]
+    """Those of the best checkpoint of the training."""
+    shuffled: dict[str, float]
+    reconstruction: dict[str, float]
+    """Measure → share; both empty where no prompt is of the made world."""
+    videos: int
+    protocol: str
+    """Its id."""
+    protocol_terms: KeptProtocol
+
+
+def score(project: Project) -> Artifact[TruthResults]:
+    """Read every current sample whose prompt is a sentence of the made world. Files: videos.parquet."""
+    samples = current(project, "samples", SamplesResults)
+    work, protocol = work_of(project, samples)
     if done := work.finished():
         return done
     manifest = [row for row in tables.read(samples.folder / "manifest.parquet") if of_caption(row["prompt"])]
@@ -57,27 +90,34 @@ def score(project: Project) -> Artifact:
     if manifest:
         videos += _read_reconstructions(project, samples)
     tables.write(work.folder / "videos.parquet", videos, VIDEOS)
-    scores = [_score(step, measure, videos) for step in samples.results["steps"] for measure in MEASURES]
-    best = samples.results["best_step"]
+    scores = [_score(step, measure, videos) for step in samples.results.steps for measure in MEASURES]
+    best = samples.results.best_step
     return work.finish(
         version=digest([protocol.id, videos]),
-        results={
-            "scores": scores,
-            "best": [row for row in scores if row["step"] == best],
-            "shuffled": shares(row for row in videos if row["of"] == "shuffled" and row["step"] == best),
-            "reconstruction": shares(row for row in videos if row["of"] == "reconstructions"),
-            "videos": len(manifest),
-            "protocol": protocol.id,
-            "protocol_terms": protocol.as_json(),
-        },
+        results=TruthResults(
+            scores=tuple(scores),
+            best=tuple(each for each in scores if each.step == best),
+            shuffled=shares(row for row in videos if row["of"] == "shuffled" and row["step"] == best),
+            reconstruction=shares(row for row in videos if row["of"] == "reconstructions"),
+            videos=len(manifest),
+            protocol=protocol.id,
+            protocol_terms=protocol,
+        ),
     )
 
 
-def scores_of(truth: Artifact, step: int) -> list[Score]:
+def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[TruthResults], Protocol]:
+    """The work of reading samples, and its protocol."""
+    protocol = METRICS[ALL].under(samples.results.protocol_terms, project)
+    identity = TruthIdentity(protocol=protocol.as_json())
+    return Work(project, ASSET, {"samples": samples.version}, identity, TruthResults), protocol
+
+
+def scores_of(truth: Artifact[TruthResults], step: int) -> list[Score]:
     """The measures of one checkpoint, as `truth_colour` and so on."""
-    protocol = Protocol.of_json(truth.results["protocol_terms"])
-    rows = [(METRICS[row["measure"]], row) for row in truth.results["scores"] if row["step"] == step]
-    return [Score(each.name, row["share"], protocol, each.higher_is_better, row["reason"]) for each, row in rows]
+    protocol = truth.results.protocol_terms
+    rows = [(METRICS[row.measure], row) for row in truth.results.scores if row.step == step]
+    return [Score(each.name, row.share, protocol, each.higher_is_better, row.reason) for each, row in rows]
 
 
 def measures(project: Project) -> dict[str, Measure]:
@@ -85,7 +125,7 @@ def measures(project: Project) -> dict[str, Measure]:
     return {measure: metric.start(project) for measure, metric in METRICS.items()}
 
 
-def _read_samples(project: Project, samples: Artifact, manifest: list[Row]) -> list[Row]:
+def _read_samples(project: Project, samples: Artifact[SamplesResults], manifest: list[Row]) -> list[Row]:
     from ops.runtime.mp4 import read_mp4
 
     rows: list[Row] = []
@@ -99,19 +139,18 @@ def _read_samples(project: Project, samples: Artifact, manifest: list[Row]) -> l
     return rows
 
 
-def _read_reconstructions(project: Project, samples: Artifact) -> list[Row]:
+def _read_reconstructions(project: Project, samples: Artifact[SamplesResults]) -> list[Row]:
     """Clips of held-out combinations, drawn anew and sent through the VAE of the samples' model."""
     from ops.evaluation.made_clips import reconstructed
 
-    latents = _made(project, "latents", samples.inputs["latents"])
-    asset = next(name for name in latents.inputs if name != "training_set")
-    vae = _made(project, asset, latents.inputs[asset])
-    clips, taken = reconstructed(project, vae, samples.results["protocol_terms"]["terms"]), measures(project)
+    latents = _made(project, "latents", samples.inputs["latents"], LatentsResults)
+    vae = _made(project, *vae_of(latents), Weights)
+    clips, taken = reconstructed(project, vae, samples.results.protocol_terms.terms), measures(project)
     return [video_row("reconstructions", None, name, Video(frames, said), taken) for name, said, frames in clips]
 
 
-def _made(project: Project, asset: str, version: str) -> Artifact:
-    found = find(project, asset, version)
+def _made(project: Project, asset: str, version: str, kind: type[R]) -> Artifact[R]:
+    found = find(project, asset, version, kind)
     if found is None:
         raise MissingArtifact(f"version {version} of '{asset}', which `samples` came from, is gone: make both again")
     return found
@@ -127,14 +166,21 @@ def video_row(of: str, step: int | None, file: str, video: Video, taken: Mapping
     return {**row, **{measure: bool(take(video).value) for measure, take in taken.items()}}
 
 
-def _score(step: int, measure: str, videos: list[Row]) -> Row:
+def _score(step: int, measure: str, videos: list[Row]) -> MeasureScore:
     values = [Value(float(row[measure])) for row in videos if row["of"] == "samples" and row["step"] == step]
-    row: Row = {"step": step, "measure": measure, "share": None, "low": None, "high": None, "videos": len(values)}
-    row |= {"chance": METRICS[measure].chance, "reason": None if values else NO_PROMPTS}
-    if values:
-        interval = METRICS[measure].over(values)
-        row |= {"share": interval.mean, "low": interval.low, "high": interval.high}
-    return row
+    chance = METRICS[measure].chance
+    if not values:
+        return MeasureScore(step=step, measure=measure, videos=0, chance=chance, reason=NO_PROMPTS)
+    interval = METRICS[measure].over(values)
+    return MeasureScore(
+        step=step,
+        measure=measure,
+        share=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        videos=len(values),
+        chance=chance,
+    )
 
 
 def shares(videos: Iterable[Row]) -> dict[str, float]:

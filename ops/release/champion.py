@@ -5,44 +5,46 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from ops.evaluation.protocol import Protocol, Score
+from ops.config import Release
+from ops.evaluation.checkpoint_scores import ScoresResults
+from ops.evaluation.protocol import Score
+from ops.evaluation.reconstruction import ReconstructionResults
 from ops.metrics.registry import of_reconstructions
 from ops.release import card
 from ops.release.gate import Verdict, judge
 from ops.release.packaging import lay_out
 from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, WEIGHTS, Registry, Version
+from ops.release.results import ReleaseResults
 from ops.release.trace import Trace, look_back, trainings
-from ops.runtime.artifacts import Artifact, MissingArtifact, Work, current, find
+from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.sampling.parts import Parts, last_stage, parts_of
 from ops.training.mlflow_records import logged_model, restore_records
+from ops.training.results import Trained
 
 ASSET = "champion"
 
 
-def release_candidate(project: Project) -> Artifact:
+class ReleaseIdentity(Identity):
+    release: Release
+
+
+def release_candidate(project: Project) -> Artifact[ReleaseResults]:
     """Register the best checkpoint once, judge it, and move the aliases accordingly.
 
-    The same scores under the same release settings give the version that was registered before. Results:
-    `registered_model`, `version`, `alias`, `promoted`, `decision` (a sentence), `reasons`, `findings`. Files:
-    lineage.json, model_card.md; both are attached to the version as well.
+    The same scores under the same release settings give the version that was registered before. Files: lineage.json,
+    model_card.md; both are attached to the version as well.
     """
-    scores = current(project, "checkpoint_scores")
-    evaluation = current(project, f"{project.settings.vae.architecture}_evaluation")
-    work = Work(
-        project,
-        ASSET,
-        inputs={scores.asset: scores.version, evaluation.asset: evaluation.version},
-        settings={"release": project.settings.release.model_dump(mode="json")},
-    )
+    scores = current(project, "checkpoint_scores", ScoresResults)
+    evaluation = current(project, f"{project.settings.vae.architecture}_evaluation", ReconstructionResults)
+    work = work_of(project, scores, evaluation)
     registry = Registry(project)
     done = work.finished()
-    if done and any(version.number == done.results["version"] for version in registry.versions()):
+    if done and any(version.number == done.results.version for version in registry.versions()):
         return done
-    denoiser, best = _scored(project, scores), scores.results["best_step"]
+    denoiser, best = _scored(project, scores), scores.results.best_step
     parts = parts_of(project, denoiser, best)
     _require_same_vae(evaluation, parts)
     trace = look_back(project, denoiser, scores, evaluation)
@@ -51,10 +53,18 @@ def release_candidate(project: Project) -> Artifact:
     candidate = registry.register(
         digest([parts.as_json(), scores.version, evaluation.version]),
         logged_model(denoiser, best),
-        _tags(work, parts, [*scores.results["scores"], *reconstruction_scores(evaluation)], trace),
+        _tags(work, parts, [*scores.results.scores, *reconstruction_scores(evaluation)], trace),
     )
     _make_loadable(project, registry, candidate)
     return _decide(work, registry, candidate, trace)
+
+
+def work_of(
+    project: Project, scores: Artifact[ScoresResults], evaluation: Artifact[ReconstructionResults]
+) -> Work[ReleaseResults]:
+    """The work of deciding about a scored model."""
+    inputs = {scores.asset: scores.version, evaluation.asset: evaluation.version}
+    return Work(project, ASSET, inputs, ReleaseIdentity(release=project.settings.release), ReleaseResults)
 
 
 def _make_loadable(project: Project, registry: Registry, candidate: Version) -> None:
@@ -65,16 +75,16 @@ def _make_loadable(project: Project, registry: Registry, candidate: Version) -> 
     registry.tag(candidate, {WEIGHTS: reason or "copied"})
 
 
-def _scored(project: Project, scores: Artifact) -> Artifact:
+def _scored(project: Project, scores: Artifact[ScoresResults]) -> Artifact[Trained]:
     """The denoiser that the scores are of."""
     asset = last_stage(project)
-    denoiser = find(project, asset, scores.inputs.get(asset, ""))
+    denoiser = find(project, asset, scores.inputs.get(asset, ""), Trained)
     if denoiser is None:
         raise MissingArtifact(f"the {asset} that `checkpoint_scores` is of is gone: make `checkpoint_scores` again")
     return denoiser
 
 
-def _require_same_vae(evaluation: Artifact, parts: Parts) -> None:
+def _require_same_vae(evaluation: Artifact[ReconstructionResults], parts: Parts) -> None:
     found = evaluation.inputs.get(parts.vae_asset)
     if found != parts.vae_version:
         raise MissingArtifact(
@@ -83,32 +93,34 @@ def _require_same_vae(evaluation: Artifact, parts: Parts) -> None:
         )
 
 
-def reconstruction_scores(evaluation: Artifact) -> list[dict[str, Any]]:
+def reconstruction_scores(evaluation: Artifact[ReconstructionResults]) -> list[Score]:
     """The VAE's scores over all held-out items, under their own protocol."""
-    protocol = Protocol.of_json(evaluation.results["protocol_terms"])
-    found = evaluation.results["metrics"]["all"]
+    protocol = evaluation.results.protocol_terms
+    found = evaluation.results.metrics["all"]
     return [
-        Score(f"vae_{metric.name}", found[metric.name]["mean"], protocol, metric.higher_is_better).as_json()
+        Score(f"vae_{metric.name}", found[metric.name].mean, protocol, metric.higher_is_better)
         for metric in of_reconstructions()
     ]
 
 
-def _tags(work: Work, parts: Parts, scores: list[dict[str, Any]], trace: Trace) -> dict[str, str]:
-    measured = {row["metric"]: row for row in scores if row["value"] is not None}
+def _tags(work: Work[ReleaseResults], parts: Parts, scores: list[Score], trace: Trace) -> dict[str, str]:
+    measured = {each.metric: each for each in scores if each.value is not None}
     return {
         PARTS: parts.as_json(),
-        SCORES: json.dumps(scores),
+        SCORES: json.dumps([each.as_json() for each in scores]),
         FOLDER: work.folder.relative_to(work.project.root).as_posix(),
         "stage": f"{parts.denoiser_asset}, step {parts.step}",
         "git.commit": trace.commit,
         "training_set": trace.datasets.get("training_set", "unknown"),
         **{f"version.{made.asset}": made.version for made in trace.root.walk()[:-1] if made.kind == "artifact"},
-        **{f"score.{metric}": f"{row['value']:.6g}" for metric, row in measured.items()},
-        **{f"protocol.{metric}": row["protocol"]["id"] for metric, row in measured.items()},
+        **{f"score.{metric}": f"{each.value:.6g}" for metric, each in measured.items()},
+        **{f"protocol.{metric}": each.protocol.id for metric, each in measured.items()},
     }
 
 
-def _decide(work: Work, registry: Registry, candidate: Version, trace: Trace) -> Artifact:
+def _decide(
+    work: Work[ReleaseResults], registry: Registry, candidate: Version, trace: Trace
+) -> Artifact[ReleaseResults]:
     champion = registry.aliased(CHAMPION)
     if champion and champion.number == candidate.number:  # the decision was carried out and then interrupted
         champion = registry.aliased(PREVIOUS)
@@ -140,7 +152,7 @@ def promote(registry: Registry, candidate: Version, champion: Version | None) ->
         registry.point(CANDIDATE, None)
 
 
-def _decision_tags(work: Work, verdict: Verdict) -> dict[str, str]:
+def _decision_tags(work: Work[ReleaseResults], verdict: Verdict) -> dict[str, str]:
     return {
         "gate": "passed" if verdict.passed else "refused",
         "gate.reasons": "; ".join(verdict.reasons),
@@ -148,7 +160,7 @@ def _decision_tags(work: Work, verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _results(candidate: Version, champion: Version | None, verdict: Verdict) -> dict[str, Any]:
+def _results(candidate: Version, champion: Version | None, verdict: Verdict) -> ReleaseResults:
     name = f"version {candidate.number}"
     if not verdict.passed:
         stays = f"version {champion.number} stays champion" if champion else "there is no champion"
@@ -157,12 +169,12 @@ def _results(candidate: Version, champion: Version | None, verdict: Verdict) -> 
         decision = f"{name} replaces version {champion.number} as champion: {verdict.reasons[-1]}"
     else:
         decision = f"{name} is the first champion: {verdict.reasons[-1]}"
-    return {
-        "registered_model": candidate.model,
-        "version": candidate.number,
-        "alias": CHAMPION if verdict.passed else CANDIDATE,
-        "promoted": verdict.passed,
-        "decision": decision,
-        "reasons": verdict.reasons,
-        "findings": [[finding.rule, finding.passed, finding.message] for finding in verdict.findings],
-    }
+    return ReleaseResults(
+        registered_model=candidate.model,
+        version=candidate.number,
+        alias="champion" if verdict.passed else "candidate",
+        promoted=verdict.passed,
+        decision=decision,
+        reasons=tuple(verdict.reasons),
+        findings=tuple((finding.rule, finding.passed, finding.message) for finding in verdict.findings),
+    )

@@ -10,6 +10,7 @@ from ops.runtime.artifacts import current, read
 from ops.runtime.project import Project
 from ops.sampling.parts import DENOISER_PREFIX, Parts, parts_of
 from ops.sampling.request import SamplingError
+from ops.training.results import Trained
 
 
 def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
@@ -22,7 +23,7 @@ def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
     match = re.fullmatch(rf"({DENOISER_PREFIX}\w+)(?:@(\d+))?", checkpoint)
     if match:
         _demand_stage(project, match[1])
-        return _labelled(parts_of(project, current(project, match[1]), int(match[2]) if match[2] else None))
+        return _labelled(parts_of(project, current(project, match[1], Trained), int(match[2]) if match[2] else None))
     if Path(checkpoint).is_dir():
         return _labelled(_parts_of_folder(project, Path(checkpoint)))
     version = Registry(project).version(checkpoint)
@@ -45,7 +46,7 @@ def _parts_of_folder(project: Project, folder: Path) -> Parts:
     for parent in (folder.resolve(), *folder.resolve().parents):
         step = re.fullmatch(r"step_(\d+)", parent.name)
         if step and (parent.parents[1] / "artifact.json").is_file():
-            return parts_of(project, read(parent.parents[1]), int(step[1]))
+            return parts_of(project, read(parent.parents[1], Trained), int(step[1]))
     raise SamplingError(
         f"{folder} is not a checkpoint of this project: name one as var/artifacts/denoiser_…/…/checkpoints/step_…"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -24,10 +23,10 @@ def lay_out(project: Project, version: Version, folder: Path) -> str | None:
     """
     parts, inside = version.parts, folder / "model"
     reason = _reason_against(project, parts)
-    copied = replace(parts, denoiser=DENOISER, vae=VAE)
+    copied = parts.model_copy(update={"denoiser": DENOISER, "vae": VAE})
     write_json(
         inside / MODEL,
-        {"parts": asdict(copied), "not_copied": _remedy(version, reason) if reason else None},
+        {"parts": copied.model_dump(mode="json"), "not_copied": _remedy(version, reason) if reason else None},
     )
     with (inside / RECIPE).open("w", encoding="utf-8") as file:
         file.write(project.settings.model_dump_json(indent=2))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ops.config import Settings
 from ops.config.differences import differences
+from ops.release.results import ReleaseResults
 from ops.release.trace import FILE
 from ops.runtime.artifacts import Artifact, MissingArtifact, current
 from ops.runtime.project import Project
@@ -100,20 +101,20 @@ def _wait(reason: str, new_items: int | None = None) -> Judgement:
     return Judgement(False, reason, new_items, passing=True)
 
 
-def _released(project: Project) -> Artifact | None:
+def _released(project: Project) -> Artifact[ReleaseResults] | None:
     """The last release that was decided about, whether its candidate became champion or not."""
     try:
-        found = current(project, "champion")
+        found = current(project, "champion", ReleaseResults)
     except MissingArtifact:
         return None
     return found if (found.folder / FILE).is_file() else None
 
 
-def _recorded(released: Artifact) -> dict[str, Any]:
+def _recorded(released: Artifact[ReleaseResults]) -> dict[str, Any]:
     return json.loads((released.folder / FILE).read_text(encoding="utf-8"))
 
 
-def _trained_on(released: Artifact) -> str | None:
+def _trained_on(released: Artifact[ReleaseResults]) -> str | None:
     """The version of the training set, by DVC's hash."""
     return _recorded(released)["datasets"].get("training_set")
 
@@ -124,7 +125,7 @@ def _changed_dataset_settings(project: Project) -> dict[str, tuple[Any, Any]]:
     return changed_settings(project)
 
 
-def _changed_training_settings(project: Project, released: Artifact) -> dict[str, tuple[Any, Any]]:
+def _changed_training_settings(project: Project, released: Artifact[ReleaseResults]) -> dict[str, tuple[Any, Any]]:
     then, today = _completed(_recorded(released)["settings"]), project.settings.model_dump(mode="json")
     return {
         key: values
@@ -160,7 +161,7 @@ def _failed_checks(project: Project, dataset: str) -> list[str]:
     return failed_checks(project, keep(project, dataset).made_from)
 
 
-def _new_items(project: Project, released: Artifact, now: str) -> int:
+def _new_items(project: Project, released: Artifact[ReleaseResults], now: str) -> int:
     """Clips and images in today's training set that the release has not seen; all, if its training set is lost."""
     from ops.data.dataset_version import LostVersion
     from ops.data.samples import training_samples

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ops.curation.scorers.licences import scorer_licence
 from ops.data.dataset_version import LostVersion, keep, table_of
+from ops.data.latents import ASSET as LATENTS
+from ops.data.latents import LatentsResults, vae_of
 from ops.data.samples import training_samples
-from ops.runtime.artifacts import Artifact, find
+from ops.evaluation.checkpoint_scores import ScoresResults
+from ops.evaluation.reconstruction import ReconstructionResults
+from ops.runtime.artifacts import Artifact, Entry, entries, find
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
-from ops.sampling.parts import DENOISER_PREFIX
-from ops.training.job import FILE as JOB
-from ops.training.job import recipe
+from ops.training.job import was_trained
 from ops.training.mlflow_records import run_of
+from ops.training.recipe import recipe_of
+from ops.training.results import Adopted, Trained
 
 FILE = "lineage.json"
 
@@ -60,6 +66,16 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Adoption:
+    """A model whose finished weights were adopted, so that nothing was trained."""
+
+    asset: str
+    version: str
+    source: str | None
+    """What the recipe called them: a folder, or an entry of the weights registry."""
+
+
+@dataclass(frozen=True)
 class Source:
     """A file that the dataset was cut from."""
 
@@ -92,6 +108,8 @@ class Trace:
     settings: dict[str, Any]
     scorers: dict[str, str] = field(default_factory=dict)
     """Scorer that decided about the dataset → licence of its weights."""
+    adopted: tuple[Adoption, ...] = ()
+    """Models on the way that were not trained here."""
 
     def write(self, folder: Path) -> Path:
         write_json(folder / FILE, asdict(self))
@@ -106,6 +124,7 @@ class Trace:
                 "root": Made.of_json(value["root"]),
                 "trainings": tuple(Training(**each) for each in value["trainings"]),
                 "sources": tuple(Source(**each) for each in value["sources"]),
+                "adopted": tuple(Adoption(**each) for each in value.get("adopted", ())),
             }
         )
 
@@ -126,7 +145,12 @@ def trace(project: Project, version: str | int) -> Trace:
     return Trace.read(path)
 
 
-def look_back(project: Project, denoiser: Artifact, scores: Artifact, evaluation: Artifact) -> Trace:
+def look_back(
+    project: Project,
+    denoiser: Artifact[Trained],
+    scores: Artifact[ScoresResults],
+    evaluation: Artifact[ReconstructionResults],
+) -> Trace:
     """Walk everything upstream of a model that is about to be released: a denoiser with its scores and its VAE's."""
     from ops.runtime.source_code import git_state
 
@@ -137,39 +161,44 @@ def look_back(project: Project, denoiser: Artifact, scores: Artifact, evaluation
     trained_on = {node.version for node in nodes if node.asset == "training_set"}
     if others := sorted(trained_on - {denoiser.inputs["training_set"]}):
         known["dataset_note"] = f"parts of the model are of other versions of the training set: {', '.join(others)}"
-    state = git_state(project.root)
+    state, made = git_state(project.root), trainings(project, denoiser)
     return Trace(
         root=root,
-        trainings=tuple(_training(node) for node in nodes if {"best_step", "mlflow_run_id"} <= node.facts.keys()),
+        trainings=tuple(_training(project, each) for each in made),
+        adopted=_adopted(project, made),
         **known,
         commit=state["git.commit"],
         changed=state["git.dirty"],
-        settings=_settings(project, denoiser),
+        settings=_settings(project, made),
     )
 
 
-def trainings(project: Project, artifact: Artifact) -> list[Artifact]:
-    """Every training that an artifact was made from, itself included if it is one, upstream first."""
-    found: dict[tuple[str, str], Artifact] = {}
-    for asset, version in artifact.inputs.items():
-        before = find(project, asset, version)
-        found |= {(each.asset, each.version): each for each in trainings(project, before)} if before else {}
-    own = [artifact] if (artifact.folder / JOB).is_file() else []
-    return [*found.values(), *own]
+def trainings(project: Project, artifact: Artifact[Trained]) -> list[Artifact[Trained]]:
+    """Every training that one was made from, and itself, upstream first."""
+    before = [each.of(Trained) for each in _upstream(project, artifact) if was_trained(each.folder)]
+    return [*before, artifact]
 
 
-def _settings(project: Project, denoiser: Artifact) -> dict[str, Any]:
-    """What the denoiser was trained under, with the VAE and the stages before as they were trained, and the sections
+def _upstream(project: Project, made: Artifact[Trained] | Entry) -> list[Entry]:
+    """Every artifact that one was made from, each once, upstream first."""
+    found: dict[tuple[str, str], Entry] = {}
+    for asset, version in made.inputs.items():
+        for before in islice(entries(project, asset, version), 1):
+            found |= {(each.asset, each.version): each for each in (*_upstream(project, before), before)}
+    return list(found.values())
+
+
+def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, Any]:
+    """What the last training was done under, with the VAE and the stages before as they were trained, and the sections
     by which it was then scored and released."""
-    today, trained = project.settings.model_dump(mode="json"), recipe(denoiser)
-    made = {each.asset: recipe(each) for each in trainings(project, denoiser)}
-    vae = next((each["vae"] for asset, each in made.items() if not asset.startswith(DENOISER_PREFIX)), trained["vae"])
-    names = [stage["name"] for stage in trained["stages"]]
-    stages = {name: made.get(DENOISER_PREFIX + name, trained)["stages"] for name in names}
+    today, recipes = project.settings.model_dump(mode="json"), [recipe_of(each) for each in made]
+    last = recipes[-1].settings
+    vae = next((each.settings["vae"] for each in recipes if each.kind == "vae"), last["vae"])
+    own = {each.stage: each.written("stages", each.stage) for each in recipes if each.kind != "vae"}
     return {
-        **trained,
+        **last,
         "vae": vae,
-        "stages": [next(stage for stage in own if stage["name"] == name) for name, own in stages.items()],
+        "stages": [own.get(stage["name"], stage) for stage in last["stages"]],
         "evaluation": today["evaluation"],
         "release": today["release"],
     }
@@ -199,20 +228,32 @@ class _Walk:
         return Made(asset, version, "dataset", {}, tuple(self(name, self._datasets[name]) for name in known))
 
     def _artifact(self, asset: str, version: str) -> Made:
-        artifact = find(self._project, asset, version)
+        artifact = next(entries(self._project, asset, version), None)
         if artifact is None:
             return Made(asset, version, "lost")
         inputs = tuple(self(name, each) for name, each in artifact.inputs.items())
         return Made(asset, version, "artifact", _facts(self._project, artifact), inputs)
 
 
-def _facts(project: Project, artifact: Artifact) -> dict[str, Any]:
+def _facts(project: Project, artifact: Entry) -> dict[str, Any]:
     """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
+    plain: dict[str, Any]
     plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
-    if plain.get("mlflow_run_id"):
-        plain["mlflow_run_id"] = run_of(artifact)
-        plain["commit"] = _commit_of(project, run_of(artifact))
+    if was_trained(artifact.folder):
+        plain["mlflow_run_id"] = run_of(artifact.of(Trained))
+        plain["commit"] = _commit_of(project, plain["mlflow_run_id"])
     return {**plain, "fingerprint": artifact.fingerprint}
+
+
+def _adopted(project: Project, made: Sequence[Artifact[Trained]]) -> tuple[Adoption, ...]:
+    """The VAE, if it is not among the trainings."""
+    denoiser = made[-1]
+    latents = next(entries(project, LATENTS, denoiser.inputs[LATENTS]), None)
+    if latents is None:
+        return ()
+    asset, version = vae_of(latents.of(LatentsResults))
+    found = find(project, asset, version, Adopted) if asset not in [each.asset for each in made] else None
+    return (Adoption(asset, version, found.results.source),) if found else ()
 
 
 def _commit_of(project: Project, run_id: str) -> str | None:
@@ -226,10 +267,20 @@ def _commit_of(project: Project, run_id: str) -> str | None:
         return None
 
 
-def _training(node: Made) -> Training:
-    facts: dict[str, Any] = node.facts
-    names = ("steps", "metric", "first", "last", "best", "best_step", "seconds", "mlflow_run_id")
-    return Training(node.asset, commit=facts.get("commit"), **{name: facts[name] for name in names})
+def _training(project: Project, made: Artifact[Trained]) -> Training:
+    found = made.results
+    return Training(
+        asset=made.asset,
+        steps=found.steps,
+        metric=found.metric,
+        first=found.first,
+        last=found.last,
+        best=found.best,
+        best_step=found.best_step,
+        seconds=found.seconds,
+        mlflow_run_id=run_of(made),
+        commit=_commit_of(project, run_of(made)),
+    )
 
 
 def _dataset(project: Project, version: str) -> dict[str, Any]:

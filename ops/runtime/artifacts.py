@@ -10,106 +10,222 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Generic, Self, TypeVar, get_args
 
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from ops.config.section import Execution
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
+
+FILE = "artifact.json"
 
 
 class MissingArtifact(FileNotFoundError):
     """Something upstream has not been made yet."""
 
 
+class ForeignArtifact(ValueError):
+    """An artifact of another version of soraflow, whose results are not what this one knows."""
+
+
+class Record(BaseModel):
+    """A part of what is kept of a piece of work: written and read strictly, and never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Results(Record):
+    """What a piece of work found out. Each kind of work has its own class, beside the function that does it."""
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        """Raises ValidationError for anything but what `as_json` gives."""
+        return cls.model_validate_json(text)
+
+    def as_json(self) -> dict[str, JsonValue]:
+        return self.model_dump(mode="json")
+
+
+class Identity(BaseModel):
+    """The settings that decide what a piece of work makes: all that its fingerprint is of, besides its inputs.
+
+    How and where the work is done is not among them, for that may change between attempts at the same: a class whose
+    fields hold a section of `Execution` is refused when it is defined.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        for name, of in cls.model_fields.items():
+            if section := _execution_in(of.annotation):
+                raise TypeError(f"{cls.__name__}.{name} holds {section}, which says how work is done, not what is made")
+
+    def payload(self) -> dict[str, JsonValue]:
+        """What is hashed."""
+        return self.model_dump(mode="json")
+
+    def setting(self, key: str) -> str | None:
+        """The setting of the recipe that a key of the payload comes from; None when another key tells the same."""
+        return key
+
+
+def _execution_in(annotation: object) -> str | None:
+    """The first section of `Execution` within a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if issubclass(annotation, Execution):
+            return annotation.__name__
+        inner = [each.annotation for each in annotation.model_fields.values()]
+        return next(filter(None, map(_execution_in, inner)), None)
+    return next(filter(None, map(_execution_in, get_args(annotation))), None)
+
+
+R = TypeVar("R", bound=Results)
+
+
 @dataclass(frozen=True)
-class Artifact:
+class Artifact(Generic[R]):
     """A finished piece of work and what it was made from.
 
-    `inputs` maps the name of each upstream asset to its version; `version` hashes the content, so that the same
-    result from other inputs does not wake what lies downstream.
+    `inputs` maps the name of each upstream asset to its version and `settings` is the payload of its identity; the
+    fingerprint is of both. `version` hashes the content, so that the same result from other inputs does not wake what
+    lies downstream.
     """
 
     asset: str
     fingerprint: str
     version: str
     inputs: dict[str, str]
-    settings: dict[str, Any]
-    results: dict[str, Any]
+    settings: dict[str, JsonValue]
+    results: R
     folder: Path = field(compare=False)
 
 
 @dataclass(frozen=True)
-class Work:
+class Entry:
+    """An artifact as it lies on disk, its results unread: what is the same of all kinds."""
+
+    asset: str
+    fingerprint: str
+    version: str
+    inputs: dict[str, str]
+    settings: dict[str, JsonValue]
+    results: dict[str, JsonValue]
+    folder: Path = field(compare=False)
+
+    def of(self, kind: type[R]) -> Artifact[R]:
+        """The artifact, with results of this kind.
+
+        Raises:
+            ForeignArtifact: when they are not.
+        """
+        try:
+            results = kind.of_json(json.dumps(self.results))
+        except ValidationError as error:
+            raise ForeignArtifact(
+                f"{self.folder / FILE} was written by another version of soraflow ({_told(error)}): remove "
+                f"{self.folder} and make it anew with `soraflow run --select {self.asset}`"
+            ) from error
+        return Artifact(self.asset, self.fingerprint, self.version, self.inputs, self.settings, results, self.folder)
+
+
+def _told(error: ValidationError) -> str:
+    return "; ".join(f"results.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:3])
+
+
+@dataclass(frozen=True)
+class Work(Generic[R]):
     """A piece of work still to be done, or done before: its folder is stable, so that it can be resumed."""
 
     project: Project
     asset: str
     inputs: dict[str, str]
-    settings: dict[str, Any]
+    identity: Identity
+    kind: type[R]
 
     @property
     def fingerprint(self) -> str:
-        return digest({"asset": self.asset, "inputs": self.inputs, "settings": self.settings})
+        return digest({"asset": self.asset, "inputs": self.inputs, "settings": self.identity.payload()})
 
     @property
     def folder(self) -> Path:
         return self.project.artifacts / self.asset / self.fingerprint
 
-    def finished(self) -> Artifact | None:
+    def finished(self) -> Artifact[R] | None:
         """The artifact, when this work was done before; it becomes the current one."""
         found = self.made()
         if found:
             self._point_here()
         return found
 
-    def made(self) -> Artifact | None:
+    def made(self) -> Artifact[R] | None:
         """The artifact, when this work was done before; whatever is current stays so."""
-        return read(self.folder) if (self.folder / "artifact.json").is_file() else None
+        return read(self.folder, self.kind) if (self.folder / FILE).is_file() else None
 
-    def finish(self, version: str, results: dict[str, Any]) -> Artifact:
+    def finish(self, version: str, results: R) -> Artifact[R]:
         """Declare the folder complete and make it the asset's current artifact."""
         write_json(
-            self.folder / "artifact.json",
+            self.folder / FILE,
             {
                 "asset": self.asset,
                 "fingerprint": self.fingerprint,
                 "version": version,
                 "inputs": self.inputs,
-                "settings": self.settings,
-                "results": results,
+                "settings": self.identity.payload(),
+                "results": results.as_json(),
             },
         )
         self._point_here()
-        return read(self.folder)
+        return read(self.folder, self.kind)
 
     def _point_here(self) -> None:
         write_json(self.project.artifacts / self.asset / "current.json", {"fingerprint": self.fingerprint})
 
 
-def read(folder: Path) -> Artifact:
-    return Artifact(**json.loads((folder / "artifact.json").read_text(encoding="utf-8")), folder=folder)
+def read(folder: Path, kind: type[R]) -> Artifact[R]:
+    """The artifact of a folder.
+
+    Raises:
+        ForeignArtifact: when its results are not of this kind.
+    """
+    return entry(folder).of(kind)
 
 
-def current(project: Project, asset: str) -> Artifact:
+def entry(folder: Path) -> Entry:
+    return Entry(**json.loads((folder / FILE).read_text(encoding="utf-8")), folder=folder)
+
+
+def current(project: Project, asset: str, kind: type[R]) -> Artifact[R]:
     """The artifact that was made or found last under this name.
 
     Raises:
         MissingArtifact: when the asset has never been materialised here.
+        ForeignArtifact: when its results are not of this kind.
     """
+    found = current_entry(project, asset)
+    if found is None:
+        raise MissingArtifact(f"'{asset}' has not been made yet: run `soraflow run --select '+{asset}'`")
+    return found.of(kind)
+
+
+def current_entry(project: Project, asset: str) -> Entry | None:
+    """The same of whatever kind; None when the asset has never been materialised here."""
     pointer = project.artifacts / asset / "current.json"
     if not pointer.is_file():
-        raise MissingArtifact(f"'{asset}' has not been made yet: run `soraflow run --select '+{asset}'`")
-    return read(pointer.parent / json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"])
+        return None
+    return entry(pointer.parent / json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"])
 
 
-def find(project: Project, asset: str, version: str) -> Artifact | None:
+def find(project: Project, asset: str, version: str, kind: type[R]) -> Artifact[R] | None:
     """The artifact of that version, the newest if several inputs led to it."""
-    return next(find_all(project, asset, version), None)
+    return next((each.of(kind) for each in entries(project, asset, version)), None)
 
 
-def find_all(project: Project, asset: str, version: str) -> Iterator[Artifact]:
-    """Every artifact of that version, newest first."""
-    made = (project.artifacts / asset).glob("*/artifact.json")
+def entries(project: Project, asset: str, version: str | None = None) -> Iterator[Entry]:
+    """Every artifact of that version (None: of any), newest first."""
+    made = (project.artifacts / asset).glob(f"*/{FILE}")
     for path in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True):
-        artifact = read(path.parent)
-        if artifact.version == version:
-            yield artifact
+        found = entry(path.parent)
+        if version in (None, found.version):
+            yield found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ops.config import Diffusion, TextEncoder
 from ops.runtime.artifacts import MissingArtifact
 from ops.runtime.project import Project
 from ops.sampling.parts import Parts
@@ -23,7 +22,7 @@ class VideoModel:
 
         self.project, self.parts = project, parts
         self.device = accelerator(project.settings.launch.accelerator)
-        self.diffusion = Diffusion(**parts.diffusion)
+        self.diffusion = parts.diffusion
 
     @property
     def channels(self) -> int:
@@ -61,7 +60,7 @@ class VideoModel:
         """The prompt encoder, which must be the one that the denoiser was trained with."""
         from ops.data import text_encoder
 
-        settings = TextEncoder(**self.parts.encoder) if self.parts.encoder else self.project.settings.text_encoder
+        settings = self.parts.encoder or self.project.settings.text_encoder
         if text_encoder.version(self.project, settings) != self.parts.text_encoder_version:
             raise SamplingError(
                 f"the text encoder {settings.weights} ({settings.max_tokens} tokens) is not the one that this model "

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ops.runtime.artifacts import Artifact, MissingArtifact, find_all
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from ops.config import Diffusion, TextEncoder
+from ops.data.latents import LatentsResults, vae_of
+from ops.data.text_embeddings import ASSET as TEXT
+from ops.data.text_embeddings import TextIdentity
+from ops.runtime.artifacts import Artifact, Entry, MissingArtifact, R, entries
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
-from ops.training.job import recipe
+from ops.training.recipe import recipe_of
+from ops.training.results import Checkpoint, Trained
+from ops.weights.results import Weights
 
 DENOISER_PREFIX = "denoiser_"
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(BaseModel):
     """Names of everything that turns a prompt into a video; small enough to travel as a tag.
 
     Folders are relative to the project's root. `shift` and `scale` are the latents' (z − shift) · scale. `diffusion`
     and `encoder` are the settings that the denoiser was trained under, not those of today's recipe.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     denoiser: str
     denoiser_asset: str
@@ -36,17 +44,21 @@ class Parts:
     text_encoder: str
     text_encoder_version: str
     max_tokens: int
-    diffusion: dict[str, Any] = field(default_factory=dict)
-    encoder: dict[str, Any] = field(default_factory=dict)
-    """Of the text encoder; empty in versions that were registered before it was kept."""
+    diffusion: Diffusion = Diffusion()
+    encoder: TextEncoder | None = None
+    """Of the text encoder; None in versions that were registered before it was kept."""
+
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _nothing_was_kept(cls, value: Any) -> Any:
+        return None if value == {} else value
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     @classmethod
     def of_json(cls, text: str) -> Parts:
-        value = json.loads(text)
-        return cls(**{**value, "shift": tuple(value["shift"]), "scale": tuple(value["scale"])})
+        return cls.model_validate_json(text)
 
 
 def last_stage(project: Project) -> str:
@@ -54,63 +66,54 @@ def last_stage(project: Project) -> str:
     return DENOISER_PREFIX + project.settings.stages[-1].name
 
 
-def parts_of(project: Project, denoiser: Artifact, step: int | None = None) -> Parts:
+def parts_of(project: Project, denoiser: Artifact[Trained], step: int | None = None) -> Parts:
     """The parts around one checkpoint of a denoiser: the VAE and latents are those it was trained on.
 
     `step` picks a kept checkpoint; None is the best.
     """
-    latents = _upstream(project, denoiser, "latents")
-    vae = _upstream(project, latents, next(name for name in latents.inputs if name != "training_set"))
-    checkpoint, trained = _checkpoint(denoiser, step), recipe(denoiser)
-    encoder = trained["text_encoder"]
+    latents = _upstream(project, denoiser, "latents", denoiser.inputs.get("latents"))[0].of(LatentsResults)
+    vae = _upstream(project, latents, *vae_of(latents))[0].of(Weights)
+    checkpoint, trained = _checkpoint(denoiser, step), recipe_of(denoiser)
+    encoder = trained.text_encoder
     return Parts(
-        denoiser=_relative(project, denoiser.folder / checkpoint["folder"] / "ema"),
+        denoiser=_relative(project, denoiser.folder / checkpoint.folder / "ema"),
         denoiser_asset=denoiser.asset,
         denoiser_version=denoiser.version,
-        step=checkpoint["step"],
-        vae=_relative(project, vae.folder / vae.results["released"]),
+        step=checkpoint.step,
+        vae=_relative(project, vae.folder / vae.results.released),
         vae_asset=vae.asset,
         vae_version=vae.version,
         latents_version=latents.version,
-        shift=tuple(latents.results["shift"]),
-        scale=tuple(latents.results["scale"]),
-        text_encoder=encoder["weights"],
+        shift=latents.results.shift,
+        scale=latents.results.scale,
+        text_encoder=encoder.weights,
         text_encoder_version=_encoder_version(project, denoiser),
-        max_tokens=encoder["max_tokens"],
-        diffusion=trained["denoiser"]["diffusion"],
+        max_tokens=encoder.max_tokens,
+        diffusion=trained.diffusion,
         encoder=encoder,
     )
 
 
-def _encoder_version(project: Project, denoiser: Artifact) -> str:
+def _encoder_version(project: Project, denoiser: Artifact[Trained]) -> str:
     """Of the encoder that made the embeddings which the denoiser was trained on. Other settings that happen to give
     the same embeddings come later, for then the training is found finished."""
-    return _all_upstream(project, denoiser, "text_embeddings")[-1].settings["encoder_version"]
+    oldest = _upstream(project, denoiser, TEXT, denoiser.inputs.get(TEXT))[-1]
+    return TextIdentity.model_validate(oldest.settings).encoder_version
 
 
-def checkpoints(denoiser: Artifact) -> list[dict[str, Any]]:
-    """The kept checkpoints of a training artifact, oldest first."""
-    return sorted(denoiser.results["checkpoints"], key=lambda checkpoint: checkpoint["step"])
-
-
-def _checkpoint(denoiser: Artifact, step: int | None) -> dict[str, Any]:
-    wanted = denoiser.results["best_step"] if step is None else step
-    kept = checkpoints(denoiser)
+def _checkpoint(denoiser: Artifact[Trained], step: int | None) -> Checkpoint:
+    wanted = denoiser.results.best_step if step is None else step
+    kept = denoiser.results.checkpoints
     for checkpoint in kept:
-        if checkpoint["step"] == wanted:
+        if checkpoint.step == wanted:
             return checkpoint
-    steps = ", ".join(str(checkpoint["step"]) for checkpoint in kept)
+    steps = ", ".join(str(checkpoint.step) for checkpoint in kept)
     raise SamplingError(f"{denoiser.asset} has no checkpoint of step {wanted}; kept are the steps {steps}")
 
 
-def _upstream(project: Project, artifact: Artifact, asset: str) -> Artifact:
-    return _all_upstream(project, artifact, asset)[0]
-
-
-def _all_upstream(project: Project, artifact: Artifact, asset: str) -> list[Artifact]:
-    """The artifacts of the version that this one was made from, newest first; at least one."""
-    version = artifact.inputs.get(asset)
-    found = list(find_all(project, asset, version)) if version else []
+def _upstream(project: Project, artifact: Artifact[R], asset: str, version: str | None) -> list[Entry]:
+    """Everything of the version that this one was made from, newest first; at least one."""
+    found = list(entries(project, asset, version)) if version else []
     if not found:
         raise MissingArtifact(
             f"{artifact.asset} was made from version {version} of '{asset}', which is no longer in {project.artifacts}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def _record(model: VideoModel, request: Request, codec: str, notes: list[str]) -
 
     return {
         "request": request.as_json(),
-        "model": asdict(model.parts),
+        "model": model.parts.model_dump(mode="json"),
         "codec": codec,
         "device": str(model.device),
         "code": git_state(model.project.root),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
-from ops.config import ConfigError, Schedule, Settings, Stage
+from ops.config import ConfigError, Denoiser, Schedule, Settings, Stage, Vae
+from ops.data.latents import LatentsResults, vae_of
 from ops.data.text_embeddings import made_for
-from ops.runtime.artifacts import Artifact, Work, current, find
+from ops.runtime.artifacts import Artifact, Identity, Work, current, find
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
+from ops.runtime.tracking.pipeline_run import Status
 from ops.training import checkpoints
-from ops.training.job import InitFrom, Job
+from ops.training.job import Job
 from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launch import run as run_command
 from ops.training.mlflow_records import restore_records
 from ops.training.readiness import TRAINABLE
+from ops.training.results import Adopted, InitFrom, Trained
 
 CODE = 1
 """Raised when the same settings would train a different model; part of every fingerprint."""
@@ -28,7 +30,41 @@ class ForeignLatents(ValueError):
     """Weights that were trained on the latents of another VAE, of which a stage cannot start."""
 
 
-def train_vae(project: Project, launch: Launch = run_command, dataset: str | None = None) -> Artifact:
+class VaeIdentity(Identity, Vae):
+    """All of the section `vae`, and what any training depends on."""
+
+    code: int = CODE
+    seed: int
+
+    def setting(self, key: str) -> str | None:
+        return key if key in ("code", "seed") else f"vae.{key}"
+
+
+class AdoptedIdentity(Identity):
+    released: dict[str, str]
+    """File → its sha256."""
+
+
+class StageIdentity(Identity):
+    """A stage, what all stages share, and what any training depends on."""
+
+    code: int = CODE
+    seed: int
+    schedule: Schedule
+    denoiser: Denoiser
+    stage: Stage
+    text_width: int
+
+    def setting(self, key: str) -> str | None:
+        section, _, rest = key.partition(".")
+        if section == "stage":
+            return f"stages.{self.stage.name}.{rest}"
+        return {"schedule": None, "text_width": "text_encoder.width"}.get(section, key)
+
+
+def train_vae(
+    project: Project, launch: Launch = run_command, dataset: str | None = None
+) -> Artifact[Trained] | Artifact[Adopted]:
     """The video VAE, trained on a version of the training set (None: the current one), or found finished.
 
     Resumes an interrupted training.
@@ -40,34 +76,43 @@ def train_vae(project: Project, launch: Launch = run_command, dataset: str | Non
         return adopt_vae(project, settings.vae.released)
     _check_trainable("vae.architecture", settings.vae.architecture, "wfvae", "name finished weights in vae.released")
     dataset = dataset or version(project, "training_set")
-    work = Work(
-        project,
-        settings.vae.architecture,
-        inputs={"training_set": dataset},
-        settings={**_common(settings, settings.vae.schedule), **_dump(settings.vae)},
-    )
+    work = vae_work(project, dataset)
     return _finished(work) or _train(work, "ops.training.wfvae", None, dataset, None, launch)
 
 
-def adopt_vae(project: Project, released: str) -> Artifact:
+def vae_work(project: Project, dataset: str) -> Work[Trained]:
+    """The work of training the VAE on a version of the training set."""
+    settings = project.settings
+    vae = settings.vae
+    identity = VaeIdentity(seed=settings.seed, **{name: getattr(vae, name) for name in Vae.model_fields})
+    return Work(project, vae.architecture, {"training_set": dataset}, identity, Trained)
+
+
+def adopt_vae(project: Project, released: str) -> Artifact[Adopted]:
     """Finished weights in place of a training: `released` is a folder, or an entry of the weights registry."""
     from models import released as released_models
+
+    work, folder = adoption_work(project, released)
+    if done := work.finished():
+        return done
+    released_models.save_pretrained(released_models.from_pretrained(folder), work.folder / "released")
+    version = digest(work.identity.payload()["released"])
+    return work.finish(version, Adopted(released="released", source=released))
+
+
+def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]:
+    """The work of adopting weights, and the folder that they lie in."""
     from ops import weights
 
     folder = project.root / released
     if not folder.is_dir():
         folder = weights.ensure(project, released)
     content = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
-    work = Work(project, project.settings.vae.architecture, inputs={}, settings={"released": content})
-    if done := work.finished():
-        return done
-    released_models.save_pretrained(released_models.from_pretrained(folder), work.folder / "released")
-    nothing = dict.fromkeys(("first", "last", "best", "best_step", "mlflow_run_id", "logged_model", "init_from"))
-    results = {"metric": "psnr", "higher_is_better": True, "steps": 0, "seconds": 0.0, "dataset_version": None}
-    return work.finish(digest(content), {**results, **nothing, "checkpoints": [], "released": "released"})
+    identity = AdoptedIdentity(released=content)
+    return Work(project, project.settings.vae.architecture, {}, identity, Adopted), folder
 
 
-def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact:
+def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact[Trained]:
     """A stage of the denoiser, from the best checkpoint of the stage before it, or from scratch if it is the first.
 
     It is of the version of the training set that the latents are of, whatever has become current since.
@@ -76,31 +121,35 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
         MissingArtifact: when the latents, the text embeddings or the stage before have not been made.
         ForeignLatents: when the stage before was trained on the latents of another VAE.
     """
+    work, init_from = stage_work(project, name)
+    return _finished(work) or _train(
+        work, "ops.training.denoiser", name, work.inputs["training_set"], init_from, launch
+    )
+
+
+def stage_work(project: Project, name: str) -> tuple[Work[Trained], InitFrom | None]:
+    """The work of training a stage on the current latents, and what it starts from; raises as `train_stage` does."""
     settings = project.settings
     stage, before = _find_stage(settings, name)
     _check_trainable("denoiser.architecture", settings.denoiser.architecture, TRAINABLE, f"use {TRAINABLE}")
-    latents = current(project, "latents")
+    latents = current(project, "latents", LatentsResults)
     dataset = latents.inputs["training_set"]
-    text = made_for(project, dataset)
-    inputs = {artifact.asset: artifact.version for artifact in (latents, text)}
-    init_from = _hand_over(project, current(project, f"denoiser_{before.name}"), latents) if before else None
-    if init_from:
+    inputs = {latents.asset: latents.version, "text_embeddings": made_for(project, dataset).version}
+    init_from = None
+    if before:
+        init_from = _hand_over(project, current(project, f"denoiser_{before.name}", Trained), latents)
         inputs[init_from.asset] = init_from.version
-    work = Work(
-        project,
-        f"denoiser_{name}",
-        inputs={**inputs, "training_set": dataset},
-        settings={
-            **_common(settings, stage.schedule),
-            "denoiser": _dump(settings.denoiser),
-            "stage": _dump(stage),
-            "text_width": settings.text_encoder.width,
-        },
+    identity = StageIdentity(
+        seed=settings.seed,
+        schedule=stage.schedule,
+        denoiser=settings.denoiser,
+        stage=stage,
+        text_width=settings.text_encoder.width,
     )
-    return _finished(work) or _train(work, "ops.training.denoiser", name, dataset, init_from, launch)
+    return Work(project, f"denoiser_{name}", {**inputs, "training_set": dataset}, identity, Trained), init_from
 
 
-def _finished(work: Work) -> Artifact | None:
+def _finished(work: Work[Trained]) -> Artifact[Trained] | None:
     """The training, when it was done before; what others have deleted of it in MLflow is put back."""
     done = work.finished()
     if done:
@@ -127,13 +176,13 @@ def dataset_of_stages(project: Project) -> str:
     Raises:
         MissingArtifact: when there are none.
     """
-    return current(project, "latents").inputs["training_set"]
+    return current(project, "latents", LatentsResults).inputs["training_set"]
 
 
-def _hand_over(project: Project, artifact: Artifact, latents: Artifact) -> InitFrom:
+def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[LatentsResults]) -> InitFrom:
     """What the next stage starts from: the best average of a finished one, which has to know these latents."""
-    theirs = find(project, "latents", artifact.inputs["latents"])
-    one, other = (_vae_of(each) if each else None for each in (theirs, latents))
+    theirs = find(project, "latents", artifact.inputs["latents"], LatentsResults)
+    one, other = (" ".join(vae_of(each)) if each else None for each in (theirs, latents))
     if one != other:
         raise ForeignLatents(
             f"{artifact.asset} {artifact.version} was trained on latents {artifact.inputs['latents']} of "
@@ -143,29 +192,16 @@ def _hand_over(project: Project, artifact: Artifact, latents: Artifact) -> InitF
     return InitFrom(
         asset=artifact.asset,
         version=artifact.version,
-        folder=artifact.folder / artifact.results["released"],
-        logged_model=artifact.results["logged_model"],
-        mlflow_run_id=artifact.results["mlflow_run_id"],
+        folder=artifact.folder / artifact.results.released,
+        logged_model=artifact.results.logged_model,
+        mlflow_run_id=artifact.results.mlflow_run_id,
         latents=artifact.inputs["latents"],
     )
 
 
-def _vae_of(latents: Artifact) -> str:
-    return " ".join(f"{asset} {version}" for asset, version in latents.inputs.items() if asset != "training_set")
-
-
-def _common(settings: Settings, schedule: Schedule) -> dict[str, Any]:
-    """What any training depends on. How it is launched is not among it: that may change between attempts."""
-    return {"code": CODE, "seed": settings.seed, "schedule": _dump(schedule)}
-
-
-def _dump(section: Any) -> dict[str, Any]:
-    return section.model_dump(mode="json")
-
-
 def _train(
-    work: Work, module: str, stage: str | None, dataset: str, init_from: InitFrom | None, launch: Launch
-) -> Artifact:
+    work: Work[Trained], module: str, stage: str | None, dataset: str, init_from: InitFrom | None, launch: Launch
+) -> Artifact[Trained]:
     settings, project = work.project.settings, work.project
     work.folder.mkdir(parents=True, exist_ok=True)
     job = Job(
@@ -181,9 +217,9 @@ def _train(
         pipeline_run=project.pipeline_run,
     )
     _launch(job, module, launch)
-    results = json.loads((work.folder / "results.json").read_text(encoding="utf-8"))
-    best = work.folder / results["released"]
-    version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.settings})
+    results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
+    best = work.folder / results.released
+    version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})
     return work.finish(version=version, results=results)
 
 
@@ -212,7 +248,7 @@ def _launch(job: Job, module: str, launch: Launch) -> None:
             raise
 
 
-def _close(job: Job, status: Any) -> None:
+def _close(job: Job, status: Status) -> None:
     """Ranks that were killed could not end their MLflow run; this process can."""
     from ops.training.mlflow_run import close_run
 

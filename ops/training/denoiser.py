@@ -16,10 +16,10 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from ops.config import Settings
 from ops.data.captioning.phrases import wordings
-from ops.data.latents import LatentSet
+from ops.data.latents import LatentSet, LatentsResults
 from ops.data.samples import training_samples
-from ops.data.text_embeddings import UNCONDITIONAL, TextSet
-from ops.runtime.artifacts import Artifact, find
+from ops.data.text_embeddings import UNCONDITIONAL, TextResults, TextSet
+from ops.runtime.artifacts import Artifact, R, find
 from ops.training import diffusion
 from ops.training.collective import anywhere, gathered
 from ops.training.data_order import DataOrder
@@ -66,8 +66,8 @@ class DenoiserMethod:
         self._job = job
         self._diffusion, self._seed = settings.denoiser.diffusion, settings.seed
         self._device, self._dtype, self._ranks = device, dtype, ranks
-        self._latents = LatentSet(_input(job, "latents"))
-        self._text = TextSet(_input(job, "text_embeddings"))
+        self._latents = LatentSet(_input(job, "latents", LatentsResults))
+        self._text = TextSet(_input(job, "text_embeddings", TextResults))
         train = training_samples(job.project, "train", stage.kinds, job.dataset_version)
         self._held_out = training_samples(job.project, "held_out", stage.kinds, job.dataset_version)
         require_held_out(self._held_out, stage.kinds)
@@ -240,9 +240,9 @@ class DenoiserMethod:
         self._improvement.restore(folder)
 
 
-def _input(job: Job, asset: str) -> Artifact:
+def _input(job: Job, asset: str, kind: type[R]) -> Artifact[R]:
     """The version of an asset that this job was made for, whatever has become current since."""
-    found = find(job.project, asset, job.inputs[asset])
+    found = find(job.project, asset, job.inputs[asset], kind)
     if found is None:
         raise FileNotFoundError(
             f"version {job.inputs[asset]} of '{asset}' is gone; run `soraflow run --select '+{asset}'`"

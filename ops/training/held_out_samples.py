@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ops.config import PIXELS_PER_TOKEN, Pictures
-from ops.data.latents import LatentSet, load_vae
+from ops.data.latents import LatentSet, LatentsResults, load_vae, vae_of
 from ops.data.samples import Sample
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
 from ops.runtime.artifacts import Artifact, find
@@ -23,6 +23,7 @@ from ops.sampling.request import Request
 from ops.training.job import Job
 from ops.training.pictures import save_rows
 from ops.training.samples import spread_samples
+from ops.weights.results import Weights
 
 FRAMES_SHOWN = 4
 
@@ -105,11 +106,10 @@ class HeldOutSamples:
         return load_vae(self._job.project, self._vae_artifact)
 
 
-def _vae_of(job: Job) -> Artifact | None:
+def _vae_of(job: Job) -> Artifact[Weights] | None:
     """The one that the latents were made with, whatever has become of the recipe since; None when it is gone."""
-    latents = find(job.project, "latents", job.inputs["latents"])
-    asset = next((name for name in latents.inputs if name != "training_set"), None) if latents else None
-    return find(job.project, asset, latents.inputs[asset]) if latents and asset else None
+    latents = find(job.project, "latents", job.inputs["latents"], LatentsResults)
+    return find(job.project, *vae_of(latents), Weights) if latents else None
 
 
 def _limited(side: int, most: int) -> int:

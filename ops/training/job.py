@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from ops.config import Schedule, Settings, Stage
-from ops.runtime.artifacts import Artifact, MissingArtifact
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
+from ops.training.results import InitFrom
 
 FILE = "job.json"
 
 
-class InitFrom(BaseModel):
-    """The finished training whose best average is the starting point."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    asset: str
-    version: str
-    folder: Path
-    """In the released form."""
-    logged_model: str | None = None
-    mlflow_run_id: str | None = None
-    latents: str | None = None
-    """The version of those that it was trained on."""
+def was_trained(folder: Path) -> bool:
+    """Whether a training made what lies in an artifact's folder; weights that were adopted have no job."""
+    return (folder / FILE).is_file()
 
 
 class Job(BaseModel):
@@ -83,18 +71,3 @@ class Job(BaseModel):
         parser = argparse.ArgumentParser()
         parser.add_argument("--job", type=Path, required=True, help="a job.json written by ops.training.assets")
         return cls.model_validate_json(parser.parse_args().job.read_text(encoding="utf-8"))
-
-
-def recipe(artifact: Artifact) -> dict[str, Any]:
-    """The settings that a finished training ran under, whatever `params.yaml` says now: those of its `job.json`.
-
-    Raises:
-        MissingArtifact: when the file is gone.
-    """
-    path = artifact.folder / FILE
-    if not path.is_file():
-        raise MissingArtifact(
-            f"{path} is gone, so the settings of this {artifact.asset} are unknown: bring it back, or remove its "
-            f"folder and run `soraflow run --select {artifact.asset}`"
-        )
-    return json.loads(path.read_text(encoding="utf-8"))["settings"]

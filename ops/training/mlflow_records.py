@@ -16,6 +16,7 @@ from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
 from ops.training import checkpoints
 from ops.training.job import FILE, Job
+from ops.training.results import Checkpoint, Trained
 
 
 class LostRecords(ValueError):
@@ -32,20 +33,19 @@ def deleted_experiments(project: Project) -> list[str]:
     return sorted(experiment.name for experiment in found)
 
 
-def missing_records(project: Project, artifact: Artifact) -> str | None:
+def missing_records(project: Project, artifact: Artifact[Trained]) -> str | None:
     """What MLflow lacks of a training that was logged there, in words; None when it has everything."""
     from ops.runtime.tracking.connection import connect, model_exists, run_exists
 
-    if not (artifact.folder / FILE).is_file():  # weights that were adopted have no run
-        return None
     client = connect(project)
     if not run_exists(client, run_of(artifact)):
         return f"its run {run_of(artifact)} is gone or deleted"
-    gone = [row["step"] for row in _kept(artifact) if not model_exists(client, logged_model(artifact, row["step"]))]
+    models = {row.step: _logged_model(artifact, row) for row in artifact.results.checkpoints}
+    gone = [step for step, model in models.items() if model is None or not model_exists(client, model)]
     return f"the logged models of steps {', '.join(map(str, gone))} are gone" if gone else None
 
 
-def restore_records(project: Project, artifact: Artifact) -> None:
+def restore_records(project: Project, artifact: Artifact[Trained]) -> None:
     """Have MLflow hold the run and the logged models of a finished training, from its folder where they are gone.
 
     Raises:
@@ -63,16 +63,16 @@ def restore_records(project: Project, artifact: Artifact) -> None:
         return
     print(f"{artifact.asset}: {missing} in MLflow; logging it anew from {artifact.folder}", flush=True)
     folder, job = artifact.folder.resolve(), _job(project, artifact)
-    run = MlflowRun(job, artifact.results["metric"], {"soraflow.restored": "true"}, {}, system_metrics=False)
-    for row in _kept(artifact):
-        path = folder / row["folder"]
+    run = MlflowRun(job, artifact.results.metric, {"soraflow.restored": "true"}, {}, system_metrics=False)
+    for row in artifact.results.checkpoints:
+        path = folder / row.folder
         held_out = checkpoints.read_state(path)["held_out"]
-        run.log_checkpoint(path, row["step"], checkpoints.content_hash(path, "ema"), held_out)
+        run.log_checkpoint(path, row.step, checkpoints.content_hash(path, "ema"), held_out)
     run.settle(print)
     run.end("FINISHED")
 
 
-def _job(project: Project, artifact: Artifact) -> Job:
+def _job(project: Project, artifact: Artifact[Trained]) -> Job:
     """The training's own job, at the place where the project lies now."""
     path = artifact.folder / FILE
     try:
@@ -86,23 +86,31 @@ def _job(project: Project, artifact: Artifact) -> Job:
     return job.model_copy(update={"root": project.root.resolve(), "folder": artifact.folder.resolve()})
 
 
-def run_of(artifact: Artifact) -> str:
+def run_of(artifact: Artifact[Trained]) -> str:
     """The id of a training's MLflow run; it is another than when it ended where it had to be logged anew."""
-    return _memory(artifact).get("run_id") or artifact.results["mlflow_run_id"]
+    return _memory(artifact).get("run_id") or artifact.results.mlflow_run_id
 
 
-def logged_model(artifact: Artifact, step: int) -> str:
-    """The id of the logged model of a kept checkpoint."""
-    row = next(row for row in _kept(artifact) if row["step"] == step)
-    path = artifact.folder / row["folder"]
+def logged_model(artifact: Artifact[Trained], step: int) -> str:
+    """The id of the logged model of a kept checkpoint.
+
+    Raises:
+        LostRecords: when MLflow never had it.
+    """
+    row = next(row for row in artifact.results.checkpoints if row.step == step)
+    found = _logged_model(artifact, row)
+    if found is None:
+        raise LostRecords(f"step {step} of {artifact.asset} was never logged in MLflow: make {artifact.asset} again")
+    return found
+
+
+def _logged_model(artifact: Artifact[Trained], row: Checkpoint) -> str | None:
     models = _memory(artifact).get("models", {})
-    return models.get(checkpoints.content_hash(path, "ema"), row["logged_model"]) if models else row["logged_model"]
+    if not models:
+        return row.logged_model
+    return models.get(checkpoints.content_hash(artifact.folder / row.folder, "ema"), row.logged_model)
 
 
-def _kept(artifact: Artifact) -> list[dict[str, Any]]:
-    return artifact.results["checkpoints"]
-
-
-def _memory(artifact: Artifact) -> dict[str, Any]:
+def _memory(artifact: Artifact[Trained]) -> dict[str, Any]:
     path: Path = artifact.folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from ops.training.method import Method, Watch
 from ops.training.metrics_file import MetricsFile
 from ops.training.ranks import Ranks
 from ops.training.reporting import Reporter
+from ops.training.results import Checkpoint, LeftOutSample, Trained
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -246,7 +246,7 @@ class Session:
         restore_rng(path, self.ranks.rank, self.device)
         self.step, self.first, self.seconds_before = state["step"], state["first"], state["seconds"]
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Trained:
         """Register what an interrupted attempt left out, release the best, and write `results.json`."""
         assert self.records
         best = self.store.best_sound(self.method.higher_is_better)
@@ -256,42 +256,43 @@ class Session:
         state = checkpoints.read_state(best)
         model = self.records.run.log_released(best / "ema", state["step"], state["held_out"])
         results = self._results(best, model)
-        write_json(self.job.folder / "results.json", results)
-        self.records.reporter.message({"asset": self.job.asset, **results})
+        write_json(self.job.folder / "results.json", results.as_json())
+        self.records.reporter.message({"asset": self.job.asset, **results.as_json()})
         return results
 
-    def _results(self, best: Path, model: str | None) -> dict[str, Any]:
+    def _results(self, best: Path, model: str | None) -> Trained:
         assert self.records
+        assert self.first is not None
         run = self.records.run
         kept = [(path, checkpoints.read_state(path)) for path in self.store.complete()]
         held_out = checkpoints.read_state(best)["held_out"]
-        return {
-            "metric": self.method.metric,
-            "higher_is_better": self.method.higher_is_better,
-            "first": self.first,
-            "last": kept[-1][1]["metric"],
-            "best": checkpoints.read_state(best)["metric"],
-            "gain": held_out.get("gain"),
-            "gain_error": held_out.get("gain_error"),
-            "best_step": checkpoints.step_of(best),
-            "steps": self.step,
-            "left_out": self.left_out.samples,
-            "seconds": round(self.seconds_before + time.time() - self.started, 2),
-            "mlflow_run_id": run.run_id,
-            "logged_model": model,
-            "dataset_version": self.job.dataset_version,
-            "init_from": json.loads(self.job.init_from.model_dump_json()) if self.job.init_from else None,
-            "checkpoints": [
-                {
-                    "step": state["step"],
-                    "folder": path.relative_to(self.job.folder).as_posix(),
-                    "metric": state["metric"],
-                    "logged_model": run.model_of(checkpoints.content_hash(path, "ema")),
-                }
+        return Trained(
+            released=(best / "ema").relative_to(self.job.folder).as_posix(),
+            metric=self.method.metric,
+            higher_is_better=self.method.higher_is_better,
+            first=self.first,
+            last=kept[-1][1]["metric"],
+            best=checkpoints.read_state(best)["metric"],
+            gain=held_out.get("gain"),
+            gain_error=held_out.get("gain_error"),
+            best_step=checkpoints.step_of(best),
+            steps=self.step,
+            left_out={name: LeftOutSample(**each) for name, each in self.left_out.samples.items()},
+            seconds=round(self.seconds_before + time.time() - self.started, 2),
+            mlflow_run_id=run.run_id,
+            logged_model=model,
+            dataset_version=self.job.dataset_version,
+            init_from=self.job.init_from,
+            checkpoints=tuple(
+                Checkpoint(
+                    step=state["step"],
+                    folder=path.relative_to(self.job.folder).as_posix(),
+                    metric=state["metric"],
+                    logged_model=run.model_of(checkpoints.content_hash(path, "ema")),
+                )
                 for path, state in kept
-            ],
-            "released": (best / "ema").relative_to(self.job.folder).as_posix(),
-        }
+            ),
+        )
 
 
 def save_rng(folder: Path, rank: int, device: torch.device) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from ops.runtime.artifacts import Artifact
+from ops.runtime.artifacts import Artifact, R, Results
 from ops.runtime.project import Project
 from pipelines import pictures
 from pipelines.factories import metadata, mlflow_links
@@ -19,7 +19,7 @@ def artifact_asset(
     *,
     group: str,
     deps: Sequence[str],
-    make: Callable[..., Artifact],
+    make: Callable[..., Artifact[Results]],
     description: str,
     kinds: set[str],
     pool: str | None = None,
@@ -47,7 +47,7 @@ def artifact_asset(
     return asset
 
 
-def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg.MaterializeResult:
+def result(project: Project, artifact: Artifact[R], **more: dg.MetadataValue) -> dg.MaterializeResult:
     """What Dagster remembers of an artifact, and `more` beside it.
 
     The versions of its inputs are those that it was made from, and not those that were current when its step began.
@@ -58,7 +58,7 @@ def result(project: Project, artifact: Artifact, **more: dg.MetadataValue) -> dg
         tags={f"{INPUT_VERSION}/{asset}": version for asset, version in artifact.inputs.items()},
         metadata={
             **seen,  # first on the page, and …
-            **metadata.values(artifact.results),
+            **metadata.values(artifact.results.as_json()),
             **seen,  # … in place of a result of the same name
             "folder": dg.MetadataValue.path(str(artifact.folder)),
             "fingerprint": artifact.fingerprint,

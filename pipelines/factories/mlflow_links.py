@@ -6,26 +6,29 @@ import json
 
 import dagster as dg
 
-from ops.runtime.artifacts import Artifact
+from ops.release.results import ReleaseResults
+from ops.runtime.artifacts import Artifact, R
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
+from ops.training.results import Trained
 
 
-def links(project: Project, artifact: Artifact) -> dict[str, dg.MetadataValue]:
+def links(project: Project, artifact: Artifact[R]) -> dict[str, dg.MetadataValue]:
     """A link to each that the artifact names, and that MLflow still has."""
     pages, results = Pages.of(project), artifact.results
     found: dict[str, str] = {}
-    run = _remembered(artifact) or results.get("mlflow_run_id")
+    trained = results if isinstance(results, Trained) else None
+    run = _remembered(artifact) or (trained and trained.mlflow_run_id)
     if run and (experiment := _experiment(project, run)):
         found["MLflow run"] = pages.mlflow_run(experiment, run)
-        if model := results.get("logged_model"):
-            found["MLflow model"] = pages.mlflow_checkpoint(experiment, model)
-    if name := results.get("registered_model"):
-        found["MLflow version"] = pages.mlflow_version(name, results["version"])
+        if trained and trained.logged_model:
+            found["MLflow model"] = pages.mlflow_checkpoint(experiment, trained.logged_model)
+    if isinstance(results, ReleaseResults):
+        found["MLflow version"] = pages.mlflow_version(results.registered_model, results.version)
     return {label: dg.MetadataValue.url(address) for label, address in found.items()}
 
 
-def _remembered(artifact: Artifact) -> str | None:
+def _remembered(artifact: Artifact[R]) -> str | None:
     """The run that the folder remembers: of scores, or of a training, which may have been logged anew since."""
     path = artifact.folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
+from ops.training.results import Adopted, Trained
 from pipelines.factories.artifact_asset import result
 from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
@@ -20,7 +21,7 @@ def training_asset(
     *,
     group: str,
     deps: Sequence[str],
-    train: Callable[[Project, Any, str], Artifact],
+    train: Callable[[Project, Any, str], Artifact[Trained] | Artifact[Adopted]],
     description: str,
     dataset: Callable[[Project], str] | None = None,
     kinds: Set[str] = KINDS,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.runtime.artifacts import Artifact, MissingArtifact, current
+from ops.runtime.artifacts import Artifact, current_entry
 from ops.runtime.project import Project
+from ops.training.job import was_trained
+from ops.training.results import Trained
 from pipelines.terminal.finding import Finding
 
 
@@ -40,24 +42,19 @@ def mlflow_records(project: Project) -> Iterator[Finding]:
 
 def registry(project: Project) -> Iterator[Finding]:
     """Whether the last release is still what the registry says."""
+    from ops.release.results import ReleaseResults
     from ops.release.standing import standing
 
-    released = _current(project, "champion")
+    released = current_entry(project, "champion")
     if released is None:
         yield Finding("ok", "registry", "nothing has been released yet")
         return
-    found = standing(project, released)
+    found = standing(project, released.of(ReleaseResults))
     yield Finding("ok" if found.as_decided else "note", "registry", found.sentence)
 
 
-def _trainings(project: Project) -> list[Artifact]:
+def _trainings(project: Project) -> list[Artifact[Trained]]:
     settings = project.settings
     names = [settings.vae.architecture, *(f"denoiser_{stage.name}" for stage in settings.stages)]
-    return [artifact for name in names if (artifact := _current(project, name))]
-
-
-def _current(project: Project, asset: str) -> Artifact | None:
-    try:
-        return current(project, asset)
-    except MissingArtifact:
-        return None
+    found = (current_entry(project, name) for name in names)
+    return [entry.of(Trained) for entry in found if entry and was_trained(entry.folder)]

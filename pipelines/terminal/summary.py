@@ -17,10 +17,17 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from ops.runtime.artifacts import Artifact, MissingArtifact, current, find
+from ops.evaluation.checkpoint_scores import ScoresResults
+from ops.evaluation.reconstruction import ReconstructionResults
+from ops.evaluation.truth import TruthResults
+from ops.evaluation.vbench.score import VbenchResults
+from ops.release.results import ReleaseResults
+from ops.runtime.artifacts import Artifact, Entry, R, current_entry, entries
 from ops.runtime.project import Project
 from ops.steps import CLIP_STEPS, STEPS
-from ops.training.job import recipe
+from ops.training.job import was_trained
+from ops.training.recipe import recipe_of
+from ops.training.results import Adopted, Trained
 from pipelines.made import last_run, made_by
 
 BAR_WIDTH = 12  # everything fits into the 80 columns of a plain terminal
@@ -35,9 +42,14 @@ class Run:
     project: Project
     made: dict[str, str]
 
-    def artifact(self, asset: str) -> Artifact | None:
+    def artifact(self, asset: str, kind: type[R]) -> Artifact[R] | None:
         """What this run made, whatever has become current since."""
-        return find(self.project, asset, self.made[asset]) if asset in self.made else None
+        found = self.entry(asset)
+        return found.of(kind) if found else None
+
+    def entry(self, asset: str) -> Entry | None:
+        """The same of whatever kind."""
+        return next(entries(self.project, asset, self.made[asset]), None) if asset in self.made else None
 
     def has(self, steps: Iterable[str]) -> bool:
         """Whether this run made all of these dataset steps, and what it made still lies in data/."""
@@ -97,35 +109,40 @@ def _dataset(run: Run) -> Iterator[RenderableType]:
 
 
 def _training(run: Run) -> Iterator[RenderableType]:
-    made = [artifact for name in _trainings(run.project) if (artifact := run.artifact(name))]
+    found = [entry for name in _trainings(run.project) if (entry := run.entry(name))]
+    for entry in found:
+        if not was_trained(entry.folder):
+            source = entry.of(Adopted).results.source or "finished weights"
+            yield f"[bold]{entry.asset}[/] adopted from [cyan]{escape(source)}[/], not trained\n"
+    made = [entry.of(Trained) for entry in found if was_trained(entry.folder)]
     if not made:
         return
     title = "Training, measured on held-out data"
     table = _table(title, "stage", "metric", "start", "end", "", "best at", "steps", "time")
     for artifact in made:
-        found = artifact.results
+        figures = artifact.results
         table.add_row(
             artifact.asset,
-            "PSNR" if found["metric"] == "psnr" else "loss",
-            f"{found['first']:.4g}",
-            f"{found['last']:.4g}",
-            _change(found),
-            f"{found['best_step']:,}",
-            f"{found['steps']:,}",
-            f"{found['seconds']:.0f} s",
+            "PSNR" if figures.metric == "psnr" else "loss",
+            f"{figures.first:.4g}",
+            f"{figures.last:.4g}",
+            _change(figures),
+            f"{figures.best_step:,}",
+            f"{figures.steps:,}",
+            f"{figures.seconds:.0f} s",
         )
     yield table
 
 
-def _change(found: dict) -> str:
+def _change(found: Trained) -> str:
     """How much better the held-out metric has become, or that it is no more than its noise."""
-    gain, error = found.get("gain"), found.get("gain_error")
+    gain, error = found.gain, found.gain_error
     if gain is not None and error is not None and abs(gain) < 2 * error:
         return "[dim]within noise[/]"
-    if found["metric"] == "psnr":
-        gain = found["last"] - found["first"]
+    if found.metric == "psnr":
+        gain = found.last - found.first
         return f"[{'green' if gain > 0 else 'red'}]{gain:+.1f} dB[/]"
-    change = found["last"] / found["first"] - 1
+    change = found.last / found.first - 1
     return f"[{'green' if change < 0 else 'red'}]{change:+.0%}[/]"
 
 
@@ -134,56 +151,57 @@ def _trainings(project: Project) -> list[str]:
 
 
 def _scores(run: Run) -> Iterator[RenderableType]:
-    evaluation = run.artifact(f"{run.project.settings.vae.architecture}_evaluation")
+    evaluation = run.artifact(f"{run.project.settings.vae.architecture}_evaluation", ReconstructionResults)
     if evaluation:
         table = _table("Reconstruction of held-out data", "kind", "items", "PSNR", "SSIM", "LPIPS", "protocol")
-        for kind, metrics in evaluation.results["metrics"].items():
-            cells = [f"{metrics[name]['mean']:.4g}" for name in ("psnr", "ssim", "lpips")]
-            table.add_row(kind, str(metrics["psnr"]["count"]), *cells, f"[dim]{evaluation.results['protocol']}[/]")
+        for kind, metrics in evaluation.results.metrics.items():
+            cells = [f"{metrics[name].mean:.4g}" for name in ("psnr", "ssim", "lpips")]
+            table.add_row(kind, str(metrics["psnr"].count), *cells, f"[dim]{evaluation.results.protocol}[/]")
         yield table
-    scores = run.artifact("checkpoint_scores")
+    scores = run.artifact("checkpoint_scores", ScoresResults)
     if scores:
         yield from _checkpoints(scores)
-    truth = run.artifact("truth")
-    if truth and truth.results["videos"]:
+    truth = run.artifact("truth", TruthResults)
+    if truth and truth.results.videos:
         yield from _truth(truth)
-    vbench = run.artifact("vbench")
+    vbench = run.artifact("vbench", VbenchResults)
     if vbench:
         yield from _vbench(vbench)
 
 
-def _checkpoints(scores: Artifact) -> Iterator[RenderableType]:
+def _checkpoints(scores: Artifact[ScoresResults]) -> Iterator[RenderableType]:
     """A column for each checkpoint: there are fewer of them than metrics, whose names are long."""
-    rows = scores.results["checkpoints"]
-    chosen = scores.results["best_step"]
-    steps = [f"{row['step']:,}" + (" [green]chosen[/]" if row["step"] == chosen else "") for row in rows]
-    table = _table(f"Checkpoints of {scores.results['stage']}, by step", "metric", *steps)
-    for name in scores.results["metrics"]:
-        table.add_row(name, *("none" if row[name] is None else f"{row[name]:.4g}" for row in rows))
+    found = scores.results
+    steps = [
+        f"{row.step:,}" + (" [green]chosen[/]" if row.step == found.best_step else "") for row in found.checkpoints
+    ]
+    table = _table(f"Checkpoints of {found.stage}, by step", "metric", *steps)
+    for name in found.metrics:
+        values = [row.values[name] for row in found.checkpoints]
+        table.add_row(name, *("none" if value is None else f"{value:.4g}" for value in values))
     yield table
 
 
-def _truth(truth: Artifact) -> Iterator[RenderableType]:
+def _truth(truth: Artifact[TruthResults]) -> Iterator[RenderableType]:
     found = truth.results
-    count = found["best"][0]["videos"]
+    count = found.best[0].videos
     title = f"Truth of the made world, read off {count} videos of the best checkpoint"
     table = _table(title, "measure", "videos", "interval", "chance", "prompts shuffled", "clips through the VAE")
-    for row in found["best"]:
-        name = row["measure"]
-        chance = "" if row["chance"] is None else f"{row['chance']:.0%}"
-        others = (f"{found[of][name]:.0%}" for of in ("shuffled", "reconstruction"))
-        table.add_row(name, f"{row['share']:.0%}", f"{row['low']:.0%} to {row['high']:.0%}", chance, *others)
+    for row in found.best:
+        chance = "" if row.chance is None else f"{row.chance:.0%}"
+        others = (f"{of[row.measure]:.0%}" for of in (found.shuffled, found.reconstruction))
+        table.add_row(row.measure, f"{row.share:.0%}", f"{row.low:.0%} to {row.high:.0%}", chance, *others)
     yield table
 
 
-def _vbench(vbench: Artifact) -> Iterator[RenderableType]:
+def _vbench(vbench: Artifact[VbenchResults]) -> Iterator[RenderableType]:
     table = _table("VBench of the best checkpoint", "dimension", "score", "")
     missing = []
-    for row in vbench.results["dimensions"]:
-        if row["score"] is None:
-            missing.append(row["dimension"])
+    for row in vbench.results.dimensions:
+        if row.score is None:
+            missing.append(row.dimension)
         else:
-            table.add_row(row["dimension"], f"{row['score']:.4f}", f"[dim]{escape(row.get('note') or '')}[/]")
+            table.add_row(row.dimension, f"{row.score:.4f}", f"[dim]{escape(row.note or '')}[/]")
     yield table
     if missing:
         yield f"[dim]not available, their weights are missing (soraflow weights list): {', '.join(missing)}[/]\n"
@@ -193,11 +211,11 @@ def _champion(run: Run) -> Iterator[RenderableType]:
     """The release of this run, and where it stands in the registry now."""
     from ops.release.standing import standing
 
-    champion = run.artifact("champion")
+    champion = run.artifact("champion", ReleaseResults)
     if champion:
         now = standing(run.project, champion)
-        decision = f"\n{escape(champion.results['decision'])}" if now.as_decided else ""
-        text = f"[bold]{escape(champion.results['registered_model'])}[/]: {escape(now.sentence)}{decision}"
+        decision = f"\n{escape(champion.results.decision)}" if now.as_decided else ""
+        text = f"[bold]{escape(champion.results.registered_model)}[/]: {escape(now.sentence)}{decision}"
         yield Panel(text, title="Release", title_align="left", expand=False)
 
 
@@ -208,17 +226,16 @@ def _older(run: Run) -> Iterator[RenderableType]:
     vae = project.settings.vae.architecture
     after = [vae, f"{vae}_evaluation", "latents", "text_embeddings", *_trainings(project)[1:]]
     after += ["samples", "vbench", "checkpoint_scores", "champion"]
-    older = [*steps, *(_described(project, name) for name in after if name not in run.made and _current(project, name))]
+    there = [found for name in after if name not in run.made and (found := current_entry(project, name))]
+    older = [*steps, *(_described(project, found) for found in there)]
     if older:
         yield f"[dim]Of earlier runs, so not shown: {escape(', '.join(older))}[/]\n"
 
 
-def _described(project: Project, asset: str) -> str:
+def _described(project: Project, found: Entry) -> str:
     """An asset's name, with the preset of its training where that is another one."""
-    artifact = current(project, asset)
-    path = artifact.folder / "job.json"
-    preset = recipe(artifact)["name"] if path.is_file() else project.settings.name
-    return asset if preset == project.settings.name else f"{asset} (of preset {preset})"
+    preset = recipe_of(found).preset if was_trained(found.folder) else project.settings.name
+    return found.asset if preset == project.settings.name else f"{found.asset} (of preset {preset})"
 
 
 def _next_steps(run: Run) -> Iterator[RenderableType]:
@@ -228,7 +245,7 @@ def _next_steps(run: Run) -> Iterator[RenderableType]:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_row(f"[bold]{escape(command)} up[/]", "Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000")
-    if _current(run.project, "champion"):
+    if current_entry(run.project, "champion"):
         table.add_row(f'[bold]{escape(command)} generate "a prompt"[/]', "a video from the champion")
         table.add_row(f"[bold]{escape(command)} trace champion[/]", "what made it")
     yield table
@@ -248,11 +265,4 @@ def _version(project: Project, step: str) -> str | None:
     try:
         return version(project, step)
     except MissingVersion:
-        return None
-
-
-def _current(project: Project, asset: str) -> Artifact | None:
-    try:
-        return current(project, asset)
-    except MissingArtifact:
         return None

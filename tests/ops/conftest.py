@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.dit.denoiser import SkiparseDenoiser
 from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
+from ops.config import Settings
 from ops.curation.tables import CURATED_IMAGES, MOTION_RECHECK
 from ops.data import dataset_version
 from ops.data.samples import SAMPLES
@@ -29,7 +30,9 @@ from ops.runtime.files import digest, sha256, write_json
 from ops.runtime.mp4 import write_mp4
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from ops.training.assets import stage_work, vae_work
 from ops.training.job import Job
+from ops.training.results import Checkpoint, InitFrom, Trained
 
 PARAMS = """
 preset: tiny
@@ -64,66 +67,91 @@ class World:
         """What everything here was trained on."""
         return dataset_version.keep(self.project, digest("training_set"))
 
-    def train_denoiser(self, stage: str, losses: dict[int, float], before: Artifact | None, seed: int = 0) -> Artifact:
-        """A finished stage whose checkpoints have these held-out losses."""
+    def train_vae(self) -> Artifact[Trained]:
+        """A finished VAE of one step."""
+        work = vae_work(self.project, digest("training_set"))
+        torch.manual_seed(0)
+        shape = self.project.settings.vae.model.model_dump()
+        return self._train(work, None, {1: 9.0}, lambda _: WFVAE(WFVAEConfig(**shape)), "psnr", first=5.0)
+
+    def train_denoiser(self, stage: str, losses: dict[int, float], seed: int = 0) -> Artifact[Trained]:
+        """A finished stage whose checkpoints have these held-out losses; another seed is another learning rate."""
+        project = self._at_another_rate(stage, seed)
+        work, init_from = stage_work(project, stage)
+
+        def model(step: int) -> SkiparseDenoiser:
+            torch.manual_seed(1000 * seed + step)
+            shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
+            return SkiparseDenoiser(DenoiserConfig(**shape))
+
+        return self._train(work, stage, losses, model, "held_out_loss", first=1.0, init_from=init_from)
+
+    def _at_another_rate(self, stage: str, seed: int) -> Project:
+        tree = self.project.settings.model_dump(mode="json")
+        found = next(each for each in tree["stages"] if each["name"] == stage)
+        found["schedule"]["optimizer"]["learning_rate"] *= 1 + seed
+        return Project(self.project.root, recipe=Settings.model_validate(tree))
+
+    def _train(
+        self,
+        work: Work[Trained],
+        stage: str | None,
+        figures: dict[int, float],
+        model: Callable[[int], WFVAE | SkiparseDenoiser],
+        metric: str,
+        first: float,
+        init_from: InitFrom | None = None,
+    ) -> Artifact[Trained]:
+        """What a training leaves behind: its job, its run in MLflow, checkpoints, results."""
         import mlflow
 
-        from ops.runtime.artifacts import current
         from ops.runtime.tracking.connection import connect
+        from ops.runtime.tracking.pipeline_run import experiment_id
 
-        inputs = {name: current(self.project, name).version for name in ("latents", "text_embeddings")}
-        inputs["training_set"] = current(self.project, "latents").inputs["training_set"]
-        if before is not None:
-            inputs[before.asset] = before.version
-        work = Work(self.project, f"denoiser_{stage}", inputs, {"seed": seed, "losses": [*losses.values()]})
-        self._job(work, stage).write()
-        client = connect(self.project)
-        run_id = self._run(client, work)
-        with mlflow.start_run(run_id=run_id):
-            kept = [self._checkpoint(work, run_id, step, loss, seed) for step, loss in sorted(losses.items())]
-        best = min(losses, key=losses.__getitem__)
-        results: dict[str, Any] = {"metric": "held_out_loss", "first": 1.0, "last": kept[-1]["metric"]}
-        results |= {"best": losses[best], "best_step": best, "steps": max(losses), "seconds": 1.0}
-        results |= {
-            "mlflow_run_id": run_id,
-            "dataset_version": inputs["training_set"],
-            "checkpoints": kept,
-            "init_from": None,
-        }
-        results["released"] = f"checkpoints/step_{best:06d}/ema"
-        return work.finish(version=digest([work.fingerprint, seed]), results=results)
-
-    def _job(self, work: Work, stage: str) -> Job:
         work.folder.mkdir(parents=True, exist_ok=True)
-        return Job(
-            root=self.project.root,
+        Job(
+            root=work.project.root,
             folder=work.folder,
             asset=work.asset,
             stage=stage,
             fingerprint=work.fingerprint,
             inputs=work.inputs,
             dataset_version=work.inputs["training_set"],
-            init_from=None,
-            settings=self.project.settings,
-        )
-
-    def _run(self, client: Any, work: Work) -> str:
-        from ops.runtime.tracking.pipeline_run import experiment_id
-
+            init_from=init_from,
+            settings=work.project.settings,
+        ).write()
+        client = connect(work.project)
         tags = {"git.commit": "c" * 40, "git.dirty": "false", "soraflow.asset": work.asset}
-        return client.create_run(experiment_id(client, self.project), run_name=work.asset, tags=tags).info.run_id
-
-    def _checkpoint(self, work: Work, run_id: str, step: int, loss: float, seed: int) -> dict[str, Any]:
-        import mlflow
-
-        folder = f"checkpoints/step_{step:06d}"
-        torch.manual_seed(1000 * seed + step)
-        shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
-        save_pretrained(SkiparseDenoiser(DenoiserConfig(**shape)), work.folder / folder / "ema")
-        model = mlflow.create_external_model(
-            name=work.asset, source_run_id=run_id, model_type=work.asset, params={"step": str(step)}
+        run_id = client.create_run(experiment_id(client, work.project), run_name=work.asset, tags=tags).info.run_id
+        kept = []
+        with mlflow.start_run(run_id=run_id):
+            for step, figure in sorted(figures.items()):
+                folder = f"checkpoints/step_{step:06d}"
+                save_pretrained(model(step), work.folder / folder / "ema")
+                logged = mlflow.create_external_model(
+                    name=work.asset, source_run_id=run_id, model_type=work.asset, params={"step": str(step)}
+                )
+                kept.append(Checkpoint(step=step, folder=folder, metric=figure, logged_model=logged.model_id))
+        higher = metric == "psnr"
+        best = max(kept, key=lambda each: each.metric if higher else -each.metric)
+        results = Trained(
+            released=f"{best.folder}/ema",
+            metric=metric,
+            higher_is_better=higher,
+            first=first,
+            last=kept[-1].metric,
+            best=best.metric,
+            best_step=best.step,
+            steps=kept[-1].step,
+            left_out={},
+            seconds=1.0,
+            mlflow_run_id=run_id,
+            logged_model=None,
+            dataset_version=work.inputs["training_set"],
+            init_from=init_from,
+            checkpoints=tuple(kept),
         )
-        return {"step": step, "folder": folder, "metric": loss, "logged_model": model.model_id}
+        return work.finish(version=digest([work.fingerprint]), results=results)
 
 
 @pytest.fixture(scope="session")
@@ -154,12 +182,12 @@ def _make_world(root: Path) -> World:
     (root / "params.yaml").write_text(PARAMS)
     project = Project(root)
     _write_dataset(project)
-    _train_vae(project)
+    world = World(project)
+    world.train_vae()
     cache_latents(project)
     cache_text(project)
-    world = World(project)
-    image = world.train_denoiser("image", {2: 0.9, 4: 0.8}, None)
-    world.train_denoiser("video", {2: 0.5, 4: 0.4, 6: 0.45, 8: 0.6}, image)
+    world.train_denoiser("image", {2: 0.9, 4: 0.8})
+    world.train_denoiser("video", {2: 0.5, 4: 0.4, 6: 0.45, 8: 0.6})
     return world
 
 
@@ -212,13 +240,3 @@ def _sample(project: Project, path: Path, split: str, start: int | None, caption
         "path": path.name,
         "frame_indices": [0] if start is None else list(range(start, start + 5)),
     }
-
-
-def _train_vae(project: Project) -> Artifact:
-    torch.manual_seed(0)
-    work = Work(project, "wfvae", {"training_set": digest("training_set")}, {})
-    shape = project.settings.vae.model.model_dump()
-    save_pretrained(WFVAE(WFVAEConfig(**shape)), work.folder / "checkpoints" / "step_000001" / "ema")
-    results = {"metric": "psnr", "first": 5.0, "last": 9.0, "best": 9.0, "best_step": 1, "steps": 1, "seconds": 1.0}
-    results |= {"released": "checkpoints/step_000001/ema", "dataset_version": digest("training_set")}
-    return work.finish(version=digest("vae"), results={**results, "mlflow_run_id": None, "checkpoints": []})

@@ -23,10 +23,12 @@ from playwright.sync_api import Browser, Page, expect
 from ops.data import validation_page
 from ops.data.dvc import version
 from ops.data.expectations import Validation
+from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.runtime.artifacts import current
 from ops.runtime.pages import Pages as Links
 from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import EXPERIMENT
+from ops.training.results import Trained
 from pipelines.defs.dataset.checks import told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -234,7 +236,7 @@ def test_mlflow_shows_stages_and_scores_under_their_pipeline_run(finished, pages
 
 
 def test_pictures_of_held_out_data_are_logged_with_a_denoiser(finished, pages: Pages, page: Page) -> None:
-    run = current(finished.project, "denoiser_video").results["mlflow_run_id"]
+    run = current(finished.project, "denoiser_video", Trained).results.mlflow_run_id
     page.goto(pages.links.mlflow_run(experiment(pages).experiment_id, run, "artifacts"))
     expect(page.get_by_text("images", exact=True).first).to_be_visible()
     page.goto(pages.links.mlflow_run(experiment(pages).experiment_id, run, "model-metrics"))
@@ -242,9 +244,9 @@ def test_pictures_of_held_out_data_are_logged_with_a_denoiser(finished, pages: P
 
 
 def test_a_generated_video_plays_in_mlflow(finished, pages: Pages, page: Page) -> None:
-    scores = current(finished.project, "checkpoint_scores")
+    scores = current(finished.project, "checkpoint_scores", ScoresResults)
     run = json.loads((scores.folder / "run.json").read_text())["run_id"]
-    folder = f"samples/step_{scores.results['best_step']:06d}"
+    folder = f"samples/step_{scores.results.best_step:06d}"
     video = MlflowClient(pages.mlflow).list_artifacts(run, folder)[0].path
     page.goto(pages.links.mlflow_run(experiment(pages).experiment_id, run, f"artifacts/{video}"))
     player = page.locator("video")

@@ -16,6 +16,7 @@ from ops.runtime.artifacts import current
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
 from ops.training.metrics_file import read
+from ops.weights.results import Weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STEPS = 24
@@ -68,8 +69,8 @@ def test_a_killed_dagster_run_goes_on_in_the_same_mlflow_run(beside) -> None:
 
     beside("run", "--select", "wfvae")
 
-    artifact = current(project, "wfvae")
-    assert (artifact.folder, artifact.results["mlflow_run_id"]) == (folder, first)
+    artifact = current(project, "wfvae", Weights)
+    assert (artifact.folder, artifact.results.mlflow_run_id) == (folder, first)
     client = connect(project)
     experiment = client.get_run(first).info.experiment_id
     (run,) = client.search_runs([experiment], filter_string="tags.`soraflow.asset` = 'wfvae'")

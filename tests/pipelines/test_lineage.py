@@ -16,6 +16,7 @@ import pytest
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.steps import STEPS
+from ops.training.results import Trained
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -110,8 +111,8 @@ def test_running_again_does_nothing_twice(finished) -> None:
 def test_each_stage_starts_from_the_one_before(finished) -> None:
     stages = finished.project.settings.stages
     for before, stage in pairwise(stages):
-        start = current(finished.project, f"denoiser_{stage.name}").inputs[f"denoiser_{before.name}"]
-        assert start == current(finished.project, f"denoiser_{before.name}").version
+        start = current(finished.project, f"denoiser_{stage.name}", Trained).inputs[f"denoiser_{before.name}"]
+        assert start == current(finished.project, f"denoiser_{before.name}", Trained).version
 
 
 def test_generate_writes_a_video_and_its_settings(finished, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from ops.data.exports.manifest import Export
 from ops.release import standing
-from ops.runtime.artifacts import Work
+from ops.release.results import ReleaseResults
+from ops.runtime.artifacts import Identity, Work
 from ops.runtime.project import Project
 from pipelines import cli
 from pipelines.terminal import doctor, exports, summary
@@ -50,8 +51,16 @@ def test_an_export_shows_its_folder_and_notes(tmp_path: Path) -> None:
 
 def test_the_summary_shows_the_decision_of_the_gate(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "standing", lambda *_: standing.Standing("version 1 is champion", as_decided=True))
-    results = {"registered_model": "squares", "version": "1", "alias": "candidate", "decision": f"made from {ODD}"}
-    Work(project, "champion", {}, {}).finish("1" * 32, results)
+    results = ReleaseResults(
+        registered_model="squares",
+        version=1,
+        alias="candidate",
+        promoted=False,
+        decision=f"made from {ODD}",
+        reasons=(),
+        findings=(),
+    )
+    Work(project, "champion", {}, Identity(), ReleaseResults).finish("1" * 32, results)
     run = summary.Run(project, {"champion": "1" * 32})
     assert f"made from {ODD}" in shown(lambda console: summary.draw(run, console))
 

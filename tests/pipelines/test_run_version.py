@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
-from ops.runtime.artifacts import Work
+from ops.runtime.artifacts import Identity, Results, Work
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
 from pipelines.factories.run_version import TAG, name_version, version_of_run
@@ -62,7 +62,8 @@ def test_dagster_records_the_version_that_was_used_and_not_the_newest(tmp_path: 
 
     @dg.asset(deps=[training_set])
     def vae() -> dg.MaterializeResult:
-        return result(Project(tmp_path), Work(Project(tmp_path), "vae", {"training_set": "older"}, {}).finish("v", {}))
+        work = Work(Project(tmp_path), "vae", {"training_set": "older"}, Identity(), Results)
+        return result(Project(tmp_path), work.finish("v", Results()))
 
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([training_set, vae], instance=instance)

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import Any
 
 import dagster as dg
 import yaml
 from rich.console import Console
 
-from ops.runtime.artifacts import Work
+from ops.runtime.artifacts import Identity, Work
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from ops.training.results import Trained
 from pipelines.made import last_run, made_by
 from pipelines.terminal.summary import Run, draw
 
 
+class OfPreset(Identity):
+    preset: str
+
+
 def trained(project: Project, asset: str, preset: str, best: float) -> str:
-    work = Work(project, asset, {}, {"preset": preset})
-    write_json(work.folder / "job.json", {"settings": {"name": preset}})
-    results: dict[str, Any] = {"metric": "psnr" if asset == "wfvae" else "held_out_loss", "first": 5.0, "last": best}
-    results |= {"best": best, "best_step": 10, "steps": 10, "seconds": 1.0}
+    work = Work(project, asset, {}, OfPreset(preset=preset), Trained)
+    write_json(work.folder / "job.json", {"stage": None, "settings": {"name": preset}})
+    results = Trained(
+        released="checkpoints/step_000010/ema",
+        metric="psnr" if asset == "wfvae" else "held_out_loss",
+        higher_is_better=asset == "wfvae",
+        first=5.0,
+        last=best,
+        best=best,
+        best_step=10,
+        steps=10,
+        left_out={},
+        seconds=1.0,
+        mlflow_run_id="r",
+        logged_model=None,
+        dataset_version="d",
+        init_from=None,
+        checkpoints=(),
+    )
     return work.finish(version=f"{asset} of {preset}", results=results).version
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pyarrow as pa
 
 from ops import weights
-from ops.evaluation.protocol import Protocol, Score
+from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.samples import SamplesResults
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.totals import IncompleteScores, totals
 from ops.metrics.base import Value, Video, VideoMetric
 from ops.metrics.registry import METRICS
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Work, current
+from ops.runtime.artifacts import Artifact, Identity, Record, Results, Work, current
 from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -59,57 +61,111 @@ class Scored:
         return {"step": self.step, "file": self.file, "dimension": self.metric.name, "score": self.found.value}
 
 
-def score(project: Project) -> Artifact:
-    """Score the current samples.
+class VbenchIdentity(Identity):
+    protocol: str
+    """The id of the samples'."""
+    protocols: dict[str, str]
+    """Dimension → the id of its own."""
+    unavailable: dict[str, str | None]
+    """Dimension → why it is not measured here."""
 
-    Results: `scores` (one row for each checkpoint and dimension: `score` or `reason`), `dimensions` (those of the
-    checkpoint with the best training metric), `totals` {step: quality, semantic, total} for checkpoints with all
-    dimensions, `totals_reason` otherwise, `protocol` (id of the samples'), `protocol_terms`, `protocols` {dimension:
-    what its scores were measured under}. Files: videos.parquet, scores.parquet.
-    """
-    samples = current(project, "samples")
-    unavailable = {dimension.name: reason_without_score(project, dimension) for dimension in DIMENSIONS}
-    made = Protocol.of_json(samples.results["protocol_terms"])
-    metrics = [metric for name, reason in unavailable.items() if reason is None and (metric := metric_of(name))]
-    protocols = {metric.name: metric.under(made, project) for metric in metrics}
-    work = Work(
-        project,
-        ASSET,
-        inputs={"samples": samples.version},
-        settings={"protocol": made.id, "protocols": _ids(protocols), "unavailable": unavailable},
-    )
+
+class DimensionScore(Record):
+    """A dimension of one checkpoint: `score`, with its interval over so many videos, or why there is none."""
+
+    step: int
+    dimension: str
+    group: Literal["quality", "semantic"]
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    videos: int = 0
+    reason: str | None = None
+    note: str | None = None
+
+
+class VbenchTotals(Record):
+    quality: float
+    semantic: float
+    total: float
+
+
+class VbenchResults(Results):
+    scores: tuple[DimensionScore, ...]
+    dimensions: tuple[DimensionScore, ...]
+    """Those of the checkpoint with the best training metric."""
+    protocol: str
+    """The id of the samples'."""
+    protocol_terms: KeptProtocol
+    protocols: dict[str, KeptProtocol]
+    """Dimension → what its scores were measured under."""
+    totals: dict[str, VbenchTotals]
+    """By step, of the checkpoints with all dimensions."""
+    totals_reason: str | None
+    """Why the others have none."""
+
+
+def score(project: Project) -> Artifact[VbenchResults]:
+    """Score the current samples. Files: videos.parquet, scores.parquet."""
+    samples = current(project, "samples", SamplesResults)
+    work, protocols = work_of(project, samples)
     if done := work.finished():
         return done
-    videos = _score_videos(project, samples, metrics)
-    rows = [
+    unavailable = unavailable_dimensions(project)
+    videos = _score_videos(project, samples, [metric for name in protocols if (metric := metric_of(name))])
+    scores = tuple(
         _row(step, dimension, videos, unavailable[dimension.name])
-        for step in samples.results["steps"]
+        for step in samples.results.steps
         for dimension in DIMENSIONS
-    ]
+    )
+    rows = [each.model_dump() for each in scores]
     tables.write(work.folder / "videos.parquet", [each.as_row() for each in videos], VIDEOS)
     tables.write(work.folder / "scores.parquet", rows, SCORES)
+    made = samples.results.protocol_terms
+    found, why = _totals(scores)
     return work.finish(
         version=digest([made.id, rows]),
-        results={
-            "scores": rows,
-            "dimensions": [row for row in rows if row["step"] == samples.results["best_step"]],
-            "protocol": made.id,
-            "protocol_terms": made.as_json(),
-            "protocols": {name: protocol.as_json() for name, protocol in protocols.items()},
-            **_totals(rows),
-        },
+        results=VbenchResults(
+            scores=scores,
+            dimensions=tuple(each for each in scores if each.step == samples.results.best_step),
+            protocol=made.id,
+            protocol_terms=made,
+            protocols=protocols,
+            totals=found,
+            totals_reason=why,
+        ),
     )
 
 
-def scores_of(vbench: Artifact, step: int) -> list[Score]:
+def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[VbenchResults], dict[str, Protocol]]:
+    """The work of scoring samples in what can be measured here, and the protocol of each dimension."""
+    made, unavailable = samples.results.protocol_terms, unavailable_dimensions(project)
+    metrics = [metric for name, reason in unavailable.items() if reason is None and (metric := metric_of(name))]
+    protocols = {metric.name: metric.under(made, project) for metric in metrics}
+    ids = {name: protocol.id for name, protocol in protocols.items()}
+    identity = VbenchIdentity(protocol=made.id, protocols=ids, unavailable=unavailable)
+    return Work(project, ASSET, {"samples": samples.version}, identity, VbenchResults), protocols
+
+
+def unavailable_dimensions(project: Project) -> dict[str, str | None]:
+    """Dimension → what stands between us and a score; None for what can be measured here."""
+    return {dimension.name: reason_without_score(project, dimension) for dimension in DIMENSIONS}
+
+
+def scores_of(vbench: Artifact[VbenchResults], step: int) -> list[Score]:
     """The sixteen dimensions of one checkpoint, each under its own protocol."""
-    made, measured = vbench.results["protocol_terms"], vbench.results["protocols"]
-    rows = {row["dimension"]: row for row in vbench.results["scores"] if row["step"] == step}
-    found = []
-    for name in (dimension.name for dimension in DIMENSIONS):
-        protocol = Protocol.of_json(measured.get(name, made))
-        found.append(Score(name, rows[name]["score"], protocol, higher_is_better=True, reason=rows[name]["reason"]))
-    return found
+    found = vbench.results
+    rows = {row.dimension: row for row in found.scores if row.step == step}
+    return [
+        Score(
+            name,
+            rows[name].score,
+            found.protocols.get(name, found.protocol_terms),
+            higher_is_better=True,
+            reason=rows[name].reason,
+        )
+        for name in (dimension.name for dimension in DIMENSIONS)
+    ]
 
 
 def metric_of(dimension: str) -> VideoMetric | None:
@@ -131,11 +187,7 @@ def _missing_weights(project: Project, dimension: Dimension) -> list[str]:
     return [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
 
 
-def _ids(protocols: dict[str, Protocol]) -> dict[str, str]:
-    return {name: protocol.id for name, protocol in protocols.items()}
-
-
-def _score_videos(project: Project, samples: Artifact, metrics: list[VideoMetric]) -> list[Scored]:
+def _score_videos(project: Project, samples: Artifact[SamplesResults], metrics: list[VideoMetric]) -> list[Scored]:
     """Every video is decoded once, for all metrics."""
     from ops.runtime.mp4 import read_mp4
 
@@ -158,28 +210,29 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _row(step: int, dimension: Dimension, videos: list[Scored], unavailable: str | None) -> Row:
-    row: Row = {"step": step, "dimension": dimension.name, "group": dimension.group, "score": None}
-    row |= {"low": None, "high": None, "videos": 0, "reason": unavailable, "note": None}
+def _row(step: int, dimension: Dimension, videos: list[Scored], unavailable: str | None) -> DimensionScore:
+    row = DimensionScore(step=step, dimension=dimension.name, group=dimension.group, reason=unavailable)
     if unavailable is not None:
         return row
     mine = [each for each in videos if each.step == step and each.metric.name == dimension.name]
     without = [each for each in mine if each.found.reason]
     if without:
-        return {**row, "reason": f"not available: {len(without)} of {len(mine)} videos: {without[0].found.reason}"}
+        reason = f"not available: {len(without)} of {len(mine)} videos: {without[0].found.reason}"
+        return row.model_copy(update={"reason": reason})
     interval = mine[0].metric.over([each.found for each in mine])
     measured = {"score": interval.mean, "low": interval.low, "high": interval.high, "videos": interval.count}
-    return {**row, **measured, "note": NOTES.get(dimension.name)}
+    return row.model_copy(update={**measured, "note": NOTES.get(dimension.name)})
 
 
-def _totals(rows: list[Row]) -> dict[str, Any]:
-    result: dict[str, Any] = {"totals": {}, "totals_reason": None}
-    for step in sorted({row["step"] for row in rows}):
-        raw = {row["dimension"]: row["score"] for row in rows if row["step"] == step}
+def _totals(rows: Sequence[DimensionScore]) -> tuple[dict[str, VbenchTotals], str | None]:
+    """The totals by step, and why others have none."""
+    found: dict[str, VbenchTotals] = {}
+    why = None
+    for step in sorted({row.step for row in rows}):
         try:
-            found = totals(raw)
+            each = totals({row.dimension: row.score for row in rows if row.step == step})
         except IncompleteScores as error:
-            result["totals_reason"] = str(error)
+            why = str(error)
         else:
-            result["totals"][str(step)] = {"quality": found.quality, "semantic": found.semantic, "total": found.total}
-    return result
+            found[str(step)] = VbenchTotals(quality=each.quality, semantic=each.semantic, total=each.total)
+    return found, why

@@ -9,6 +9,7 @@ import dagster as dg
 from ops.config import Stage
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
+from ops.training.results import Trained
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import training_asset
@@ -16,7 +17,7 @@ from pipelines.factories.training_asset import training_asset
 INPUTS = ["latents", "text_embeddings"]
 
 
-def _train(stage: Stage) -> Callable[[Project, Any, str], Artifact]:
+def _train(stage: Stage) -> Callable[[Project, Any, str], Artifact[Trained]]:
     return lambda project, launch, _: function("ops.training.assets:train_stage")(project, stage.name, launch)
 
 

@@ -29,7 +29,7 @@ def release() -> dg.Definitions:
         home = project.use_dataset()
         artifact = release_candidate(home)
         found = standing(home, artifact)
-        context.log.info(artifact.results["decision"] if found.as_decided else found.sentence)
+        context.log.info(artifact.results.decision if found.as_decided else found.sentence)
         return result(home, artifact, registry=dg.MetadataValue.text(found.sentence))
 
     return dg.Definitions(assets=[champion])

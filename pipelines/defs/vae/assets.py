@@ -6,6 +6,7 @@ import dagster as dg
 
 from ops.runtime.artifacts import Artifact
 from ops.runtime.project import Project
+from ops.training.results import Adopted, Trained
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 from pipelines.factories.training_asset import KINDS, training_asset
@@ -14,7 +15,7 @@ TRAINED = "The video VAE, trained on the training set's pixels (L1, LPIPS, KL, w
 ADOPTED = "The video VAE, whose finished weights the recipe names (`vae.released`): registered, not trained."
 
 
-def _train(project: Project, launch: Any, dataset: str) -> Artifact:
+def _train(project: Project, launch: Any, dataset: str) -> Artifact[Trained] | Artifact[Adopted]:
     return function("ops.training.assets:train_vae")(project, launch, dataset)
 
 

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from ops.data.latent_moments import LatentError, Moments
-from ops.data.latents import LatentSet, cache_latents
+from ops.data.latents import LatentSet, LatentsResults, cache_latents
 from ops.data.samples import training_samples
 from ops.runtime.artifacts import current
+from ops.weights.results import Weights
 
 
 def test_every_sample_has_its_posterior_and_the_work_is_done_once(trained_world) -> None:
     project = trained_world.project
-    artifact = current(project, "latents")
+    artifact = current(project, "latents", LatentsResults)
     latents = LatentSet(artifact)
     samples = training_samples(project)
     assert sorted(latents) == sorted(sample["sample_id"] for sample in samples)
@@ -21,14 +22,14 @@ def test_every_sample_has_its_posterior_and_the_work_is_done_once(trained_world)
         assert mean.shape == log_variance.shape == (4, 1 if sample["kind"] == "image" else 2, 4, 4)
         assert mean.dtype == torch.float32
     assert artifact.inputs == {
-        "wfvae": current(project, "wfvae").version,
+        "wfvae": current(project, "wfvae", Weights).version,
         "training_set": artifact.inputs["training_set"],
     }
     assert cache_latents(project) == artifact
 
 
 def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trained_world) -> None:
-    latents = LatentSet(current(trained_world.project, "latents"))
+    latents = LatentSet(current(trained_world.project, "latents", LatentsResults))
     generator = torch.Generator().manual_seed(0)
     train = [sample for sample in latents if latents.row(sample)["split"] == "train"]
     draws = torch.cat([latents.draw(name, generator).flatten(1) for name in train for _ in range(200)], dim=1)
@@ -39,11 +40,11 @@ def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trai
 def test_an_interrupted_cache_goes_on_at_the_missing_shard(world, monkeypatch) -> None:
     import ops.data.latents as module
 
-    whole = current(world.project, "latents")
+    whole = current(world.project, "latents", LatentsResults)
     monkeypatch.setattr(module, "SHARD_SAMPLES", 3)
     first = cache_latents(world.project)
-    assert first.results["shards"] == 3
-    assert first.results["scale"] == pytest.approx(whole.results["scale"])
+    assert first.results.shards == 3
+    assert first.results.scale == pytest.approx(whole.results.scale)
     (first.folder / "artifact.json").unlink()
     (first.folder / "shard_00001.safetensors").unlink()
     kept = (first.folder / "shard_00000.safetensors").stat().st_mtime_ns
@@ -68,8 +69,8 @@ def test_what_the_vae_cannot_encode_is_named_and_measured_by_none(world, monkeyp
     monkeypatch.setattr(module._Encoder, "__call__", spoiled)
     shutil.rmtree(world.project.artifacts / "latents")
     artifact = cache_latents(world.project)
-    assert artifact.results["not_finite"] == {victim["sample_id"]: victim["path"]}
-    assert artifact.results["scale"] == whole.results["scale"]
+    assert artifact.results.not_finite == {victim["sample_id"]: victim["path"]}
+    assert artifact.results.scale == whole.results.scale
     assert LatentSet(artifact)[victim["sample_id"]][0].isnan().all()
 
     spoilt = {sample["sample_id"] for sample in training_samples(world.project)[:2]}
@@ -79,7 +80,7 @@ def test_what_the_vae_cannot_encode_is_named_and_measured_by_none(world, monkeyp
 
 
 def test_a_latent_set_travels_to_workers(trained_world) -> None:
-    latents = LatentSet(current(trained_world.project, "latents"))
+    latents = LatentSet(current(trained_world.project, "latents", LatentsResults))
     name = next(iter(latents))
     mean, _ = latents[name]
     assert torch.equal(pickle.loads(pickle.dumps(latents))[name][0], mean)
@@ -87,7 +88,7 @@ def test_a_latent_set_travels_to_workers(trained_world) -> None:
 
 def test_an_unknown_sample_and_an_empty_training_set_are_errors(world) -> None:
     with pytest.raises(LatentError, match="nobody"):
-        LatentSet(current(world.project, "latents"))["nobody"]
+        LatentSet(current(world.project, "latents", LatentsResults))["nobody"]
     from ops.data.samples import SAMPLES
     from ops.runtime import tables
 

@@ -4,7 +4,7 @@ import torch
 from ops.config import ConfigError
 from ops.data import text_encoder
 from ops.data.samples import SAMPLES, training_samples
-from ops.data.text_embeddings import TextError, TextSet, cache_text
+from ops.data.text_embeddings import TextError, TextResults, TextSet, cache_text
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
@@ -12,9 +12,9 @@ from ops.runtime.project import Project
 
 def test_every_caption_and_the_empty_one_is_there_at_its_real_length(trained_world) -> None:
     project = trained_world.project
-    artifact = current(project, "text_embeddings")
+    artifact = current(project, "text_embeddings", TextResults)
     texts = TextSet(artifact)
-    assert len(texts) == 6 == artifact.results["captions"]
+    assert len(texts) == 6 == artifact.results.captions
     assert texts[""].shape == (2, 384)  # the two marks that BERT puts around nothing
     assert texts["picture 0"].shape == (4, 384)
     assert not torch.equal(texts["a film with number 0"], texts["a film with number 1"])
@@ -32,7 +32,7 @@ def test_what_cleaning_changes_stands_in_the_index(world) -> None:
     index = {row["caption"]: row["cleaned"] for row in tables.read(artifact.folder / "index.parquet")}
     assert (index["A Film!"], index["\u5154\u5b50 film"], index["\u5154\u5b50"]) == ("a film!", "film", "")
     assert index[""] is None
-    assert artifact.results["emptied"] == 1
+    assert artifact.results.emptied == 1
 
 
 def test_the_share_that_must_be_readable_makes_no_other_encoder(world) -> None:
@@ -57,7 +57,7 @@ def test_a_long_text_is_cut_and_marked(trained_world) -> None:
 
 def test_a_missing_caption_is_named(trained_world) -> None:
     with pytest.raises(TextError, match="no embedding of the caption 'nobody said this'"):
-        TextSet(current(trained_world.project, "text_embeddings"))["nobody said this"]
+        TextSet(current(trained_world.project, "text_embeddings", TextResults))["nobody said this"]
 
 
 def test_a_wrong_width_names_the_setting(world) -> None:

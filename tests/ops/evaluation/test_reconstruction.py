@@ -6,24 +6,25 @@ from ops.evaluation.reconstruction import NothingToEvaluate, Reconstruction, eva
 from ops.metrics.psnr import frame_psnr
 from ops.runtime import tables
 from ops.runtime.artifacts import current
+from ops.weights.results import Weights
 
 
 def test_held_out_items_are_scored_once_each_with_their_protocol(world) -> None:
     artifact = evaluate(world.project)
     assert artifact.asset == "wfvae_evaluation"
-    assert artifact.results["items"] == 2
-    metrics = artifact.results["metrics"]
+    assert artifact.results.items == 2
+    metrics = artifact.results.metrics
     assert set(metrics) == {"all", "video", "image"}
-    assert metrics["all"]["psnr"]["mean"] == pytest.approx(
-        (metrics["video"]["psnr"]["mean"] + metrics["image"]["psnr"]["mean"]) / 2
+    assert metrics["all"]["psnr"].mean == pytest.approx(
+        (metrics["video"]["psnr"].mean + metrics["image"]["psnr"].mean) / 2
     )
-    assert artifact.results["protocol"].startswith("vae-recon/v1#")
-    assert len(artifact.results["protocol_terms"]["weights"]["lpips"]) == 64
+    assert artifact.results.protocol.startswith("vae-recon/v1#")
+    assert len(artifact.results.protocol_terms.weights["lpips"]) == 64
     assert (artifact.folder / "reconstructions.png").is_file()
     items = tables.read(artifact.folder / "items.parquet")
     row = next(item for item in items if item["kind"] == "video")
     clip = next(clip for clip in held_out_clips(world.project, world.dataset.hash) if clip["kind"] == "video")
-    original, copy = Reconstruction(world.project, current(world.project, "wfvae"))(clip)
+    original, copy = Reconstruction(world.project, current(world.project, "wfvae", Weights))(clip)
     assert row["psnr"] == pytest.approx(frame_psnr(original, copy).mean())
     assert evaluate(world.project) == artifact
 
@@ -39,8 +40,8 @@ def test_items_that_are_too_short_are_listed_not_replaced(world) -> None:
     path = world.project.root / "params.yaml"
     path.write_text(path.read_text().replace("reconstruction_frames: 5", "reconstruction_frames: 17"))
     artifact = evaluate(type(world.project)(world.project.root))
-    assert artifact.results["items"] == 1  # the image
-    assert len(artifact.results["failed"]) == 1
+    assert artifact.results.items == 1  # the image
+    assert len(artifact.results.failed) == 1
     reasons = [row["reason"] for row in tables.read(artifact.folder / "items.parquet")]
     assert "has 9 frames, the protocol takes 17" in reasons
 

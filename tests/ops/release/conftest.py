@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ops.data.blocking_checks import BLOCKING_CHECKS
-from ops.runtime.artifacts import current
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 
@@ -62,7 +61,7 @@ def train_again() -> Callable[..., None]:
     """Train the last stage of a world anew, to these held-out losses, and score it."""
 
     def train(world, losses: dict[int, float], seed: int = 1) -> None:
-        world.train_denoiser("video", losses, current(world.project, "denoiser_image"), seed)
+        world.train_denoiser("video", losses, seed)
         score(world.project)
 
     return train

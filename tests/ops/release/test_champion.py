@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from ops.data.findings import GateClosed, require_checks
+from ops.evaluation.reconstruction import ReconstructionIdentity, ReconstructionResults
 from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
 from ops.release.gate import judge
@@ -22,9 +23,9 @@ def aliases(project: Project) -> dict[str, int]:
 
 def test_the_first_candidate_that_passes_becomes_champion_and_once_only(scored) -> None:
     first = release_candidate(scored.project)
-    assert first.results["version"] == 1
-    assert first.results["alias"] == "champion"
-    assert first.results["decision"].startswith("version 1 is the first champion: there is no champion yet")
+    assert first.results.version == 1
+    assert first.results.alias == "champion"
+    assert first.results.decision.startswith("version 1 is the first champion: there is no champion yet")
     assert aliases(scored.project) == {"champion": 1}
     assert release_candidate(scored.project) == first
     assert len(Registry(scored.project).versions()) == 1
@@ -47,16 +48,16 @@ def test_a_worse_candidate_stays_candidate_and_a_better_one_takes_over(scored, t
     release_candidate(scored.project)
     train_again(scored, {2: 0.6, 4: 0.5})
     worse = release_candidate(scored.project)
-    assert (worse.results["promoted"], worse.results["alias"]) == (False, "candidate")
+    assert (worse.results.promoted, worse.results.alias) == (False, "candidate")
     assert aliases(scored.project) == {"champion": 1, "candidate": 2}
-    assert "held_out_loss 0.5 is 25.00% worse than 0.4 of champion version 1" in worse.results["decision"]
+    assert "held_out_loss 0.5 is 25.00% worse than 0.4 of champion version 1" in worse.results.decision
     tags = Registry(scored.project).version(2).tags
     assert tags["gate"] == "refused"
     assert "25.00% worse" in tags["gate.reasons"]
 
     train_again(scored, {2: 0.35, 4: 0.3}, seed=2)
     better = release_candidate(scored.project)
-    assert better.results["decision"].startswith("version 3 replaces version 1 as champion")
+    assert better.results.decision.startswith("version 3 replaces version 1 as champion")
     assert aliases(scored.project) == {"champion": 3, "previous": 1}
 
     assert rollback(scored.project) == (1, 3)
@@ -68,12 +69,12 @@ def test_a_worse_candidate_stays_candidate_and_a_better_one_takes_over(scored, t
 def test_a_tolerated_loss_passes_and_registers_no_second_version(scored, train_again) -> None:
     release_candidate(scored.project)
     train_again(scored, {2: 0.6, 4: 0.41})
-    assert not release_candidate(scored.project).results["promoted"]
+    assert not release_candidate(scored.project).results.promoted
     path = scored.project.root / "params.yaml"
     path.write_text(path.read_text().replace("registered_model: squares", "registered_model: squares, tolerance: 0.05"))
     again = release_candidate(Project(scored.project.root))
-    assert again.results["promoted"]
-    assert again.results["version"] == 2
+    assert again.results.promoted
+    assert again.results.version == 2
     assert aliases(scored.project) == {"champion": 2, "previous": 1}
 
 
@@ -83,8 +84,8 @@ def test_failed_checks_close_the_gate(scored, set_checks) -> None:
     with pytest.raises(GateClosed, match=r"soraflow run --select '\+training_set'"):
         require_checks(scored.project, scored.dataset.made_from)
     refused = release_candidate(scored.project)
-    assert not refused.results["promoted"]
-    assert "the checks of captions have not passed" in refused.results["decision"]
+    assert not refused.results.promoted
+    assert "the checks of captions have not passed" in refused.results.decision
     assert aliases(scored.project) == {"candidate": 1}
     with pytest.raises(UnknownVersion, match="no version 'champion'; versions: 1; aliases: candidate"):
         Registry(scored.project).version("champion")
@@ -101,23 +102,23 @@ def with_release(project: Project, **settings) -> Project:
 def test_an_excluded_licence_closes_the_gate_and_names_what_is_under_it(scored) -> None:
     project = with_release(scored.project, exclude_licences=["*non-commercial*", "unknown"])
     refused = release_candidate(project)
-    assert not refused.results["promoted"]
+    assert not refused.results.promoted
     for part in ("picture0.png (unknown)", "picture1.png (unknown)", "scorer dover (S-Lab 1.0, non-commercial"):
-        assert part in refused.results["decision"]
-    assert "film0.mp4" not in refused.results["decision"]
+        assert part in refused.results.decision
+    assert "film0.mp4" not in refused.results.decision
     with pytest.raises(GateClosed, match=r"picture0.png \(unknown\).*scorer dover"):
         accept(project, 1, "I like it")
     assert aliases(project) == {"candidate": 1}
 
     warned = release_candidate(with_release(project, on_excluded_licence="warn"))
-    assert warned.results["promoted"]
-    assert any(reason.startswith("warning: made from what release.ex") for reason in warned.results["reasons"])
+    assert warned.results.promoted
+    assert any(reason.startswith("warning: made from what release.ex") for reason in warned.results.reasons)
 
 
 def test_licences_that_are_allowed_leave_the_gate_open(scored) -> None:
     done = release_candidate(with_release(scored.project, exclude_licences=["GPL*", "CC-BY-NC*"]))
-    assert done.results["promoted"]
-    assert "nothing is under a licence of GPL*, CC-BY-NC*" in done.results["reasons"]
+    assert done.results.promoted
+    assert "nothing is under a licence of GPL*, CC-BY-NC*" in done.results.reasons
 
 
 def test_scores_of_another_protocol_or_without_a_value_are_refused(scored) -> None:
@@ -155,7 +156,7 @@ def test_an_interrupted_promotion_is_finished(scored, train_again, monkeypatch) 
             release_candidate(scored.project)
     assert aliases(scored.project) == {"champion": 2, "previous": 1}
     finished = release_candidate(Project(scored.project.root))
-    assert finished.results["decision"].startswith("version 2 replaces version 1 as champion")
+    assert finished.results.decision.startswith("version 2 replaces version 1 as champion")
     assert aliases(scored.project) == {"champion": 2, "previous": 1}
 
 
@@ -213,8 +214,10 @@ def test_a_version_or_a_whole_model_that_was_deleted_is_registered_anew(scored) 
 
 
 def test_an_evaluation_of_another_vae_is_not_released_with_the_denoiser(scored) -> None:
-    evaluation = current(scored.project, "wfvae_evaluation")
-    other = Work(scored.project, evaluation.asset, {**evaluation.inputs, "wfvae": "another"}, evaluation.settings)
+    evaluation = current(scored.project, "wfvae_evaluation", ReconstructionResults)
+    identity = ReconstructionIdentity.model_validate(evaluation.settings)
+    inputs = {**evaluation.inputs, "wfvae": "another"}
+    other = Work(scored.project, evaluation.asset, inputs, identity, ReconstructionResults)
     other.finish("another", evaluation.results)
     with pytest.raises(MissingArtifact, match="wfvae_evaluation is of wfvae another, but the denoiser was trained"):
         release_candidate(scored.project)

@@ -1,6 +1,4 @@
-import dataclasses
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +13,8 @@ from ops.sampling.model import VideoModel
 from ops.sampling.parts import Parts, parts_of
 from ops.sampling.render import render
 from ops.sampling.request import Request, SamplingError
+from ops.training.results import Trained
+from ops.weights.results import Weights
 
 
 def test_a_prompt_becomes_a_video_with_its_settings_beside_it(trained_world, tmp_path) -> None:
@@ -34,7 +34,7 @@ def test_a_prompt_becomes_a_video_with_its_settings_beside_it(trained_world, tmp
     assert beside["request"]["prompt"] == "a grey square"
     assert beside["request"]["steps"] == 5
     assert beside["request"]["sampler"] == "ddim"
-    assert beside["model"]["vae_version"] == current(trained_world.project, "wfvae").version
+    assert beside["model"]["vae_version"] == current(trained_world.project, "wfvae", Weights).version
     assert set(beside["code"]) == {"git.commit", "git.dirty"}
 
 
@@ -48,7 +48,7 @@ def test_five_steps_give_the_same_file_twice_and_another_for_another_seed(traine
 
 def test_a_checkpoint_has_several_names(trained_world) -> None:
     project = trained_world.project
-    denoiser = current(project, "denoiser_video")
+    denoiser = current(project, "denoiser_video", Trained)
     best, _ = resolve(project, "denoiser_video")
     assert best == parts_of(project, denoiser) == resolve(project, "denoiser_video@4")[0]
     assert resolve(project, str(denoiser.folder / "checkpoints" / "step_000006" / "ema"))[0].step == 6
@@ -95,9 +95,9 @@ def test_a_prompt_that_the_encoder_cannot_read_is_refused_or_said(world, tmp_pat
     path = world.project.root / "params.yaml"
     path.write_text(path.read_text() + "text_encoder: {clean_captions: true}\n")
     project = type(world.project)(world.project.root)
-    parts = parts_of(project, current(project, "denoiser_video"))
+    parts = parts_of(project, current(project, "denoiser_video", Trained))
     encoder = project.settings.text_encoder
-    parts = replace(parts, encoder=encoder.model_dump(mode="json"), text_encoder_version=version(project))
+    parts = parts.model_copy(update={"encoder": encoder, "text_encoder_version": version(project)})
     model = VideoModel(project, parts)
     with pytest.raises(SamplingError, match="minilm-l6 can read nothing of the prompt '\u5154\u5b50'"):
         render(model, Request.of(project.settings.evaluation, "\u5154\u5b50", 0), tmp_path / "v.mp4")
@@ -107,21 +107,21 @@ def test_a_prompt_that_the_encoder_cannot_read_is_refused_or_said(world, tmp_pat
 
 
 def test_a_model_is_sampled_as_it_was_trained_whatever_the_recipe_says_now(world, tmp_path) -> None:
-    parts = parts_of(world.project, current(world.project, "denoiser_video"))
+    parts = parts_of(world.project, current(world.project, "denoiser_video", Trained))
     before = generate(world.project, "a cat", tmp_path / "before.mp4", "denoiser_video")
     path = world.project.root / "params.yaml"
     changed = path.read_text().replace("denoiser: {", "denoiser: {diffusion: {prediction: epsilon}, ")
     path.write_text(changed + "text_encoder: {max_tokens: 32, clean_captions: true}\n")
     project = type(world.project)(world.project.root)
     assert project.settings.denoiser.diffusion.prediction == "epsilon"
-    assert parts_of(project, current(project, "denoiser_video")) == parts
+    assert parts_of(project, current(project, "denoiser_video", Trained)) == parts
     after = generate(project, "a cat", tmp_path / "after.mp4", "denoiser_video")
     assert after.path.read_bytes() == before.path.read_bytes()
 
 
 def test_an_encoder_whose_weights_are_others_now_is_refused(trained_world) -> None:
-    parts = parts_of(trained_world.project, current(trained_world.project, "denoiser_video"))
-    model = VideoModel(trained_world.project, dataclasses.replace(parts, text_encoder_version="of other weights"))
+    parts = parts_of(trained_world.project, current(trained_world.project, "denoiser_video", Trained))
+    model = VideoModel(trained_world.project, parts.model_copy(update={"text_encoder_version": "of other weights"}))
     with pytest.raises(SamplingError, match="is not the one that this model was trained with"):
         _ = model.encode_text
 
@@ -130,11 +130,11 @@ def test_the_champion_generates(world, tmp_path) -> None:
     """From the registry's tags alone, in a project that was moved since."""
     from ops.release.registry import FOLDER, PARTS, SCORES, Registry
 
-    denoiser = current(world.project, "denoiser_video")
+    denoiser = current(world.project, "denoiser_video", Trained)
     registry = Registry(world.project)
     parts = parts_of(world.project, denoiser)
     tags = {PARTS: parts.as_json(), SCORES: "[]", FOLDER: "nowhere"}
-    version = registry.register("key", denoiser.results["checkpoints"][1]["logged_model"], tags)
+    version = registry.register("key", denoiser.results.checkpoints[1].logged_model, tags)
     registry.point("champion", version)
     made = generate(world.project, "a cat", tmp_path / "champion.mp4")
     assert made.model == "squares version 1"

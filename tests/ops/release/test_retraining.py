@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from ops.data.dataset_version import folder_of
+from ops.release.results import ReleaseResults
 from ops.release.retraining import Underway, judge
 from ops.release.trace import FILE
 from ops.runtime.artifacts import current
@@ -128,7 +129,7 @@ def test_settings_that_train_no_other_model_are_no_reason(released, changed: dic
 
 
 def test_a_setting_that_soraflow_did_not_have_at_the_time_is_no_change(released) -> None:
-    path = current(released.project, "champion").folder / FILE
+    path = current(released.project, "champion", ReleaseResults).folder / FILE
     recorded = json.loads(path.read_text(encoding="utf-8"))
     del recorded["settings"]["vae"]["schedule"]["clipping"]
     write_json(path, recorded)

@@ -7,8 +7,9 @@ from ops.release.champion import release_candidate
 from ops.release.registry import Registry, UnknownVersion
 from ops.release.trace import FILE, trace
 from ops.runtime import tables
-from ops.runtime.artifacts import current
+from ops.runtime.artifacts import current, current_entry
 from ops.runtime.files import digest
+from ops.training.results import Trained
 
 
 def test_a_trace_leads_from_the_version_to_the_sources(scored) -> None:
@@ -29,7 +30,7 @@ def test_a_trace_leads_from_the_version_to_the_sources(scored) -> None:
         assert assets.index(earlier) < assets.index(later)
     versions = {made.asset: made.version for made in found.root.walk()}
     for asset in ("wfvae", "latents", "denoiser_image", "denoiser_video", "checkpoint_scores"):
-        assert versions[asset] == current(scored.project, asset).version
+        assert versions[asset] == current_entry(scored.project, asset).version
     assert found.datasets["training_set"] == digest("training_set")
     assert (found.clips, found.images) == (3, 2)
     assert found.samples == {"train": 5, "held_out": 3}
@@ -52,7 +53,7 @@ def test_trainings_carry_their_runs_and_commits(scored) -> None:
     assert list(trainings) == ["wfvae", "denoiser_image", "denoiser_video"]
     video = trainings["denoiser_video"]
     assert (video.best, video.best_step, video.commit) == (0.4, 4, "c" * 40)
-    assert video.mlflow_run_id == current(scored.project, "denoiser_video").results["mlflow_run_id"]
+    assert video.mlflow_run_id == current(scored.project, "denoiser_video", Trained).results.mlflow_run_id
 
 
 def test_without_its_folder_a_trace_comes_from_mlflow(scored) -> None:
@@ -72,7 +73,7 @@ def replace_training_set(project) -> None:
 
 def test_a_data_set_that_was_replaced_since_is_told_as_it_was_trained_on(scored) -> None:
     replace_training_set(scored.project)
-    assert release_candidate(scored.project).results["promoted"]
+    assert release_candidate(scored.project).results.promoted
     found = trace(scored.project, 1)
     assert found.datasets["training_set"] == digest("training_set")
     assert found.datasets["captions"] == digest("captions")
@@ -83,7 +84,7 @@ def test_a_data_set_that_was_replaced_since_is_told_as_it_was_trained_on(scored)
 def test_a_data_set_that_is_lost_is_said(scored) -> None:
     replace_training_set(scored.project)
     shutil.rmtree(scored.dataset.folder)
-    assert not release_candidate(scored.project).results["promoted"]
+    assert not release_candidate(scored.project).results.promoted
     found = trace(scored.project, 1)
     assert found.datasets == {"training_set": digest("training_set")}
     assert "dvc fetch training_set" in found.dataset_note
@@ -96,7 +97,7 @@ def test_the_settings_are_those_of_the_training(scored) -> None:
     project = type(scored.project)(scored.project.root)
     release_candidate(project)
     assert trace(project, 1).settings["denoiser"]["diffusion"]["prediction"] == "v_prediction"
-    assert Registry(project).version(1).parts.diffusion["prediction"] == "v_prediction"
+    assert Registry(project).version(1).parts.diffusion.prediction == "v_prediction"
 
 
 def test_an_unknown_version_lists_what_there_is(scored) -> None:

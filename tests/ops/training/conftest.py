@@ -248,7 +248,8 @@ def _sample(path: Path, number: int, frames: int, split: Split) -> Sample:
 
 
 def _write_latents(project: Project, rows: list[Sample]) -> None:
-    work = Work(project, "latents", {"wfvae": "v", "training_set": VERSION}, {})
+    inputs = {"wfvae": "v", "training_set": VERSION}
+    work = Work(project, "latents", inputs, latents.LatentsIdentity(pixels={}), latents.LatentsResults)
     tensors, index = {}, []
     for row in rows:
         shape = (4, (row["frames"] + 3) // 4, 4, 4)
@@ -258,7 +259,17 @@ def _write_latents(project: Project, rows: list[Sample]) -> None:
         index.append({**columns, "shard": "shard_00000.safetensors", "shape": list(shape)})
     tables.write(work.folder / "index.parquet", index, latents.INDEX)
     save_file(tensors, work.folder / "shard_00000.safetensors")
-    work.finish("latents", {"shift": [1.0] * 4, "scale": [0.5] * 4})
+    results = latents.LatentsResults(
+        shift=(1.0,) * 4,
+        scale=(0.5,) * 4,
+        channels=4,
+        samples=len(rows),
+        train_samples=sum(row["split"] == "train" for row in rows),
+        shards=1,
+        dtype="float32",
+        not_finite={},
+    )
+    work.finish("latents", results)
 
 
 def _write_text(project: Project) -> None:
@@ -271,4 +282,7 @@ def _write_text(project: Project) -> None:
         index.append({"key": key, "caption": caption, "shard": shard, "tokens": tokens, "truncated": False})
     tables.write(work.folder / "index.parquet", index, text_embeddings.INDEX)
     save_file(tensors, work.folder / "shard_00000.safetensors")
-    work.finish("text", {"width": 384})
+    results = text_embeddings.TextResults(
+        captions=len(captions), truncated=0, emptied=0, width=384, dataset_version=VERSION
+    )
+    work.finish("text", results)

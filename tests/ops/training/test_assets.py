@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import yaml
 
 from models import released
 from ops.config import ConfigError
+from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.training import assets
 from ops.training.launch import Command, LaunchError
+from ops.training.results import Adopted
 from ops.training.wfvae import build_model
 
 
@@ -25,10 +28,23 @@ def test_finished_weights_take_the_place_of_a_training(project: Project) -> None
     model = build_model(project.settings.vae.model, seed=3)
     released.save_pretrained(model, project.root / "bought")
     artifact = assets.train_vae(reads(project, vae={"released": "bought"}))
-    kept = released.from_pretrained(artifact.folder / artifact.results["released"]).state_dict()
+    kept = released.from_pretrained(artifact.folder / artifact.results.released).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in model.state_dict().items())
-    assert (artifact.results["steps"], artifact.results["best"]) == (0, None)
+    assert artifact.results == Adopted(released="released", source="bought")
     assert assets.train_vae(reads(project, vae={"released": "bought"})) == artifact
+
+
+def test_weights_that_an_earlier_soraflow_adopted_are_found(project: Project) -> None:
+    released.save_pretrained(build_model(project.settings.vae.model, seed=3), project.root / "bought")
+    artifact = assets.train_vae(reads(project, vae={"released": "bought"}))
+    stored = json.loads((artifact.folder / "artifact.json").read_text())
+    nothing = dict.fromkeys(("first", "last", "best", "best_step", "mlflow_run_id", "logged_model", "init_from"))
+    told = {"metric": "psnr", "higher_is_better": True, "steps": 0, "seconds": 0.0, "dataset_version": None}
+    stored["results"] = {**told, **nothing, "checkpoints": [], "released": "released"}
+    write_json(artifact.folder / "artifact.json", stored)
+    again = assets.train_vae(reads(project, vae={"released": "bought"}))
+    assert again.results == Adopted(released="released", source=None)
+    assert again.folder == artifact.folder
 
 
 def test_what_cannot_be_trained_says_so(project: Project) -> None:

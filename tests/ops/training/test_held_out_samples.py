@@ -12,21 +12,23 @@ from PIL import Image
 
 from models import released
 from ops.config import Pictures
-from ops.data.latents import LatentSet
+from ops.data.latents import LatentSet, LatentsResults
 from ops.data.samples import training_samples
-from ops.data.text_embeddings import TextSet
+from ops.data.text_embeddings import TextResults, TextSet
 from ops.runtime.artifacts import current
 from ops.training.held_out_samples import HeldOutSamples
 from ops.training.job import Job
+from ops.training.results import Trained
+from ops.weights.results import Weights
 
 
 @pytest.fixture
 def drawn(world, tmp_path: Path):
     """Draws with the world's best denoiser under these settings."""
     project = world.project
-    latents, text = current(project, "latents"), current(project, "text_embeddings")
-    denoiser = current(project, "denoiser_video")
-    model = released.from_pretrained(denoiser.folder / denoiser.results["released"]).eval().requires_grad_(False)
+    latents, text = current(project, "latents", LatentsResults), current(project, "text_embeddings", TextResults)
+    denoiser = current(project, "denoiser_video", Trained)
+    model = released.from_pretrained(denoiser.folder / denoiser.results.released).eval().requires_grad_(False)
 
     def draw(name: str, **pictures: int) -> tuple[np.ndarray | None, list[str], int]:
         settings = project.settings.model_copy(update={"pictures": Pictures(**{"steps": 2, **pictures})})
@@ -71,7 +73,7 @@ def test_time_that_is_up_leaves_out_what_has_not_begun(drawn, monkeypatch) -> No
 
 def test_none_are_drawn_where_none_are_wanted_or_the_vae_is_gone(world, drawn) -> None:
     assert drawn("none.png", prompts=0) == (None, [], 0)
-    shutil.rmtree(current(world.project, "wfvae").folder)
+    shutil.rmtree(current(world.project, "wfvae", Weights).folder)
     picture, notes, _ = drawn("gone.png")
     assert picture is None
     assert "the VAE that the latents were made with is gone" in notes[0]

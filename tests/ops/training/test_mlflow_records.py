@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ops.data.dvc import version as current_version
+from ops.data.latents import LatentsIdentity, LatentsResults
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.artifacts import Work, current
@@ -18,6 +19,7 @@ from ops.runtime.tracking.connection import connect
 from ops.training.assets import ForeignLatents, dataset_of_stages
 from ops.training.launch import Command, run
 from ops.training.mlflow_records import deleted_experiments, logged_model, missing_records, run_of
+from ops.training.results import Trained
 
 pytestmark = pytest.mark.dist
 
@@ -33,10 +35,10 @@ def test_what_is_gone_from_mlflow_comes_back(
     original, trained = uninterrupted("denoiser_joint")
     shutil.copytree(original.project.root, tmp_path / "lab")
     lab = type(original)(Project(tmp_path / "lab"))
-    artifact = current(lab.project, trained.asset)
+    artifact = current(lab.project, trained.asset, Trained)
     client, run_id = connect(lab.project), run_of(artifact)
     assert missing_records(lab.project, artifact) is None
-    last = artifact.results["checkpoints"][-1]["step"]
+    last = artifact.results.checkpoints[-1].step
 
     client.delete_run(run_id)
     assert "is gone" in str(missing_records(lab.project, artifact))
@@ -60,7 +62,7 @@ def test_what_is_gone_from_mlflow_comes_back(
     again = connect(lab.project)
     assert run_of(artifact) != run_id
     assert again.get_run(run_of(artifact)).info.status == "FINISHED"
-    assert again.get_run(run_of(artifact)).data.tags["soraflow.dataset_version"] == artifact.results["dataset_version"]
+    assert again.get_run(run_of(artifact)).data.tags["soraflow.dataset_version"] == artifact.results.dataset_version
     assert {name: history(again, run_of(artifact), name) for name in before} == before
     assert missing_records(lab.project, artifact) is None
 
@@ -82,8 +84,8 @@ def test_a_training_goes_on_with_its_version_when_curation_replaces_it(make_lab:
 
     artifact = lab.train("denoiser_joint", launch)
     assert current_version(lab.project, "training_set") == "e" * 32
-    assert artifact.inputs["training_set"] == artifact.results["dataset_version"] == version
-    tags = connect(lab.project).get_run(artifact.results["mlflow_run_id"]).data.tags
+    assert artifact.inputs["training_set"] == artifact.results.dataset_version == version
+    tags = connect(lab.project).get_run(artifact.results.mlflow_run_id).data.tags
     assert tags["soraflow.dataset_version"] == version
 
 
@@ -91,8 +93,9 @@ def test_a_stage_does_not_start_from_weights_of_another_vae(uninterrupted: Calla
     original, _ = uninterrupted("denoiser_joint")
     shutil.copytree(original.project.root, tmp_path / "lab")
     lab = type(original)(Project(tmp_path / "lab"))
-    latents = current(lab.project, "latents")
-    foreign = Work(lab.project, "latents", {**latents.inputs, "wfvae": "another"}, {})
+    latents = current(lab.project, "latents", LatentsResults)
+    inputs = {**latents.inputs, "wfvae": "another"}
+    foreign = Work(lab.project, "latents", inputs, LatentsIdentity(pixels={}), LatentsResults)
     shutil.copytree(latents.folder, foreign.folder)
     foreign.finish("foreign", latents.results)
     with pytest.raises(ForeignLatents, match="soraflow run --select denoiser_joint"):

@@ -73,7 +73,7 @@ def test_a_killed_vae_training_ends_with_the_same_curve_bit_for_bit(
     assert "resuming after step 10" in log
     assert curve(folder) == curve(whole.folder)
     assert resumed.version == whole.version
-    assert resumed.results["mlflow_run_id"] == run_id
+    assert resumed.results.mlflow_run_id == run_id
     client = connect(lab.project)
     assert client.get_run(run_id).info.status == "FINISHED"
     for key, steps in (("loss", list(range(1, 21))), ("psnr", [0, 5, 10, 15, 20])):
@@ -106,14 +106,14 @@ def test_two_ranks_killed_and_continued_by_one_follow_the_curve_of_one(
 def test_what_a_training_leaves_behind(uninterrupted: Callable) -> None:
     _, artifact = uninterrupted("wfvae")
     results = artifact.results
-    assert (results["metric"], results["steps"], results["init_from"]) == ("psnr", 20, None)
-    assert results["best"] == max(line["psnr"] for line in curve(artifact.folder)[1:] if "psnr" in line)
-    assert results["best"] > results["first"]
-    kept = {checkpoint["step"] for checkpoint in results["checkpoints"]}
-    assert kept == {15, 20} | {results["best_step"]}
-    best = checkpoints.CheckpointStore(artifact.folder / "checkpoints").path(results["best_step"])
-    assert results["released"] == f"checkpoints/{best.name}/ema"
-    assert released.read_config(artifact.folder / results["released"])["_class_name"] == "WFVAEModel"
+    assert (results.metric, results.steps, results.init_from) == ("psnr", 20, None)
+    assert results.best == max(line["psnr"] for line in curve(artifact.folder)[1:] if "psnr" in line)
+    assert results.best > results.first
+    kept = {checkpoint.step for checkpoint in results.checkpoints}
+    assert kept == {15, 20} | {results.best_step}
+    best = checkpoints.CheckpointStore(artifact.folder / "checkpoints").path(results.best_step)
+    assert results.released == f"checkpoints/{best.name}/ema"
+    assert released.read_config(artifact.folder / results.released)["_class_name"] == "WFVAEModel"
     assert len(list((artifact.folder / "pictures").glob("*.png"))) == 5
     assert not (artifact.folder / "incidents").exists()
 
@@ -130,18 +130,18 @@ def test_a_finished_training_is_found_again(uninterrupted: Callable) -> None:
 def test_mlflow_knows_the_run_its_data_and_its_checkpoints(uninterrupted: Callable) -> None:
     lab, artifact = uninterrupted("wfvae")
     client = connect(lab.project)
-    run = client.get_run(artifact.results["mlflow_run_id"])
+    run = client.get_run(artifact.results.mlflow_run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["vae.schedule.steps"] == "20"
     assert run.data.tags["soraflow.launch.world_size"] == "1"
-    assert run.data.tags["soraflow.dataset_version"] == artifact.results["dataset_version"]
+    assert run.data.tags["soraflow.dataset_version"] == artifact.results.dataset_version
     assert "git.commit" in run.data.tags
     losses = client.get_metric_history(run.info.run_id, "loss")
     assert [metric.step for metric in losses] == list(range(1, 21))
     assert [metric.step for metric in client.get_metric_history(run.info.run_id, "psnr")] == [0, 5, 10, 15, 20]
     source = mlflow.data.get_source(run.inputs.dataset_inputs[0])
     assert isinstance(source, DvcDatasetSource)
-    assert source.version == artifact.results["dataset_version"]
+    assert source.version == artifact.results.dataset_version
     resolved = resolve_dataset_source(source.to_dict())
     assert isinstance(resolved, DvcDatasetSource)
     assert resolved.to_dict() == source.to_dict()
@@ -150,8 +150,8 @@ def test_mlflow_knows_the_run_its_data_and_its_checkpoints(uninterrupted: Callab
     )
     assert {model.params["step"] for model in models} == {"5", "10", "15", "20"}
     forgotten = {model.params["step"] for model in models if model.tags["soraflow.kept"] == "false"}
-    assert forgotten == {"5", "10"} - {str(artifact.results["best_step"])}
-    copied = mlflow.artifacts.download_artifacts(f"models:/{artifact.results['logged_model']}")
+    assert forgotten == {"5", "10"} - {str(artifact.results.best_step)}
+    copied = mlflow.artifacts.download_artifacts(f"models:/{artifact.results.logged_model}")
     assert (Path(copied) / "config.json").is_file()
 
 
@@ -165,7 +165,7 @@ def test_a_stage_starts_from_the_best_average_of_the_one_before(uninterrupted: C
     assert (job.init_from.asset, job.init_from.version) == ("denoiser_joint", joint.version)
     assert job.inputs["denoiser_joint"] == joint.version
     method = DenoiserMethod(job, torch.device("cpu"), torch.float32, Ranks(0, 1, 0))
-    best = released.from_pretrained(joint.folder / joint.results["released"]).state_dict()
+    best = released.from_pretrained(joint.folder / joint.results.released).state_dict()
     assert all(torch.equal(best[name], tensor) for name, tensor in method.model.state_dict().items())
     assert method.model.training
     assert [count.bucket for count in method.order.counts()] == ["5x32x32"]  # the stage takes videos only

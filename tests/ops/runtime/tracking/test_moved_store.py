@@ -13,6 +13,7 @@ from ops.runtime.artifacts import current
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
 from ops.runtime.tracking.moved_store import UnreadableStore, artifacts_of, follow_move
+from ops.training.results import Trained
 
 
 def places(project: Project) -> dict[str, set[str]]:
@@ -40,11 +41,11 @@ def test_a_copied_project_writes_into_itself(world: Any, trained_world: Any, tmp
     client = connect(world.project)
     note = tmp_path / "note.txt"
     note.write_text("made in the copy", encoding="utf-8")
-    denoiser = current(world.project, "denoiser_video")
-    client.log_artifact(denoiser.results["mlflow_run_id"], str(note))
-    model = denoiser.results["checkpoints"][0]["logged_model"]
+    denoiser = current(world.project, "denoiser_video", Trained)
+    client.log_artifact(denoiser.results.mlflow_run_id, str(note))
+    model = denoiser.results.checkpoints[0].logged_model
     client.log_model_artifact(model, str(note))
-    fetched = mlflow.artifacts.download_artifacts(run_id=denoiser.results["mlflow_run_id"], artifact_path="note.txt")
+    fetched = mlflow.artifacts.download_artifacts(run_id=denoiser.results.mlflow_run_id, artifact_path="note.txt")
     assert Path(fetched).read_text(encoding="utf-8") == "made in the copy"
     assert len([path for path in files(world.project.var / "mlflow" / "artifacts") if path.endswith("note.txt")]) == 2
     assert files(trained_world.project.root) == original

@@ -1,0 +1,87 @@
+"""The recipe that a training ran under, which lies with what it made, whatever `params.yaml` says now."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ops.config import Diffusion, TextEncoder
+from ops.data.samples import Kind
+from ops.runtime.artifacts import Artifact, Entry, ForeignArtifact, MissingArtifact
+from ops.training.job import FILE
+from ops.training.results import Trained
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `job.json` holds of a training. Only what is asked for has to be as this version of soraflow knows it."""
+
+    path: Path
+    kind: str
+    """Of training."""
+    stage: str
+    """The name of what was trained: of a stage, or of the VAE."""
+    settings: dict[str, Any]
+
+    @property
+    def preset(self) -> str:
+        return self._section(str, "name")
+
+    @property
+    def seed(self) -> int:
+        return self._section(int, "seed")
+
+    @property
+    def diffusion(self) -> Diffusion:
+        return self._section(Diffusion, "denoiser", "diffusion")
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        return self._section(TextEncoder, "text_encoder")
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Of samples, that the stage was trained on."""
+        return self._section(tuple[Kind, ...], "stages", self.stage, "kinds")
+
+    def _section(self, kind: type[T], *keys: str) -> T:
+        try:
+            return TypeAdapter(kind).validate_python(self.written(*keys))
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, (*keys, *each['loc'])))}: {each['msg']}" for each in error.errors())
+            raise ForeignArtifact(
+                f"{self.path} was written by another version of soraflow ({told}): train anew"
+            ) from error
+
+    def written(self, *keys: str) -> Any:
+        """A section of the recipe word for word; an item of a list goes by its name."""
+        tree: Any = self.settings
+        for key in keys:
+            named = {each["name"]: each for each in tree} if isinstance(tree, list) else tree
+            if key not in named:
+                raise ForeignArtifact(f"{self.path} was written by another version of soraflow: no {'.'.join(keys)}")
+            tree = named[key]
+        return tree
+
+
+def recipe_of(artifact: Artifact[Trained] | Entry) -> Recipe:
+    """The recipe of a finished training.
+
+    Raises:
+        MissingArtifact: when its file is gone.
+    """
+    path = artifact.folder / FILE
+    if not path.is_file():
+        raise MissingArtifact(
+            f"{path} is gone, so the settings of this {artifact.asset} are unknown: bring it back, or remove its "
+            f"folder and run `soraflow run --select {artifact.asset}`"
+        )
+    job = json.loads(path.read_text(encoding="utf-8"))
+    kind = "vae" if job["stage"] is None else "text_to_video"
+    return Recipe(path, kind, job["stage"] or artifact.asset, job["settings"])

@@ -1,0 +1,89 @@
+"""What a training leaves behind, and what finished weights do that take its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, model_validator
+
+from ops.runtime.artifacts import Record
+from ops.weights.results import Weights
+
+
+class InitFrom(Record):
+    """The finished training whose best average is the starting point."""
+
+    asset: str
+    version: str
+    folder: Path
+    """In the released form."""
+    logged_model: str | None = None
+    mlflow_run_id: str | None = None
+    latents: str | None = None
+    """The version of those that it was trained on."""
+
+
+class Checkpoint(Record):
+    """A checkpoint that was kept."""
+
+    step: int
+    folder: str
+    """In the training's folder; its average is in `ema` there."""
+    metric: float
+    logged_model: str | None
+    """None when MLflow lost it before the training ended."""
+
+
+class LeftOutSample(Record):
+    """A sample that the training went on without, from which step on and why."""
+
+    step: int
+    reason: str
+
+
+class Trained(Weights):
+    """`metric` is measured on held-out data: before the first step, at the last one, and of the best checkpoint, whose
+    average is what was released."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str
+    higher_is_better: bool
+    first: float
+    last: float
+    best: float
+    gain: float | None = None
+    gain_error: float | None = None
+    """By how much the metric got better, and the standard error of that; None where it is not measured sample by
+    sample."""
+    best_step: int
+    steps: int
+    left_out: dict[str, LeftOutSample]
+    """By the sample's id."""
+    seconds: float
+    """Over all attempts."""
+    mlflow_run_id: str
+    logged_model: str | None
+    """Of the released copy; None when it was too large to copy."""
+    dataset_version: str
+    init_from: InitFrom | None
+    checkpoints: tuple[Checkpoint, ...]
+    """Oldest first."""
+
+
+class Adopted(Weights):
+    """Finished weights that the recipe named in `vae.released`, so that nothing was trained."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None = None
+    """What the recipe called them; None of those that were adopted before it was kept."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once_a_training_without_a_step(cls, value: Any) -> Any:
+        """Adopted weights were kept as that before; all that it told besides is that nothing was trained."""
+        if isinstance(value, dict) and value.get("steps") == 0 and value.get("checkpoints") == []:
+            return {"released": value["released"]}
+        return value
