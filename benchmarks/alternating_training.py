@@ -92,7 +92,7 @@ class Alternation:
 
 def main() -> None:
     alternation = Alternation(Job.from_arguments())
-    kind = WfvaeMethod if alternation.job.stage is None else DenoiserMethod
+    kind = WfvaeMethod if alternation.job.training.kind == "vae" else DenoiserMethod
 
     def build(*arguments: Any) -> Any:
         alternation.bare = BareLoop(kind(*arguments), alternation.job)

@@ -21,7 +21,7 @@ from ops.config.curation import (
     VideoKind,
 )
 from ops.config.dataset import Dataset, TextEncoder, ratio_of
-from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion, Stage
+from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
 from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
@@ -30,6 +30,7 @@ from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule, RuledSc
 from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import Settings
 from ops.config.sources import ImageCollection, Sources, VideoCollection
+from ops.config.stages import Stage, StageKind, TextToVideo, TrainingKind
 from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
 from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
 
@@ -76,10 +77,13 @@ __all__ = [
     "Slicing",
     "Sources",
     "Stage",
+    "StageKind",
     "TechnicalQuality",
     "TextCrop",
     "TextEncoder",
     "TextImageRules",
+    "TextToVideo",
+    "TrainingKind",
     "Vae",
     "VaeLosses",
     "VaeModel",

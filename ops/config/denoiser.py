@@ -1,4 +1,4 @@
-"""The denoiser, its diffusion, and the stages of its training."""
+"""The denoiser and its diffusion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ops.config.section import Positive, Section, Share
-from ops.config.training import Schedule
 
 
 class DenoiserModel(Section):
@@ -69,15 +68,6 @@ class Denoiser(Section):
     phrase_draws: Positive = 4
     """How many different wordings of such a sample training may draw from; each is encoded once."""
     architecture: Literal["skiparse", "latte"] = "skiparse"
+    """Only skiparse can be trained."""
     model: DenoiserModel = DenoiserModel()
     diffusion: Diffusion = Diffusion()
-
-
-class Stage(Section):
-    """One training stage of the denoiser; it starts from the stage before it in the list."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kinds: tuple[Literal["image", "video"], ...]
-    sparse_ratio: Positive | None = None
-    """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
-    schedule: Schedule

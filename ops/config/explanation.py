@@ -63,9 +63,14 @@ def _known_keys(keys: list[str]) -> list[str]:
     for key in keys:
         if key.isdigit():
             continue
-        annotation = model.model_fields[key].annotation
-        models = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
-        model = next((part for part in models if issubclass(part, BaseModel)), None)
+        model = _section_in(model.model_fields[key].annotation)
         if model is None:
             return []
     return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The first section within a type, such as that of the items of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

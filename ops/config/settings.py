@@ -8,12 +8,15 @@ from ops.config.automation import Automation
 from ops.config.captions import Captions
 from ops.config.curation import Curation
 from ops.config.dataset import Dataset, TextEncoder
-from ops.config.denoiser import Denoiser, Stage
+from ops.config.denoiser import Denoiser
 from ops.config.release import Evaluation, Release
 from ops.config.section import Section
 from ops.config.sources import Sources
+from ops.config.stages import Stage
 from ops.config.training import Launch, Pictures
 from ops.config.vae import Vae
+
+TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
 
 
 class Settings(Section):
@@ -42,3 +45,21 @@ class Settings(Section):
         if twice:
             raise ValueError(f"stages: the name {twice[0]!r} is used twice")
         return self
+
+    def untrainable(self) -> tuple[str, ...]:
+        """Why the recipe cannot be trained; one sentence for each reason, with its remedy.
+
+        Such a recipe can be read, compared and curated for, so that it loads; what would train it refuses.
+        """
+        reasons = []
+        if self.vae.architecture != TRAINED_VAE and not self.vae.released:
+            reasons.append(
+                f"vae.architecture is '{self.vae.architecture}', but only '{TRAINED_VAE}' can be trained: name "
+                "finished weights in vae.released"
+            )
+        if self.denoiser.architecture != TRAINED_DENOISER:
+            reasons.append(
+                f"denoiser.architecture is '{self.denoiser.architecture}', but only '{TRAINED_DENOISER}' can be "
+                f"trained: use {TRAINED_DENOISER}"
+            )
+        return tuple(reasons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -58,7 +58,10 @@ class VaeViews(Section):
 
 
 class Vae(Section):
+    kind: ClassVar[Literal["vae"]] = "vae"
+    """Of training, as the stages have one."""
     architecture: Literal["wfvae", "causalvae"] = "wfvae"
+    """Only wfvae can be trained; finished weights of either can be adopted."""
     released: str | None = None
     """A folder or registry entry with finished weights; set, nothing is trained and these are registered."""
     model: VaeModel = VaeModel()

@@ -46,7 +46,7 @@ INDEX = pa.schema(
 class LatentsIdentity(Identity):
     dtype: Literal["float32"] = "float32"
     shard_samples: int = SHARD_SAMPLES
-    pixels: dict[str, str]
+    pixels: dict[str, int]
     """The versions of what turns files into pixels."""
 
 

@@ -21,9 +21,9 @@ from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Record, R
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-from ops.sampling.parts import last_stage
 from ops.training.mlflow_records import logged_model, restore_records
 from ops.training.results import Trained
+from ops.training.trainings import final
 
 ASSET = "checkpoint_scores"
 HELD_OUT = "held_out_loss"
@@ -159,7 +159,7 @@ def _upstream(
     if truth.inputs["samples"] != vbench.inputs["samples"]:
         raise MissingArtifact("`vbench` and `truth` are of different samples: make both again")
     samples = find(project, "samples", vbench.inputs["samples"], SamplesResults)
-    asset = last_stage(project)
+    asset = final(project.settings).asset
     denoiser = find(project, asset, samples.inputs.get(asset, ""), Trained) if samples else None
     if samples is None or denoiser is None:
         raise MissingArtifact(f"the samples or the {asset} that `vbench` scored are gone: make `samples` and `vbench`")

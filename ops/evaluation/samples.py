@@ -21,9 +21,10 @@ from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-from ops.sampling.parts import last_stage, parts_of
+from ops.sampling.parts import parts_of
 from ops.sampling.request import Request
 from ops.training.results import Trained
+from ops.training.trainings import final
 
 ASSET = "samples"
 LONGEST_NAME = 40
@@ -75,7 +76,7 @@ def make_samples(project: Project) -> Artifact[SamplesResults]:
 
     Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png, and videos.webp, which plays.
     """
-    denoiser = current(project, last_stage(project), Trained)
+    denoiser = current(project, final(project.settings).asset, Trained)
     work, protocol, steps = work_of(project, denoiser)
     if done := work.finished():
         return done

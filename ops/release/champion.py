@@ -20,9 +20,10 @@ from ops.release.trace import Trace, look_back, trainings
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts, last_stage, parts_of
+from ops.sampling.parts import Parts, parts_of
 from ops.training.mlflow_records import logged_model, restore_records
 from ops.training.results import Trained
+from ops.training.trainings import final
 
 ASSET = "champion"
 
@@ -77,7 +78,7 @@ def _make_loadable(project: Project, registry: Registry, candidate: Version) -> 
 
 def _scored(project: Project, scores: Artifact[ScoresResults]) -> Artifact[Trained]:
     """The denoiser that the scores are of."""
-    asset = last_stage(project)
+    asset = final(project.settings).asset
     denoiser = find(project, asset, scores.inputs.get(asset, ""), Trained)
     if denoiser is None:
         raise MissingArtifact(f"the {asset} that `checkpoint_scores` is of is gone: make `checkpoint_scores` again")

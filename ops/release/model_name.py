@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ops.release.registry import Registry
-from ops.runtime.artifacts import current, read
+from ops.release.registry import Registry, UnknownVersion
+from ops.runtime.artifacts import current, entries, read
 from ops.runtime.project import Project
-from ops.sampling.parts import DENOISER_PREFIX, Parts, parts_of
+from ops.sampling.parts import Parts, parts_of
 from ops.sampling.request import SamplingError
+from ops.training.job import was_trained
 from ops.training.results import Trained
+from ops.training.trainings import stages
 
 
 def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
@@ -20,22 +22,24 @@ def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
     `denoiser_video` (its best checkpoint) or `denoiser_video@150` (the checkpoint of that step); or the folder of
     a checkpoint.
     """
-    match = re.fullmatch(rf"({DENOISER_PREFIX}\w+)(?:@(\d+))?", checkpoint)
-    if match:
-        _demand_stage(project, match[1])
+    match = re.fullmatch(r"(\w+?)(?:@(\d+))?", checkpoint)
+    if match and _is_denoiser(project, match[1]):
         return _labelled(parts_of(project, current(project, match[1], Trained), int(match[2]) if match[2] else None))
     if Path(checkpoint).is_dir():
         return _labelled(_parts_of_folder(project, Path(checkpoint)))
-    version = Registry(project).version(checkpoint)
+    try:
+        version = Registry(project).version(checkpoint)
+    except UnknownVersion as error:
+        names = ", ".join(each.asset for each in stages(project.settings))
+        raise UnknownVersion(f"{error}; preset '{project.settings.name}' has the stages: {names}") from None
     return version.parts, f"{version.model} version {version.number}"
 
 
-def _demand_stage(project: Project, asset: str) -> None:
-    """No run could make a stage that the recipe does not have; one that was made under another recipe is there."""
-    stages = [f"{DENOISER_PREFIX}{stage.name}" for stage in project.settings.stages]
-    if asset not in stages and not (project.artifacts / asset).is_dir():
-        preset = project.settings.name
-        raise SamplingError(f"preset '{preset}' has no stage '{asset}'; its stages are: {', '.join(stages)}")
+def _is_denoiser(project: Project, asset: str) -> bool:
+    """A stage of the recipe, or one that was made under another recipe and is there."""
+    made = next(entries(project, asset), None)
+    was_made = made is not None and was_trained(made.folder) and "latents" in made.inputs
+    return was_made or asset in [each.asset for each in stages(project.settings)]
 
 
 def _labelled(parts: Parts) -> tuple[Parts, str]:

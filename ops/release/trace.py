@@ -193,12 +193,12 @@ def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, 
     by which it was then scored and released."""
     today, recipes = project.settings.model_dump(mode="json"), [recipe_of(each) for each in made]
     last = recipes[-1].settings
-    vae = next((each.settings["vae"] for each in recipes if each.kind == "vae"), last["vae"])
-    own = {each.stage: each.written("stages", each.stage) for each in recipes if each.kind != "vae"}
+    vae = next((each.settings["vae"] for each in recipes if each.asset not in each.stages), last["vae"])
+    own = {each.asset: each.stages[each.asset] for each in recipes if each.asset in each.stages}
     return {
         **last,
         "vae": vae,
-        "stages": [own.get(stage["name"], stage) for stage in last["stages"]],
+        "stages": [own.get(asset, stage) for asset, stage in recipes[-1].stages.items()],
         "evaluation": today["evaluation"],
         "release": today["release"],
     }

@@ -19,8 +19,6 @@ from ops.training.recipe import recipe_of
 from ops.training.results import Checkpoint, Trained
 from ops.weights.results import Weights
 
-DENOISER_PREFIX = "denoiser_"
-
 
 class Parts(BaseModel):
     """Names of everything that turns a prompt into a video; small enough to travel as a tag.
@@ -59,11 +57,6 @@ class Parts(BaseModel):
     @classmethod
     def of_json(cls, text: str) -> Parts:
         return cls.model_validate_json(text)
-
-
-def last_stage(project: Project) -> str:
-    """The asset of the recipe's last denoiser stage."""
-    return DENOISER_PREFIX + project.settings.stages[-1].name
 
 
 def parts_of(project: Project, denoiser: Artifact[Trained], step: int | None = None) -> Parts:

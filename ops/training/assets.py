@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.config import ConfigError, Denoiser, Schedule, Settings, Stage, Vae
+from pydantic import JsonValue
+
+from ops.config import ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
+from ops.config.stages import DEFAULT_KIND
 from ops.data.latents import LatentsResults, vae_of
 from ops.data.text_embeddings import made_for
 from ops.runtime.artifacts import Artifact, Identity, Work, current, find
@@ -17,8 +20,8 @@ from ops.training.job import Job
 from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launch import run as run_command
 from ops.training.mlflow_records import restore_records
-from ops.training.readiness import TRAINABLE
 from ops.training.results import Adopted, InitFrom, Trained
+from ops.training.trainings import Training, training
 
 CODE = 1
 """Raised when the same settings would train a different model; part of every fingerprint."""
@@ -61,23 +64,44 @@ class StageIdentity(Identity):
             return f"stages.{self.stage.name}.{rest}"
         return {"schedule": None, "text_width": "text_encoder.width"}.get(section, key)
 
+    def payload(self) -> dict[str, JsonValue]:
+        """Without the kind where it is the one that stages were of before they had kinds."""
+        unsaid = {"kind"} if self.stage.kind == DEFAULT_KIND else set()
+        return {**super().payload(), "stage": self.stage.model_dump(mode="json", exclude=unsaid)}
 
-def train_vae(
-    project: Project, launch: Launch = run_command, dataset: str | None = None
+
+def train(
+    project: Project, asset: str, launch: Launch = run_command, dataset: str | None = None
 ) -> Artifact[Trained] | Artifact[Adopted]:
-    """The video VAE, trained on a version of the training set (None: the current one), or found finished.
+    """A training of the recipe, or found finished; an interrupted one is resumed.
 
-    Resumes an interrupted training.
+    `dataset` is the version of the training set that a VAE is trained on (None: the current one); stages are trained
+    on the one that the latents are of.
+
+    Raises:
+        ConfigError: when the recipe cannot be trained.
+        UnknownTraining: when it has no such training.
+        MissingArtifact, ForeignLatents: as `stage_work` says.
     """
+    found = training(project.settings, asset)
+    if found.adopted:
+        return adopt_vae(project, found.adopted)
+    if reasons := project.settings.untrainable():
+        raise ConfigError("; ".join(reasons))
+    work, init_from = work_of(project, found, dataset)
+    done = work.finished()
+    if done:
+        restore_records(project, done)
+    return done or _train(work, found, init_from, launch)
+
+
+def work_of(project: Project, found: Training, dataset: str | None = None) -> tuple[Work[Trained], InitFrom | None]:
+    """The work of one of the recipe's trainings, and what it starts from; see `train`."""
     from ops.data.dvc import version
 
-    settings = project.settings
-    if settings.vae.released:
-        return adopt_vae(project, settings.vae.released)
-    _check_trainable("vae.architecture", settings.vae.architecture, "wfvae", "name finished weights in vae.released")
-    dataset = dataset or version(project, "training_set")
-    work = vae_work(project, dataset)
-    return _finished(work) or _train(work, "ops.training.wfvae", None, dataset, None, launch)
+    if isinstance(found.section, Vae):
+        return vae_work(project, dataset or version(project, "training_set")), None
+    return stage_work(project, found)
 
 
 def vae_work(project: Project, dataset: str) -> Work[Trained]:
@@ -112,8 +136,9 @@ def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]
     return Work(project, project.settings.vae.architecture, {}, identity, Adopted), folder
 
 
-def train_stage(project: Project, name: str, launch: Launch = run_command) -> Artifact[Trained]:
-    """A stage of the denoiser, from the best checkpoint of the stage before it, or from scratch if it is the first.
+def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFrom | None]:
+    """The work of training a stage of the denoiser on the current latents, and what it starts from: the best
+    checkpoint of the stage before, if there is one.
 
     It is of the version of the training set that the latents are of, whatever has become current since.
 
@@ -121,61 +146,33 @@ def train_stage(project: Project, name: str, launch: Launch = run_command) -> Ar
         MissingArtifact: when the latents, the text embeddings or the stage before have not been made.
         ForeignLatents: when the stage before was trained on the latents of another VAE.
     """
-    work, init_from = stage_work(project, name)
-    return _finished(work) or _train(
-        work, "ops.training.denoiser", name, work.inputs["training_set"], init_from, launch
-    )
-
-
-def stage_work(project: Project, name: str) -> tuple[Work[Trained], InitFrom | None]:
-    """The work of training a stage on the current latents, and what it starts from; raises as `train_stage` does."""
-    settings = project.settings
-    stage, before = _find_stage(settings, name)
-    _check_trainable("denoiser.architecture", settings.denoiser.architecture, TRAINABLE, f"use {TRAINABLE}")
+    settings, section = project.settings, stage.section
+    assert isinstance(section, TextToVideo)
     latents = current(project, "latents", LatentsResults)
     dataset = latents.inputs["training_set"]
     inputs = {latents.asset: latents.version, "text_embeddings": made_for(project, dataset).version}
     init_from = None
-    if before:
-        init_from = _hand_over(project, current(project, f"denoiser_{before.name}", Trained), latents)
+    if stage.predecessor:
+        init_from = _hand_over(project, current(project, stage.predecessor.asset, Trained), latents)
         inputs[init_from.asset] = init_from.version
     identity = StageIdentity(
         seed=settings.seed,
-        schedule=stage.schedule,
+        schedule=section.schedule,
         denoiser=settings.denoiser,
-        stage=stage,
+        stage=section,
         text_width=settings.text_encoder.width,
     )
-    return Work(project, f"denoiser_{name}", {**inputs, "training_set": dataset}, identity, Trained), init_from
+    return Work(project, stage.asset, {**inputs, "training_set": dataset}, identity, Trained), init_from
 
 
-def _finished(work: Work[Trained]) -> Artifact[Trained] | None:
-    """The training, when it was done before; what others have deleted of it in MLflow is put back."""
-    done = work.finished()
-    if done:
-        restore_records(work.project, done)
-    return done
-
-
-def _check_trainable(key: str, named: str, trainable: str, remedy: str) -> None:
-    if named != trainable:
-        raise ConfigError(f"{key} is '{named}', but only '{trainable}' can be trained: {remedy}")
-
-
-def _find_stage(settings: Settings, name: str) -> tuple[Stage, Stage | None]:
-    names = [stage.name for stage in settings.stages]
-    if name not in names:
-        raise ValueError(f"preset '{settings.name}' has no stage '{name}'; it has: {', '.join(names)}")
-    place = names.index(name)
-    return settings.stages[place], settings.stages[place - 1] if place else None
-
-
-def dataset_of_stages(project: Project) -> str:
-    """The version of the training set that a stage would be trained on: that of the latents.
+def dataset_of(project: Project, asset: str) -> str | None:
+    """The version of the training set that a training takes without being told: of a stage that of the latents.
 
     Raises:
         MissingArtifact: when there are none.
     """
+    if "latents" not in training(project.settings, asset).method.inputs:
+        return None
     return current(project, "latents", LatentsResults).inputs["training_set"]
 
 
@@ -199,24 +196,21 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
     )
 
 
-def _train(
-    work: Work[Trained], module: str, stage: str | None, dataset: str, init_from: InitFrom | None, launch: Launch
-) -> Artifact[Trained]:
+def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:
     settings, project = work.project.settings, work.project
     work.folder.mkdir(parents=True, exist_ok=True)
     job = Job(
         root=project.root.resolve(),
         folder=work.folder.resolve(),
         asset=work.asset,
-        stage=stage,
         fingerprint=work.fingerprint,
         inputs=work.inputs,
-        dataset_version=dataset,
+        dataset_version=work.inputs["training_set"],
         init_from=init_from,
         settings=settings,
         pipeline_run=project.pipeline_run,
     )
-    _launch(job, module, launch)
+    _launch(job, found.method.program, launch)
     results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
     best = work.folder / results.released
     version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})

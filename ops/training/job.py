@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops.config import Schedule, Settings, Stage
+from ops.config import Schedule, Settings, TextToVideo
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 from ops.training.results import InitFrom
+from ops.training.trainings import Training, training
 
 FILE = "job.json"
 
@@ -32,7 +34,6 @@ class Job(BaseModel):
     root: Path
     folder: Path
     asset: str
-    stage: str | None
     fingerprint: str
     inputs: dict[str, str]
     dataset_version: str
@@ -52,12 +53,25 @@ class Job(BaseModel):
         return self.root / named if named else None
 
     @property
-    def schedule(self) -> Schedule:
-        return self.settings.vae.schedule if self.stage is None else self.denoiser_stage.schedule
+    def training(self) -> Training:
+        return training(self.settings, self.asset)
 
     @property
-    def denoiser_stage(self) -> Stage:
-        return next(stage for stage in self.settings.stages if stage.name == self.stage)
+    def schedule(self) -> Schedule:
+        return self.training.schedule
+
+    @property
+    def denoiser_stage(self) -> TextToVideo:
+        """The section of the recipe that says what this stage of the denoiser is."""
+        section = self.training.section
+        assert isinstance(section, TextToVideo), f"{self.asset} is no stage of the denoiser"
+        return section
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_asset_tells_the_stage(cls, value: Any) -> Any:
+        """A job of an earlier version named its stage, too."""
+        return {key: each for key, each in value.items() if key != "stage"} if isinstance(value, dict) else value
 
     def write(self) -> Path:
         path = self.folder / FILE

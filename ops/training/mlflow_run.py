@@ -23,6 +23,7 @@ from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
 from ops.training.metrics_file import read as read_metrics
 from ops.training.outbox import Outbox, Record
+from ops.training.trainings import asset_of
 
 STEPS_PER_FLUSH = 10
 DATASET = "training_set"
@@ -105,7 +106,7 @@ class MlflowRun:
         job, client = self._job, self._client
         experiment = pipeline_run.experiment_id(client, job.project)
         before = latest(client, experiment, job.asset)
-        name = run_name(job.stage or job.asset, job.dataset_version, parameters(job), job.inputs, before)
+        name = run_name(job.training.name, job.dataset_version, parameters(job), job.inputs, before)
         tags = pipeline_run.above(client, job.project, job.pipeline_run, job.settings, job.dataset_version)
         mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, log_system_metrics=self._system_metrics)
 
@@ -299,7 +300,7 @@ def parameters(job: Job) -> dict[str, str]:
     """The recipe by the names that `--set` takes; of its stages only this one, so that two stages side by side differ
     in what makes them differ."""
     recipe = job.settings.model_dump(mode="json")
-    stages = [stage for stage in recipe.pop("stages") if stage["name"] == job.stage]
+    stages = [stage for stage in recipe.pop("stages") if asset_of(stage["name"]) == job.asset]
     return by_name({**recipe, "stages": stages} if stages else recipe)
 
 

@@ -10,19 +10,29 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from ops.config import ConfigError, Settings, Stage
+from ops.config import ConfigError, Settings, TextToVideo
 from ops.data.samples import Kind, Split
 from ops.data.text_encoder import as_read
 from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.training.trainings import stages, trainings
 
-TRAINABLE = "skiparse"
 SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
 TABLES: dict[Kind, str] = {"video": "raw_videos", "image": "raw_images"}
 
 
 class NotReady(ConfigError):
     """Trainings of the recipe cannot come to their end; one line for each reason, with its remedy."""
+
+
+def require_trainable(settings: Settings, assets: Collection[str]) -> None:
+    """Of a run that is to make these assets: that all it trains can be trained.
+
+    Raises:
+        NotReady: naming each architecture that cannot, and what helps.
+    """
+    if any(asset in assets for asset in trainings(settings)):
+        _raise(settings.untrainable())
 
 
 def require_sources(settings: Settings, assets: Collection[str]) -> None:
@@ -49,19 +59,19 @@ def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> l
         NotReady: naming each stage, what stands in its way, and what helps.
     """
     settings = project.settings
-    stages, samples = _among(settings, assets), _samples(dataset)
-    obstacles = [*_untrainable(settings, stages), *_unsplittable(project, stages), *_without_samples(stages, samples)]
+    wanted, samples = _among(settings, assets), _samples(dataset)
+    obstacles = [*_unsplittable(project, wanted), *_without_samples(wanted, samples)]
     _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
     return [
         f"stage '{stage.name}' will see no {kind} samples: the training set has none"
-        for stage in stages
+        for stage in wanted
         for kind in stage.kinds
         if not samples[kind, "train"]
     ]
 
 
-def _among(settings: Settings, assets: Collection[str]) -> list[Stage]:
-    return [stage for stage in settings.stages if f"denoiser_{stage.name}" in assets]
+def _among(settings: Settings, assets: Collection[str]) -> list[TextToVideo]:
+    return [each.section for each in stages(settings) if each.asset in assets and isinstance(each.section, TextToVideo)]
 
 
 def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
@@ -72,13 +82,7 @@ def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
     return found
 
 
-def _untrainable(settings: Settings, stages: Sequence[Stage]) -> Iterator[str]:
-    named = settings.denoiser.architecture
-    if stages and named != TRAINABLE:
-        yield f"denoiser.architecture is '{named}', but only '{TRAINABLE}' can be trained: use {TRAINABLE}"
-
-
-def _unsplittable(project: Project, stages: Sequence[Stage]) -> Iterator[str]:
+def _unsplittable(project: Project, stages: Sequence[TextToVideo]) -> Iterator[str]:
     from ops.training.engine import configuration
 
     launch = project.settings.launch
@@ -89,7 +93,7 @@ def _unsplittable(project: Project, stages: Sequence[Stage]) -> Iterator[str]:
             yield f"stage '{stage.name}': {error}"
 
 
-def _without_samples(stages: Sequence[Stage], samples: Counter[tuple[Kind, Split]]) -> Iterator[str]:
+def _without_samples(stages: Sequence[TextToVideo], samples: Counter[tuple[Kind, Split]]) -> Iterator[str]:
     for stage in stages:
         kinds = _or(stage.kinds)
         if not any(samples[kind, "train"] for kind in stage.kinds):
@@ -107,7 +111,7 @@ def _unread_prompts(settings: Settings) -> Iterator[str]:
             yield f"evaluation.prompts: {encoder.weights} can read nothing of {prompt!r}: write it in its language"
 
 
-def _remedy(stage: Stage, first: str) -> str:
+def _remedy(stage: TextToVideo, first: str) -> str:
     return f"{first}, or leave the stage out with `soraflow run --set stages.{stage.name}=null`"
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from ops.config import Diffusion, TextEncoder
 from ops.data.samples import Kind
 from ops.runtime.artifacts import Artifact, Entry, ForeignArtifact, MissingArtifact
 from ops.training.job import FILE
 from ops.training.results import Trained
+from ops.training.trainings import asset_of
 
 T = TypeVar("T")
 
@@ -23,10 +24,7 @@ class Recipe:
     """What `job.json` holds of a training. Only what is asked for has to be as this version of soraflow knows it."""
 
     path: Path
-    kind: str
-    """Of training."""
-    stage: str
-    """The name of what was trained: of a stage, or of the VAE."""
+    asset: str
     settings: dict[str, Any]
 
     @property
@@ -46,9 +44,15 @@ class Recipe:
         return self._section(TextEncoder, "text_encoder")
 
     @property
+    def stages(self) -> dict[str, dict[str, JsonValue]]:
+        """Asset → the section of its stage, as it is written there."""
+        return {asset_of(each["name"]): each for each in self.written("stages")}
+
+    @property
     def kinds(self) -> tuple[Kind, ...]:
         """Of samples, that the stage was trained on."""
-        return self._section(tuple[Kind, ...], "stages", self.stage, "kinds")
+        name = self.stages[self.asset]["name"]
+        return self._section(tuple[Kind, ...], "stages", f"{name}", "kinds")
 
     def _section(self, kind: type[T], *keys: str) -> T:
         try:
@@ -83,5 +87,4 @@ def recipe_of(artifact: Artifact[Trained] | Entry) -> Recipe:
             f"folder and run `soraflow run --select {artifact.asset}`"
         )
     job = json.loads(path.read_text(encoding="utf-8"))
-    kind = "vae" if job["stage"] is None else "text_to_video"
-    return Recipe(path, kind, job["stage"] or artifact.asset, job["settings"])
+    return Recipe(path, artifact.asset, job["settings"])

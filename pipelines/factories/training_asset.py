@@ -1,42 +1,24 @@
 """Assets that train: checks re-read, then a program that DeepSpeed runs, then an artifact."""
 
-from collections.abc import Callable, Sequence, Set
-from typing import Any
-
 import dagster as dg
 
-from ops.runtime.artifacts import Artifact
-from ops.runtime.project import Project
-from ops.training.results import Adopted, Trained
+from ops.training.trainings import Training
 from pipelines.factories.artifact_asset import result
 from pipelines.factories.run_version import version_of_run
 from pipelines.resources.project import ProjectResource
 from pipelines.resources.training_process import TrainingProcess
 
-KINDS = frozenset({"deepspeed", "mlflow", "pytorch"})
 
-
-def training_asset(
-    name: str,
-    *,
-    group: str,
-    deps: Sequence[str],
-    train: Callable[[Project, Any, str], Artifact[Trained] | Artifact[Adopted]],
-    description: str,
-    dataset: Callable[[Project], str] | None = None,
-    kinds: Set[str] = KINDS,
-) -> dg.AssetsDefinition:
-    """The asset of a training: `train` is given the project, a launch function and the version of the training set.
-
-    `dataset` tells that version; None is the one that the run is about.
-    """
+def training_asset(training: Training) -> dg.AssetsDefinition:
+    """The asset of one of the recipe's trainings, on the version of the training set that it takes by itself, or else
+    on the one that the run is about."""
 
     @dg.asset(
-        name=name,
-        deps=list(deps),
-        group_name=group,
-        description=description,
-        kinds=set(kinds),
+        name=training.asset,
+        deps=list(training.inputs),
+        group_name=training.method.group,
+        description=training.description,
+        kinds={"mlflow", "pytorch"} if training.adopted else {"deepspeed", "mlflow", "pytorch"},
         pool="accelerator",
     )
     def asset(
@@ -44,17 +26,18 @@ def training_asset(
     ) -> dg.MaterializeResult:
         from ops.data.dataset_version import keep
         from ops.data.findings import require_checks
+        from ops.training.assets import dataset_of, train
         from ops.training.readiness import require_ready
 
         home = project.use_dataset()
-        version = dataset(home) if dataset else version_of_run(context, home)
+        version = dataset_of(home, training.asset) or version_of_run(context, home)
         # Blocking checks only block inside the run that made them; this run may have been started without them.
         kept = keep(home, version)
         require_checks(home, kept.made_from)
         for note in require_ready(home, kept.folder, _selected(context)):
             context.log.warning(note)
-        artifact = train(home, training_process.launcher(context), version)
-        context.log.info(f"{name}: version {artifact.version}")
+        artifact = train(home, training.asset, training_process.launcher(context), version)
+        context.log.info(f"{training.asset}: version {artifact.version}")
         return result(home, artifact)
 
     return asset

@@ -8,6 +8,7 @@ from ops.runtime.artifacts import Artifact, current_entry
 from ops.runtime.project import Project
 from ops.training.job import was_trained
 from ops.training.results import Trained
+from ops.training.trainings import trainings
 from pipelines.terminal.finding import Finding
 
 
@@ -54,7 +55,5 @@ def registry(project: Project) -> Iterator[Finding]:
 
 
 def _trainings(project: Project) -> list[Artifact[Trained]]:
-    settings = project.settings
-    names = [settings.vae.architecture, *(f"denoiser_{stage.name}" for stage in settings.stages)]
-    found = (current_entry(project, name) for name in names)
+    found = (current_entry(project, asset) for asset in trainings(project.settings))
     return [entry.of(Trained) for entry in found if entry and was_trained(entry.folder)]

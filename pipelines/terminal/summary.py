@@ -28,6 +28,7 @@ from ops.steps import CLIP_STEPS, STEPS
 from ops.training.job import was_trained
 from ops.training.recipe import recipe_of
 from ops.training.results import Adopted, Trained
+from ops.training.trainings import METRICS, PSNR, trainings
 from pipelines.made import last_run, made_by
 
 BAR_WIDTH = 12  # everything fits into the 80 columns of a plain terminal
@@ -109,7 +110,7 @@ def _dataset(run: Run) -> Iterator[RenderableType]:
 
 
 def _training(run: Run) -> Iterator[RenderableType]:
-    found = [entry for name in _trainings(run.project) if (entry := run.entry(name))]
+    found = [entry for name in trainings(run.project.settings) if (entry := run.entry(name))]
     for entry in found:
         if not was_trained(entry.folder):
             source = entry.of(Adopted).results.source or "finished weights"
@@ -123,7 +124,7 @@ def _training(run: Run) -> Iterator[RenderableType]:
         figures = artifact.results
         table.add_row(
             artifact.asset,
-            "PSNR" if figures.metric == "psnr" else "loss",
+            METRICS[figures.metric].label,
             f"{figures.first:.4g}",
             f"{figures.last:.4g}",
             _change(figures),
@@ -139,15 +140,11 @@ def _change(found: Trained) -> str:
     gain, error = found.gain, found.gain_error
     if gain is not None and error is not None and abs(gain) < 2 * error:
         return "[dim]within noise[/]"
-    if found.metric == "psnr":
+    if found.metric == PSNR.name:
         gain = found.last - found.first
         return f"[{'green' if gain > 0 else 'red'}]{gain:+.1f} dB[/]"
     change = found.last / found.first - 1
     return f"[{'green' if change < 0 else 'red'}]{change:+.0%}[/]"
-
-
-def _trainings(project: Project) -> list[str]:
-    return [project.settings.vae.architecture, *(f"denoiser_{stage.name}" for stage in project.settings.stages)]
 
 
 def _scores(run: Run) -> Iterator[RenderableType]:
@@ -223,8 +220,8 @@ def _older(run: Run) -> Iterator[RenderableType]:
     """What lies here and is not of this run."""
     project = run.project
     steps = [name for name in STEPS if name not in run.made and _version(project, name)]
-    vae = project.settings.vae.architecture
-    after = [vae, f"{vae}_evaluation", "latents", "text_embeddings", *_trainings(project)[1:]]
+    vae, *stages = trainings(project.settings)
+    after = [vae, f"{vae}_evaluation", "latents", "text_embeddings", *stages]
     after += ["samples", "vbench", "checkpoint_scores", "champion"]
     there = [found for name in after if name not in run.made and (found := current_entry(project, name))]
     older = [*steps, *(_described(project, found) for found in there)]

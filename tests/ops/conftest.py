@@ -33,6 +33,7 @@ from ops.steps import STEPS
 from ops.training.assets import stage_work, vae_work
 from ops.training.job import Job
 from ops.training.results import Checkpoint, InitFrom, Trained
+from ops.training.trainings import asset_of, training
 
 PARAMS = """
 preset: tiny
@@ -72,19 +73,19 @@ class World:
         work = vae_work(self.project, digest("training_set"))
         torch.manual_seed(0)
         shape = self.project.settings.vae.model.model_dump()
-        return self._train(work, None, {1: 9.0}, lambda _: WFVAE(WFVAEConfig(**shape)), "psnr", first=5.0)
+        return self._train(work, {1: 9.0}, lambda _: WFVAE(WFVAEConfig(**shape)), "psnr", first=5.0)
 
     def train_denoiser(self, stage: str, losses: dict[int, float], seed: int = 0) -> Artifact[Trained]:
         """A finished stage whose checkpoints have these held-out losses; another seed is another learning rate."""
         project = self._at_another_rate(stage, seed)
-        work, init_from = stage_work(project, stage)
+        work, init_from = stage_work(project, training(project.settings, asset_of(stage)))
 
         def model(step: int) -> SkiparseDenoiser:
             torch.manual_seed(1000 * seed + step)
             shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
             return SkiparseDenoiser(DenoiserConfig(**shape))
 
-        return self._train(work, stage, losses, model, "held_out_loss", first=1.0, init_from=init_from)
+        return self._train(work, losses, model, "held_out_loss", first=1.0, init_from=init_from)
 
     def _at_another_rate(self, stage: str, seed: int) -> Project:
         tree = self.project.settings.model_dump(mode="json")
@@ -95,7 +96,6 @@ class World:
     def _train(
         self,
         work: Work[Trained],
-        stage: str | None,
         figures: dict[int, float],
         model: Callable[[int], WFVAE | SkiparseDenoiser],
         metric: str,
@@ -113,7 +113,6 @@ class World:
             root=work.project.root,
             folder=work.folder,
             asset=work.asset,
-            stage=stage,
             fingerprint=work.fingerprint,
             inputs=work.inputs,
             dataset_version=work.inputs["training_set"],

@@ -23,7 +23,7 @@ class OfPreset(Identity):
 
 def trained(project: Project, asset: str, preset: str, best: float) -> str:
     work = Work(project, asset, {}, OfPreset(preset=preset), Trained)
-    write_json(work.folder / "job.json", {"stage": None, "settings": {"name": preset}})
+    write_json(work.folder / "job.json", {"settings": {"name": preset}})
     results = Trained(
         released="checkpoints/step_000010/ema",
         metric="psnr" if asset == "wfvae" else "held_out_loss",

@@ -3,13 +3,14 @@
 import dagster as dg
 
 from ops.runtime.project import Project
+from ops.training.trainings import final
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 
 
 @dg.definitions
 def evaluation() -> dg.Definitions:
-    last = f"denoiser_{Project.find().settings.stages[-1].name}"
+    last = final(Project.find().settings).asset
     return dg.Definitions(
         assets=[
             artifact_asset(

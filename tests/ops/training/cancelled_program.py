@@ -6,13 +6,13 @@ from pathlib import Path
 import dagster as dg
 
 from ops.runtime.project import Project
-from ops.training.assets import train_stage
+from ops.training.assets import train
 from pipelines.resources.training_process import TrainingProcess
 
 
 @dg.asset
 def denoiser_joint(context: dg.AssetExecutionContext) -> None:
-    train_stage(Project(Path(sys.argv[1])), "joint", TrainingProcess().launcher(context))
+    train(Project(Path(sys.argv[1])), "denoiser_joint", TrainingProcess().launcher(context))
 
 
 if __name__ == "__main__":

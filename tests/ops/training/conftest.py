@@ -82,9 +82,7 @@ class Lab:
         _write_text(self.project)
 
     def train(self, asset: str, launch: Callable[[Command], None] = run) -> Artifact:
-        if asset == "wfvae":
-            return assets.train_vae(self.project, launch)
-        return assets.train_stage(self.project, asset.removeprefix("denoiser_"), launch)
+        return assets.train(self.project, asset, launch)
 
     def job(self, asset: str) -> Job:
         """What its training would be told, without starting it."""

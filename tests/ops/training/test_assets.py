@@ -27,36 +27,36 @@ def reads(project: Project, **params: Any) -> Project:
 def test_finished_weights_take_the_place_of_a_training(project: Project) -> None:
     model = build_model(project.settings.vae.model, seed=3)
     released.save_pretrained(model, project.root / "bought")
-    artifact = assets.train_vae(reads(project, vae={"released": "bought"}))
+    artifact = assets.train(reads(project, vae={"released": "bought"}), "wfvae")
     kept = released.from_pretrained(artifact.folder / artifact.results.released).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in model.state_dict().items())
     assert artifact.results == Adopted(released="released", source="bought")
-    assert assets.train_vae(reads(project, vae={"released": "bought"})) == artifact
+    assert assets.train(reads(project, vae={"released": "bought"}), "wfvae") == artifact
 
 
 def test_weights_that_an_earlier_soraflow_adopted_are_found(project: Project) -> None:
     released.save_pretrained(build_model(project.settings.vae.model, seed=3), project.root / "bought")
-    artifact = assets.train_vae(reads(project, vae={"released": "bought"}))
+    artifact = assets.train(reads(project, vae={"released": "bought"}), "wfvae")
     stored = json.loads((artifact.folder / "artifact.json").read_text())
     nothing = dict.fromkeys(("first", "last", "best", "best_step", "mlflow_run_id", "logged_model", "init_from"))
     told = {"metric": "psnr", "higher_is_better": True, "steps": 0, "seconds": 0.0, "dataset_version": None}
     stored["results"] = {**told, **nothing, "checkpoints": [], "released": "released"}
     write_json(artifact.folder / "artifact.json", stored)
-    again = assets.train_vae(reads(project, vae={"released": "bought"}))
+    again = assets.train(reads(project, vae={"released": "bought"}), "wfvae")
     assert again.results == Adopted(released="released", source=None)
     assert again.folder == artifact.folder
 
 
 def test_what_cannot_be_trained_says_so(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"vae\.architecture is 'causalvae'.*vae\.released"):
-        assets.train_vae(reads(project, vae={"architecture": "causalvae"}))
+        assets.train(reads(project, vae={"architecture": "causalvae"}), "causalvae")
     with pytest.raises(ConfigError, match=r"denoiser\.architecture is 'latte'"):
-        assets.train_stage(reads(project, denoiser={"architecture": "latte"}), "image")
+        assets.train(reads(project, denoiser={"architecture": "latte"}), "denoiser_image")
 
 
-def test_an_unknown_stage_is_named(project: Project) -> None:
-    with pytest.raises(ValueError, match=r"preset 'tiny' has no stage 'imgae'; it has: image, joint, video"):
-        assets.train_stage(project, "imgae")
+def test_an_unknown_training_is_named(project: Project) -> None:
+    with pytest.raises(ValueError, match=r"preset 'tiny' has no training 'imgae'; it has: wfvae, denoiser_image, den"):
+        assets.train(project, "imgae")
 
 
 def fingerprint(lab: Any) -> str:

@@ -36,7 +36,6 @@ def drawn(world, tmp_path: Path):
             root=project.root,
             folder=project.root / "job",
             asset="denoiser_video",
-            stage="video",
             fingerprint="f",
             inputs={"latents": latents.version, "text_embeddings": text.version},
             dataset_version="d" * 32,

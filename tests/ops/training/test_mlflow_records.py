@@ -16,7 +16,7 @@ from ops.runtime import tables
 from ops.runtime.artifacts import Work, current
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
-from ops.training.assets import ForeignLatents, dataset_of_stages
+from ops.training.assets import ForeignLatents, dataset_of
 from ops.training.launch import Command, run
 from ops.training.mlflow_records import deleted_experiments, logged_model, missing_records, run_of
 from ops.training.results import Trained
@@ -74,7 +74,8 @@ def history(client: Any, run_id: str, name: str) -> dict[int, float]:
 def test_a_training_goes_on_with_its_version_when_curation_replaces_it(make_lab: Callable, tmp_path: Path) -> None:
     """A new file was curated after the training had begun, and before its processes read the samples."""
     lab = make_lab(tmp_path / "lab")
-    version = dataset_of_stages(lab.project)
+    version = dataset_of(lab.project, "denoiser_joint")
+    assert version is not None
 
     def launch(command: Command) -> None:
         tables.write(lab.project.data / "training_set" / "samples.parquet", [], SAMPLES)

@@ -65,7 +65,6 @@ def test_parameters_of_a_stage_hold_no_other_stage_and_none_twice(world) -> None
         root=project.root,
         folder=project.root / "job",
         asset="denoiser_video",
-        stage="video",
         fingerprint="f",
         inputs={},
         dataset_version="d" * 32,
@@ -75,7 +74,7 @@ def test_parameters_of_a_stage_hold_no_other_stage_and_none_twice(world) -> None
     found = parameters(job)
     assert found["stages.video.schedule.steps"] == "4"
     assert [key for key in found if key.startswith(("stages.image", "stage."))] == []
-    vae = parameters(job.model_copy(update={"stage": None, "asset": "wfvae"}))
+    vae = parameters(job.model_copy(update={"asset": "wfvae"}))
     assert [key for key in vae if key.startswith("stages")] == []
 
 

@@ -1,0 +1,53 @@
+"""The stages that train a denoiser, each by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ops.config.section import Positive, Section
+from ops.config.training import Schedule
+
+StageKind = Literal["text_to_video", "image_condition", "structure", "refiner", "lora"]
+TrainingKind = Literal["vae", StageKind]
+DEFAULT_KIND = "text_to_video"
+
+NOT_TRAINED_YET: dict[StageKind, str] = {
+    "image_condition": "training on given first and last frames",
+    "structure": "training on a structure to follow",
+    "refiner": "training to enlarge what another model has made",
+    "lora": "training of low-rank adapters",
+}
+"""The kinds that a recipe may be meant to name, but that nothing here trains: what each would be."""
+
+
+class TextToVideo(Section):
+    """Text to images and videos, on cached latents; it starts from the stage before it in the list."""
+
+    kind: Literal["text_to_video"] = "text_to_video"
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kinds: tuple[Literal["image", "video"], ...]
+    """Of samples."""
+    sparse_ratio: Positive | None = None
+    """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
+    schedule: Schedule
+
+
+def _has_a_training(stage: Any) -> Any:
+    kind = stage.get("kind", DEFAULT_KIND) if isinstance(stage, Mapping) else DEFAULT_KIND
+    if kind == DEFAULT_KIND:
+        return stage
+    if kind == "vae":
+        raise ValueError("kind is 'vae', but the VAE is trained before all stages: its settings are the section vae")
+    if kind in NOT_TRAINED_YET:
+        raise ValueError(
+            f"kind is '{kind}' ({NOT_TRAINED_YET[kind]}), of which there is no training yet: leave the stage out, or "
+            f"make it {DEFAULT_KIND}"
+        )
+    raise ValueError(f"kind is {kind!r}, but the kinds are: {', '.join([DEFAULT_KIND, *NOT_TRAINED_YET])}")
+
+
+Stage = Annotated[TextToVideo, BeforeValidator(_has_a_training)]
+"""One training stage of the denoiser, told by its `kind`. A second kind with a training makes this a union of both."""

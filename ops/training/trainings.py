@@ -1,0 +1,128 @@
+"""The trainings of a recipe, each described once: assets, jobs, records and pages are drawn from this list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops.config import Schedule, Settings, TrainingKind, Vae
+from ops.config.stages import Stage
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a training is judged by, on held-out data; `label` is its name in tables."""
+
+    name: str
+    label: str
+    higher_is_better: bool
+
+
+PSNR = Metric("psnr", "PSNR", higher_is_better=True)
+HELD_OUT_LOSS = Metric("held_out_loss", "loss", higher_is_better=False)
+METRICS = {metric.name: metric for metric in (PSNR, HELD_OUT_LOSS)}
+
+
+@dataclass(frozen=True)
+class Method:
+    """How models of one kind are trained: `program` is the module that the launcher runs, `inputs` are the assets that
+    it reads besides the training before it, and `group` is where Dagster shows it."""
+
+    program: str
+    inputs: tuple[str, ...]
+    metric: Metric
+    group: str
+
+
+METHODS: dict[TrainingKind, Method] = {
+    "vae": Method("ops.training.wfvae", ("training_set",), PSNR, "vae"),
+    "text_to_video": Method("ops.training.denoiser", ("latents", "text_embeddings"), HELD_OUT_LOSS, "denoiser"),
+}
+
+
+class UnknownTraining(ValueError):
+    """A training that the recipe does not have; the message lists those that it has."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a recipe: the asset that it makes, and its section there.
+
+    `predecessor` is the one whose best weights it starts from.
+    """
+
+    asset: str
+    section: Vae | Stage
+    predecessor: Training | None = None
+
+    @property
+    def kind(self) -> TrainingKind:
+        return self.section.kind
+
+    @property
+    def method(self) -> Method:
+        return METHODS[self.kind]
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.section.schedule
+
+    @property
+    def name(self) -> str:
+        """In the recipe, and in names of runs."""
+        return self.section.architecture if isinstance(self.section, Vae) else self.section.name
+
+    @property
+    def adopted(self) -> str | None:
+        """The finished weights that take its place, as the recipe calls them."""
+        return self.section.released if isinstance(self.section, Vae) else None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All assets that it is made from."""
+        return (*((self.predecessor.asset,) if self.predecessor else ()), *self.method.inputs)
+
+    @property
+    def description(self) -> str:
+        if self.adopted:
+            return "The video VAE, whose finished weights the recipe names (`vae.released`): registered, not trained."
+        if isinstance(self.section, Vae):
+            return (
+                "The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and adversarial losses)."
+            )
+        start = f"starting from {self.predecessor.name}" if self.predecessor else "from scratch"
+        kinds = " and ".join(self.section.kinds)
+        return f"The denoiser after {self.schedule.steps:,} steps on {kinds} samples, {start}."
+
+
+def trainings(settings: Settings) -> dict[str, Training]:
+    """Every training of a recipe by its asset, each after what it starts from: the VAE, then the stages."""
+    vae = Training(settings.vae.architecture, settings.vae)
+    found = {vae.asset: vae}
+    before = None
+    for stage in settings.stages:
+        before = Training(asset_of(stage.name), stage, before)
+        found[before.asset] = before
+    return found
+
+
+def training(settings: Settings, asset: str) -> Training:
+    """Raises UnknownTraining for an asset that is none of the recipe's trainings."""
+    known = trainings(settings)
+    if asset not in known:
+        raise UnknownTraining(f"preset '{settings.name}' has no training '{asset}'; it has: {', '.join(known)}")
+    return known[asset]
+
+
+def stages(settings: Settings) -> list[Training]:
+    """The trainings of the denoiser, in order."""
+    return [each for each in trainings(settings).values() if each.kind != "vae"]
+
+
+def final(settings: Settings) -> Training:
+    """The last stage, whose model makes the videos that are scored and released."""
+    return stages(settings)[-1]
+
+
+def asset_of(stage: str) -> str:
+    """The asset that a stage of this name makes."""
+    return f"denoiser_{stage}"
