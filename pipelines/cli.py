@@ -144,6 +144,16 @@ def trace(
 
 
 @app.command()
+def why(
+    asset: Annotated[str, typer.Argument(help="Such as denoiser_video, latents or curated_clips.")],
+) -> None:
+    """Would this asset be made again, and what has changed since it was? Nothing is made."""
+    from pipelines.terminal import why as page
+
+    page.show(_with_environment(), asset, console)
+
+
+@app.command()
 def rollback() -> None:
     """Make the previous champion the champion again."""
     from ops.release.rollback import rollback as swap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ops.config.section import PIXELS_PER_TOKEN, Positive, Section
 
@@ -42,8 +42,9 @@ class Evaluation(Section):
 
 class Release(Section):
     registered_model: str = "soraflow"
-    metric: Literal["held_out_loss", "temporal_flickering", "truth_all"] = "held_out_loss"
-    """What ranks checkpoints, and what a candidate must not lose against the champion."""
+    metric: str = "held_out_loss"
+    """What ranks checkpoints, and what a candidate must not lose against the champion: a metric that no broken model
+    wins."""
     tolerance: float = 0.0
     """By how much, relative to the champion, a candidate may be worse and still replace it."""
     exclude_licences: tuple[str, ...] = ()
@@ -53,3 +54,17 @@ class Release(Section):
     """Copy denoiser, VAE and text encoder into MLflow's registry, from where they then load without this project."""
     largest_copy_gib: Annotated[float, Field(gt=0)] = 2.0
     """What takes more than this in all is not copied."""
+
+    @field_validator("metric")
+    @classmethod
+    def _decides(cls, name: str) -> str:
+        from ops.metrics.registry import METRICS, deciding
+
+        if name in deciding():
+            return name
+        among = f"use one of {', '.join(deciding())}"
+        if name not in METRICS:
+            raise ValueError(f"no metric is called {name!r}: {among}")
+        if won_by := METRICS[name].fooled_by:
+            raise ValueError(f"{name} cannot decide, for {won_by} wins it: {among}")
+        raise ValueError(f"{name} is of reconstructions, not of a denoiser's checkpoints: {among}")

@@ -96,6 +96,14 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
     return Work(project, ASSET, inputs, LatentsIdentity(pixels=VERSIONS), LatentsResults)
 
 
+def planned(project: Project) -> Work[LatentsResults]:
+    """That of the current VAE and training set."""
+    from ops.data.dvc import version
+
+    vae = current(project, project.settings.vae.architecture, Weights)
+    return work_of(project, vae, version(project, "training_set"))
+
+
 def vae_of(latents: Artifact[LatentsResults]) -> tuple[str, str]:
     """(asset, version) of the VAE that latents were made with."""
     return next((asset, version) for asset, version in latents.inputs.items() if asset != "training_set")

@@ -114,6 +114,13 @@ def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str
     return work, captions
 
 
+def planned(project: Project) -> Work[TextResults]:
+    """That of the current training set."""
+    from ops.data.dvc import version
+
+    return work_of(project, version(project, "training_set"))[0]
+
+
 def encode_all(work: Work[TextResults], captions: list[str], dataset_version: str) -> Artifact[TextResults]:
     """Write shards and index of `captions` into the work's folder and finish it."""
     from safetensors import safe_open

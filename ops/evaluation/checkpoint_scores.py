@@ -124,6 +124,12 @@ def work_of(
     return Work(project, ASSET, inputs, ScoresIdentity(metric=project.settings.release.metric), ScoresResults)
 
 
+def planned(project: Project) -> Work[ScoresResults]:
+    """That of the current scores of both kinds."""
+    vbench, truth, _, denoiser = _upstream(project)
+    return work_of(project, denoiser, vbench, truth)
+
+
 def scores_of(
     denoiser: Artifact[Trained], vbench: Artifact[VbenchResults], truth: Artifact[TruthResults], step: int
 ) -> list[Score]:

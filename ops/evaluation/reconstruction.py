@@ -90,6 +90,14 @@ def work_of(
     return Work(project, f"{vae.asset}_evaluation", inputs, identity, ReconstructionResults), rows, protocol
 
 
+def planned(project: Project) -> Work[ReconstructionResults]:
+    """That of the current VAE and training set."""
+    from ops.data.dvc import version
+
+    vae = current(project, project.settings.vae.architecture, Weights)
+    return work_of(project, vae, version(project, "training_set"))[0]
+
+
 def held_out_clips(project: Project, dataset: str) -> list[Row]:
     """One row an item of the version's held-out split: its first frames at stride 1, at the protocol's square size.
 

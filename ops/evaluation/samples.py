@@ -110,6 +110,11 @@ def work_of(project: Project, denoiser: Artifact[Trained]) -> tuple[Work[Samples
     return Work(project, ASSET, inputs, identity, SamplesResults), protocol, steps
 
 
+def planned(project: Project) -> Work[SamplesResults]:
+    """That of the current denoiser."""
+    return work_of(project, current(project, final(project.settings).asset, Trained))[0]
+
+
 def scored_steps(denoiser: Artifact[Trained], newest: int) -> list[int]:
     """The steps of the newest checkpoints and of the best one, in order."""
     steps = [checkpoint.step for checkpoint in denoiser.results.checkpoints]

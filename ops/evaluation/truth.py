@@ -113,6 +113,11 @@ def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[T
     return Work(project, ASSET, {"samples": samples.version}, identity, TruthResults), protocol
 
 
+def planned(project: Project) -> Work[TruthResults]:
+    """That of the current samples."""
+    return work_of(project, current(project, "samples", SamplesResults))[0]
+
+
 def scores_of(truth: Artifact[TruthResults], step: int) -> list[Score]:
     """The measures of one checkpoint, as `truth_colour` and so on."""
     protocol = truth.results.protocol_terms

@@ -38,8 +38,7 @@ def release_candidate(project: Project) -> Artifact[ReleaseResults]:
     The same scores under the same release settings give the version that was registered before. Files: lineage.json,
     model_card.md; both are attached to the version as well.
     """
-    scores = current(project, "checkpoint_scores", ScoresResults)
-    evaluation = current(project, f"{project.settings.vae.architecture}_evaluation", ReconstructionResults)
+    scores, evaluation = _scored_now(project)
     work = work_of(project, scores, evaluation)
     registry = Registry(project)
     done = work.finished()
@@ -66,6 +65,19 @@ def work_of(
     """The work of deciding about a scored model."""
     inputs = {scores.asset: scores.version, evaluation.asset: evaluation.version}
     return Work(project, ASSET, inputs, ReleaseIdentity(release=project.settings.release), ReleaseResults)
+
+
+def planned(project: Project) -> Work[ReleaseResults]:
+    """That of the current scores and evaluation."""
+    return work_of(project, *_scored_now(project))
+
+
+def _scored_now(project: Project) -> tuple[Artifact[ScoresResults], Artifact[ReconstructionResults]]:
+    evaluation = f"{project.settings.vae.architecture}_evaluation"
+    return (
+        current(project, "checkpoint_scores", ScoresResults),
+        current(project, evaluation, ReconstructionResults),
+    )
 
 
 def _make_loadable(project: Project, registry: Registry, candidate: Version) -> None:

@@ -36,7 +36,7 @@ class ForeignLatents(ValueError):
 class VaeIdentity(Identity, Vae):
     """All of the section `vae`, and what any training depends on."""
 
-    code: int = CODE
+    code: int
     seed: int
 
     def setting(self, key: str) -> str | None:
@@ -51,7 +51,7 @@ class AdoptedIdentity(Identity):
 class StageIdentity(Identity):
     """A stage, what all stages share, and what any training depends on."""
 
-    code: int = CODE
+    code: int
     seed: int
     schedule: Schedule
     denoiser: Denoiser
@@ -86,13 +86,26 @@ def train(
     found = training(project.settings, asset)
     if found.adopted:
         return adopt_vae(project, found.adopted)
-    if reasons := project.settings.untrainable():
-        raise ConfigError("; ".join(reasons))
+    _require_trainable(project)
     work, init_from = work_of(project, found, dataset)
     done = work.finished()
     if done:
         restore_records(project, done)
     return done or _train(work, found, init_from, launch)
+
+
+def planned(project: Project, asset: str) -> Work[Trained] | Work[Adopted]:
+    """The work of `train`, without doing it; it raises the same."""
+    found = training(project.settings, asset)
+    if found.adopted:
+        return adoption_work(project, found.adopted)[0]
+    _require_trainable(project)
+    return work_of(project, found)[0]
+
+
+def _require_trainable(project: Project) -> None:
+    if reasons := project.settings.untrainable():
+        raise ConfigError("; ".join(reasons))
 
 
 def work_of(project: Project, found: Training, dataset: str | None = None) -> tuple[Work[Trained], InitFrom | None]:
@@ -108,7 +121,7 @@ def vae_work(project: Project, dataset: str) -> Work[Trained]:
     """The work of training the VAE on a version of the training set."""
     settings = project.settings
     vae = settings.vae
-    identity = VaeIdentity(seed=settings.seed, **{name: getattr(vae, name) for name in Vae.model_fields})
+    identity = VaeIdentity(code=CODE, seed=settings.seed, **{name: getattr(vae, name) for name in Vae.model_fields})
     return Work(project, vae.architecture, {"training_set": dataset}, identity, Trained)
 
 
@@ -156,6 +169,7 @@ def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFr
         init_from = _hand_over(project, current(project, stage.predecessor.asset, Trained), latents)
         inputs[init_from.asset] = init_from.version
     identity = StageIdentity(
+        code=CODE,
         seed=settings.seed,
         schedule=section.schedule,
         denoiser=settings.denoiser,

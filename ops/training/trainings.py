@@ -6,37 +6,33 @@ from dataclasses import dataclass
 
 from ops.config import Schedule, Settings, TrainingKind, Vae
 from ops.config.stages import Stage
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a training is judged by, on held-out data; `label` is its name in tables."""
-
-    name: str
-    label: str
-    higher_is_better: bool
-
-
-PSNR = Metric("psnr", "PSNR", higher_is_better=True)
-HELD_OUT_LOSS = Metric("held_out_loss", "loss", higher_is_better=False)
-METRICS = {metric.name: metric for metric in (PSNR, HELD_OUT_LOSS)}
+from ops.metrics.base import Metric
+from ops.metrics.held_out_loss import HeldOutLoss
+from ops.metrics.psnr import Psnr
 
 
 @dataclass(frozen=True)
 class Method:
-    """How models of one kind are trained: `program` is the module that the launcher runs, `inputs` are the assets that
-    it reads besides the training before it, and `group` is where Dagster shows it."""
+    """How models of one kind are trained.
+
+    `program` is the module that the launcher runs, `inputs` are the assets that it reads besides the training before
+    it, `metric` is what judges it on held-out data, `label` the name of that in tables, and `group` is where Dagster
+    shows it.
+    """
 
     program: str
     inputs: tuple[str, ...]
     metric: Metric
+    label: str
     group: str
 
 
 METHODS: dict[TrainingKind, Method] = {
-    "vae": Method("ops.training.wfvae", ("training_set",), PSNR, "vae"),
-    "text_to_video": Method("ops.training.denoiser", ("latents", "text_embeddings"), HELD_OUT_LOSS, "denoiser"),
+    "vae": Method("ops.training.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
+    "text_to_video": Method("ops.training.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"),
 }
+LABELS = {method.metric.name: method.label for method in METHODS.values()}
+"""Metric → its name in tables."""
 
 
 class UnknownTraining(ValueError):

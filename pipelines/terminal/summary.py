@@ -28,7 +28,7 @@ from ops.steps import CLIP_STEPS, STEPS
 from ops.training.job import was_trained
 from ops.training.recipe import recipe_of
 from ops.training.results import Adopted, Trained
-from ops.training.trainings import METRICS, PSNR, trainings
+from ops.training.trainings import LABELS, trainings
 from pipelines.made import last_run, made_by
 
 BAR_WIDTH = 12  # everything fits into the 80 columns of a plain terminal
@@ -124,7 +124,7 @@ def _training(run: Run) -> Iterator[RenderableType]:
         figures = artifact.results
         table.add_row(
             artifact.asset,
-            METRICS[figures.metric].label,
+            LABELS[figures.metric],
             f"{figures.first:.4g}",
             f"{figures.last:.4g}",
             _change(figures),
@@ -140,7 +140,7 @@ def _change(found: Trained) -> str:
     gain, error = found.gain, found.gain_error
     if gain is not None and error is not None and abs(gain) < 2 * error:
         return "[dim]within noise[/]"
-    if found.metric == PSNR.name:
+    if found.higher_is_better:
         gain = found.last - found.first
         return f"[{'green' if gain > 0 else 'red'}]{gain:+.1f} dB[/]"
     change = found.last / found.first - 1

@@ -147,6 +147,11 @@ def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[V
     return Work(project, ASSET, {"samples": samples.version}, identity, VbenchResults), protocols
 
 
+def planned(project: Project) -> Work[VbenchResults]:
+    """That of the current samples."""
+    return work_of(project, current(project, "samples", SamplesResults))[0]
+
+
 def unavailable_dimensions(project: Project) -> dict[str, str | None]:
     """Dimension → what stands between us and a score; None for what can be measured here."""
     return {dimension.name: reason_without_score(project, dimension) for dimension in DIMENSIONS}

@@ -2,21 +2,21 @@
 
 import dagster as dg
 
+from ops.lineage import inputs
 from ops.runtime.project import Project
-from ops.training.trainings import final
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 
 
 @dg.definitions
 def evaluation() -> dg.Definitions:
-    last = final(Project.find().settings).asset
+    made_from = inputs(Project.find().settings)
     return dg.Definitions(
         assets=[
             artifact_asset(
                 "samples",
                 group="evaluation",
-                deps=[last, "latents"],
+                deps=made_from["samples"],
                 make=lambda project: function("ops.evaluation.samples:make_samples")(project),
                 description="Videos for the protocol's prompts and seeds, from every checkpoint that is scored.",
                 kinds={"pytorch"},
@@ -25,7 +25,7 @@ def evaluation() -> dg.Definitions:
             artifact_asset(
                 "vbench",
                 group="evaluation",
-                deps=["samples"],
+                deps=made_from["vbench"],
                 make=lambda project: function("ops.evaluation.vbench:score")(project),
                 description="The sixteen VBench dimensions; one whose weights are missing is a row that says so.",
                 kinds={"parquet"},
@@ -33,7 +33,7 @@ def evaluation() -> dg.Definitions:
             artifact_asset(
                 "truth",
                 group="truth",
-                deps=["samples"],
+                deps=made_from["truth"],
                 make=lambda project: function("ops.evaluation.truth:score")(project),
                 description="Whether videos of the made world show the colour, shape and direction of their prompts.",
                 kinds={"numpy"},
@@ -41,7 +41,7 @@ def evaluation() -> dg.Definitions:
             artifact_asset(
                 "checkpoint_scores",
                 group="evaluation",
-                deps=[last, "vbench", "truth"],
+                deps=made_from["checkpoint_scores"],
                 make=lambda project: function("ops.evaluation.checkpoint_scores:score")(project),
                 description="Every scored checkpoint of the last stage side by side, and the best of them.",
                 kinds={"mlflow"},

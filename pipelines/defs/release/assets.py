@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from ops.lineage import inputs
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import result
 from pipelines.resources.project import ProjectResource
@@ -11,10 +12,10 @@ from pipelines.resources.project import ProjectResource
 
 @dg.definitions
 def release() -> dg.Definitions:
-    vae = Project.find().settings.vae.architecture
+    made_from = inputs(Project.find().settings)
 
     @dg.asset(
-        deps=["checkpoint_scores", f"{vae}_evaluation"],
+        deps=made_from["champion"],
         group_name="release",
         kinds={"mlflow"},
         pool="registry",

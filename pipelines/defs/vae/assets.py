@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ops.lineage import inputs
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
@@ -9,13 +10,14 @@ from pipelines.factories.modules import function
 
 @dg.definitions
 def vae() -> dg.Definitions:
-    name = Project.find().settings.vae.architecture
+    settings = Project.find().settings
+    name, made_from = settings.vae.architecture, inputs(settings)
     return dg.Definitions(
         assets=[
             artifact_asset(
                 f"{name}_evaluation",
                 group="vae",
-                deps=[name, "training_set"],
+                deps=made_from[f"{name}_evaluation"],
                 make=lambda project, dataset: function("ops.evaluation.reconstruction:evaluate")(project, dataset),
                 of_training_set=True,
                 description="PSNR, SSIM and LPIPS of held-out reconstructions under protocol vae-recon/v1.",
@@ -25,7 +27,7 @@ def vae() -> dg.Definitions:
             artifact_asset(
                 "latents",
                 group="vae",
-                deps=[name, "training_set"],
+                deps=made_from["latents"],
                 make=lambda project, dataset: function("ops.data.latents:cache_latents")(project, dataset),
                 of_training_set=True,
                 description="The posterior of every sample, computed once, with the latent scale and shift.",
