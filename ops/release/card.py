@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from ops.evaluation.protocol import Score
 from ops.release.gate import Verdict
 from ops.release.registry import Version
-from ops.release.trace import Source, Trace
+from ops.release.trace import Adoption, Source, Trace
 from ops.runtime.licences import UNKNOWN
 from ops.weights import entry
+from ops.weights.registry import ENTRIES
 
 FILE = "model_card.md"
 SOURCES_LISTED = 20
@@ -81,7 +82,11 @@ def _trainings(trace: Trace) -> str:
         )
         for each in trace.trainings
     ]
-    return f"## Training\n\nMeasured on held-out data.\n\n{_table(header, rows)}"
+    adopted = "".join(
+        f"\n\n{each.asset} was not trained: its weights were adopted from {each.source or 'elsewhere'}."
+        for each in trace.adopted
+    )
+    return f"## Training\n\nMeasured on held-out data.\n\n{_table(header, rows)}{adopted}"
 
 
 def _data(trace: Trace) -> str:
@@ -113,8 +118,15 @@ def _licences(version: Version, trace: Trace) -> str:
     parts = [
         *((licence, f"scorer {name}") for name, licence in sorted(trace.scorers.items())),
         (entry(encoder).licence, f"text encoder {encoder}"),
+        *((_licence_of(each), f"adopted weights of {each.asset}") for each in trace.adopted),
     ]
     return f"## Licences\n\n{_table(('licence', 'of'), [*(data or [(UNKNOWN, 'the dataset')]), *parts])}"
+
+
+def _licence_of(adoption: Adoption) -> str:
+    """Of adopted weights; known of those that are in the registry of weights."""
+    known = {each.name: each.licence for each in ENTRIES}
+    return known.get(adoption.source or "", UNKNOWN)
 
 
 def _parts(version: Version) -> str:

@@ -28,7 +28,7 @@ MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "wrong": "[red]✗[/]"
 def examine(project: Project, console: Console, free_slots: bool) -> bool:
     """Print all findings; true when none is wrong."""
     parts: tuple[Callable[[Project], Iterator[Finding]], ...] = (
-        *(_machine, _packages, _parsers, _accelerator, _disk, _decoders, _weights),
+        *(_machine, _packages, _parsers, _accelerator, _disk, _decoders, _weights, _recipe),
         *(doctor_records.dvc_files, doctor_records.mlflow_records, doctor_records.registry),
         lambda project: _slots(project, free_slots),
     )
@@ -43,6 +43,14 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
             table.add_row(MARKS[finding.state], escape(finding.about), escape(finding.what) + remedy)
     console.print(table)
     return healthy
+
+
+def _recipe(project: Project) -> Iterator[Finding]:
+    reasons = project.settings.untrainable()
+    for reason in reasons:
+        yield Finding("note", "recipe", f"preset '{project.settings.name}' cannot be trained", reason)
+    if not reasons:
+        yield Finding("ok", "recipe", f"preset '{project.settings.name}' can be trained")
 
 
 def _machine(project: Project) -> Iterator[Finding]:

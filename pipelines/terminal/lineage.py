@@ -57,6 +57,8 @@ def _trainings(trace: Trace) -> Table:
     for each in trace.trainings:
         figures = (f"{each.first:.4g}", f"{each.best:.4g}", f"{each.best_step:,}", f"{each.steps:,}")
         table.add_row(each.asset, each.metric, *figures, each.mlflow_run_id or "", (each.commit or "")[:12])
+    for adoption in trace.adopted:
+        table.add_row(adoption.asset, f"adopted from {escape(adoption.source or 'elsewhere')}")
     return table
 
 

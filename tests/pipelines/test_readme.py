@@ -190,6 +190,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
     "soraflow trace champion": runs(shows="denoiser_"),
+    "soraflow why denoiser_video": runs(shows="denoiser_video would"),
     "soraflow status": runs(),
     "soraflow summary": runs(shows="trace champion"),  # of the last run, which may have been a part
     "soraflow doctor": runs(shows="Dagster parses asset selections"),

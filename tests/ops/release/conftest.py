@@ -68,5 +68,10 @@ def train_again() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
+def score_world() -> Callable[[Project], None]:
+    return score
+
+
+@pytest.fixture(scope="session")
 def set_checks() -> Callable[..., None]:
     return pass_checks
