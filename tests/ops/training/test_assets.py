@@ -11,11 +11,13 @@ import yaml
 
 from models import released
 from ops.config import ConfigError
-from ops.runtime.files import write_json
+from ops.runtime.artifacts import entries
+from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 from ops.training import assets
 from ops.training.launch import Command, LaunchError
 from ops.training.results import Adopted
+from ops.training.trainings import training
 from ops.training.wfvae import build_model
 
 
@@ -75,6 +77,23 @@ def test_only_what_changes_the_model_changes_the_fingerprint(make_lab: Callable,
     (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
     lab.project = Project(lab.project.root)
     assert fingerprint(lab) != first
+
+
+def test_fingerprints_are_those_of_version_0_1_0(make_lab: Callable, tmp_path: Path) -> None:
+    project = make_lab(tmp_path / "lab").project
+    settings = project.settings.model_dump(mode="json")
+    (dataset,) = (found.inputs["training_set"] for found in entries(project, "latents"))
+    common = {"code": 1, "seed": settings["seed"]}
+    vae = {**common, "schedule": settings["vae"]["schedule"], **settings["vae"]}
+    made = assets.work_of(project, training(project.settings, "wfvae"), dataset)[0]
+    assert made.fingerprint == digest({"asset": "wfvae", "inputs": {"training_set": dataset}, "settings": vae})
+    stage = settings["stages"][0]
+    del stage["kind"]
+    of_stage = {**common, "schedule": stage["schedule"], "denoiser": settings["denoiser"], "stage": stage}
+    of_stage["text_width"] = settings["text_encoder"]["width"]
+    made = assets.work_of(project, training(project.settings, "denoiser_joint"))[0]
+    inputs = {"latents": "latents", "text_embeddings": "text", "training_set": dataset}
+    assert made.fingerprint == digest({"asset": "denoiser_joint", "inputs": inputs, "settings": of_stage})
 
 
 def test_a_failed_launch_is_tried_again_as_often_as_allowed(make_lab: Callable, tmp_path: Path) -> None:
