@@ -25,6 +25,7 @@ from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training import assets, launch
 from ops.training.launch import Command
+from ops.training.trainings import trainings
 
 PROGRAM, FILE = "benchmarks.alternating_training", "alternating.json"
 STEPS_DEFAULT = 40
@@ -55,7 +56,7 @@ class Figures:
 
 
 def measure(train: Callable[[Callable[[Command], None]], Any]) -> Figures:
-    """Train with the program that alternates. `train` takes a launch function, as `assets.train_vae` does."""
+    """Train with the program that alternates. `train` takes a launch function, as `assets.train` does."""
     folders: list[Path] = []
 
     def alternating(command: Command) -> None:
@@ -81,11 +82,11 @@ def recipe(steps: int) -> dict[str, Any]:
 def measure_both(steps: int) -> dict[str, Figures]:
     with fresh_project(recipe(steps)) as project:
         _make_training_set(project)
-        stage = project.settings.stages[0].name
-        vae = measure(lambda start: assets.train_vae(project, start))
+        vae_asset, stage, *_ = trainings(project.settings)
+        vae = measure(lambda start: assets.train(project, vae_asset, start))
         cache_latents(project)
         cache_text(project)
-        return {"WF-VAE": vae, "denoiser": measure(lambda start: assets.train_stage(project, stage, start))}
+        return {"WF-VAE": vae, "denoiser": measure(lambda start: assets.train(project, stage, start))}
 
 
 def _make_training_set(project: Project) -> None:

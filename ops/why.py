@@ -94,8 +94,9 @@ def _why_step(project: Project, name: str) -> Answer:
         changes.append(Change("files of the sources", "as listed", "others"))
     there = (project.root / step.output).exists()
     note = None if there else f"{step.output} is not here: it comes back from DVC's cache, or is made"
-    would = "be made again" if changes or not there else "be found"
-    return Answer(name, would, version, tuple(changes), note)
+    if there and not changes:
+        return Answer(name, "be found", version)
+    return Answer(name, "be made again", version, tuple(changes), note)
 
 
 def _step_changes(project: Project, name: str, stages: dict[str, Any]) -> Iterator[Change]:

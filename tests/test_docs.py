@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -60,6 +60,7 @@ def exists(model: type[BaseModel], key: str) -> bool:
     inner: Any = field.annotation
     if get_origin(inner) is tuple:  # of named items, such as the stages
         inner, rest = get_args(inner)[0], rest.partition(".")[2]
+        inner = get_args(inner)[0] if get_origin(inner) is Annotated else inner
     return isinstance(inner, type) and issubclass(inner, BaseModel) and exists(inner, rest)
 
 

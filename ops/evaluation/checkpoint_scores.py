@@ -107,7 +107,9 @@ def score(project: Project) -> Artifact[ScoresResults]:
             metrics=measured,
             best_step=best,
             checkpoints=tuple(
-                ScoredCheckpoint(step=step, logged_model=models[step], **_values(all_of, measured))
+                ScoredCheckpoint.model_validate(
+                    {"step": step, "logged_model": models[step], **_values(all_of, measured)}
+                )
                 for step, all_of in scores.items()
             ),
             scores=tuple(scores[best]),

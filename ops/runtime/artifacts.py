@@ -82,10 +82,11 @@ def _execution_in(annotation: object) -> str | None:
 
 
 R = TypeVar("R", bound=Results)
+Read = TypeVar("Read", bound=Results, covariant=True)
 
 
 @dataclass(frozen=True)
-class Artifact(Generic[R]):
+class Artifact(Generic[Read]):
     """A finished piece of work and what it was made from.
 
     `inputs` maps the name of each upstream asset to its version and `settings` is the payload of its identity; the
@@ -98,7 +99,7 @@ class Artifact(Generic[R]):
     version: str
     inputs: dict[str, str]
     settings: dict[str, JsonValue]
-    results: R
+    results: Read
     folder: Path = field(compare=False)
 
 

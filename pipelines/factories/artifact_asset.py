@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from ops.runtime.artifacts import Artifact, R, Results
+from ops.runtime.artifacts import Artifact, Results
 from ops.runtime.project import Project
 from pipelines import pictures
 from pipelines.factories import metadata, mlflow_links
@@ -47,7 +47,7 @@ def artifact_asset(
     return asset
 
 
-def result(project: Project, artifact: Artifact[R], **more: dg.MetadataValue) -> dg.MaterializeResult:
+def result(project: Project, artifact: Artifact[Results], **more: dg.MetadataValue) -> dg.MaterializeResult:
     """What Dagster remembers of an artifact, and `more` beside it.
 
     The versions of its inputs are those that it was made from, and not those that were current when its step began.

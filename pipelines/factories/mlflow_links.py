@@ -7,13 +7,13 @@ import json
 import dagster as dg
 
 from ops.release.results import ReleaseResults
-from ops.runtime.artifacts import Artifact, R
+from ops.runtime.artifacts import Artifact, Results
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
 from ops.training.results import Trained
 
 
-def links(project: Project, artifact: Artifact[R]) -> dict[str, dg.MetadataValue]:
+def links(project: Project, artifact: Artifact[Results]) -> dict[str, dg.MetadataValue]:
     """A link to each that the artifact names, and that MLflow still has."""
     pages, results = Pages.of(project), artifact.results
     found: dict[str, str] = {}
@@ -28,7 +28,7 @@ def links(project: Project, artifact: Artifact[R]) -> dict[str, dg.MetadataValue
     return {label: dg.MetadataValue.url(address) for label, address in found.items()}
 
 
-def _remembered(artifact: Artifact[R]) -> str | None:
+def _remembered(artifact: Artifact[Results]) -> str | None:
     """The run that the folder remembers: of scores, or of a training, which may have been logged anew since."""
     path = artifact.folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None

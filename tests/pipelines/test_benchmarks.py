@@ -62,6 +62,7 @@ def test_training_step(finished: Any, tmp_path: Path) -> None:
     """On the latents of the finished project, in a copy of it."""
     from benchmarks import training_step
     from ops.training import assets
+    from ops.training.trainings import asset_of
 
     project = Project(tmp_path / "project")
     shutil.copytree(finished.project.root, project.root, symlinks=True)
@@ -69,7 +70,7 @@ def test_training_step(finished: Any, tmp_path: Path) -> None:
     params["stages"] = [{**stage, "schedule": {**stage["schedule"], "steps": 3}} for stage in params["stages"]]
     (project.root / "params.yaml").write_text(yaml.safe_dump(params))
     name = project.settings.stages[0].name
-    figures = training_step.measure(lambda start: assets.train_stage(project, name, start))
+    figures = training_step.measure(lambda start: assets.train(project, asset_of(name), start))
     assert len(figures.bare) == len(figures.step) == len(figures.turn) == 2
     assert math.isfinite(figures.ratio)
     assert all(turn > step > 0 for turn, step in zip(figures.turn, figures.step, strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.mp4 import read_mp4
@@ -51,7 +52,7 @@ def test_a_champion_is_asked_under_several_seeds(
 
 def test_scores_are_those_of_the_checkpoints(example: Callable[[str], ModuleType], finished: Any) -> None:
     (checkpoints,) = example("scores_from_mlflow").scores(finished.project).values()
-    best = current(finished.project, "checkpoint_scores")
+    best = current(finished.project, "checkpoint_scores", ScoresResults)
     assert len(checkpoints) == finished.project.settings.evaluation.checkpoints
     assert all("held_out_loss" in values for values in checkpoints.values()), best.folder
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from ops import weights
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
@@ -97,8 +98,8 @@ class VbenchResults(Results):
     protocol: str
     """The id of the samples'."""
     protocol_terms: KeptProtocol
-    protocols: dict[str, KeptProtocol]
-    """Dimension → what its scores were measured under."""
+    protocols: dict[str, KeptProtocol] = Field(default_factory=dict)
+    """Dimension → what its scores were measured under; the samples' for those without one."""
     totals: dict[str, VbenchTotals]
     """By step, of the checkpoints with all dimensions."""
     totals_reason: str | None
