@@ -20,11 +20,11 @@ from rich.console import Console
 from benchmarks.fresh_project import fresh_project
 from benchmarks.report import Report
 from ops.config import RULED_SCORES, Curation
-from ops.curation.measuring.scores import IMAGES, Score, ScoreStore, score_key
+from ops.curation.measuring.scores import Score, ScoreStore, score_key
 from ops.curation.rules.decisions import VERDICT, decide
 from ops.curation.rules.rejection import rejection
 from ops.curation.rules.verdicts import judged
-from ops.curation.scorers import as_column, identity, image_identity
+from ops.curation.scorers import as_column, identity
 from ops.curation.tables import CLIPS as CLIPS_OF_FILES
 from ops.curation.tables import MOTION_RECHECK, RAW_IMAGES, RAW_VIDEOS, TEXT_CROP
 from ops.runtime import tables
@@ -202,9 +202,9 @@ def _keep_scores(project: Project, table: pa.Table) -> None:
 
 def _put(store: ScoreStore, step: str, made_by: Any, table: pa.Table, column: str, value: Callable[[Any], Any]) -> None:
     """The column's scores, by the table's `clip_id`, or its `sha256` if it is of images."""
-    found = store.remember(step, made_by)
-    rows = table.filter(pc.is_valid(table[column]))
     subject = "clip_id" if "clip_id" in table.column_names else "sha256"
+    found = store.remember(step, made_by, "video" if subject == "clip_id" else "image")
+    rows = table.filter(pc.is_valid(table[column]))
     columns = (rows[name].to_pylist() for name in (subject, "sha256", column))
     store.put(
         Score(score_key(found, name), sha256, step, value(score)) for name, sha256, score in zip(*columns, strict=True)
@@ -236,8 +236,8 @@ def _make_up_images(project: Project, images: int, seed: int = 0) -> None:
             with_values = table.append_column("value", pa.array(values))
             _put(
                 store,
-                IMAGES + step,
-                image_identity(step, curation),
+                step,
+                identity(step, curation, "image"),
                 with_values,
                 "value",
                 lambda value: [value] if isinstance(value, str) else value,

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+from ops.catalogue import CLIP_STEPS as CLIP_DECLARATIONS
+from ops.catalogue import PICTURE_STEPS, CurationStep
 from ops.runtime.project import Project
 
 SETTINGS_FILE = "data/settings.yaml"
@@ -21,7 +24,8 @@ class Step:
     """A function `(project) -> None` that reads the outputs of `inputs` and writes `output`.
 
     `function` is an import path, `settings` are keys of the resolved settings such as `curation.rules.motion`, and
-    `output` is a path under the project's folder.
+    `output` is a path under the project's folder. The function of a step of curation is called with its `declaration`,
+    too.
     """
 
     name: str
@@ -29,6 +33,9 @@ class Step:
     inputs: tuple[str, ...]
     settings: tuple[str, ...]
     output: str
+    description: str = ""
+    """On the page of the asset."""
+    declaration: CurationStep | None = None
 
     @property
     def command(self) -> str:
@@ -36,11 +43,11 @@ class Step:
 
     def load(self) -> Callable[[Project], None]:
         """Import the function, which may take seconds."""
-        module, _, function = self.function.partition(":")
-        return getattr(import_module(module), function)
+        module, _, name = self.function.partition(":")
+        function: Callable[..., None] = getattr(import_module(module), name)
+        return function if self.declaration is None else partial(function, step=self.declaration)
 
 
-_SHOWN = ("shots", "shot_boundaries", "text_crop", "aesthetics", "technical_quality", "safety", "rules", "images")
 _CAPTION_SETTINGS = (
     *("captioner", "model", "prompt", "image_prompt", "text_prompt", "keep_given"),
     *("frames", "side", "max_tokens", "local.dtype"),
@@ -48,38 +55,34 @@ _CAPTION_SETTINGS = (
 """Not where the endpoint is, nor how patiently it is asked."""
 
 
-def _curation(name: str, inputs: tuple[str, ...], settings: tuple[str, ...]) -> Step:
-    settings = tuple(key if key.startswith("sources.") else f"curation.{key}" for key in settings)
-    return Step(name, f"ops.curation.steps.{name}:{name}", inputs, settings, f"data/{name}.parquet")
+def _curation(declared: CurationStep) -> Step:
+    settings = tuple(key if key.startswith("sources.") else f"curation.{key}" for key in declared.settings)
+    inputs = () if declared.made_from is None else (declared.made_from,)
+    table = declared.table
+    return Step(declared.name, declared.body, inputs, settings, table.path, declared.description, declared)
+
+
+def _shown() -> tuple[str, ...]:
+    """The sections of the recipe whose scores the dataset report shows: those that measure numbers."""
+    shown = [
+        key
+        for step in CLIP_DECLARATIONS
+        if any(column.scored_by and column.type in (float, list[float]) for column in step.columns)
+        for key in step.settings
+        if key in {measure.section for each in CLIP_DECLARATIONS for measure in each.measures}
+    ]
+    return tuple(dict.fromkeys(shown))
 
 
 _STEPS = (
-    _curation("raw_videos", (), ("sources.videos", "sources.captions", "exclude_licences", "exclude_videos")),
-    _curation("clips", ("raw_videos",), ("clips",)),
-    _curation("shots", ("clips",), ("shots", "shot_boundaries", "sampling", "hardware_decoding")),
-    _curation("motion", ("shots",), ("rules.motion", "shots", "sampling")),
-    _curation("text_crop", ("motion",), ("text_crop", "rules.central_text", "sampling")),
-    _curation("aesthetics", ("text_crop",), ("aesthetics", "rules.aesthetic", "sampling")),
-    _curation("technical_quality", ("aesthetics",), ("technical_quality", "rules.technical", "sampling")),
-    _curation("safety", ("technical_quality",), ("safety", "rules.safety", "sampling")),
-    _curation("motion_recheck", ("safety",), ("rules.motion_cropped", "shots", "sampling")),
-    _curation("near_duplicates", ("motion_recheck",), ("near_duplicates", "sampling")),
-    _curation("curated_clips", ("near_duplicates",), ()),
-    _curation("raw_images", (), ("sources.images", "sources.captions", "exclude_licences")),
-    _curation(
-        "curated_images",
-        ("raw_images",),
-        (
-            *("images", "aesthetics", "technical_quality", "rules.aesthetic", "rules.technical"),
-            *("safety", "rules.safety", "near_duplicates", "sampling"),
-        ),
-    ),
+    *(_curation(declared) for declared in (*CLIP_DECLARATIONS, *PICTURE_STEPS)),
     Step(
         "captions",
         "ops.data.captions:captions",
         ("raw_videos", "curated_clips", "curated_images"),
         (*(f"captions.{key}" for key in _CAPTION_SETTINGS), "seed"),
         "data/captions.parquet",
+        "A caption for every curated clip and image, with who or what wrote it.",
     ),
     Step(
         "training_set",
@@ -87,18 +90,20 @@ _STEPS = (
         ("curated_clips", "curated_images", "captions"),
         ("dataset", "seed", *(f"text_encoder.{key}" for key in ("weights", "clean_captions", "min_readable_share"))),
         "data/training_set",
+        "Samples in buckets of equal token count, split by source into train and held out.",
     ),
     Step(
         "dataset_report",
         "ops.reports.dataset_report:dataset_report",
         ("raw_videos", "clips", "curated_clips", "raw_images", "curated_images", "captions", "training_set"),
-        (*(f"curation.{key}" for key in _SHOWN), "dataset"),
+        (*(f"curation.{key}" for key in (*_shown(), "rules", "images")), "dataset"),
         "data/dataset_report",
+        "The curation funnel, score histograms with their thresholds, and a grid of samples.",
     ),
 )
 STEPS = {step.name: step for step in _STEPS}
 """Every dataset step by name, each after what it is made from."""
-CLIP_STEPS = tuple(STEPS)[: tuple(STEPS).index("curated_clips") + 1]
+CLIP_STEPS = tuple(step.name for step in CLIP_DECLARATIONS)
 """Those of videos, from `raw_videos` to `curated_clips`."""
 
 METRICS = ("data/dataset_report/metrics.json",)

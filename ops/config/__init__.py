@@ -26,7 +26,7 @@ from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules
 from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
 from ops.config.release import Evaluation, Release
-from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule, RuledScore
+from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
 from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import Settings
 from ops.config.sources import ImageCollection, Sources, VideoCollection
@@ -41,7 +41,6 @@ __all__ = [
     "RULED_SCORES",
     "Aesthetics",
     "Automation",
-    "Bound",
     "CaptionPhrase",
     "CaptionRequests",
     "Captions",

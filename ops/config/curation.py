@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ops.catalogue import SCORES, Bound, scorers_of
+from ops.config.declared import scorer_of
 from ops.config.images import ImageRules
-from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Bound, Rule
+from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule
 from ops.config.section import Positive, Section, Share
 from ops.runtime.device import DecodingDevice
 
@@ -35,7 +37,7 @@ class Shots(Section):
     (`PICTURE_CHANGE`), and the rules about motion need other bounds, such as 0.002 to 0.2.
     """
 
-    scorer: Literal["lpips-alex", "lpips-vgg", "picture-change"] = "lpips-alex"
+    scorer: Annotated[str, scorer_of("shots")] = "lpips-alex"
     short_side: Positive = 256
     candidate_z: float = 2.0
     sure_distance: float = 0.35
@@ -64,7 +66,7 @@ class ShotBoundaries(Section):
     either, for those within one scene are better seen in the distances."""
 
     enabled: bool = False
-    scorer: Literal["transnetv2"] = "transnetv2"
+    scorer: Annotated[str, scorer_of("shot_boundaries")] = "transnetv2"
     probability: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """A shot ends where its end is more probable than this, and frames that more probably belong to the transition are
     in neither piece. 0.5 is the authors' own."""
@@ -78,7 +80,7 @@ PICTURE_CHANGE = {"sure_distance": 0.14, "strong_distance": 0.07}
 class TextCrop(Section):
     """`none` looks for no text and crops nothing."""
 
-    scorer: Literal["rapidocr", "easyocr", "none"] = "rapidocr"
+    scorer: Annotated[str, scorer_of("text_crop")] = "rapidocr"
     frames_per_second: Annotated[float, Field(gt=0)] = 1.0
     max_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     min_seen_frames: Positive = 2
@@ -86,14 +88,14 @@ class TextCrop(Section):
 
 
 class Aesthetics(Section):
-    scorer: Literal["laion-v2", "colourfulness"]
+    scorer: Annotated[str, scorer_of("aesthetics")]
     frames: Positive = 5
 
 
 class TechnicalQuality(Section):
     """`blur-and-blocks` needs no weights: 0 to 1, and 0.6 is visibly blurred or in blocks."""
 
-    scorer: Literal["dover", "brisque", "niqe", "blur-and-blocks"]
+    scorer: Annotated[str, scorer_of("technical_quality")]
     frames: Positive = 3
 
 
@@ -102,7 +104,7 @@ class Safety(Section):
     `safety` decides."""
 
     enabled: bool = False
-    scorer: Literal["open-nsfw"] = "open-nsfw"
+    scorer: Annotated[str, scorer_of("safety")] = "open-nsfw"
     frames: Positive = 5
 
 
@@ -111,7 +113,7 @@ class NearDuplicates(Section):
     bits: mostly 0 to 4 after another encoding, about 32 between different pictures. Images have one hash each."""
 
     enabled: bool = True
-    scorer: Literal["phash"] = "phash"
+    scorer: Annotated[str, scorer_of("near_duplicates")] = "phash"
     frames: Positive = 4
     max_distance: Annotated[int, Field(ge=0, le=12)] = 6
 
@@ -187,22 +189,30 @@ class Curation(Section):
         return self
 
     @model_validator(mode="after")
-    def _safety_is_measured(self) -> Curation:
-        if self.rule("safety") is not None and not self.safety.enabled:
-            raise ValueError(
-                "rules.safety needs safety to be measured: set curation.safety.enabled=true, or rules.safety=null"
-            )
+    def _scores_are_measured(self) -> Curation:
+        for rule in self.rules:
+            section = SCORES[rule.score].section
+            if not getattr(getattr(self, section), "enabled", True):
+                raise ValueError(
+                    f"rules.{rule.score} needs {rule.score} to be measured: set curation.{section}.enabled=true, or "
+                    f"rules.{rule.score}=null"
+                )
         return self
 
     @model_validator(mode="after")
-    def _technical_bound_fits(self) -> Curation:
-        """A bound on the wrong side would keep the bad and drop the good."""
-        rule, scorer = self.rule("technical"), self.technical_quality.scorer
-        wrong: Bound = "minimum" if scorer in LOWER_IS_BETTER else "maximum"
-        if rule is not None and wrong in rule.bounds:
-            right, means = ("maximum", "damage") if wrong == "minimum" else ("minimum", "quality")
-            raise ValueError(
-                f"rules.technical.{wrong} is {rule.bounds[wrong]:g}, but {scorer} measures {means}: set {right} "
-                f"instead, and {wrong} to null"
-            )
+    def _bounds_fit(self) -> Curation:
+        """Where some scorers measure damage and others quality, a bound on the wrong side would keep the bad and drop
+        the good."""
+        for rule in self.rules:
+            section = SCORES[rule.score].section
+            if len({scorer.lower_is_better for scorer in scorers_of(section)}) == 1:
+                continue
+            scorer = getattr(self, section).scorer
+            wrong: Bound = "minimum" if scorer in LOWER_IS_BETTER else "maximum"
+            if wrong in rule.bounds:
+                right, means = ("maximum", "damage") if wrong == "minimum" else ("minimum", "quality")
+                raise ValueError(
+                    f"rules.{rule.score}.{wrong} is {rule.bounds[wrong]:g}, but {scorer} measures {means}: set {right} "
+                    f"instead, and {wrong} to null"
+                )
         return self

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
+from ops.catalogue import SCORERS, SCORES, Bound, step_of
+from ops.config.declared import RULED
 from ops.config.section import Section
 
-LOWER_IS_BETTER = ("brisque", "niqe", "blur-and-blocks")
-"""Scorers of technical quality that measure damage, so more is worse; DOVER measures quality, so less is."""
-Bound = Literal["minimum", "maximum"]
+LOWER_IS_BETTER = tuple(name for name, scorer in SCORERS.items() if scorer.lower_is_better)
+"""Scorers that measure damage, so more is worse; others measure quality, so less is."""
 
 
 class RuledScore(NamedTuple):
@@ -20,14 +21,7 @@ class RuledScore(NamedTuple):
     bounds: tuple[Bound, ...]
 
 
-RULED_SCORES = {
-    "motion": RuledScore("motion", ("minimum", "maximum")),
-    "central_text": RuledScore("text_crop", ("maximum",)),
-    "aesthetic": RuledScore("aesthetics", ("minimum",)),
-    "technical": RuledScore("technical_quality", ("minimum", "maximum")),
-    "safety": RuledScore("safety", ("minimum",)),
-    "motion_cropped": RuledScore("motion_recheck", ("minimum", "maximum")),
-}
+RULED_SCORES = {name: RuledScore(step_of(name).name, score.bounds) for name, score in SCORES.items()}
 """By column of the tables, in the order in which they are measured."""
 
 
@@ -35,7 +29,7 @@ class Rule(Section):
     """Keep what has this score within these bounds; a clip exactly at a bound stays. `aesthetic`, `technical` and
     `safety` hold for images, too."""
 
-    score: Literal["motion", "central_text", "aesthetic", "technical", "safety", "motion_cropped"]
+    score: Annotated[str, RULED]
     minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
     maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
 

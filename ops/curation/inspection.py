@@ -11,11 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from ops.catalogue import Kind
+from ops.catalogue.reasons import Reason
 from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
 from ops.curation.measuring.ledger import Work
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.measuring.worker_size import worker_size
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.curation.rules.verdicts import demand_some_kept, judged, reject_duplicates
 from ops.curation.sources.listing import (
     TABLES,
@@ -82,6 +84,7 @@ def _examine(
     project: Project, step: str, sources: list[Source], examine: Examine
 ) -> dict[Source, dict[str, Any] | Rejection | Failure]:
     curation, identity = project.settings.curation, {"version": VERSION}
+    kind: Kind = "image" if TABLES[step] == "images" else "video"
     found: dict[Source, dict[str, Any] | Rejection | Failure] = {}
     by_subject: dict[str, Source] = {}
     for source in sources:
@@ -90,8 +93,8 @@ def _examine(
         except OSError as error:
             found[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
     with ScoreStore.of(project) as store:
-        prefix = store.remember(step, identity)
-        known = store.values(step, identity, by_subject)
+        prefix = store.remember(step, identity, kind)
+        known = store.values(step, identity, by_subject, kind)
 
         def plan(subjects: Sequence[str], alone: bool) -> list[Task[Path]]:
             chosen = ((subject, by_subject[subject]) for subject in subjects)
@@ -107,7 +110,7 @@ def _examine(
         work = Work.of(step, prefix, curation)
         size = worker_size(curation, ())
         parked = attempt(_Examination(examine), new, plan, scores, store, work, curation, progress, size)
-        seen = {**known, **store.values(step, identity, new), **parked}
+        seen = {**known, **store.values(step, identity, new, kind), **parked}
     return found | {source: seen[subject] for subject, source in by_subject.items()}
 
 

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.data import pixels
@@ -18,26 +17,13 @@ from ops.data.captioning.memory import CaptionMemory
 from ops.data.captioning.registry import captioner
 from ops.data.captioning.sidecar import SidecarCaptioner
 from ops.data.captioning.text import cut, tidy
+from ops.data.columns import CAPTIONS
 from ops.runtime import tables
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
-SCHEMA = pa.schema(
-    [
-        ("item_id", pa.string()),
-        ("kind", pa.string()),
-        ("caption", pa.string()),
-        ("captioner", pa.string()),
-        ("origin", pa.string()),
-        ("note", pa.string()),
-        ("input_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("cost", pa.float64()),
-        ("rejected_by", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
+SCHEMA = CAPTIONS.schema
 """`item_id` is a clip_id or an image's source_id; `captioner` is its identity as JSON; `note` says what was cut."""
 
 Outcome = Written | NoCaption

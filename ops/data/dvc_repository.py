@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ops.data import dvc_file
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
-from ops.steps import Step, pipeline
+from ops.steps import Step
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -83,7 +84,7 @@ def prepare(project: Project) -> None:
         repo.close()
     if not (root / "dvc.yaml").is_file():
         with replacing(root / "dvc.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(pipeline(), sort_keys=False), encoding="utf-8")
+            temporary.write_text(dvc_file.text(), encoding="utf-8")
 
 
 def open_repository(project: Project) -> Repo:

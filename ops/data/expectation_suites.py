@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from ops.catalogue import SCORES
+from ops.catalogue.checks import is_hash, is_inside, stays_below
 from ops.config import PIXELS_PER_TOKEN, Settings
 from ops.curation.rules.jump_cuts import counted_frames
-from ops.curation.sources.listing import stays_below
 from ops.curation.steps.near_duplicates import originals
 from ops.curation.tables import NEAR_DUPLICATES
-from ops.data.captioning.text import MAX_CHARACTERS, OPENINGS
+from ops.data.captioning.text import MAX_CHARACTERS
+from ops.data.columns import CAPTIONS, TRAINING_SET
+from ops.data.gx_expectations import between, expectations_of, matches, there, true, unique, with_checks
 from ops.data.samples import training_samples
 from ops.runtime import tables
 from ops.runtime.licences import pattern_against
@@ -25,6 +27,7 @@ from ops.runtime.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+    from great_expectations.expectations import Expectation as GxExpectation
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Suite:
 
     id: str
     frame: Callable[[Project], pd.DataFrame]
-    expectations: Callable[[Settings], list[Any]]
+    expectations: Callable[[Settings], list[GxExpectation]]
     measured: tuple[str, ...]
 
 
@@ -66,41 +69,42 @@ def _clips_frame(project: Project) -> pd.DataFrame:
     return _frame(rows, project.table("curated_clips"), derived)
 
 
-def _clips_expectations(settings: Settings) -> list[Any]:
+def _clips_expectations(settings: Settings) -> list[GxExpectation]:
     import great_expectations.expectations as gxe
 
     rules = settings.curation
     # two sides may each lose max_share, and sizes are whole pixels
     smallest = 1 - 2 * rules.text_crop.max_share - 0.02
     return [
-        *_identified("clip_id"),
-        _true("is_whole", "a clip has frames, a rate, a size and a path"),
-        _between("start_frame", "the first frame is not before the source's", min_value=0),
+        there("clip_id"),
+        unique("clip_id"),
+        true("is_whole", "a clip has frames, a rate, a size and a path"),
+        between("start_frame", "the first frame is not before the source's", minimum=0),
         gxe.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A="source_frames",
             column_B="end_frame",
             or_equal=True,
             notes="the clip ends within its source",
         ),
-        _between(
+        between(
             "counted_frames",
             "the length lies within curation.shots",
-            min_value=rules.shots.min_frames,
-            max_value=rules.shots.max_frames,
+            minimum=rules.shots.min_frames,
+            maximum=rules.shots.max_frames,
         ),
-        _true("crop_is_inside", "the crop lies inside the picture"),
-        _true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
-        _between("crop_share", "the crop leaves what curation.text_crop allows", min_value=smallest),
+        true("crop_is_inside", "the crop lies inside the picture"),
+        true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
+        between("crop_share", "the crop leaves what curation.text_crop allows", minimum=smallest),
         *(
-            _between(rule.score, f"{rule.score} keeps its rule", min_value=rule.minimum, max_value=rule.maximum)
+            between(rule.score, f"{rule.score} keeps its rule", minimum=rule.minimum, maximum=rule.maximum)
             for rule in rules.rules
         ),
-        *(_there(rule.score) for rule in rules.rules),
-        *([_there("perceptual_hash")] if rules.near_duplicates.enabled else []),
-        _true("is_new", "no two kept clips show the same"),
+        *(there(rule.score) for rule in rules.rules),
+        *([there("perceptual_hash")] if rules.near_duplicates.enabled else []),
+        true("is_new", "no two kept clips show the same"),
         gxe.ExpectColumnValuesToBeNull(column="duplicate_of", notes="a kept clip points to no better one"),
-        gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$", notes="a sha256 names the content"),
-        _true("path_stays_below", "paths stay below their root"),
+        matches("sha256", "^[0-9a-f]{64}$", "a sha256 names the content"),
+        true("path_stays_below", "paths stay below their root"),
     ]
 
 
@@ -116,31 +120,25 @@ def _captions_frame(project: Project) -> pd.DataFrame:
         row["characters"] = len(row["caption"]) if row.get("caption") else None
         row["reasoned"] = row["is_kept"] == (row.get("rejected_by") is None)
     derived = ("has_row", "item_is_curated", "is_kept", "characters", "reasoned")
-    return _frame(rows, project.table("captions"), derived)
+    return with_checks(_frame(rows, project.table("captions"), derived), CAPTIONS.columns)
 
 
-def _captions_expectations(settings: Settings) -> list[Any]:
+def _captions_expectations(settings: Settings) -> list[GxExpectation]:
     import great_expectations.expectations as gxe
 
-    openings = "|".join(opening.rstrip() for opening in OPENINGS)
     return [
-        *_identified("item_id"),
-        _true("has_row", "every curated item has a row"),
-        _true("item_is_curated", "every row is of a curated item"),
-        _true("reasoned", "a row has a caption or the reason why not"),
+        there("item_id"),
+        unique("item_id"),
+        true("has_row", "every curated item has a row"),
+        true("item_is_curated", "every row is of a curated item"),
+        true("reasoned", "a row has a caption or the reason why not"),
         gxe.ExpectColumnMeanToBeBetween(
             column="is_kept",
             min_value=1 - settings.dataset.max_dropped_share,
             notes="as many items have captions as dataset.max_dropped_share asks for",
         ),
-        _between("characters", "captions are neither empty nor too long", min_value=1, max_value=MAX_CHARACTERS),
-        *(_between(name, f"{name} is not negative", min_value=0) for name in ("input_tokens", "output_tokens", "cost")),
-        gxe.ExpectColumnValuesToMatchRegex(
-            column="caption", regex=r"^\S[^\x00-\x1f\x7f]*$", notes="captions are one clean line"
-        ),
-        gxe.ExpectColumnValuesToNotMatchRegex(
-            column="caption", regex=rf"^(?:{openings}) ", notes="captions begin with the content"
-        ),
+        between("characters", "captions are neither empty nor too long", minimum=1, maximum=MAX_CHARACTERS),
+        *expectations_of(CAPTIONS.columns),
     ]
 
 
@@ -173,29 +171,27 @@ def _training_frame(project: Project) -> pd.DataFrame:
         "in_order",
     )
     derived += ("one_plus_four_n", "sides_fit", "bucket_agrees", "characters", "licence_is_admitted")
-    return _frame(rows, project.data / "training_set" / "samples.parquet", derived)
+    return with_checks(_frame(rows, project.data / "training_set" / "samples.parquet", derived), TRAINING_SET.columns)
 
 
-def _training_expectations(settings: Settings) -> list[Any]:
+def _training_expectations(settings: Settings) -> list[GxExpectation]:
     import great_expectations.expectations as gxe
 
     return [
-        *_identified("sample_id"),
+        there("sample_id"),
+        unique("sample_id"),
         gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there are samples"),
-        _between("splits_of_source", "no source is in both splits", max_value=1),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="split", value_set=["train", "held_out"], notes="every sample is in a split"
-        ),
+        between("splits_of_source", "no source is in both splits", maximum=1),
         gxe.ExpectColumnDistinctValuesToContainSet(
             column="split", value_set=["train", "held_out"], notes="both splits hold samples"
         ),
-        _between("characters", "every caption says something", min_value=1),
-        _true("one_plus_four_n", "frames are 1 + 4n"),
-        _true("sides_fit", f"sides are multiples of {PIXELS_PER_TOKEN}"),
-        _true("bucket_agrees", "the bucket's name is its size"),
-        _true("in_order", "frame indices ascend"),
-        _true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
-        _true("item_is_curated", "every sample comes from a curated item"),
+        between("characters", "every caption says something", minimum=1),
+        true("one_plus_four_n", "frames are 1 + 4n"),
+        true("sides_fit", f"sides are multiples of {PIXELS_PER_TOKEN}"),
+        true("bucket_agrees", "the bucket's name is its size"),
+        true("in_order", "frame indices ascend"),
+        true("licence_is_admitted", "no source is under a licence of curation.exclude_licences"),
+        true("item_is_curated", "every sample comes from a curated item"),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="frames_listed", column_B="frames", notes="as many frames are listed as the bucket has"
         ),
@@ -204,7 +200,8 @@ def _training_expectations(settings: Settings) -> list[Any]:
             column_B="last_frame",
             notes="the decoded source holds every listed frame",
         ),
-        _between("frames", "no sample is longer than dataset.num_frames", max_value=settings.dataset.num_frames),
+        between("frames", "no sample is longer than dataset.num_frames", maximum=settings.dataset.num_frames),
+        *expectations_of(TRAINING_SET.columns),
     ]
 
 
@@ -213,26 +210,11 @@ SUITES = {
         "clip_id",
         _clips_frame,
         _clips_expectations,
-        ("frames", "motion", "motion_cropped", "aesthetic", "technical", "safety", "crop_share"),
+        ("frames", *SCORES, "crop_share"),
     ),
     "captions": Suite("item_id", _captions_frame, _captions_expectations, ("characters",)),
     "training_set": Suite("sample_id", _training_frame, _training_expectations, ("frames", "characters")),
 }
-
-
-def is_inside(crop: Any, width: int, height: int) -> bool:
-    """Whether a crop [x0, x1, y0, y1], or none, is one of a picture of this size."""
-    if crop is None:
-        return True
-    if len(crop) != 4 or not width or not height:
-        return False
-    x0, x1, y0, y1 = crop
-    return bool(0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height)
-
-
-def is_hash(text: str) -> bool:
-    """Whether this is a perceptual hash as tables hold it."""
-    return fullmatch("[0-9a-f]{16}", text) is not None
 
 
 def _decoded_frames(project: Project) -> dict[str, int]:
@@ -256,27 +238,3 @@ def _frame(rows: list[dict[str, Any]], table: Any, derived: tuple[str, ...]) -> 
     import pyarrow.parquet as pq
 
     return pd.DataFrame(rows, columns=[*pq.read_schema(table).names, *derived])
-
-
-def _identified(column: str) -> list[Any]:
-    import great_expectations.expectations as gxe
-
-    return [_there(column), gxe.ExpectColumnValuesToBeUnique(column=column, notes=f"{column} is unique")]
-
-
-def _there(column: str) -> Any:
-    import great_expectations.expectations as gxe
-
-    return gxe.ExpectColumnValuesToNotBeNull(column=column, notes=f"{column} is there")
-
-
-def _between(column: str, notes: str, **limits: Any) -> Any:
-    import great_expectations.expectations as gxe
-
-    return gxe.ExpectColumnValuesToBeBetween(column=column, notes=notes, **limits)
-
-
-def _true(column: str, notes: str) -> Any:
-    import great_expectations.expectations as gxe
-
-    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True], notes=notes)

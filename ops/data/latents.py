@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ops.config.training import Launch
+from ops.data.columns import LATENTS
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.samples import Sample, training_samples
 from ops.runtime import tables
@@ -31,16 +31,7 @@ if TYPE_CHECKING:
 ASSET = "latents"
 SHARD_SAMPLES = 64
 
-INDEX = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("kind", pa.string()),
-        ("split", pa.string()),
-        ("bucket", pa.string()),
-        ("shard", pa.string()),
-        ("shape", pa.list_(pa.int64())),
-    ]
-)
+INDEX = LATENTS.schema
 
 
 class LatentsIdentity(Identity):

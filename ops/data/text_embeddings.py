@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from ops.config import TextEncoder
 from ops.data import text_encoder
 from ops.data.captioning.phrases import all_wordings
+from ops.data.columns import TEXT_EMBEDDINGS
 from ops.data.samples import training_samples
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Results, Work
@@ -29,16 +28,7 @@ BATCH = 16
 UNCONDITIONAL = ""
 """What a dropped caption becomes, and the negative half of classifier-free guidance."""
 
-INDEX = pa.schema(
-    [
-        ("key", pa.string()),
-        ("caption", pa.string()),
-        ("shard", pa.string()),
-        ("cleaned", pa.string()),
-        ("tokens", pa.int64()),
-        ("truncated", pa.bool_()),
-    ]
-)
+INDEX = TEXT_EMBEDDINGS.schema
 
 
 class TextError(KeyError):

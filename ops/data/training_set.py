@@ -14,6 +14,7 @@ from typing import Any
 
 from ops.config import Dataset, Settings
 from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
+from ops.data.columns import SAMPLE_SCORES
 from ops.data.frame_windows import windows
 from ops.data.samples import BUCKETS, SAMPLES, Kind, Sample
 from ops.data.split import held_out
@@ -111,9 +112,8 @@ def _samples(item: _Item, captions: dict[str, str], settings: Settings) -> Itera
 
 
 def _scores(row: Row) -> Row:
-    """Those that may add a phrase to a caption."""
     scores: Row = {}
-    for score, scorer in (("aesthetic", "aesthetics_scorer"), ("technical", "technical_quality_scorer")):
+    for score, scorer in SAMPLE_SCORES.items():
         known = row.get(scorer)
         scores |= {score: row.get(score), scorer: known and json.loads(known)["scorer"]}
     return scores

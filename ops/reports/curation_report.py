@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ops.catalogue import SCORES
+from ops.catalogue.reasons import MEANINGS
 from ops.curation.audit.precision import precision
 from ops.curation.audit.preview import LONG_SIDE, jpeg
 from ops.curation.audit.retention import place
@@ -22,7 +24,6 @@ from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.rules import image_rules
-from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.curation.runs.funnel import Costs, costs, without_number
 from ops.curation.sources.listing import file_of
 from ops.curation.timeline import seconds
@@ -38,14 +39,7 @@ from ops.runtime.tables import Row, kept
 MOST = 12
 """Clips shown of each group, drawn at random by the recipe's seed."""
 FRAMES = 5
-SHORT = {
-    "motion": "motion",
-    "central_text": "text in the middle",
-    "aesthetic": "aesthetics",
-    "technical": "technical quality",
-    "safety": "safety",
-    "motion_cropped": "motion in the crop",
-}
+SHORT = {name: score.short for name, score in SCORES.items()}
 """What a score is called below a picture."""
 IMAGE_ORDER = (KEPT, "raw_images", *image_rules.ORDER)
 """What may have happened to an image, in the order of the funnel."""
@@ -118,7 +112,7 @@ def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str
     named = {"Kept": kept(rows)}
     for (step, code), members in found.items():
         sentences = {without_number(row["reason"]) for row in members}
-        shared = sentences.pop() if len(sentences) == 1 else MEANINGS[Reason(code)]
+        shared = sentences.pop() if len(sentences) == 1 else MEANINGS[code]
         named.setdefault(f"Rejected at {_words(step)}: {shared}", []).extend(members)
     return {title: members for title, members in named.items() if members}
 

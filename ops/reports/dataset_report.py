@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ops.catalogue import SCORES
 from ops.curation.rules.image_rules import RATINGS
 from ops.curation.timeline import seconds
 from ops.reports.dataset_page import page
@@ -16,9 +17,6 @@ from ops.runtime import tables
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
 from ops.runtime.tables import Row, kept
-
-SCORES = ("motion", "motion_cropped", "aesthetic", "technical", "safety")
-
 
 FILES = (
     *("report.json", "report.md", "metrics.json"),

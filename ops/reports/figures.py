@@ -12,7 +12,7 @@ import numpy as np
 
 from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.image_rules import RATINGS
-from ops.curation.rules.rejection import titles
+from ops.curation.rules.rejection import in_words, titles
 from ops.curation.runs.funnel import Costs
 from ops.curation.timeline import seconds
 from ops.runtime.files import replacing
@@ -144,7 +144,7 @@ def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> 
     measured = [row | {"seconds": seconds(row)} for row in clips]
     slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
 
-    changes = "picture change" if curation.shots.scorer == "picture-change" else "LPIPS"
+    changes = in_words("shots", curation)
 
     def ruled(score: str, rows: Sequence[Row], whose: str) -> _Score:
         bounds = rule.bounds if (rule := curation.rule(score)) else {}

@@ -15,7 +15,7 @@ from pipelines.factories.source_code import references
 from pipelines.resources.project import ProjectResource
 
 
-def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefinition:
+def dataset_asset(name: str, *, group: str) -> dg.AssetsDefinition:
     """The asset of one step of `ops.steps`; materialising it is what `dvc repro NAME` does, and is recorded."""
     step = STEPS[name]
 
@@ -23,7 +23,7 @@ def dataset_asset(name: str, *, group: str, description: str) -> dg.AssetsDefini
         name=name,
         deps=list(step.inputs),
         group_name=group,
-        description=description,
+        description=step.description,
         kinds={"dvc", "matplotlib" if name == "dataset_report" else "parquet"},
         metadata=references(step.function),
         pool="dvc",

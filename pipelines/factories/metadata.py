@@ -47,7 +47,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.
 
 def columns(name: str, schema: pa.Schema) -> dict[str, dg.MetadataValue]:
     """The columns of a stored table, under the key that the page shows as such: types and meanings in words."""
-    from ops.data.dictionary import type_name
+    from ops.runtime.columns import type_name
 
     described = [
         dg.TableColumn(field.name, type=type_name(field.type), description=_meaning(name, field.name))
@@ -56,12 +56,12 @@ def columns(name: str, schema: pa.Schema) -> dict[str, dg.MetadataValue]:
     return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=described))}
 
 
-def _meaning(name: str, column: str) -> str | None:
+def _meaning(table: str, name: str) -> str | None:
     """None for a column that tables had in an earlier version."""
-    from ops.data.dictionary import meaning
+    from ops.data.catalogue import column
 
     try:
-        return meaning(name, column)
+        return column(table, name).meaning
     except KeyError:
         return None
 

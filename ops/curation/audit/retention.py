@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ops.config import RULED_SCORES, Bound, Curation
+from ops.catalogue import SCORES, Bound
+from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.sample import KEPT
 from ops.curation.rules.rejection import rejection, titles
 from ops.curation.timeline import seconds
@@ -23,7 +24,6 @@ STEPS = CLIP_STEPS[1:-1]
 """Those that may reject a clip."""
 COLUMNS = {ruled.step: score for score, ruled in RULED_SCORES.items()}
 """The column of each step whose score a rule may decide by."""
-LOGARITHMIC = ("motion", "motion_cropped")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def limits(curation: Curation) -> list[Limit]:
             value,
             (RULED_SCORES[rule.score].step,),
             told[rule.score],
-            rule.score in LOGARITHMIC,
+            SCORES[rule.score].logarithmic,
         )
         for rule in curation.rules
         for bound, value in rule.bounds.items()

@@ -14,7 +14,8 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.catalogue.reasons import Reason
+from ops.curation.rules.reasons import Rejection
 from ops.runtime.device import DECODING_DEVICES
 from ops.runtime.video.orientation import orientation_of
 from ops.runtime.video.rendering import Renderer, declare, lying_size

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.catalogue.reasons import Reason
+from ops.curation.rules.reasons import Rejection
 
 VERSION = 2
 """Raised when the same file gives another picture."""

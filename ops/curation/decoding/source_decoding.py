@@ -11,13 +11,13 @@ from typing import Any
 import av
 import numpy as np
 
+from ops.catalogue.reasons import Reason
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.decoding.frame_changes import SIDE, Thumbnails
 from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded_at, decoded_from
 from ops.curation.decoding.held_frames import HeldFrames
 from ops.curation.measuring.scores import Cost
-from ops.curation.rules.reasons import Reason
 from ops.curation.scorers import Scorer, scorer_of, steps_from
 from ops.runtime.project import Project
 

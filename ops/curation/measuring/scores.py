@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ops.catalogue import Kind
 from ops.runtime.files import digest
 from ops.runtime.project import Project
 
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 2
+KINDS: tuple[Kind, ...] = ("video", "image")
 DECODING = "decoding"
 """The pseudo step that carries what decoding cost: one score a task, of no value, with the identity `{}`."""
-IMAGES = "images."
-"""What the step of a still picture's score begins with: its cost is not one of the clips' step of the same name."""
 _SCHEMA = """
 create table if not exists identities (
-    id integer primary key, digest text not null unique, step text not null, identity text not null
+    id integer primary key, digest text not null unique, step text not null, identity text not null,
+    kind text not null default 'video'
 );
 create table if not exists scores (
     identity integer not null, subject text not null, source text not null,
@@ -75,9 +76,10 @@ class DamagedStore(RuntimeError):
     """The file of scores cannot be read; the message says what to do."""
 
 
-def identity_digest(step: str, identity: Any) -> str:
-    """What the keys of all scores of this step and identity begin with. Made once a step, not once a clip."""
-    return digest([step, identity])
+def identity_digest(step: str, identity: Any, kind: Kind = "video") -> str:
+    """What the keys of all scores of this step and identity begin with, of this kind of things. Made once a step, not
+    once a clip."""
+    return digest([step, identity] if kind == "video" else [kind, step, identity])
 
 
 def score_key(identity_digest: str, subject: str) -> str:
@@ -94,11 +96,13 @@ class ScoreStore:
             self.database.execute("pragma journal_mode = wal")
             self.database.execute("pragma synchronous = normal")
             self.database.executescript(_SCHEMA)
+            self._tell_kinds_apart()
         except sqlite3.DatabaseError as error:
             message = f"{path} cannot be used: {error}; if it is damaged, move it away, and all scores are made anew"
             raise DamagedStore(message) from None
         self._identities: dict[str, tuple[int, str]] = {}
-        self.remember(DECODING, {})
+        for kind in KINDS:
+            self.remember(DECODING, {}, kind)
 
     @classmethod
     def of(cls, project: Project) -> ScoreStore:
@@ -128,12 +132,12 @@ class ScoreStore:
             raise
         self.database.execute("commit")
 
-    def remember(self, step: str, identity: Any) -> str:
+    def remember(self, step: str, identity: Any, kind: Kind = "video") -> str:
         """Note what scores of this step are made with, before the first of them is put; returns the digest."""
-        found = identity_digest(step, identity)
+        found = identity_digest(step, identity, kind)
         if found not in self._identities:
-            values = (found, step, json.dumps(identity, sort_keys=True))
-            self.database.execute("insert or ignore into identities (digest, step, identity) values (?, ?, ?)", values)
+            query = "insert or ignore into identities (digest, step, identity, kind) values (?, ?, ?, ?)"
+            self.database.execute(query, (found, step, json.dumps(identity, sort_keys=True), kind))
             self._known(found)
         return found
 
@@ -181,34 +185,52 @@ class ScoreStore:
                 out[source][score_key(names[identity], subject)] = _value(number, value)
         return out
 
-    def values(self, step: str, identity: Any, subjects: Iterable[str]) -> dict[str, Any]:
+    def values(self, step: str, identity: Any, subjects: Iterable[str], kind: Kind = "video") -> dict[str, Any]:
         """{subject: value} of those subjects that have a score of this step and identity."""
-        number, out = self.number_of(self.remember(step, identity)), {}
+        number, out = self.number_of(self.remember(step, identity, kind)), {}
         for part in _parts(subjects):
             query = f"select subject, number, value from scores where identity = ? and subject in ({_marks(part)})"
             for subject, real, value in self.database.execute(query, (number, *part)):
                 out[subject] = _value(real, value)
         return out
 
-    def column(self, step: str, identity: Any) -> pa.Table:
+    def column(self, step: str, identity: Any, kind: Kind = "video") -> pa.Table:
         """Every score of this step and identity, ordered by subject: columns `subject`, `number` (float64) and `value`
         (JSON). Exactly one of the two last ones is null: a plain float is a `number`, anything else a `value`."""
         import pyarrow as pa
 
         query = "select subject, number, value from scores where identity = ? order by subject"
-        rows = self.database.execute(query, (self.number_of(self.remember(step, identity)),)).fetchall()
+        rows = self.database.execute(query, (self.number_of(self.remember(step, identity, kind)),)).fetchall()
         subjects, numbers, values = zip(*rows, strict=True) if rows else ((), (), ())
         arrays = [pa.array(subjects, pa.string()), pa.array(numbers, pa.float64()), pa.array(values, pa.string())]
         return pa.Table.from_arrays(arrays, names=["subject", "number", "value"])
 
-    def costs(self) -> dict[str, Cost]:
-        """{step: what all its scores that are kept here have cost to make}."""
+    def costs(self, kind: Kind = "video") -> dict[str, Cost]:
+        """{step: what all its scores of this kind that are kept here have cost to make}."""
         query = (
             "select step, total(cpu), total(gpu), sum(bytes) from (select identity as made_by, "
             "total(cpu_seconds) as cpu, total(gpu_seconds) as gpu, sum(bytes) as bytes from scores group by identity) "
-            "join identities on identities.id = made_by group by step"
+            "join identities on identities.id = made_by where kind = ? group by step"
         )
-        return {step: Cost(cpu, gpu, count) for step, cpu, gpu, count in self.database.execute(query)}
+        return {step: Cost(cpu, gpu, count) for step, cpu, gpu, count in self.database.execute(query, (kind,))}
+
+    def _tell_kinds_apart(self) -> None:
+        """Bring a file to this form in which the step of a picture's score began with `images.`; its scores stay."""
+        if self._has_kinds():
+            return
+        with self.transaction():
+            if self._has_kinds():  # another process has been at it meanwhile
+                return
+            self.database.execute("alter table identities add column kind text not null default 'video'")
+            query = "select id, step, identity from identities where step like 'images.%' or step like '%_images'"
+            for number, step, identity in self.database.execute(query).fetchall():
+                plain = step.removeprefix("images.")
+                found = identity_digest(plain, json.loads(identity), "image")
+                values = ("image", plain, found, number)
+                self.database.execute("update identities set kind = ?, step = ?, digest = ? where id = ?", values)
+
+    def _has_kinds(self) -> bool:
+        return "kind" in {row[1] for row in self.database.execute("pragma table_info(identities)")}
 
     def _row(self, score: Score) -> tuple[Any, ...]:
         found, separator, subject = score.key.partition(":")

@@ -1,22 +1,27 @@
-"""Getting a step's scores: from the store where they are, from one pass over each source where they are not."""
+"""Getting a step's scores, of clips as of pictures: from the store where they are, from one pass over each source where
+they are not."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import Kind
 from ops.curation.clip import Clip
 from ops.curation.decoding.frames import SeekPoint
 from ops.curation.decoding.source_decoding import SourceTask
 from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
 from ops.curation.measuring.ledger import Work
-from ops.curation.measuring.one_pass import score_source
+from ops.curation.measuring.one_pass import Picture, PictureTask, score_picture, score_source
 from ops.curation.measuring.scores import Score, ScoreStore, identity_digest
+from ops.curation.measuring.stored import Stored, stored
 from ops.curation.measuring.worker_size import worker_size
+from ops.curation.rules.image_rules import steps_of
 from ops.curation.scorers import MEASURED_BY, STEPS, demand_weights, identity, steps_from
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
@@ -30,48 +35,126 @@ OF_SLICES = ("shot_boundaries", "shots")
 """The steps whose scores are series of whole slices."""
 CLIPS_PER_TASK = 32
 """What is lost at most when a run is killed in the middle of a long source."""
+CLIP = (
+    *("clip_id", "root", "path", "sha256", "start_frame", "end_frame", "crop", "fps", "seconds", "frame_times"),
+    *("width", "height"),
+)
+"""The columns by which a clip is found and measured."""
+PICTURE = ("root", "path", "sha256", "collection")
+"""The same of a picture."""
+
+Item = TypeVar("Item")
 
 
-def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> dict[str, Any]:
-    """{clip_id: raw score, or why it is parked} of this step for every row given. `inputs` is how many clips the step
-    has in all, those included whose scores the caller has read already.
+class Pass(Protocol[Item]):
+    """A plan for measuring what is missing of some subjects at a step, and at those that follow it."""
+
+    ledger_step: str
+    """By which the ledger knows the work."""
+    made_by: Any
+    """The identity of that work."""
+    steps: tuple[str, ...]
+    """What is measured, in order."""
+    asset: str
+    """At which the progress is shown."""
+    unit: str
+    function: Callable[[Item], list[Score]]
+
+    def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[Item]]: ...
+
+    def checked(self, task: Task[Item], result: list[Score]) -> list[Score] | Failure:
+        """They are kept under the content that was seen first, for good: so the file must have had it until now."""
+
+
+class Measured(NamedTuple):
+    """What scores are of: rows of a table that are known by a column, and how those without a score are measured."""
+
+    kind: Kind
+    key: str
+    columns: tuple[str, ...]
+    """By which a row is found and measured."""
+    planned: Callable[[Project, str, Sequence[Row], ScoreStore], Pass[Any]]
+
+
+def measured(
+    project: Project, of: Measured, step: str, table: pa.Table, chosen: np.ndarray
+) -> tuple[Stored, dict[int, Failure]]:
+    """The step's scores of the rows of `chosen` (bool [rows]), and by row why some have none.
+
+    What is missing is measured now: this step, and those that follow it as long as the rules let something go on.
 
     Raises:
         MissingWeights: something has to be measured, and a scorer of this or a later step cannot run here.
-        TooManyParked: measuring failed for a larger share of the inputs than the recipe allows.
+        TooManyParked: measuring failed for more of them than the recipe allows.
     """
     curation = project.settings.curation
-    steps = steps_from(step, curation)
+
+    def found() -> Stored:
+        return stored(store, step, identity(step, curation, of.kind), table[of.key], chosen, of.kind)
+
     with ScoreStore.of(project) as store:
-        for later in steps:
-            store.remember(later, identity(later, curation))
-        by_clip = {row["clip_id"]: row for row in rows}
-        known = store.values(step, identity(step, curation), by_clip)
-        missing = [clip_id for clip_id in by_clip if clip_id not in known]
-        if missing:
-            demand_weights(project, curation, steps)
-        plan = _Plan(project, step, [by_clip[clip_id] for clip_id in missing], store)
-        work = Work.of(step, store.remember(step, identity(step, curation)), curation)
-        progress = Progress.of(project, MEASURED_BY.get(step, step), len(missing), "clips")
-        size = worker_size(curation, steps)
-        parked = attempt(score_source, missing, plan, plan.checked, store, work, curation, progress, size)
-        demand_few_parked(step, len(parked), inputs, curation)
-        return {**known, **store.values(step, identity(step, curation), missing), **parked}
+        known = found()
+        rows = table.select(of.columns).take(pa.array(known.missing)).to_pylist()
+        if not rows and of.kind == "image":  # its steps share a line of the ledger, which none may clear for others
+            return known, {}
+        parked = _measure(project, store, of, step, rows, int(chosen.sum()))
+        if not rows:
+            return known, {}
+        places = zip(known.missing.tolist(), rows, strict=True)
+        return found(), {place: parked[row[of.key]] for place, row in places if row[of.key] in parked}
 
 
-class _Plan:
+def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> dict[str, Any]:
+    """{clip_id: raw score, or why it is parked} of this step for every clip given, as rows of a table. `inputs` is how
+    many clips the step has in all, those included whose scores the caller has read already.
+
+    Raises: as `measured` does.
+    """
+    made_by, by_clip = identity(step, project.settings.curation), {row["clip_id"]: row for row in rows}
+    with ScoreStore.of(project) as store:
+        known = store.values(step, made_by, by_clip)
+        missing = [row for clip_id, row in by_clip.items() if clip_id not in known]
+        parked = _measure(project, store, CLIPS, step, missing, inputs)
+        return {**known, **store.values(step, made_by, [row["clip_id"] for row in missing]), **parked}
+
+
+def _measure(
+    project: Project, store: ScoreStore, of: Measured, step: str, rows: Sequence[Row], inputs: int
+) -> dict[str, Failure]:
+    """Put the scores of these rows into the store; by key why some have none. They are of `inputs` in all."""
+    curation, planned = project.settings.curation, of.planned(project, step, rows, store)
+    for each in planned.steps:
+        store.remember(each, identity(each, curation, of.kind), of.kind)
+    if rows:
+        demand_weights(project, curation, planned.steps)
+    subjects = list(dict.fromkeys(row[of.key] for row in rows))
+    digest = store.remember(planned.ledger_step, planned.made_by, of.kind)
+    work = Work.of(planned.ledger_step, digest, curation)
+    progress = Progress.of(project, planned.asset, len(subjects), planned.unit)
+    size = worker_size(curation, planned.steps)
+    parked = attempt(planned.function, subjects, planned, planned.checked, store, work, curation, progress, size)
+    demand_few_parked(planned.ledger_step, len(parked), inputs, curation)
+    return parked
+
+
+class _OfClips:
     """Neighbouring clips of a source go together, so that one pass decodes them.
 
     What is known of other steps goes with them. The series of slices, which are most of the store, do so only where
     slices are measured that have one of two, for whatever comes later does not ask for them.
     """
 
+    unit = "clips"
+    function = staticmethod(score_source)
+
     def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
-        self._project, self._step, self._store = project, step, store
+        curation = project.settings.curation
+        self.ledger_step, self.asset, self.steps = step, MEASURED_BY.get(step, step), steps_from(step, curation)
+        self.made_by = identity(step, curation)
+        self._project, self._store = project, store
         self._rows = {row["clip_id"]: row for row in rows}
         self._files = SeenFiles(project, "raw_videos")
         self._seek_points = seek_points(project, {row["sha256"] for row in rows})
-        curation = project.settings.curation
         asked_for = STEPS if step in OF_SLICES else [each for each in STEPS if each not in OF_SLICES]
         self._asked_for = [identity_digest(each, identity(each, curation)) for each in asked_for]
 
@@ -89,7 +172,6 @@ class _Plan:
         return tasks
 
     def checked(self, task: Task[SourceTask], result: list[Score]) -> list[Score] | Failure:
-        """They are kept under the content that `raw_videos` saw, for good: so the file must have had it until now."""
         row = self._rows[task.subjects[0]]
         return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
@@ -98,8 +180,43 @@ class _Plan:
         clips = tuple(Clip.of(row) for row in rows)
         file = file_of(project, first["root"], first["path"])
         points = self._seek_points[first["sha256"]]
-        item = SourceTask(project, project.settings.curation, self._step, file, clips, known, points)
+        item = SourceTask(project, project.settings.curation, self.ledger_step, file, clips, known, points)
         return Task(item, first["sha256"], first["path"], tuple(row["clip_id"] for row in rows))
+
+
+class _OfPictures:
+    """A picture is a task; all that is measured of it is one line of the ledger."""
+
+    ledger_step = asset = "curated_images"
+    unit = "images"
+    function = staticmethod(score_picture)
+
+    def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
+        curation = project.settings.curation
+        collections = {row["collection"] for row in rows}
+        self.steps = tuple(dict.fromkeys(each for collection in collections for each in steps_of(collection, curation)))
+        self.made_by = {each: identity(each, curation, "image") for each in steps_of("text", curation)}
+        self._project = project
+        self._rows = {row["sha256"]: row for row in rows}
+        self._known = store.of_sources(self._rows)
+        self._files = SeenFiles(project, "raw_images")
+
+    def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[PictureTask]]:
+        return [self._task(self._rows[sha256]) for sha256 in subjects]
+
+    def checked(self, task: Task[PictureTask], result: list[Score]) -> list[Score] | Failure:
+        row = self._rows[task.subjects[0]]
+        return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
+
+    def _task(self, row: Row) -> Task[PictureTask]:
+        project, sha256 = self._project, row["sha256"]
+        file, picture = file_of(project, row["root"], row["path"]), Picture(sha256, row["collection"])
+        item = PictureTask(project, project.settings.curation, file, picture, self._known[sha256])
+        return Task(item, sha256, row["path"], (sha256,))
+
+
+CLIPS = Measured("video", "clip_id", CLIP, _OfClips)
+PICTURES = Measured("image", "sha256", PICTURE, _OfPictures)
 
 
 def seek_points(project: Project, sources: Collection[str]) -> dict[str, tuple[SeekPoint, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import Kind
 from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.decisions import joined
 
@@ -37,12 +38,14 @@ class Stored(NamedTuple):
         return dict(zip(self.rows.tolist(), map(json.loads, self.scores["value"].to_pylist()), strict=True))
 
 
-def stored(store: ScoreStore, step: str, identity: Any, subjects: pa.ChunkedArray, chosen: np.ndarray) -> Stored:
+def stored(
+    store: ScoreStore, step: str, identity: Any, subjects: pa.ChunkedArray, chosen: np.ndarray, kind: Kind = "video"
+) -> Stored:
     """What the store has of this step and identity of the rows of `chosen` (bool [rows]); `subjects` are of all rows.
 
     All of the step is read at once, so that a million rows take seconds.
     """
-    known = store.column(step, identity)
+    known = store.column(step, identity, kind)
     rows = np.flatnonzero(chosen)
     place = pc.index_in(joined(subjects).take(pa.array(rows)), value_set=joined(known["subject"]))
     there = pc.is_valid(place).to_numpy(zero_copy_only=False)

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import SCORES
+from ops.catalogue.reasons import Reason
 from ops.config import RULED_SCORES, Curation, Rule
-from ops.curation.rules.reasons import Reason, Rejection
-from ops.curation.rules.rejection import NO_MOTION, WORDINGS, UnmeasuredScore, sentences
+from ops.curation.rules.reasons import Rejection
+from ops.curation.rules.rejection import UnmeasuredScore, sentences, unmeasured
 from ops.runtime.parallel import Failure
 
 VERDICT = ("rejected_by", "reason_code", "reason")
@@ -66,9 +68,9 @@ def _open(table: pa.Table, scores: Sequence[str]) -> np.ndarray:
     found = still_in(table)
     for score in scores:
         if score in table.column_names:
-            had_one = pc.or_(
-                pc.is_valid(table[score]), pc.fill_null(pc.equal(table["reason_code"], NO_MOTION.code), False)
-            )
+            had_one = pc.is_valid(table[score])
+            if without := unmeasured(score):
+                had_one = pc.or_(had_one, pc.fill_null(pc.equal(table["reason_code"], without.code), False))
             by_step = pc.fill_null(pc.equal(table["rejected_by"], RULED_SCORES[score].step), False)
             found |= _mask(pc.and_(by_step, had_one))
     return found
@@ -79,14 +81,15 @@ def _apply(rule: Rule, curation: Curation, table: pa.Table, verdicts: _Verdicts)
     column = table[rule.score]
     values = pc.fill_null(column, np.nan).to_numpy()
     missing = np.flatnonzero(verdicts.undecided & _mask(pc.is_null(column)))
-    if len(missing) and rule.score not in ("motion", "motion_cropped"):
+    if without := unmeasured(rule.score):
+        verdicts.reject(missing, step, without.code, [without.text] * len(missing))
+    elif len(missing):
         raise UnmeasuredScore(f"'{rule.score}' of {len(missing)} rows that are still in has not been measured")
-    verdicts.reject(missing, step, NO_MOTION.code, [NO_MOTION.text] * len(missing))
     for bound, limit in rule.bounds.items():
         beyond = values < limit if bound == "minimum" else values > limit
         places = np.flatnonzero(verdicts.undecided & beyond)
         told = sentences(curation, rule, bound, values[places].tolist())
-        verdicts.reject(places, step, WORDINGS[rule.score, bound].code, told)
+        verdicts.reject(places, step, SCORES[rule.score].beyond[bound].code, told)
 
 
 class _Verdicts:
@@ -99,12 +102,12 @@ class _Verdicts:
         kept = len(table)  # where the pools hold their null
         self._places = {name: np.where(undecided, kept, np.arange(len(table))) for name in VERDICT}
 
-    def reject(self, places: np.ndarray, step: str, code: Reason, reasons: list[str]) -> None:
+    def reject(self, places: np.ndarray, step: str, code: str, reasons: list[str]) -> None:
         """Rows by number, each with its sentence."""
         if not len(places):
             return
         self.undecided[places] = False
-        for name, values in (("rejected_by", [step]), ("reason_code", [code.value]), ("reason", reasons)):
+        for name, values in (("rejected_by", [step]), ("reason_code", [str(code)]), ("reason", reasons)):
             start = sum(map(len, self._pools[name]))
             self._places[name][places] = start if len(values) == 1 else start + np.arange(len(values))
             self._pools[name].append(pa.array(values, pa.string()))

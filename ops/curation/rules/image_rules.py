@@ -10,17 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue.images import RATED, RECOGNISED_TEXT, RULES_ABOUT_FACTS
+from ops.catalogue.reasons import Reason
 from ops.config import Curation, ImageCollectionRules, Rule
 from ops.curation.rules.decisions import still_in, with_rejections
 from ops.curation.rules.english import is_english
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
+from ops.curation.rules.rejection import rejection
 from ops.curation.rules.repeats import STEP as REPEATS
+from ops.curation.scorers import is_on
 from ops.curation.scorers.text_recognition import Line
 from ops.runtime.tables import Row
 
@@ -169,15 +173,36 @@ _RULES = {
     "language": _Rule(_of_one_language, _language),
     "people": _Rule(_shows_people, _people),
 }
-"""In the order in which they are asked."""
+"""Those of `RULES_ABOUT_FACTS`, in that order."""
 FACTS = ("width", "height", "collection", "watermark", "captions")
 """What they ask about."""
-RATINGS = {"aesthetics": "aesthetic", "technical_quality": "technical", "safety": "safety"}
+RATINGS = {step.name: step.score.name for step in RATED if step.score}
 """Step → the column of its score, of every picture that is still in, where the recipe has not switched the step off."""
-TEXT = "recognised_text"
+TEXT = RECOGNISED_TEXT.name
 """The rule, and the step, of what is written in a picture."""
-ORDER = (*_RULES, *RATINGS, TEXT, REPEATS)
+ORDER = (*RULES_ABOUT_FACTS, *RATINGS, TEXT, REPEATS)
 """What an image may be rejected by, one after the other; some are steps of the graph, too."""
+
+
+def ratings(curation: Curation) -> tuple[str, ...]:
+    """The steps that rate every picture, but for those that the recipe has switched off."""
+    return tuple(step for step in RATINGS if is_on(step, curation))
+
+
+def steps_of(collection: str | None, curation: Curation) -> tuple[str, ...]:
+    """What is measured of a picture, in this order."""
+    read = (TEXT,) if collection == "text" else ()
+    repeats = (REPEATS,) if is_on(REPEATS, curation) else ()
+    return (*ratings(curation), *read, *repeats)
+
+
+def is_in(step: str, value: Any, collection: str | None, curation: Curation) -> bool:
+    """Whether the rules let a picture with this raw score go on."""
+    if step == TEXT:
+        return text_reason(value, curation) is None
+    if step not in RATINGS:  # decided when all pictures are measured
+        return True
+    return rejection(with_own_rules(collection, curation), RATINGS[step], value) is None
 
 
 def _words(text: str) -> Iterator[str]:

@@ -8,8 +8,9 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
+from ops.catalogue.reasons import Reason
 from ops.config import ShotBoundaries, Shots
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.curation.timeline import Timeline, Times
 
 

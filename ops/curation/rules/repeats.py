@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue.reasons import Reason
 from ops.curation.rules.decisions import still_in, with_rejections
 from ops.curation.rules.near_hashes import leaders
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.curation.scorers.phash import from_text
 
 STEP = "near_duplicates"

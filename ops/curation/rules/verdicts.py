@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.catalogue.reasons import Reason
+from ops.curation.rules.reasons import Rejection
 from ops.exit_codes import NothingKept
 from ops.runtime import tables
 from ops.runtime.parallel import Failure

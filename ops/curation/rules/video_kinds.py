@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ops.catalogue.reasons import Reason
 from ops.config import Curation, VideoKind
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.runtime.tables import Row
 from ops.runtime.video.colour import HLG, PQ, TRANSFERS
 

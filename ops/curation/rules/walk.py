@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NotRequired, TypedDict
 
+from ops import catalogue
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.rules.crop import central_share, crop_of
@@ -48,26 +49,31 @@ def walk(step: str, clips: Iterable[Clip], rules: Curation, measure: Measure) ->
 def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[str, Clip]]:
     """What is measured next when this step's raw score of the clip is known: later steps, and what each looks at. A
     slice goes on as its pieces, a clip without its margins of text; nothing goes on that a rule says is out."""
+    after = ((_next(step, part, rules), part) for part in _left_of(step, clip, score, rules))
+    return [(later, part) for later, part in after if later is not None]
+
+
+def _left_of(step: str, clip: Clip, score: Any, rules: Curation) -> list[Clip]:
     match step:
         case "shot_boundaries":
-            return [("shots", clip)]
+            return [clip]
         case "shots":
-            return [("text_crop", piece) for piece in _moving_pieces(clip, score, rules)]
+            return _moving_pieces(clip, score, rules)
         case "text_crop":
             if rejection(rules, "central_text", central_share(score, clip.width, clip.height, rules.text_crop)):
                 return []
-            return [("aesthetics", clip.cropped(crop_of(score, clip.width, clip.height, rules.text_crop)))]
-        case "aesthetics":
-            return [] if rejection(rules, "aesthetic", score) else [("technical_quality", clip)]
-        case "technical_quality":
-            if rejection(rules, "technical", score):
-                return []
-            return [("safety", clip)] if is_on("safety", rules) else _rated(clip, rules)
-        case "safety":
-            return [] if rejection(rules, "safety", score) else _rated(clip, rules)
+            return [clip.cropped(crop_of(score, clip.width, clip.height, rules.text_crop))]
         case "motion_recheck":
-            return [] if rejection(rules, "motion_cropped", mean(score)) else _in_the_end(clip, rules)
-    return []
+            score = mean(score)
+    ruled = catalogue.STEPS[step].score
+    return [] if ruled is not None and rejection(rules, ruled.name, score) else [clip]
+
+
+def _next(step: str, clip: Clip, rules: Curation) -> str | None:
+    """The next measure that the recipe asks for of this clip."""
+    later = catalogue.MEASUREMENTS_OF_CLIPS[STEPS.index(step) + 1 :]
+    wanted = (each.name for each in later if clip.crop is not None or not each.cropped_only)
+    return next((name for name in wanted if is_on(name, rules)), None)
 
 
 def pieces_of(clip: Clip, series: SliceSeries, rules: Curation) -> list[Clip]:
@@ -119,11 +125,3 @@ def _moving_pieces(clip: Clip, series: SliceSeries, rules: Curation) -> list[Cli
         if not length_reason(piece.end - piece.start, piece.fps, rules.shots, piece.times)
         and not rejection(rules, "motion", mean_motion(piece, sampled, series["distances"]))
     ]
-
-
-def _rated(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
-    return _in_the_end(clip, rules) if clip.crop is None else [("motion_recheck", clip)]
-
-
-def _in_the_end(clip: Clip, rules: Curation) -> list[tuple[str, Clip]]:
-    return [("near_duplicates", clip)] if is_on("near_duplicates", rules) else []

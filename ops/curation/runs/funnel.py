@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ops.curation.measuring.scores import IMAGES, ScoreStore
+from ops.catalogue.reasons import MEANINGS, Reason
+from ops.curation.measuring.scores import KINDS, ScoreStore
 from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.image_rules import RATINGS
-from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.curation.scorers import is_on
 from ops.runtime import tables
 from ops.runtime.project import Project
@@ -47,13 +47,8 @@ def costs(project: Project) -> dict[str, dict[str, dict[str, float]]]:
     """{`video` or `image`: {step: what its scores have cost so far}}, all that are kept, those of other settings too:
     `cpu_seconds`, `gpu_seconds` and `bytes` of pixels looked at. `decoding` is what all of them shared; `raw_videos`
     and `raw_images` have decoded every file before, to find out what it is, and their `bytes` are of files."""
-    out: dict[str, dict[str, dict[str, float]]] = {"video": {}, "image": {}}
     with ScoreStore.of(project) as store:
-        for step, cost in store.costs().items():
-            if any(cost):
-                kind = "image" if step == "raw_images" or step.startswith(IMAGES) else "video"
-                out[kind][step.removeprefix(IMAGES)] = cost._asdict()
-    return out
+        return {kind: {step: cost._asdict() for step, cost in store.costs(kind).items() if any(cost)} for kind in KINDS}
 
 
 def lengths(table: pa.Table) -> np.ndarray:
@@ -182,7 +177,7 @@ def _reasons(groups: Iterable[Group]) -> dict[str, int]:
         sentences[group.reason_code or sentence][sentence] += group.rows
     counted: Counter[str] = Counter()
     for code, told in sentences.items():
-        counted[next(iter(told)) if len(told) == 1 else MEANINGS[Reason(code)]] += told.total()
+        counted[next(iter(told)) if len(told) == 1 else MEANINGS[code]] += told.total()
     reasons = dict(counted.most_common(MOST_REASONS))
     if others := counted.total() - sum(reasons.values()):
         reasons["other reasons"] = others

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import MEASUREMENTS_OF_CLIPS, Kind
 from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.session import table_version
 from ops.curation.rules.image_rules import RATINGS
@@ -25,7 +26,6 @@ from ops.runtime.project import Project
 FORM = 2
 """Of a record; raised when its keys change their meaning. Records of other forms are left alone and never read."""
 MOST_BARS = 64
-Kind = Literal["video", "image"]
 NAMES: dict[Kind, str] = {"video": "clips", "image": "images"}
 """Of what a record of a kind counts."""
 
@@ -44,6 +44,7 @@ class _Subject(NamedTuple):
     """Of the recipe's `curation`, sections or keys of them: what decides, besides its rules."""
 
 
+_SECTIONS = tuple(dict.fromkeys(each.section for each in MEASUREMENTS_OF_CLIPS if each.section))
 _SUBJECTS: dict[Kind, _Subject] = {
     "video": _Subject(
         table="curated_clips",
@@ -52,9 +53,8 @@ _SUBJECTS: dict[Kind, _Subject] = {
         scores=tuple(RULED_SCORES),
         span=("start_frame", "end_frame", "fps", "seconds"),
         settings={
-            **{section: True for section in ("clips", "sampling", "shots", "shot_boundaries", "text_crop")},
-            **{section: True for section in ("aesthetics", "technical_quality", "safety", "near_duplicates")},
-            **{section: True for section in ("exclude_licences", "exclude_videos")},
+            **dict.fromkeys(("clips", "sampling", *_SECTIONS), True),
+            **dict.fromkeys(("exclude_licences", "exclude_videos"), True),
         },
     ),
     "image": _Subject(
@@ -66,9 +66,7 @@ _SUBJECTS: dict[Kind, _Subject] = {
         settings={
             "images": True,
             "sampling": {"short_side"},
-            "aesthetics": {"scorer"},
-            "technical_quality": {"scorer"},
-            "safety": {"enabled", "scorer"},
+            **{step: {"enabled", "scorer"} for step in RATINGS},
             "near_duplicates": {"enabled", "scorer", "max_distance"},
             "exclude_licences": True,
         },

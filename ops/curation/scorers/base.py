@@ -42,8 +42,6 @@ class Scorer(ABC):
     """Of our code, raised when it gives other numbers for the same pictures."""
     weights: ClassVar[tuple[str, ...]] = ()
     """Entries of the weights registry. Their hashes are part of the identity."""
-    columns: ClassVar[tuple[str, ...]]
-    """Of the curation tables, that are filled from the value."""
     memory_gib: ClassVar[float] = 0.1
     """What a process holds with this scorer started, pictures included."""
     accelerator: ClassVar[bool] = False
@@ -56,11 +54,10 @@ class Scorer(ABC):
     small while it is decoded, so that it may want all frames of a clip. The crop is not taken off them."""
     any_frame: ClassVar[bool] = False
     """It wants frames that are not among the sampled ones, and no thumbnails of them."""
-    lower_is_better: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, section: Section) -> Self:
-        """With the settings of the step's section of the recipe."""
+    def of(cls, section: Section | None) -> Self:
+        """With the settings of the step's section of the recipe; what has no section has no settings."""
         return cls(**{field.name: getattr(section, field.name) for field in fields(cls)})
 
     @abstractmethod

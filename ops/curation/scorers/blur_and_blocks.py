@@ -37,9 +37,7 @@ class BlurAndBlocks(Scorer):
     frames: int
 
     name = "blur-and-blocks"
-    columns = ("technical",)
     pixels: ClassVar[Pixels] = "gray"
-    lower_is_better = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)

@@ -28,8 +28,6 @@ class BrisqueScorer(Scorer):
 
     name = "brisque"
     weights = ("brisque",)
-    columns = ("technical",)
-    lower_is_better = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)

@@ -25,7 +25,6 @@ class Colourfulness(Scorer):
 
     name = "colourfulness"
     version = 2
-    columns = ("aesthetic",)
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)

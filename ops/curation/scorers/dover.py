@@ -40,7 +40,6 @@ class DoverScorer(Scorer):
 
     name = "dover"
     weights = ("dover",)
-    columns = ("technical",)
     memory_gib = 4.0  # of 4K, where the pictures are most of it
     accelerator = True
     any_frame = True

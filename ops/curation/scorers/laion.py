@@ -33,7 +33,6 @@ class Laion(Scorer):
     name = "laion-v2"
     version = 2
     weights = ("clip-vit-l14", "laion-v2")
-    columns = ("aesthetic",)
     memory_gib = 2.0
     accelerator = True
     clips_at_once = 16

@@ -29,7 +29,6 @@ class _Lpips(Scorer):
 
     net: ClassVar[Net]
     version = 2
-    columns = ("cut_distances", "motion", "motion_cropped")
     accelerator = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:

@@ -33,8 +33,6 @@ class NiqeScorer(Scorer):
 
     name = "niqe"
     weights = ("niqe",)
-    columns = ("technical",)
-    lower_is_better = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return spread(sampled_frames(clip, sampling.frames_per_second), self.frames)

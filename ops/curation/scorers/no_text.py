@@ -13,7 +13,6 @@ from ops.runtime.project import Project
 @dataclass(frozen=True)
 class NoText(Scorer):
     name = "none"
-    columns = ("text_boxes",)
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return []

@@ -35,7 +35,6 @@ class OpenNsfwScorer(Scorer):
 
     name = "open-nsfw"
     weights = ("open-nsfw",)
-    columns = ("safety",)
     memory_gib = 0.5
     accelerator = True
 

@@ -30,7 +30,6 @@ class PerceptualHash(Scorer):
     frames: int
 
     name = "phash"
-    columns = ("perceptual_hash",)
     pixels = "gray"
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:

@@ -20,7 +20,6 @@ class PictureChange(Scorer):
     """Far below what LPIPS gives for the same pictures, so that its limits in the recipe are others."""
 
     name = "picture-change"
-    columns = ("cut_distances", "motion", "motion_cropped")
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         return sampled_frames(clip, sampling.frames_per_second)

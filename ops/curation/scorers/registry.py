@@ -5,52 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-from ops import weights
+from ops import catalogue, weights
+from ops.catalogue import Kind, ScorerChoice
 from ops.config import Curation, Section
 from ops.curation import timeline
 from ops.curation.decoding import frame_changes, pictures
 from ops.curation.scorers.base import Measure, Scorer
-from ops.curation.scorers.blur_and_blocks import BlurAndBlocks
-from ops.curation.scorers.brisque import BrisqueScorer
-from ops.curation.scorers.colourfulness import Colourfulness
-from ops.curation.scorers.dover import DoverScorer
-from ops.curation.scorers.easyocr import EasyOcr
-from ops.curation.scorers.laion import Laion
-from ops.curation.scorers.lpips_series import LpipsAlex, LpipsVgg
-from ops.curation.scorers.niqe import NiqeScorer
-from ops.curation.scorers.no_text import NoText
-from ops.curation.scorers.open_nsfw import OpenNsfwScorer
-from ops.curation.scorers.phash import PerceptualHash
-from ops.curation.scorers.picture_change import PictureChange
-from ops.curation.scorers.rapidocr import RapidOcr
-from ops.curation.scorers.transnetv2 import TransNet
 from ops.runtime.project import Project
 from ops.runtime.video import rendering
 
-SCORERS: dict[str, type[Scorer]] = {
-    scorer.name: scorer
-    for scorer in (
-        TransNet,
-        *(LpipsAlex, LpipsVgg, PictureChange),
-        *(RapidOcr, EasyOcr, NoText),
-        *(Laion, Colourfulness),
-        *(DoverScorer, BrisqueScorer, NiqeScorer, BlurAndBlocks),
-        OpenNsfwScorer,
-        PerceptualHash,
-    )
-}
-STEPS = (
-    *("shot_boundaries", "shots"),
-    *("text_crop", "aesthetics", "technical_quality", "safety", "motion_recheck", "near_duplicates"),
-)
-"""What looks at pixels, in order, each under the name of its step. `shot_boundaries` is a second look of the step
-`shots`, and `motion` reads the distances of `shots`."""
-MEASURED_BY = {"shot_boundaries": "shots"}
+
+def _class(choice: ScorerChoice) -> type[Scorer]:
+    module, _, name = choice.path.partition(":")
+    found: type[Scorer] = getattr(import_module(module), name)
+    return found
+
+
+SCORERS: dict[str, type[Scorer]] = {name: _class(choice) for name, choice in catalogue.SCORERS.items()}
+STEPS = tuple(measure.name for measure in catalogue.MEASUREMENTS_OF_CLIPS)
+"""What looks at pixels of clips, in order, each under the name of its step. `shot_boundaries` is a second look of the
+step `shots`, and `motion` reads the distances of `shots`."""
+MEASURED_BY = {name: at for name in STEPS if (at := catalogue.measured_at(name)) != name}
 """The step of the graph at which something is measured, where that has another name."""
-_SECTIONS = {"motion_recheck": "shots"}
-"""Of the recipe, where a step's scorer is not in the section of its own name."""
 
 
 def steps_from(first: str, curation: Curation) -> tuple[str, ...]:
@@ -60,19 +39,27 @@ def steps_from(first: str, curation: Curation) -> tuple[str, ...]:
 
 def is_on(step: str, curation: Curation) -> bool:
     """False for a step whose section of the recipe says `enabled: false`. Any step of the graph may be asked about."""
-    return getattr(getattr(curation, _SECTIONS.get(step, step), None), "enabled", True)
+    return getattr(_section(step, curation), "enabled", True)
 
 
 def scorer_of(step: str, curation: Curation) -> Scorer:
     """The scorer that the recipe names for a step, with its settings; nothing is loaded."""
-    section: Section = getattr(curation, _SECTIONS.get(step, step))
-    return SCORERS[section.scorer].of(section)  # type: ignore[attr-defined]
+    section, measure = _section(step, curation), catalogue.MEASUREMENTS[step]
+    return SCORERS[getattr(section, "scorer", measure.scorers[0].name)].of(section)
 
 
-def identity(step: str, curation: Curation) -> dict[str, Any]:
-    """What a score of this step depends on besides the clip's content, span and crop."""
+def _section(step: str, curation: Curation) -> Section | None:
+    """The part of the recipe that names who measures this; None for what nobody measures by a setting."""
+    measure = catalogue.MEASUREMENTS.get(step)
+    return None if measure is None or measure.section is None else getattr(curation, measure.section)
+
+
+def identity(step: str, curation: Curation, kind: Kind = "video") -> dict[str, Any]:
+    """What a score of this step depends on besides the content of what is measured, and of a clip its span and crop."""
     scorer = scorer_of(step, curation)
     whole = scorer.identity()
+    if kind == "image":
+        return {**whole, "settings": {"short_side": curation.sampling.short_side, "pictures": pictures.VERSION}}
     settings = {**whole["settings"], "seen": {"pictures": rendering.VERSION, "moments": timeline.VERSION}}
     if scorer.thumbnail is None:
         settings["sampling"] = curation.sampling.model_dump(mode="json")
@@ -81,12 +68,6 @@ def identity(step: str, curation: Curation) -> dict[str, Any]:
     if step == "shots":
         settings["frame_changes"] = {"version": frame_changes.VERSION, "side": frame_changes.SIDE}
     return {**whole, "settings": settings}
-
-
-def image_identity(step: str, curation: Curation) -> dict[str, Any]:
-    """The same for a picture that is no frame of a video."""
-    whole = scorer_of(step, curation).identity()
-    return {**whole, "settings": {"short_side": curation.sampling.short_side, "pictures": pictures.VERSION}}
 
 
 def as_column(identity: dict[str, Any]) -> str:
@@ -101,8 +82,9 @@ def demand_weights(project: Project, curation: Curation, steps: Sequence[str]) -
     """
     problems = []
     for step in steps:
-        scorer, section = scorer_of(step, curation), _SECTIONS.get(step, step)
-        problems += [f"curation.{section}.scorer is '{scorer.name}', but {each}" for each in scorer.lacks(project)]
+        scorer, section = scorer_of(step, curation), catalogue.MEASUREMENTS[step].section
+        told = f"curation.{section}.scorer is '{scorer.name}'" if section else f"{step} is measured by '{scorer.name}'"
+        problems += [f"{told}, but {each}" for each in scorer.lacks(project)]
     if problems:
         raise weights.MissingWeights("\n".join(dict.fromkeys(problems)))
 

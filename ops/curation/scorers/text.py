@@ -15,8 +15,6 @@ class TextScorer(Scorer):
 
     frames_per_second: float
 
-    columns = ("text_boxes", "central_text")
-
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
         rate = sampling.frames_per_second
         return sampled_frames(clip, rate)[:: max(1, round(rate / self.frames_per_second))]

@@ -7,23 +7,20 @@ knows and of none (connectionist temporal classification, Graves et al. 2006), w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
 
 from ops import weights
-from ops.curation.clip import Box
+from ops.config import Sampling
+from ops.curation.clip import Box, Clip, sampled_frames, spread
+from ops.curation.scorers.base import Measure, Pictures, Scorer
 from ops.curation.scorers.onnx_network import OnnxNetwork
 from ops.curation.scorers.rapidocr import RapidOcrDetector
 from ops.runtime.project import Project
 
-SCORER = "rapidocr-rec"
-WEIGHTS = ("rapidocr-det", "rapidocr-rec")
-VERSION = 1
-"""Of this code, raised when it reads something else in the same picture."""
 HEIGHT = 48
 WIDEST = 2400
 """Pixels of a box at that height; more is squeezed, so that one line cannot ask for any amount of memory."""
@@ -40,22 +37,23 @@ class Line(TypedDict):
     box: Box
 
 
-def identity(short_side: int) -> dict[str, Any]:
-    """What the lines depend on besides the picture."""
-    files = {file.path: file.sha256 for name in WEIGHTS for file in weights.entry(name).files}
-    settings = {"short_side": short_side}
-    return {"scorer": SCORER, "version": {"code": VERSION, "weights": files}, "settings": settings}
+class TextRecogniser(Scorer):
+    """The lines of text in a still picture, or in the picture in the middle of a clip."""
 
+    name = "rapidocr-rec"
+    weights = ("rapidocr-det", "rapidocr-rec")
+    memory_gib = 1.0
 
-@cache
-def reader(project: Project) -> TextReader:
-    """Loaded once a process.
+    def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
+        return spread(sampled_frames(clip, sampling.frames_per_second), 1)
 
-    Raises:
-        MissingWeights: one of the two models is not here.
-    """
-    recogniser = Recogniser(weights.ensure(project, "rapidocr-rec") / "PP-OCRv6_rec_small.onnx")
-    return TextReader(RapidOcrDetector.of(project), recogniser)
+    def start(self, project: Project) -> Measure:
+        recogniser = Recogniser(weights.ensure(project, "rapidocr-rec") / "PP-OCRv6_rec_small.onnx")
+        return TextReader(RapidOcrDetector.of(project), recogniser)
+
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> list[Line]:
+        lines: list[Line] = measure(pictures[0])
+        return lines
 
 
 class TextReader:

@@ -26,7 +26,6 @@ DECIMALS = 4
 class TransNet(Scorer):
     name = "transnetv2"
     weights = ("transnetv2",)
-    columns = ("cut_probabilities",)
     memory_gib = 1.0
     accelerator = True
     thumbnail = (48, 27)

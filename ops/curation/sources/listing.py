@@ -13,8 +13,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ops.catalogue.checks import stays_below
+from ops.catalogue.reasons import Reason
 from ops.config import ConfigError, ImageCollection, VideoCollection
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.curation.sources.left_out import SUFFIXES, Kind, LeftOut, counted
 from ops.curation.sources.sidecars import UTF8, CaptionFile, Facts, Sidecars, captions_of, facts_of, sidecar
 from ops.curation.sources.spelling import Spelling
@@ -195,12 +197,6 @@ def files_left_out(project: Project, table: str) -> list[LeftOut]:
     if not stamp.is_file():
         return []
     return [LeftOut(**each) for each in json.loads(stamp.read_text(encoding="utf-8")).get("left_out", [])]
-
-
-def stays_below(path: str) -> bool:
-    """Whether a path is one that a table of sources may keep: relative to its root, and never leading up."""
-    steps = PurePosixPath(path)
-    return not steps.is_absolute() and ".." not in steps.parts and bool(steps.parts)
 
 
 def file_of(project: Project, root: str, path: str) -> Path:

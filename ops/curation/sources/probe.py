@@ -14,8 +14,8 @@ from av.container import InputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from ops.catalogue.reasons import Reason
 from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded, opened, pixel_width_of
-from ops.curation.rules.reasons import Reason
 from ops.curation.timeline import rising, varies
 from ops.runtime.files import sha256
 from ops.runtime.video.colour import MATRICES, PRIMARIES, RANGES, TRANSFERS

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from ops.catalogue import CurationStep
 from ops.curation.clip import Clip
-from ops.curation.tables import CLIPS
 from ops.curation.timeline import Timeline, Times, cut_times
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
 
-def clips(project: Project) -> None:
+def clips(project: Project, step: CurationStep) -> None:
     """Write `clips`: the slices of every kept video. Nothing is re-encoded; a slice is two frame numbers."""
     longest = project.settings.curation.clips.max_seconds
     rows = []
-    for video in tables.kept(tables.read(project.table("raw_videos"))):
+    for video in tables.kept(tables.read(project.table(step.input))):
         spans = slices(video["frames"], video["fps"], longest, video["frame_times"])
         rows += [_row(video, start, end) for start, end in spans]
-    tables.write(project.table("clips"), rows, CLIPS)
+    tables.write(project.table(step.name), rows, step.table.schema)
 
 
 def slices(frames: int, fps: float, max_seconds: float, times: Times | None = None) -> list[tuple[int, int]]:

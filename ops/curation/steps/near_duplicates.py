@@ -10,36 +10,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import CurationStep
 from ops.config import NearDuplicates
+from ops.curation.measuring.scoring import CLIPS, measured
 from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, still_in, with_failures
 from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.runs.funnel import lengths
 from ops.curation.scorers import as_column, identity
-from ops.curation.steps.scored_step import CLIP, pass_on, raw_scores
-from ops.curation.tables import MOTION_RECHECK, NEAR_DUPLICATES
-from ops.runtime import tables
-from ops.runtime.parallel import Failure
+from ops.curation.steps.scored_step import clips_before, finish, pass_on
 from ops.runtime.project import Project
 
 
-def near_duplicates(project: Project) -> None:
+def near_duplicates(project: Project, step: CurationStep) -> None:
     """Write `near_duplicates`: the hashes of every clip still in, and which of them repeat another."""
-    source, rule = project.table("motion_recheck"), project.settings.curation.near_duplicates
+    rule = project.settings.curation.near_duplicates
     if not rule.enabled:
-        pass_on(project, STEP, made_from="motion_recheck", schema=NEAR_DUPLICATES)
+        pass_on(project, step)
         return
-    table = tables.read_columns(source, [*CLIP, *VERDICT])
-    found = raw_scores(project, STEP, table, still_in(table))
-    failures = {row: value for row, value in found.items() if isinstance(value, Failure)}
-    hashes = {row: value for row, value in found.items() if row not in failures}
-    table = with_hashes(table, hashes, as_column(identity(STEP, project.settings.curation)))
+    table = clips_before(project, step)
+    found, failures = measured(project, CLIPS, STEP, table, still_in(table))
+    table = with_hashes(table, found.values(), as_column(identity(STEP, project.settings.curation)))
     table = with_failures(table, STEP, failures)
     new = without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
-    tables.rewrite(project.table(STEP), source, new.select([*VERDICT, *_ADDED]), NEAR_DUPLICATES)
-
-
-_ADDED = [name for name in NEAR_DUPLICATES.names if name not in MOTION_RECHECK.names]
+    finish(project, step, new.select([*VERDICT, *(column.name for column in step.columns)]))
 
 
 def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ops.catalogue import CurationStep
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
 from ops.curation.inspection import inspect_sources
-from ops.curation.tables import RAW_IMAGES
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
 
 
-def raw_images(project: Project) -> None:
+def raw_images(project: Project, step: CurationStep) -> None:
     """Write `raw_images`: one row a file; those that cannot be used keep their row with the reason."""
-    inspect_sources(project, "raw_images", examine, RAW_IMAGES)
+    inspect_sources(project, step.name, examine, step.table.schema)
 
 
 def examine(path: Path) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from ops.catalogue import CurationStep
 from ops.curation.inspection import inspect_sources
 from ops.curation.rules.video_kinds import excluded
 from ops.curation.sources.probe import probe
-from ops.curation.tables import RAW_VIDEOS
 from ops.runtime.project import Project
 
 
-def raw_videos(project: Project) -> None:
+def raw_videos(project: Project, step: CurationStep) -> None:
     """Write `raw_videos`: one row a file; those that cannot be used keep their row with the reason."""
     curation = project.settings.curation
-    inspect_sources(project, "raw_videos", probe, RAW_VIDEOS, lambda row: excluded(row, curation))
+    inspect_sources(project, step.name, probe, step.table.schema, lambda row: excluded(row, curation))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from ops.catalogue import CurationStep
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.measuring.scoring import scores_of
@@ -13,22 +14,21 @@ from ops.curation.rules.jump_cuts import length_reason
 from ops.curation.rules.verdicts import judged
 from ops.curation.rules.walk import SliceSeries, cut_probabilities, pieces_of
 from ops.curation.scorers import as_column, identity, is_on
-from ops.curation.tables import SHOTS
 from ops.runtime import tables
 from ops.runtime.parallel import Failure
 from ops.runtime.project import Project
 from ops.runtime.tables import Row, kept
 
 
-def shots(project: Project) -> None:
+def shots(project: Project, step: CurationStep) -> None:
     """Write `shots`: the pieces of every slice, with the slice's series of distances."""
     curation = project.settings.curation
-    slices = tables.read(project.table("clips"))
+    slices = tables.read(project.table(step.input))
     scores = _scores(project, kept(slices))
     rows: list[Row] = []
     for row in slices:
         rows += _pieces(row, scores[row["clip_id"]], curation) if row["clip_id"] in scores else [row]
-    tables.write(project.table("shots"), rows, SHOTS)
+    tables.write(project.table(step.name), rows, step.table.schema)
 
 
 def _scores(project: Project, inputs: Sequence[Row]) -> dict[str, SliceSeries | Failure]:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.curation.rules.decisions import VERDICT, still_in
+from ops.catalogue import CurationStep
+from ops.curation.rules.decisions import still_in
 from ops.curation.scorers.dover import SPREAD, USUAL
-from ops.curation.steps.scored_step import CLIP, decided, measured
-from ops.curation.tables import TECHNICAL_QUALITY
-from ops.runtime import tables
+from ops.curation.steps.scored_step import clips_before, decided, finish, numbers_of
 from ops.runtime.project import Project
 
-STEP = "technical_quality"
 
-
-def technical_quality(project: Project) -> None:
+def technical_quality(project: Project, step: CurationStep) -> None:
     """Write `technical_quality`: the raw score of every clip still in, DOVER's also scaled, and the rule's verdict."""
-    source = project.table("aesthetics")
-    table = tables.read_columns(source, [*CLIP, *VERDICT])
-    numbers, failures = measured(project, STEP, table, still_in(table))
-    new = decided(project, STEP, table, "technical", numbers, failures)
+    table = clips_before(project, step)
+    numbers, failures = numbers_of(project, step.name, table, still_in(table))
+    new = decided(project, step, table, numbers, failures)
     if project.settings.curation.technical_quality.scorer == "dover":
-        scaled = pc.divide(pc.subtract(new["technical"], USUAL), SPREAD)
-    else:
-        scaled = pa.nulls(len(table), pa.float64())
-    tables.rewrite(project.table(STEP), source, new.append_column("technical_scaled", scaled), TECHNICAL_QUALITY)
+        new = new.append_column("technical_scaled", pc.divide(pc.subtract(new["technical"], USUAL), SPREAD))
+    finish(project, step, new)

@@ -11,10 +11,7 @@ import random
 from collections.abc import Sequence
 
 from ops.config import CaptionPhrase, Denoiser
-from ops.data.samples import Sample
-
-SCORERS = {"aesthetic": "aesthetics_scorer", "technical": "technical_quality_scorer"}
-"""Column of a score → column of its scorer."""
+from ops.data.columns import SAMPLE_SCORES, Sample
 
 
 def wordings(sample: Sample, denoiser: Denoiser) -> tuple[str, ...]:
@@ -36,7 +33,7 @@ def all_wordings(samples: Sequence[Sample], denoiser: Denoiser) -> set[str]:
 
 def _rule_of(sample: Sample, rules: Sequence[CaptionPhrase]) -> CaptionPhrase | None:
     for rule in rules:
-        value, scorer = sample.get(rule.score), sample.get(SCORERS[rule.score])
+        value, scorer = sample.get(rule.score), sample.get(SAMPLE_SCORES[rule.score])
         if not isinstance(value, float) or scorer != rule.scorer:
             continue
         if (rule.minimum is None or value >= rule.minimum) and (rule.maximum is None or value <= rule.maximum):

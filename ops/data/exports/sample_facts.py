@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ops.catalogue import SCORES
 from ops.data.dataset_version import DatasetVersion, table_of
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.source_versions import source_versions
@@ -12,16 +13,6 @@ from ops.data.samples import Sample
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-
-SCORES = {
-    "motion": "motion_scorer",
-    "motion_cropped": "motion_recheck_scorer",
-    "central_text": "text_crop_scorer",
-    "aesthetic": "aesthetics_scorer",
-    "technical": "technical_quality_scorer",
-    "safety": "safety_scorer",
-}
-"""Column of a score → column of its scorer."""
 
 
 class Facts:
@@ -82,8 +73,8 @@ def _fps(dataset: DatasetVersion) -> float:
 
 def _scores(row: Row) -> dict[str, Any]:
     return {
-        name: {"value": row[name], "scorer": _parsed(row[column])}
-        for name, column in SCORES.items()
+        name: {"value": row[name], "scorer": _parsed(row[str(score.column.scored_by)])}
+        for name, score in SCORES.items()
         if row.get(name) is not None
     }
 

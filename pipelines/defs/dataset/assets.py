@@ -4,25 +4,9 @@ import dagster as dg
 
 from pipelines.factories.dataset_asset import dataset_asset
 
+GROUPS = {"captions": "captions", "training_set": "dataset", "dataset_report": "dataset"}
+
 
 @dg.definitions
 def dataset() -> dg.Definitions:
-    return dg.Definitions(
-        assets=[
-            dataset_asset(
-                "captions",
-                group="captions",
-                description="A caption for every curated clip and image, with who or what wrote it.",
-            ),
-            dataset_asset(
-                "training_set",
-                group="dataset",
-                description="Samples in buckets of equal token count, split by source into train and held out.",
-            ),
-            dataset_asset(
-                "dataset_report",
-                group="dataset",
-                description="The curation funnel, score histograms with their thresholds, and a grid of samples.",
-            ),
-        ]
-    )
+    return dg.Definitions(assets=[dataset_asset(name, group=group) for name, group in GROUPS.items()])

@@ -14,13 +14,13 @@ import numpy as np
 import psutil
 import pytest
 
+from ops.catalogue.reasons import MEANINGS
 from ops.curation.decoding.frames import frames_at
-from ops.curation.rules.reasons import Reason
 from ops.curation.sources import listing
-from ops.curation.steps.raw_videos import raw_videos
 from ops.data.expectations import validate
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.steps import step
 
 SECONDS, MIB = 40, 300
 """For each file, and for each process at any time. Decoded, one of the files would take 1100 MiB."""
@@ -79,7 +79,7 @@ def seen(
         patch.setenv("SORAFLOW_WEIGHTS", str(shared_weights))
         project = recipe(Project(root), limits, videos="films")
         with Watch() as watch:
-            raw_videos(project)
+            step("raw_videos").load()(project)
         rows = rows_of(project, "raw_videos")
         assert len({row["path"] for row in rows}) == len(rows)
         yield Seen(project, root / "films", expected, {row["path"]: row for row in rows}, watch.peak)
@@ -108,7 +108,7 @@ def test_every_bad_file_has_a_reason_of_the_list(seen: Seen) -> None:
     assert wrong == {}
     for row in seen.rows.values():
         assert (row["reason_code"] is None) == (row["reason"] is None) == (row["rejected_by"] is None)
-        assert row["reason_code"] is None or Reason(row["reason_code"])
+        assert row["reason_code"] is None or row["reason_code"] in MEANINGS
 
 
 def test_odd_but_good_files_are_kept_as_they_are(seen: Seen) -> None:
@@ -160,8 +160,8 @@ def test_what_is_kept_goes_through_the_funnel(seen: Seen, project: Project, help
     helpers["run"](project, *FUNNEL_STEPS)
     rows = {row["path"].removeprefix("films/"): row for row in rows_of(project, "technical_quality")}
     assert {path: row["reason_code"] for path, row in rows.items()} == FUNNEL
-    for step in FUNNEL_STEPS:
-        assert validate(project, step).failures == []
+    for name in FUNNEL_STEPS:
+        assert validate(project, name).failures == []
     failed = {row["rejected_by"]: row["reason"] for row in rows.values() if row["reason_code"] == "failed"}
     assert list(failed) == ["technical_quality"]
     assert "is too small for BRISQUE" in failed["technical_quality"]
@@ -190,7 +190,7 @@ def test_a_source_that_never_answers_is_given_up(
     videos.slow_pan(project.root / "films" / "z.mp4", seed=5)
     monkeypatch.setattr(listing, "_problem", lambda root, file: None)
     project = recipe(project, {"workers": 2, "time_limit_seconds": 3.0}, videos="films")
-    raw_videos(project)
+    step("raw_videos").load()(project)
     rows = {row["path"]: row for row in rows_of(project, "raw_videos")}
     assert {path: row["reason_code"] for path, row in rows.items()} == {
         "a.mp4": None,

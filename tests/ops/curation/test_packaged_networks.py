@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ops.curation.measuring.scores import ScoreStore
+from ops.curation.measuring.scores import KINDS, ScoreStore
 from ops.curation.runs.funnel import clip_funnel, image_funnel
 from ops.data.expectations import validate
 from ops.runtime.project import Project
@@ -82,7 +82,7 @@ def test_both_series_of_a_slice_are_stored_apart_and_with_one_decoding(seen: Pro
         steps = Counter(
             store.identities()[found][0]
             for (found,) in store.database.execute(
-                "select digest from scores join identities on identities.id = scores.identity"
+                "select digest from scores join identities on identities.id = scores.identity where kind = 'video'"
             )
         )
     assert steps["shot_boundaries"] == steps["shots"] == steps["decoding"] == 2
@@ -105,12 +105,12 @@ def test_a_rule_about_safety_measures_nothing_anew(seen: Project, helpers, recip
     scores = [row["safety"] for name in tables for row in kept(helpers["rows_of"](seen, name))]
     limit = sorted(scores)[len(scores) // 2]
     with ScoreStore.of(seen) as store:
-        before = store.costs()
+        before = [store.costs(kind) for kind in KINDS]
     rules = [{"score": "safety", "minimum": limit}]
     strict = recipe(seen, {**RECIPE, "rules": rules}, **SOURCES)
     helpers["run"](strict, *tables)
     with ScoreStore.of(seen) as store:
-        assert store.costs() == before
+        assert [store.costs(kind) for kind in KINDS] == before
     for row in (row for name in tables for row in helpers["rows_of"](strict, name)):
         assert (row["rejected_by"] == "safety") == (row["safety"] < limit)
         if row["rejected_by"]:

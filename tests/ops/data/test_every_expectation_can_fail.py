@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ops.curation import tables as curation
-from ops.data import captions, samples
+from ops.data.catalogue import TABLES as CATALOGUE
 from ops.data.expectations import validate
 from ops.data.table_suites import TABLES
 from ops.runtime import tables
@@ -24,11 +23,7 @@ from ops.steps import STEPS
 pytestmark = pytest.mark.costly
 
 SCHEMAS: dict[str, pa.Schema] = {
-    **{name: getattr(curation, name.upper()) for name in TABLES},
-    "curated_clips": curation.NEAR_DUPLICATES,
-    "captions": captions.SCHEMA,
-    "training_set": samples.SAMPLES,
-    "buckets": samples.BUCKETS,
+    name: CATALOGUE[name].schema for name in (*TABLES, "curated_clips", "captions", "training_set", "buckets")
 }
 
 

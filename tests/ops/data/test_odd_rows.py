@@ -18,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ops.catalogue.reasons import Reason
 from ops.curation import tables as schemas
-from ops.curation.rules.reasons import Reason
-from ops.curation.steps.raw_images import raw_images
 from ops.data.captions import NothingCaptioned, captions
 from ops.data.expectations import validate
 from ops.exit_codes import NothingKept
 from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.steps import step
 
 ODD_NAMES = (
     *(
@@ -117,7 +117,7 @@ def test_every_suite_is_content_with_what_is_made_of_odd_files(
         write_films(Path(folder), films)
         project = Project(place)
         with suppress(NothingKept):
-            raw_images(project)
+            step("raw_images").load()(project)
         rows = tables.read(project.table("raw_images"))
         files = [name for name in os.listdir(folder) if name.lower().endswith(".png")]
         assert len(rows) == len(files)

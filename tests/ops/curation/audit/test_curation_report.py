@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from ops.catalogue.reasons import MEANINGS, Reason
 from ops.curation import tables as schemas
 from ops.curation.audit.session import Audit
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
-from ops.curation.rules.reasons import MEANINGS, Reason
 from ops.data import captions
 from ops.reports.curation_report import MOST, curation_report, groups
 from ops.runtime import tables

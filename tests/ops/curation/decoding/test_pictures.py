@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from ops.catalogue.reasons import Reason
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16"])

@@ -151,7 +151,6 @@ class EveryThumbnail(Scorer):
     """As a network that finds shots would: all frames, very small."""
 
     name = "picture-change"
-    columns = ("cut_distances",)
     thumbnail = (48, 27)
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
@@ -171,7 +170,6 @@ class ExactFrames(Scorer):
     frames: int
 
     name = "blur-and-blocks"
-    columns = ("technical",)
     any_frame = True
 
     def wants(self, clip: Clip, sampling: Sampling) -> list[int]:
@@ -191,7 +189,6 @@ class Together(Scorer):
     frames: int
 
     name = "colourfulness"
-    columns = ("aesthetic",)
     accelerator = True
     clips_at_once = 3
     batches: ClassVar[list[list[str]]] = []

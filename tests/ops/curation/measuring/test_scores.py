@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sqlite3
@@ -13,7 +14,17 @@ import pyarrow as pa
 import pytest
 
 from ops.curation.measuring.ledger import Ledger
-from ops.curation.measuring.scores import DECODING, Cost, DamagedStore, Score, ScoreStore, identity_digest, score_key
+from ops.curation.measuring.scores import (
+    DECODING,
+    KINDS,
+    Cost,
+    DamagedStore,
+    Score,
+    ScoreStore,
+    identity_digest,
+    score_key,
+)
+from ops.runtime import files
 from ops.runtime.project import Project
 
 IDENTITY = {"scorer": "niqe", "version": 1, "settings": {"frames": 3}}
@@ -60,7 +71,7 @@ def test_a_key_names_step_and_identity_once(store: ScoreStore) -> None:
     assert score_key(digest, "clip") == f"{digest}:clip"
     store.remember("technical_quality", dict(reversed(IDENTITY.items())))
     assert store.identities()[digest] == ("technical_quality", IDENTITY)
-    assert len(store.identities()) == 2  # with that of decoding
+    assert len(store.identities()) == 3  # with those of decoding
 
 
 def test_a_score_of_unknown_making_is_refused_and_nothing_of_its_kind_is_kept(store: ScoreStore) -> None:
@@ -98,6 +109,53 @@ def test_costs_are_added_up_by_step(store: ScoreStore) -> None:
         "technical_quality": Cost(3.0, 0.5, 30),
         "aesthetics": Cost(0.0, 0.0, 0),
     }
+
+
+def test_pictures_and_clips_are_told_apart_by_kind(store: ScoreStore) -> None:
+    """Also where the same was measured in the same way, and the picture has the name of a clip."""
+    clip, picture = (store.remember("aesthetics", IDENTITY, kind) for kind in KINDS)
+    assert clip != picture
+    store.put([Score(score_key(clip, "a"), "s", "aesthetics", 1.0, Cost(1.0, 0.0, 1))])
+    store.put([Score(score_key(picture, "a"), "s", "aesthetics", 2.0, Cost(2.0, 0.0, 2))])
+    assert store.values("aesthetics", IDENTITY, ["a"]) == {"a": 1.0}
+    assert store.values("aesthetics", IDENTITY, ["a"], "image") == {"a": 2.0}
+    assert store.column("aesthetics", IDENTITY, "image")["number"].to_pylist() == [2.0]
+    assert store.costs()["aesthetics"] == Cost(1.0, 0.0, 1)
+    assert store.costs("image") == {"aesthetics": Cost(2.0, 0.0, 2)}
+
+
+_WITHOUT_KINDS = """
+create table identities (
+    id integer primary key, digest text not null unique, step text not null, identity text not null
+);
+create table scores (
+    identity integer not null, subject text not null, source text not null,
+    number real, value text, cpu_seconds real not null, gpu_seconds real not null, bytes integer not null,
+    primary key (identity, subject)
+) without rowid;
+"""
+
+
+def test_scores_of_pictures_outlive_the_prefix_by_which_they_were_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "v2.sqlite"
+    of_clips, of_pictures = files.digest(["aesthetics", IDENTITY]), files.digest(["images.aesthetics", IDENTITY])
+    identities = [
+        (of_clips, "aesthetics", json.dumps(IDENTITY)),
+        (of_pictures, "images.aesthetics", json.dumps(IDENTITY)),
+        (files.digest(["raw_images", {"version": 4}]), "raw_images", '{"version": 4}'),
+    ]
+    with sqlite3.connect(path) as database:
+        database.executescript(_WITHOUT_KINDS)
+        database.executemany("insert into identities (digest, step, identity) values (?, ?, ?)", identities)
+        for number in (1, 2, 3):
+            database.execute("insert into scores values (?, 'a', 's', ?, null, 1.0, 0.0, 7)", (number, float(number)))
+    for _ in range(2):
+        with ScoreStore(path) as store:
+            assert store.values("aesthetics", IDENTITY, ["a"]) == {"a": 1.0}
+            assert store.values("aesthetics", IDENTITY, ["a"], "image") == {"a": 2.0}
+            assert store.values("raw_images", {"version": 4}, ["a"], "image") == {"a": 3.0}
+            assert set(store.costs()) == {"aesthetics"}
+            assert set(store.costs("image")) == {"aesthetics", "raw_images"}
 
 
 def test_adding_up_costs_reads_no_values(store: ScoreStore, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ops.config import LOWER_IS_BETTER, RULED_SCORES, Curation, resolve
+from ops.catalogue import SCORES
+from ops.catalogue.reasons import MEANINGS
+from ops.config import RULED_SCORES, Curation, resolve
 from ops.curation.clip import Clip
 from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failures
-from ops.curation.rules.rejection import WORDINGS, UnmeasuredScore
+from ops.curation.rules.rejection import UnmeasuredScore
 from ops.curation.rules.walk import walk
-from ops.curation.scorers import SCORERS
 from ops.curation.tables import MOTION_RECHECK
 from ops.runtime import tables
 from ops.runtime.parallel import Failure
@@ -130,9 +131,14 @@ def test_text_in_the_middle_ends_the_walk_where_a_rule_says_so(checkout: Path) -
     assert asked == ["text_crop"]
 
 
-def test_every_bound_has_words_and_every_scorer_its_side() -> None:
-    assert {(score, bound) for score, ruled in RULED_SCORES.items() for bound in ruled.bounds} == set(WORDINGS)
-    assert {name for name, scorer in SCORERS.items() if scorer.lower_is_better} == set(LOWER_IS_BETTER)
+def test_every_bound_has_words_of_its_own_and_a_code_that_is_told() -> None:
+    for name, score in SCORES.items():
+        assert score.bounds == RULED_SCORES[name].bounds
+        for wording in score.beyond.values():
+            told = wording.sentence.format(score="1.5", limit=2.5, scorer="somebody")
+            assert "1.5" in told
+            assert "2.5" in told
+        assert all(MEANINGS[wording.code] == wording.meaning for wording in score.wordings)
 
 
 def test_other_columns_are_passed_on_as_they_are(table: pa.Table, tmp_path: Path, monkeypatch) -> None:

@@ -5,10 +5,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from ops.catalogue import DECIDERS
+from ops.catalogue.images import RULES_ABOUT_FACTS
+from ops.catalogue.reasons import Reason
 from ops.config import Curation, resolve
+from ops.curation.rules import image_rules
 from ops.curation.rules.english import is_english
 from ops.curation.rules.image_rules import decide_by_facts, readable, text_reason, with_own_rules
-from ops.curation.rules.reasons import Reason
 from ops.curation.tables import RAW_IMAGES
 from ops.runtime.tables import Row
 
@@ -141,3 +144,8 @@ def test_english(text: str):
 )
 def test_not_english(text: str):
     assert not is_english(text)
+
+
+def test_every_rule_about_facts_is_one_that_may_reject() -> None:
+    assert tuple(image_rules._RULES) == RULES_ABOUT_FACTS
+    assert {*image_rules.ORDER} <= {*DECIDERS}

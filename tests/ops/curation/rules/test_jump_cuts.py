@@ -8,11 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ops.catalogue.reasons import Reason
 from ops.config import ShotBoundaries, Shots, resolve
 from ops.curation.clip import Clip, sampled_frames, spread
 from ops.curation.decoding.frame_changes import frame_changes
 from ops.curation.rules.jump_cuts import Boundaries, Cut, boundary_cuts, find_cuts, length_reason, locate, pieces
-from ops.curation.rules.reasons import Reason, Rejection
+from ops.curation.rules.reasons import Rejection
 from ops.curation.rules.walk import SliceSeries, cut_probabilities, mean_motion, pieces_of
 from ops.curation.steps.clips import slices
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
-from ops.curation.rules.reasons import MEANINGS, Reason
+from ops.catalogue.reasons import MEANINGS, Reason
 from ops.curation.rules.verdicts import judged
 from ops.runtime.parallel import Failure
 
 
 def test_every_code_has_a_meaning() -> None:
-    assert set(MEANINGS) == set(Reason)
+    assert set(Reason) < set(MEANINGS)
     assert len(set(MEANINGS.values())) == len(MEANINGS)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from ops.config import VideoKind
 from ops.curation.rules.video_kinds import KINDS, excluded
-from ops.curation.steps.raw_videos import raw_videos
 from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.steps import step
 
 PLAIN: dict[str, Any] = {
     **{"interlaced": False, "field_order": "progressive", "transparent": False, "pixel_format": "yuv420p"},
@@ -52,7 +52,7 @@ def test_another_choice_looks_at_no_file_again(
 
     def reasons(kinds: list[str]) -> dict[str, str | None]:
         changed = recipe(project, {"workers": 1, "exclude_videos": kinds}, videos="films")
-        raw_videos(changed)
+        step("raw_videos").load()(changed)
         return {row["path"]: row["reason_code"] for row in tables.read(changed.table("raw_videos"))}
 
     assert reasons([]) == {"phone.mkv": None, "plain.mp4": None}

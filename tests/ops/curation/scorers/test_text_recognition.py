@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ops.curation.scorers.text_recognition import TextReader, in_reading_order, read_greedily, reader
+from ops.curation.scorers.text_recognition import TextReader, TextRecogniser, in_reading_order, read_greedily
 from ops.runtime.project import Project
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -23,7 +23,8 @@ def sign(*lines: str) -> Image.Image:
 
 @pytest.fixture
 def read(project: Project) -> TextReader:
-    return reader(project)
+    reader: TextReader = TextRecogniser().start(project)
+    return reader
 
 
 def test_a_sign_is_read_line_by_line(read: TextReader):

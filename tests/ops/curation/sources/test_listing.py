@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ops.catalogue.reasons import Reason
 from ops.config import ConfigError
-from ops.curation.rules.reasons import Reason
 from ops.curation.sources.listing import (
     file_of,
     find_sources,

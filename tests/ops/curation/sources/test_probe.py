@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
+from ops.catalogue.reasons import Reason
 from ops.curation.decoding.frame_changes import Thumbnails
 from ops.curation.decoding.frames import UndecodableVideo, decoded_at, frames_at
-from ops.curation.rules.reasons import Reason
 from ops.curation.sources.probe import probe
 
 UNUSABLE = {

@@ -1,0 +1,40 @@
+"""The catalogue of curation: its steps as they declare themselves, and what derives from all of them together.
+
+Data only; importing it imports nothing heavy, and nothing of the recipe, which derives from it.
+"""
+
+from ops.catalogue.declaration import Bound, CurationStep, Kind, Measurement, Score, ScorerChoice, Wording
+from ops.catalogue.lookup import (
+    CLIP_STEPS,
+    DECIDERS,
+    MEASUREMENTS,
+    MEASUREMENTS_OF_CLIPS,
+    PICTURE_STEPS,
+    SCORERS,
+    SCORES,
+    STEPS,
+    measured_at,
+    scorers_of,
+    step_of,
+)
+
+__all__ = [
+    "CLIP_STEPS",
+    "DECIDERS",
+    "MEASUREMENTS",
+    "MEASUREMENTS_OF_CLIPS",
+    "PICTURE_STEPS",
+    "SCORERS",
+    "SCORES",
+    "STEPS",
+    "Bound",
+    "CurationStep",
+    "Kind",
+    "Measurement",
+    "Score",
+    "ScorerChoice",
+    "Wording",
+    "measured_at",
+    "scorers_of",
+    "step_of",
+]
