@@ -45,10 +45,13 @@ class AliasStates(RuleBasedStateMachine):
         self.keys: list[str] = []
         self.tags: dict[int, str] = {}
         self.aliases: dict[str, int] = {}
+        self.register("one")
+        self.register("two")
 
     def chosen(self, pick: int) -> int:
         return pick % len(self.keys) + 1
 
+    @precondition(lambda self: len(self.keys) < len(KEYS))
     @rule(key=st.sampled_from(KEYS))
     def register(self, key: str) -> None:
         version = self.registry.register(key, self.logged_model, {"by": key})
@@ -56,7 +59,6 @@ class AliasStates(RuleBasedStateMachine):
             self.keys.append(key)
         assert version.number == self.keys.index(key) + 1
 
-    @precondition(lambda self: self.keys)
     @rule(pick=PICK)
     def stand_as_candidate(self, pick: int) -> None:
         number = self.chosen(pick)
@@ -64,7 +66,6 @@ class AliasStates(RuleBasedStateMachine):
             self.registry.point(CANDIDATE, self.registry.version(number))
             self.aliases[CANDIDATE] = number
 
-    @precondition(lambda self: self.keys)
     @rule(pick=PICK)
     def become_champion(self, pick: int) -> None:
         number, champion = self.chosen(pick), self.registry.aliased(CHAMPION)
@@ -87,7 +88,7 @@ class AliasStates(RuleBasedStateMachine):
         assert rollback(self.project) == (previous, champion)
         self.aliases |= {CHAMPION: previous, PREVIOUS: champion}
 
-    @precondition(lambda self: self.keys)
+    @precondition(lambda self: not self.tags)
     @rule(pick=PICK, value=st.sampled_from(("x", "y")))
     def tag(self, pick: int, value: str) -> None:
         number = self.chosen(pick)
@@ -119,5 +120,5 @@ def test_aliases_are_where_releases_and_rollbacks_leave_them(
     recipe = resolve(checkout, "tiny", {})
     model = Registry(Project(tmp_path, recipe=recipe)).client.create_logged_model("0").model_id
     run_state_machine_as_test(
-        lambda: AliasStates(tmp_path, recipe, model), settings=settings(max_examples=4, stateful_step_count=6)
+        lambda: AliasStates(tmp_path, recipe, model), settings=settings(max_examples=5, stateful_step_count=10)
     )
