@@ -33,7 +33,8 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> N
 
 def read(path: Path) -> list[Row]:
     """All rows, in the order in which they were written."""
-    return read_columns(path).to_pylist()
+    rows: list[Row] = read_columns(path).to_pylist()
+    return rows
 
 
 def write_columns(path: Path, table: pa.Table, schema: pa.Schema) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -13,6 +13,7 @@ from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from ops.runtime.project import Project
 from ops.runtime.tracking.moved_store import follow_move
 
+Answer = TypeVar("Answer")
 STORE_ERRORS = (MlflowException, OSError)
 """What a call of MLflow raises when the store is away, whatever it is: a server, a database, a folder of artifacts."""
 
@@ -49,7 +50,7 @@ def model_exists(client: MlflowClient, model_id: str) -> bool:
     return _found(lambda: client.get_logged_model(model_id)) is not None
 
 
-def _found(ask: Callable[[], Any]) -> Any | None:
+def _found(ask: Callable[[], Answer]) -> Answer | None:
     """MLflow's answer, or None when it does not know what it was asked for."""
     try:
         return ask()

@@ -57,7 +57,8 @@ def to_sdr(rgb: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     brightest = light.max(axis=-1, keepdims=True)
     light *= _rolled_off(brightest) / np.maximum(brightest, 1e-6)
     # equal steps of a square root are fine enough in the dark, where sRGB is steep
-    return _srgb()[(np.sqrt(light) * (_STEPS - 1) + 0.5).astype(np.int32)]
+    picture: np.ndarray = _srgb()[(np.sqrt(light) * (_STEPS - 1) + 0.5).astype(np.int32)]
+    return picture
 
 
 def _rolled_off(light: np.ndarray) -> np.ndarray:
