@@ -36,7 +36,7 @@ INDEX = LATENTS.schema
 
 class LatentsIdentity(Identity):
     dtype: Literal["float32"] = "float32"
-    shard_samples: int = SHARD_SAMPLES
+    shard_samples: int
     pixels: dict[str, int]
     """The versions of what turns files into pixels."""
 
@@ -84,7 +84,7 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
     from ops.data.pixels import VERSIONS
 
     inputs = {vae.asset: vae.version, "training_set": dataset}
-    return Work(project, ASSET, inputs, LatentsIdentity(pixels=VERSIONS), LatentsResults)
+    return Work(project, ASSET, inputs, LatentsIdentity(shard_samples=SHARD_SAMPLES, pixels=VERSIONS), LatentsResults)
 
 
 def planned(project: Project) -> Work[LatentsResults]:

@@ -43,7 +43,7 @@ class TextIdentity(Identity):
     """The digest of all texts."""
     encoder: str
     encoder_version: str
-    shard_captions: int = SHARD_CAPTIONS
+    shard_captions: int
 
     def setting(self, key: str) -> str | None:
         return {"encoder": "text_encoder.weights"}.get(key, key)
@@ -98,6 +98,7 @@ def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str
             captions=digest(captions),
             encoder=project.settings.text_encoder.weights,
             encoder_version=text_encoder.version(project),
+            shard_captions=SHARD_CAPTIONS,
         ),
         kind=TextResults,
     )

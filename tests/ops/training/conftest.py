@@ -247,7 +247,9 @@ def _sample(path: Path, number: int, frames: int, split: Split) -> Sample:
 
 def _write_latents(project: Project, rows: list[Sample]) -> None:
     inputs = {"wfvae": "v", "training_set": VERSION}
-    work = Work(project, "latents", inputs, latents.LatentsIdentity(pixels={}), latents.LatentsResults)
+    work = Work(
+        project, "latents", inputs, latents.LatentsIdentity(shard_samples=64, pixels={}), latents.LatentsResults
+    )
     tensors, index = {}, []
     for row in rows:
         shape = (4, (row["frames"] + 3) // 4, 4, 4)
