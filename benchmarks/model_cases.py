@@ -17,6 +17,7 @@ from benchmarks.published_style.denoiser import PATCH, PlainDenoiser
 from benchmarks.published_style.wfvae import PlainWFVAE
 from models import released
 from models.dit import DenoiserConfig, SkiparseDenoiser, skiparse
+from models.geometry import latent_size
 from models.wfvae import WFVAE, WFVAEConfig
 
 Side = Literal["ours", "plain"]
@@ -90,7 +91,7 @@ class VAECase:
     def work(self, module: nn.Module, place: Place) -> Callable[[], Tensor]:
         torch.manual_seed(1)
         encode = self.way == "encode"
-        latent = (self.config.latent_channels, (self.frames + 3) // 4, self.side // 8, self.side // 8)
+        latent = (self.config.latent_channels, *latent_size(self.frames, self.side, self.side))
         shape = (3, self.frames, self.side, self.side) if encode else latent
         x = torch.rand(1, *shape).mul(2).sub(1).to(place.device, place.dtype)
 

@@ -12,8 +12,9 @@ from models.causal_vae.decoder import Decoder
 from models.causal_vae.encoder import Encoder
 from models.causal_vae.resampling import FINAL_MIX_FACTOR, reset_mix_factors
 from models.causal_vae.tiling import OVERLAP_PARTS, over_tiles, over_windows
+from models.geometry import SPATIAL, TEMPORAL
 from models.wfvae.convolutions import PointwiseConv3d
-from models.wfvae.inputs import SPATIAL, TEMPORAL, check_latent, check_video
+from models.wfvae.inputs import check_latent, check_video
 from models.wfvae.posterior import Posterior
 
 

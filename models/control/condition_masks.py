@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.wfvae.inputs import SPATIAL, TEMPORAL
+from models.geometry import SPATIAL, TEMPORAL
+from models.pixels import signed
 
 
 class MaskType(Enum):
@@ -117,7 +118,7 @@ def masked_video(pixels: Tensor, mask: Tensor) -> Tensor:
         raise ValueError(
             f"mask has shape {list(mask.shape)}, but must be {expected}, as pixels is {list(pixels.shape)}"
         )
-    return pixels.float() * (mask < 0.5) / 255 * 2 - 1
+    return signed(pixels.float() * (mask < 0.5))
 
 
 def compress_mask(mask: Tensor) -> Tensor:

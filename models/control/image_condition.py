@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.dit.embeddings import PatchEmbed
-from models.dit.inputs import PATCH, check_condition, check_inputs
+from models.dit.inputs import check_condition, check_inputs
+from models.geometry import PATCH
 
 MASK_CHANNELS = 4
 """The mask's frames that fall on one latent frame."""

@@ -25,8 +25,8 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import Control, SkiparseDenoiser
 from models.dit.inputs import check_latent
 from models.dit.skiparse import layer_pattern
+from models.geometry import SPATIAL, TEMPORAL
 from models.tensor_file import save_tensors
-from models.wfvae.inputs import SPATIAL, TEMPORAL
 
 
 @dataclass(frozen=True, kw_only=True)

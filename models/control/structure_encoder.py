@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.dit.embeddings import PatchEmbed
-from models.dit.inputs import PATCH
+from models.geometry import PATCH
 from models.wfvae.convolutions import causal_input
 
 STRIDES = ((1, 2, 2), (2, 2, 2), (2, 2, 2))

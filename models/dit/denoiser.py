@@ -13,10 +13,11 @@ from models.dit.attention import SelfContext
 from models.dit.block import Block, modulated
 from models.dit.config import DenoiserConfig
 from models.dit.embeddings import PatchEmbed, TextProjection, TimestepModulation
-from models.dit.inputs import PATCH, check_inputs
+from models.dit.inputs import check_inputs
 from models.dit.masks import pattern_bias, text_bias, token_bias
 from models.dit.rope import rotary_table
 from models.dit.skiparse import layer_pattern
+from models.geometry import PATCH
 
 
 class BlockController(Protocol):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from models.dit.config import DenoiserConfig
+from models.geometry import PATCH, PIXELS_PER_TOKEN
 
-PATCH = 2
 LAST_TIMESTEP = 999
 
 
@@ -49,7 +49,7 @@ def check_latent(name: str, latent: Tensor, channels: int) -> None:
         height, width = latent.shape[3:]
         raise ValueError(
             f"{name} is {height}x{width}, but both sides must be even: videos have sides that are multiples of "
-            f"{8 * PATCH} pixels"
+            f"{PIXELS_PER_TOKEN} pixels"
         )
 
 

@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from models.dit.block import modulated
 from models.dit.denoiser import unpatchify
 from models.dit.embeddings import PatchEmbed, TextProjection, TimestepModulation
-from models.dit.inputs import PATCH
 from models.dit.masks import text_bias, token_bias
+from models.geometry import PATCH
 from models.latte.block import Caption, SpatialBlock, TemporalBlock
 from models.latte.config import LatteConfig
 from models.latte.inputs import check_inputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.dit.inputs import PATCH
+from models.geometry import PATCH
 
 BASE = 10000.0
 SIDE_UNIT = 64

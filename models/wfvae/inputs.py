@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-TEMPORAL = 4
-SPATIAL = 8
+from models.geometry import SPATIAL, TEMPORAL, fits_latents
 
 
 def check_video(video: Tensor) -> None:
@@ -13,7 +12,7 @@ def check_video(video: Tensor) -> None:
     if video.ndim != 5 or video.shape[1] != 3 or video.shape[0] == 0:
         raise ValueError(f"video has shape {list(video.shape)}, but must be [B, 3, T, H, W]")
     frames, *sides = video.shape[2:]
-    if frames % TEMPORAL != 1:
+    if not fits_latents(frames):
         raise ValueError(f"video has {frames} frames, but must have 1 + {TEMPORAL}n: 1, 5, 9, …")
     if 0 in sides or any(side % SPATIAL for side in sides):
         raise ValueError(f"video is {sides[0]}x{sides[1]}, but both sides must be multiples of {SPATIAL}")

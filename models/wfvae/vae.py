@@ -9,11 +9,12 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
+from models.geometry import TEMPORAL, latent_frames
 from models.wfvae.cache import CausalCache
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.decoder import Decoder
 from models.wfvae.encoder import Coefficients, Encoder
-from models.wfvae.inputs import TEMPORAL, check_latent, check_video
+from models.wfvae.inputs import check_latent, check_video
 from models.wfvae.posterior import Posterior
 
 LATENTS_AT_ONCE = 2
@@ -97,7 +98,7 @@ class WFVAE(nn.Module):
     def _encode_chunks(self, video: Tensor, chunk: int | None) -> Iterator[tuple[Tensor, Coefficients]]:
         check_video(video)
         frames = video.shape[2]
-        if chunk is None and self._takes_all(1 + frames // TEMPORAL):
+        if chunk is None and self._takes_all(latent_frames(frames)):
             yield self.encoder(video)
             return
         chunk = TEMPORAL * LATENTS_AT_ONCE if chunk is None else self._valid_chunk("chunk_frames", chunk, TEMPORAL)

@@ -27,7 +27,7 @@ from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
 from ops.config.release import Evaluation, Release
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
-from ops.config.section import PIXELS_PER_TOKEN, ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
+from ops.config.section import ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import Settings
 from ops.config.sources import ImageCollection, Sources, VideoCollection
 from ops.config.stages import Stage, StageKind, TextToVideo, TrainingKind
@@ -37,7 +37,6 @@ from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
 __all__ = [
     "LOWER_IS_BETTER",
     "PICTURE_CHANGE",
-    "PIXELS_PER_TOKEN",
     "RULED_SCORES",
     "Aesthetics",
     "Automation",

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from ops.config.section import PIXELS_PER_TOKEN, Positive, Section, Share, one_plus_four_n
+from models.geometry import PIXELS_PER_TOKEN
+from ops.config.section import Positive, Section, Share, one_plus_four_n
 
 
 class Dataset(Section):

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ops.config.section import PIXELS_PER_TOKEN, Positive, Section
+from models.geometry import PIXELS_PER_TOKEN, SPATIAL, TEMPORAL, fits_latents
+from ops.config.section import Positive, Section
 
 
 class Evaluation(Section):
@@ -30,13 +31,13 @@ class Evaluation(Section):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Evaluation:
         for name in ("num_frames", "reconstruction_frames"):
-            if getattr(self, name) % 4 != 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but the VAE takes 1 + 4n frames")
+            if not fits_latents(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)}, but the VAE takes 1 + {TEMPORAL}n frames")
         for name in ("height", "width"):
             if getattr(self, name) % PIXELS_PER_TOKEN:
                 raise ValueError(f"{name} is {getattr(self, name)}, not a multiple of {PIXELS_PER_TOKEN}")
-        if self.reconstruction_size % 8:
-            raise ValueError(f"reconstruction_size is {self.reconstruction_size}, not a multiple of 8")
+        if self.reconstruction_size % SPATIAL:
+            raise ValueError(f"reconstruction_size is {self.reconstruction_size}, not a multiple of {SPATIAL}")
         return self
 
 

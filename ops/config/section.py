@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PIXELS_PER_TOKEN = 16  # a side: 8 (VAE) × 2 (patch), for every released model
+from models.geometry import TEMPORAL, fits_latents, nearest_fitting
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -28,7 +29,7 @@ class Execution(Section):
 
 
 def one_plus_four_n(frames: int) -> int:
-    if frames % 4 != 1:
-        below = max(frames - (frames - 1) % 4, 1)
-        raise ValueError(f"is {frames}, but the VAE takes 1 + 4n frames: use {below} or {below + 4}")
+    if not fits_latents(frames):
+        below, above = nearest_fitting(frames)
+        raise ValueError(f"is {frames}, but the VAE takes 1 + {TEMPORAL}n frames: use {below} or {above}")
     return frames

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ops.config.section import PIXELS_PER_TOKEN, Execution, Positive, Section, Share, one_plus_four_n
+from models.geometry import PIXELS_PER_TOKEN
+from ops.config.section import Execution, Positive, Section, Share, one_plus_four_n
 from ops.runtime.device import Accelerator
 
 

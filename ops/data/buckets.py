@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 
+from models.geometry import fitting_frames
 from ops.config import Dataset, ratio_of
 
 
@@ -66,8 +67,7 @@ def usable_frames(available: int, dataset: Dataset) -> int:
     Raises:
         Unusable: fewer than `min_frames` are left.
     """
-    frames = min(available, dataset.num_frames)
-    frames -= (frames - 1) % 4
+    frames = fitting_frames(min(available, dataset.num_frames))
     if frames < dataset.min_frames:
         raise Unusable(f"too short for dataset.min_frames ({dataset.min_frames} at {dataset.fps:g} a second)")
     return frames

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from models.geometry import PIXELS_PER_TOKEN, fits_latents
 from ops.catalogue import SCORES
 from ops.catalogue.checks import is_hash, is_inside, stays_below
-from ops.config import PIXELS_PER_TOKEN, Settings
+from ops.config import Settings
 from ops.curation.rules.jump_cuts import counted_frames
 from ops.curation.steps.near_duplicates import originals
 from ops.curation.tables import NEAR_DUPLICATES
@@ -157,7 +158,7 @@ def _training_frame(project: Project) -> pd.DataFrame:
         row["source_frames"] = 1 if row["kind"] == "image" else decoded.get(row["source_id"], 0)
         row["last_frame"], row["frames_listed"] = max(indices, default=0), len(indices)
         row["in_order"] = bool(indices) and indices == sorted(indices) and indices[0] >= 0
-        row["one_plus_four_n"] = (row["frames"] or 0) % 4 == 1
+        row["one_plus_four_n"] = fits_latents(row["frames"] or 0)
         row["sides_fit"] = all(side and side % PIXELS_PER_TOKEN == 0 for side in (row["height"], row["width"]))
         row["bucket_agrees"] = row["bucket"] == f"{row['frames']}x{row['height']}x{row['width']}"
         row["characters"] = len((row["caption"] or "").strip())

@@ -6,7 +6,7 @@ per-channel shift and scale that bring a draw to mean 0 and variance 1 are measu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.config.training import Launch
+from ops.data import tensor_shards
 from ops.data.columns import LATENTS
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.samples import Sample, training_samples
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
-from ops.runtime.files import digest, replacing, sha256
+from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
@@ -108,7 +109,8 @@ def encode_all(work: Work[LatentsResults], samples: list[Sample], vae: Artifact[
     not_finite: dict[str, str] = {}
     encoder = _Encoder(work.project, vae)
     progress = Progress.of(work.project, ASSET, len(samples), "samples")
-    for path, part in _shards(work.folder, samples):
+    shards = list(tensor_shards.planned(work.folder, samples, SHARD_SAMPLES))
+    for path, part in shards:
         if not path.is_file():
             _write_shard(path, part, encoder, progress, done=len(index))
         index += _register(path, part, moments, not_finite)
@@ -117,7 +119,7 @@ def encode_all(work: Work[LatentsResults], samples: list[Sample], vae: Artifact[
     tables.write(work.folder / "index.parquet", index, INDEX)
     shift, scale = moments.shift_and_scale()
     return work.finish(
-        version=digest([sha256(path) for path, _ in _shards(work.folder, samples)]),
+        version=digest([sha256(path) for path, _ in shards]),
         results=LatentsResults(
             shift=tuple(shift),
             scale=tuple(scale),
@@ -142,14 +144,7 @@ def _require_few(not_finite: dict[str, str], among: int, vae: Artifact[Weights],
         )
 
 
-def _shards(folder: Path, samples: list[Sample]) -> Iterator[tuple[Path, list[Sample]]]:
-    for number, start in enumerate(range(0, len(samples), SHARD_SAMPLES)):
-        yield folder / f"shard_{number:05d}.safetensors", samples[start : start + SHARD_SAMPLES]
-
-
-def _write_shard(path: Path, samples: list[Sample], encoder: _Encoder, progress: Progress, done: int) -> None:
-    from safetensors.torch import save_file
-
+def _write_shard(path: Path, samples: Sequence[Sample], encoder: _Encoder, progress: Progress, done: int) -> None:
     from ops.data.pixels import read_samples
 
     tensors: dict[str, torch.Tensor] = {}
@@ -158,11 +153,10 @@ def _write_shard(path: Path, samples: list[Sample], encoder: _Encoder, progress:
         tensors[f"{sample['sample_id']}.mean"] = mean
         tensors[f"{sample['sample_id']}.log_variance"] = log_variance
         progress.update(done + number, note=sample["bucket"])
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
+    tensor_shards.write(path, tensors)
 
 
-def _register(path: Path, samples: list[Sample], moments: Moments, not_finite: dict[str, str]) -> list[Row]:
+def _register(path: Path, samples: Sequence[Sample], moments: Moments, not_finite: dict[str, str]) -> list[Row]:
     """The index rows of a shard's samples; `moments` and `not_finite` learn of them."""
     from safetensors import safe_open
 
@@ -191,12 +185,13 @@ class _Encoder:
         """(mean, log-variance) of a sample's pixels [T, H, W, 3]: [C, t, h, w], float32, on the CPU."""
         import torch
 
+        from models.pixels import to_video
         from ops.runtime.device import accelerator
 
         if self._model is None:
             self._model = load_vae(self.project, self._vae)
         device = accelerator(self.project.settings.launch.accelerator)
-        video = torch.from_numpy(pixels).to(device).permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0
+        video = to_video(torch.from_numpy(pixels).to(device))[None]
         with torch.inference_mode():
             posterior = self._model.encode(video)
         mean, log_variance = posterior.mean[0].float().cpu(), posterior.log_variance[0].float().cpu()
@@ -216,13 +211,11 @@ class LatentSet:
     """Reads the posteriors of a `latents` artifact by sample id; may be sent to worker processes."""
 
     def __init__(self, artifact: Artifact[LatentsResults]) -> None:
-        import torch
+        from models.latent_scale import LatentScale
 
-        self._folder = artifact.folder
         self._rows = {row["sample_id"]: row for row in tables.read(artifact.folder / "index.parquet")}
-        self.shift = torch.tensor(artifact.results.shift).view(-1, 1, 1, 1)
-        self.scale = torch.tensor(artifact.results.scale).view(-1, 1, 1, 1)
-        self._open: dict[str, Any] = {}
+        self.scale = LatentScale.of(artifact.results.shift, artifact.results.scale)
+        self._shards = tensor_shards.Shards(artifact.folder)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -233,32 +226,15 @@ class LatentSet:
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
-
     def row(self, sample_id: str) -> Row:
         """The index row: kind, split, bucket and latent shape."""
         try:
             return self._rows[sample_id]
         except KeyError:
-            raise LatentError(f"sample {sample_id} has no latent in {self._folder}: make `latents` again") from None
+            folder = self._shards.folder
+            raise LatentError(f"sample {sample_id} has no latent in {folder}: make `latents` again") from None
 
     def __getitem__(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean, log-variance), [C, t, h, w], as the VAE gave them: not shifted or scaled."""
-        shard = self._shard(self.row(sample_id)["shard"])
-        return shard.get_tensor(f"{sample_id}.mean"), shard.get_tensor(f"{sample_id}.log_variance")
-
-    def draw(self, sample_id: str, generator: torch.Generator) -> torch.Tensor:
-        """A draw from the posterior in the denoiser's units: (z − shift) · scale."""
-        import torch
-
-        mean, log_variance = self[sample_id]
-        noise = torch.randn(mean.shape, generator=generator)
-        return (mean + (0.5 * log_variance).exp() * noise - self.shift) * self.scale
-
-    def _shard(self, name: str) -> Any:
-        from safetensors import safe_open
-
-        if name not in self._open:
-            self._open[name] = safe_open(self._folder / name, framework="pt")
-        return self._open[name]
+        shard = self.row(sample_id)["shard"]
+        return self._shards.get(shard, f"{sample_id}.mean"), self._shards.get(shard, f"{sample_id}.log_variance")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import TextEncoder
-from ops.data import text_encoder
+from ops.data import tensor_shards, text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.columns import TEXT_EMBEDDINGS
 from ops.data.samples import training_samples
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Results, Work
-from ops.runtime.files import digest, replacing, sha256
+from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
@@ -119,7 +119,8 @@ def encode_all(work: Work[TextResults], captions: list[str], dataset_version: st
     work.folder.mkdir(parents=True, exist_ok=True)
     encoder, index = _Lazy(work.project), []
     progress = Progress.of(work.project, ASSET, len(captions), "captions")
-    for path, part in _shards(work.folder, captions):
+    shards = list(tensor_shards.planned(work.folder, captions, SHARD_CAPTIONS))
+    for path, part in shards:
         if not path.is_file():
             _write_shard(path, part, encoder)
         with safe_open(path, framework="pt") as shard:
@@ -130,7 +131,7 @@ def encode_all(work: Work[TextResults], captions: list[str], dataset_version: st
     tables.write(work.folder / "index.parquet", index, INDEX)
     width = work.project.settings.text_encoder.width
     return work.finish(
-        version=digest([sha256(path) for path, _ in _shards(work.folder, captions)]),
+        version=digest([sha256(path) for path, _ in shards]),
         results=TextResults(
             captions=len(index),
             truncated=sum(row["truncated"] for row in index),
@@ -148,7 +149,7 @@ class _Lazy:
         self._project = project
         self._encoder: text_encoder.PromptEncoder | None = None
 
-    def __call__(self, texts: list[str]) -> list[text_encoder.Encoded]:
+    def __call__(self, texts: Sequence[str]) -> list[text_encoder.Encoded]:
         if self._encoder is None:
             self._encoder = text_encoder.PromptEncoder(self._project)
         return self._encoder(texts)
@@ -159,22 +160,14 @@ def key(caption: str) -> str:
     return hashlib.sha256(caption.encode()).hexdigest()[:32]
 
 
-def _shards(folder: Path, captions: list[str]) -> Iterator[tuple[Path, list[str]]]:
-    for number, start in enumerate(range(0, len(captions), SHARD_CAPTIONS)):
-        yield folder / f"shard_{number:05d}.safetensors", captions[start : start + SHARD_CAPTIONS]
-
-
-def _write_shard(path: Path, captions: list[str], encoder: _Lazy) -> None:
-    from safetensors.torch import save_file
-
+def _write_shard(path: Path, captions: Sequence[str], encoder: _Lazy) -> None:
     tensors, cut = {}, []
     for start in range(0, len(captions), BATCH):
         batch = captions[start : start + BATCH]
         for caption, encoded in zip(batch, encoder(batch), strict=True):
             tensors[key(caption)] = encoded.embedding
             cut += [key(caption)] * encoded.truncated
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"truncated": ",".join(cut)})
+    tensor_shards.write(path, tensors, {"truncated": ",".join(cut)})
 
 
 def _index_row(path: Path, caption: str, shard: Any, cut: set[str], settings: TextEncoder) -> Row:
@@ -193,10 +186,9 @@ class TextSet:
     """Reads the embeddings of a `text_embeddings` artifact by caption."""
 
     def __init__(self, artifact: Artifact[TextResults]) -> None:
-        self._folder = artifact.folder
+        self._shards = tensor_shards.Shards(artifact.folder)
         self._rows = {row["caption"]: row for row in tables.read(artifact.folder / "index.parquet")}
         self.width: int = artifact.results.width
-        self._open: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -204,16 +196,9 @@ class TextSet:
     def __contains__(self, caption: str) -> bool:
         return caption in self._rows
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
-
     def __getitem__(self, caption: str) -> torch.Tensor:
         """The embedding [L, D] of a caption at its real length; `""` is the unconditional one."""
-        from safetensors import safe_open
-
         if caption not in self._rows:
-            raise TextError(f"no embedding of the caption {caption[:60]!r} in {self._folder}: make `text_embeddings`")
-        shard = self._rows[caption]["shard"]
-        if shard not in self._open:
-            self._open[shard] = safe_open(self._folder / shard, framework="pt")
-        return self._open[shard].get_tensor(key(caption))
+            folder = self._shards.folder
+            raise TextError(f"no embedding of the caption {caption[:60]!r} in {folder}: make `text_embeddings`")
+        return self._shards.get(self._rows[caption]["shard"], key(caption))

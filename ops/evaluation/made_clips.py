@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.geometry import fitting_frames
 from ops.data.latents import load_vae
 from ops.data.pixels import fitted
 from ops.evaluation.reconstruction import given_back
@@ -39,5 +40,5 @@ def reconstructed(
 def _seen_at(clip: NDArray[np.uint8], terms: dict[str, Any]) -> NDArray[np.uint8]:
     """1 + 4n frames at the protocol's rate, at its size."""
     moments = np.arange(0, len(clip), RATE / terms["fps"]).astype(int)[: terms["num_frames"]]
-    moments = moments[: len(moments) - (len(moments) - 1) % 4]
+    moments = moments[: fitting_frames(len(moments))]
     return np.stack([fitted(clip[moment], terms["height"], terms["width"]) for moment in moments])

@@ -213,12 +213,12 @@ def given_back(model: Any, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frames [T, H, W, 3] in 8 bits as a VAE gives them back from the mode of their posterior."""
     import torch
 
-    device = next(model.parameters()).device
-    video = (torch.from_numpy(frames).to(device).permute(3, 0, 1, 2)[None].float() / 127.5) - 1
+    from models.pixels import to_pixels, to_video
+
+    video = to_video(torch.from_numpy(frames).to(next(model.parameters()).device))[None]
     with torch.inference_mode():
         back = model.decode(model.encode(video).mode())
-    copy = (back[0].float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return copy.permute(1, 2, 3, 0).cpu().numpy()
+    return to_pixels(back[0]).cpu().numpy()
 
 
 def _write_grid(path: Path, pictures: list[tuple[NDArray, NDArray]]) -> None:

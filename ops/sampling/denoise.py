@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from models.geometry import latent_size
 from ops.sampling.samplers import sampler
 
 if TYPE_CHECKING:
@@ -13,18 +14,10 @@ if TYPE_CHECKING:
     from ops.config import Diffusion
     from ops.sampling.request import Request
 
-VAE_FACTOR = 8
-
 
 def latent_shape(request: Request, channels: int) -> tuple[int, int, int, int, int]:
-    """[1, C, t, h, w] of the request's video behind a VAE that divides frames by 4 and sides by 8."""
-    return (
-        1,
-        channels,
-        (request.frames - 1) // 4 + 1,
-        request.height // VAE_FACTOR,
-        request.width // VAE_FACTOR,
-    )
+    """[1, C, t, h, w] of the request's video."""
+    return (1, channels, *latent_size(request.frames, request.height, request.width))
 
 
 def draw_latent(

@@ -13,6 +13,8 @@ from ops.sampling.request import SamplingError
 if TYPE_CHECKING:
     import torch
 
+    from models.latent_scale import LatentScale
+
 
 class VideoModel:
     """The loaded parts, on this process's device, in evaluation mode. Each part is loaded when first needed."""
@@ -24,10 +26,12 @@ class VideoModel:
         self.device = accelerator(project.settings.launch.accelerator)
         self.diffusion = parts.diffusion
 
-    @property
-    def channels(self) -> int:
-        """Of a latent."""
-        return len(self.parts.scale)
+    @cached_property
+    def scale(self) -> LatentScale:
+        """Of the latents that the denoiser was trained on."""
+        from models.latent_scale import LatentScale
+
+        return LatentScale.of(self.parts.shift, self.parts.scale)
 
     @cached_property
     def denoiser(self) -> Any:
@@ -73,9 +77,8 @@ class VideoModel:
         """A latent [1, C, t, h, w] in the denoiser's units to frames, uint8 [T, H, W, 3]."""
         import torch
 
-        shift = torch.tensor(self.parts.shift, device=self.device).view(1, -1, 1, 1, 1)
-        scale = torch.tensor(self.parts.scale, device=self.device).view(1, -1, 1, 1, 1)
+        from models.pixels import to_pixels
+
         with torch.inference_mode():
-            video = self.vae.decode(latent / scale + shift)
-        pixels = (video[0].float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-        return pixels.permute(1, 2, 3, 0).cpu().numpy()
+            video = self.vae.decode(self.scale.restored(latent))
+        return to_pixels(video[0]).cpu().numpy()

@@ -46,7 +46,7 @@ def render(
     latent = draw_latent(
         model.denoiser,
         request,
-        model.channels,
+        model.scale.channels,
         model.diffusion,
         prompt.embedding,
         negative.embedding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ops.config import PIXELS_PER_TOKEN
+from models.geometry import PIXELS_PER_TOKEN, TEMPORAL, fits_latents, nearest_fitting
 
 if TYPE_CHECKING:
     from ops.config import Evaluation
@@ -61,9 +61,9 @@ class Request:
             raise SamplingError("the prompt is empty; say what the video should show")
         for name in ("height", "width"):
             _require_multiple(name, getattr(self, name))
-        if self.frames < 1 or self.frames % 4 != 1:
-            below = max(1, self.frames - (self.frames - 1) % 4)
-            raise SamplingError(f"frames is {self.frames}, but must be 1 + 4n: use {below} or {below + 4}")
+        if not fits_latents(self.frames):
+            below, above = nearest_fitting(self.frames)
+            raise SamplingError(f"frames is {self.frames}, but must be 1 + {TEMPORAL}n: use {below} or {above}")
         if not 1 <= self.steps <= train_timesteps:
             raise SamplingError(f"steps is {self.steps}, but must lie between 1 and {train_timesteps}")
         if not self.fps > 0:

@@ -91,7 +91,7 @@ class DenoiserMethod:
 
     def _start(self, job: Job) -> SkiparseDenoiser:
         """The best average of the stage before, or a fresh model."""
-        channels = self._latents.scale.shape[0]
+        channels = self._latents.scale.channels
         if job.init_from is None:
             return build_model(job.settings, channels, self._seed)
         model = released.from_pretrained(job.init_from.folder)
@@ -184,7 +184,7 @@ class DenoiserMethod:
         return noise
 
     def _normalised(self, latent: Tensor) -> Tensor:
-        return (latent - self._latents.shift) * self._latents.scale
+        return self._latents.scale.normalised(latent)
 
     def _worded(self, sample_id: str, chance: float) -> str:
         """One of the sample's wordings, by a chance in [0, 1]."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from ops.config import Diffusion
+from ops.sampling.noise_schedule import arguments
 from ops.training.randomness import uniform
 
 if TYPE_CHECKING:
@@ -17,19 +18,10 @@ if TYPE_CHECKING:
 
 
 def scheduler(diffusion: Diffusion) -> DDPMScheduler:
-    """Diffusers' scheduler with our settings; the samplers are made from its configuration."""
+    """Diffusers' scheduler with our settings."""
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-    return DDPMScheduler(
-        num_train_timesteps=diffusion.train_timesteps,
-        beta_start=diffusion.beta_start,
-        beta_end=diffusion.beta_end,
-        beta_schedule=diffusion.beta_schedule,
-        prediction_type=diffusion.prediction,
-        rescale_betas_zero_snr=diffusion.zero_terminal_snr,
-        timestep_spacing="trailing" if diffusion.zero_terminal_snr else "leading",
-        clip_sample=False,
-    )
+    return DDPMScheduler(**arguments(diffusion), clip_sample=False)
 
 
 def signal_to_noise(noise: DDPMScheduler) -> Tensor:

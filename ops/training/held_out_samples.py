@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ops.config import PIXELS_PER_TOKEN, Pictures
+from models.geometry import PIXELS_PER_TOKEN, video_size
+from models.pixels import to_pixels
+from ops.config import Pictures
 from ops.data.latents import LatentSet, LatentsResults, load_vae, vae_of
 from ops.data.samples import Sample
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
 from ops.runtime.artifacts import Artifact, find
-from ops.sampling.denoise import VAE_FACTOR, draw_latent
+from ops.sampling.denoise import draw_latent
 from ops.sampling.request import Request
 from ops.training.job import Job
 from ops.training.pictures import save_rows
@@ -69,7 +71,7 @@ class HeldOutSamples:
         return draw_latent(
             model,
             self._request(number, row),
-            self._latents.scale.shape[0],
+            self._latents.scale.channels,
             self._job.settings.denoiser.diffusion,
             self._text[row["caption"]].float(),
             self._text[UNCONDITIONAL].float(),
@@ -80,25 +82,23 @@ class HeldOutSamples:
     def _request(self, number: int, row: Sample) -> Request:
         """At the sample's own size, unless that is above the limit."""
         evaluation = self._job.settings.evaluation
-        *_, frames, height, width = self._latents.row(row["sample_id"])["shape"]
-        side, most = self._settings.side, (self._settings.frames - 1) // 4 + 1
+        _, *latent = self._latents.row(row["sample_id"])["shape"]
+        frames, height, width = video_size(*latent)
         return Request(
             prompt=row["caption"],
             seed=self._job.settings.seed + number,
             steps=self._settings.steps,
             guidance=evaluation.guidance,
-            frames=4 * (min(frames, most) - 1) + 1,
-            height=_limited(VAE_FACTOR * height, side),
-            width=_limited(VAE_FACTOR * width, side),
+            frames=min(frames, self._settings.frames),
+            height=_limited(height, self._settings.side),
+            width=_limited(width, self._settings.side),
             fps=evaluation.fps,
         )
 
     @torch.inference_mode()
     def _decode(self, latent: Tensor) -> Tensor:
         """[1, C, t, h, w] in the denoiser's units → uint8 [T, H, W, 3]."""
-        scale, shift = (part.unsqueeze(0).to(latent) for part in (self._latents.scale, self._latents.shift))
-        video = self._vae.decode(latent / scale + shift)[0].float()
-        return (video / 2 + 0.5).clamp(0, 1).mul(255).round().byte().permute(1, 2, 3, 0).cpu()
+        return to_pixels(self._vae.decode(self._latents.scale.restored(latent))[0]).cpu()
 
     @cached_property
     def _vae(self) -> Any:

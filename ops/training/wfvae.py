@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from models.pixels import to_pixels, to_video
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
 from ops.config import VaeModel
@@ -146,7 +147,7 @@ class WfvaeMethod:
 
     def _video(self, pixels: Tensor) -> Tensor:
         """uint8 [B, T, H, W, 3] → [B, 3, T, H, W] in [-1, 1], float32, on the device."""
-        return pixels.to(self._device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+        return to_video(pixels.to(self._device))
 
     def after_step(self, step: int) -> dict[str, Tensor]:
         if not self._critic or step < self._losses.discriminator_start:
@@ -186,9 +187,7 @@ class WfvaeMethod:
     def _reconstruct(self, model: nn.Module, clips: Clips) -> Tensor:
         """uint8, like `clips.pixels`."""
         vae: WFVAE = model  # type: ignore[assignment]
-        output = vae.decode(vae.encode(self._video(clips.pixels)).mode())
-        pixels = ((output.float() + 1) * 127.5).round().clamp(0, 255)
-        return pixels.byte().permute(0, 2, 3, 4, 1).cpu()
+        return to_pixels(vae.decode(vae.encode(self._video(clips.pixels)).mode())).cpu()
 
     @staticmethod
     def _psnr(clips: Clips, output: Tensor) -> list[float]:

@@ -84,13 +84,15 @@ class LpipsSeries:
         import lpips
         import torch
 
+        from models.pixels import signed
+
         pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
         scale = self._short_side / min(pictures.shape[-2:])
         size = [max(self._short_side, round(side * scale)) for side in pictures.shape[-2:]]
         if size != list(pictures.shape[-2:]):  # smaller than that, or a crop whose sides were rounded
             # on bytes, which takes a twentieth of the time that it takes on floats
             pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
-        layers = self._model.net(self._model.scaling_layer(pictures.to(self._device).float() / 127.5 - 1))
+        layers = self._model.net(self._model.scaling_layer(signed(pictures.to(self._device))))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
     def _between(self, features: list[Tensor]) -> list[float]:

@@ -32,7 +32,12 @@ def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trai
     latents = LatentSet(current(trained_world.project, "latents", LatentsResults))
     generator = torch.Generator().manual_seed(0)
     train = [sample for sample in latents if latents.row(sample)["split"] == "train"]
-    draws = torch.cat([latents.draw(name, generator).flatten(1) for name in train for _ in range(200)], dim=1)
+    posteriors = [latents[name] for name in train for _ in range(200)]
+    drawn = [
+        mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+        for mean, log_variance in posteriors
+    ]
+    draws = torch.cat([latents.scale.normalised(latent).flatten(1) for latent in drawn], dim=1)
     assert draws.mean(1).abs().max() < 0.05
     assert draws.std(1) == pytest.approx([1.0] * 4, abs=0.05)
 
