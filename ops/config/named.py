@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from ops.config.overrides import name_of
+from ops.runtime.flat import flat
 
 
 def by_name(tree: Mapping[str, Any]) -> dict[str, str]:
@@ -18,27 +19,18 @@ def by_name(tree: Mapping[str, Any]) -> dict[str, str]:
     Values are written as `--set` reads them. A list whose items have no names of their own can only be set whole, and
     is one value; an item's name is no setting of it.
     """
-    return dict(_leaves(tree, ""))
+    return {key: _written(value) for key, value in flat(tree, _items).items()}
 
 
-def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    inside = _items(value)
-    if not inside:
-        yield key, _written(value)
-        return
-    for name, item in inside.items():
-        yield from _leaves(item, f"{key}.{name}" if key else name)
-
-
-def _items(value: Any) -> Mapping[str, Any]:
-    """What can be set inside a value, by name; nothing where only the whole can be."""
+def _items(value: Any) -> Mapping[str, Any] | None:
+    """What can be set inside a value, by name; None where only the whole can be."""
     if isinstance(value, Mapping):
-        return value
+        return value or None
     if not isinstance(value, list | tuple):
-        return {}
+        return None
     named = {name_of(item): item for item in value}
-    if "" in named or len(named) < len(value):
-        return {}
+    if not named or "" in named or len(named) < len(value):
+        return None
     return {
         name: {key: each for key, each in item.items() if (key, str(each)) not in (("name", name), ("score", name))}
         for name, item in named.items()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator
 
 from ops.runtime.files import digest
+from ops.runtime.flat import flat
 
 
 class ProtocolMismatch(ValueError):
@@ -39,9 +40,12 @@ class Protocol:
     def of_json(cls, value: dict[str, Any]) -> Protocol:
         return cls(**{key: value[key] for key in ("name", "terms", "metrics", "weights")})
 
+    def _fields(self) -> dict[str, Any]:
+        return flat({"name": self.name, **self.terms, "metrics": self.metrics, "weights": self.weights})
+
     def differences(self, other: Protocol) -> list[str]:
         """One sentence for each field that is not the same, such as 'steps: 20 here, 50 there'."""
-        mine, theirs = _flat(self), _flat(other)
+        mine, theirs = self._fields(), other._fields()
         return [
             f"{key}: {mine.get(key, 'absent')} here, {theirs.get(key, 'absent')} there"
             for key in sorted(mine.keys() | theirs.keys())
@@ -60,12 +64,6 @@ KeptProtocol = Annotated[
     PlainSerializer(lambda protocol: protocol.as_json()),
 ]
 """A protocol among the results of an artifact."""
-
-
-def _flat(protocol: Protocol) -> dict[str, Any]:
-    groups = {"metrics": protocol.metrics, "weights": protocol.weights}
-    named = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
-    return {"name": protocol.name, **protocol.terms, **named}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ops.runtime.flat import flat
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -34,13 +36,13 @@ def values(results: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.MetadataValue:
     """A table, with these columns first, or else those of text, for they name the row; rows beyond `MOST_ROWS` are
     counted in a last one."""
-    flat = [_flat(row) for row in rows]
-    others = dict.fromkeys(name for row in flat for name in row)
-    texts = [name for name in others if not columns and any(isinstance(row.get(name), str) for row in flat)]
+    leaves = [flat(row) for row in rows]
+    others = dict.fromkeys(name for row in leaves for name in row)
+    texts = [name for name in others if not columns and any(isinstance(row.get(name), str) for row in leaves)]
     names = list(dict.fromkeys([*columns, *texts, *others]))
-    shown: list[Row] = [{name: _cell(row.get(name)) for name in names} for row in flat[:MOST_ROWS]]
-    if len(flat) > MOST_ROWS:
-        shown.append({**dict.fromkeys(names), names[0]: f"… and {len(flat) - MOST_ROWS} more"})
+    shown: list[Row] = [{name: _cell(row.get(name)) for name in names} for row in leaves[:MOST_ROWS]]
+    if len(leaves) > MOST_ROWS:
+        shown.append({**dict.fromkeys(names), names[0]: f"… and {len(leaves) - MOST_ROWS} more"})
     schema = dg.TableSchema(columns=[dg.TableColumn(name, type=_type(name, shown)) for name in names])
     return dg.MetadataValue.table([dg.TableRecord(row) for row in shown], schema)
 
@@ -96,23 +98,12 @@ def _rows(tree: Mapping[str, Any], keys: Sequence[str]) -> list[Row]:
     key, *others = keys or ("name",)
     if not all(isinstance(value, Mapping) for value in tree.values()):
         value_of = others[0] if others else "value"
-        return [{key: name, value_of: value} for name, value in _flat(tree).items()]
+        return [{key: name, value_of: value} for name, value in flat(tree).items()]
     rows: list[Row] = []
     for name, inside in tree.items():
         deeper = inside and all(isinstance(leaf, Mapping) for leaf in inside.values())
         rows += [{key: name, **row} for row in (_rows(inside, others) if deeper else [inside])]
     return rows
-
-
-def _flat(row: Mapping[str, Any]) -> Row:
-    """{'a': {'b': 1}} → {'a.b': 1}."""
-    flat: Row = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{inner}": each for inner, each in _flat(value).items()}
-        else:
-            flat[name] = value
-    return flat
 
 
 def _cell(value: Any) -> str | int | float | bool | None:
