@@ -20,7 +20,7 @@ from rich.table import Table
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.reconstruction import ReconstructionResults
 from ops.evaluation.truth import TruthResults
-from ops.evaluation.vbench.score import VbenchResults
+from ops.evaluation.vbench.score import VbenchResults, without_score
 from ops.release.results import ReleaseResults
 from ops.runtime.artifacts import Artifact, Entry, R, current_entry, entries
 from ops.runtime.project import Project
@@ -193,15 +193,17 @@ def _truth(truth: Artifact[TruthResults]) -> Iterator[RenderableType]:
 
 def _vbench(vbench: Artifact[VbenchResults]) -> Iterator[RenderableType]:
     table = _table("VBench of the best checkpoint", "dimension", "score", "")
-    missing = []
+    without: dict[str, list[str]] = {}
     for row in vbench.results.dimensions:
         if row.score is None:
-            missing.append(row.dimension)
+            without.setdefault(without_score(row.reason or ""), []).append(row.dimension)
         else:
             table.add_row(row.dimension, f"{row.score:.4f}", f"[dim]{escape(row.note or '')}[/]")
     yield table
-    if missing:
-        yield f"[dim]not available, their weights are missing (soraflow weights list): {', '.join(missing)}[/]\n"
+    for why, names in without.items():
+        yield f"[dim]{escape(why)}: {', '.join(names)}[/]"
+    if without:
+        yield ""
 
 
 def _champion(run: Run) -> Iterator[RenderableType]:

@@ -8,6 +8,9 @@ import dagster as dg
 import yaml
 from rich.console import Console
 
+from ops.evaluation.protocol import Protocol
+from ops.evaluation.vbench.dimensions import DIMENSIONS
+from ops.evaluation.vbench.score import NO_RUNNER, DimensionScore, VbenchResults
 from ops.runtime.artifacts import Identity, Work
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
@@ -70,6 +73,31 @@ def test_what_a_run_made_stays_told_when_another_has_made_it_anew(project: Proje
     first = trained(project, "wfvae", "tiny", 12.5)
     trained(project, "wfvae", "v1_3", 17.5)
     assert "wfvae PSNR 5 12.5" in shown(Run(project, {"wfvae": first}))
+
+
+def test_only_weights_that_are_missing_are_said_to_be(project: Project) -> None:
+    reasons = {
+        "temporal_flickering": None,
+        "subject_consistency": "not available: needs dino",
+        "scene": "not available: needs tag2text",
+        "dynamic_degree": NO_RUNNER,
+        "motion_smoothness": "not available: 1 of 4 videos: has 1 of the 2 frames that motion_smoothness needs",
+    }
+    groups = {dimension.name: dimension.group for dimension in DIMENSIONS}
+    rows = tuple(
+        DimensionScore(step=4, dimension=name, group=groups[name], score=None if reason else 0.5, reason=reason)
+        for name, reason in reasons.items()
+    )
+    made = Protocol("t2v-custom/v1", {})
+    results = VbenchResults(
+        scores=rows, dimensions=rows, protocol=made.id, protocol_terms=made, totals={}, totals_reason="incomplete"
+    )
+    work = Work(project, "vbench", {}, OfPreset(preset="tiny"), VbenchResults)
+    text = shown(Run(project, {"vbench": work.finish("scored", results).version}))
+    assert "temporal_flickering 0.5000" in text
+    assert "their weights are missing (soraflow weights list): subject_consistency, scene not" in text
+    assert "needs VBench's own runner; its weights are here: dynamic_degree" in text
+    assert "has 1 of the 2 frames that motion_smoothness needs: motion_smoothness" in text
 
 
 def test_dagster_remembers_what_a_run_made() -> None:

@@ -189,6 +189,13 @@ def reason_without_score(project: Project, dimension: Dimension) -> str | None:
     return None if metric else NO_RUNNER
 
 
+def without_score(reason: str) -> str:
+    """The reason of a row as a line says it of several: weights are told by their list, whatever they are called."""
+    if reason.startswith(NEEDS) and reason != NO_RUNNER:
+        return "not available, their weights are missing (soraflow weights list)"
+    return reason
+
+
 def _missing_weights(project: Project, dimension: Dimension) -> list[str]:
     return [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
 
