@@ -28,7 +28,7 @@ from ops.weights.results import Weights
 
 PICTURES = 8
 LEGIBLE = 192
-"""Pictures lower than this many pixels are shown enlarged."""
+"""Pictures whose shorter side is less than this many pixels are shown enlarged."""
 
 TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
@@ -221,18 +221,8 @@ def given_back(model: Any, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return to_pixels(back[0]).cpu().numpy()
 
 
-def _write_grid(path: Path, pictures: list[tuple[NDArray, NDArray]]) -> None:
+def _write_grid(path: Path, pictures: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> None:
     """Originals above, reconstructions below."""
-    from PIL import Image
+    from ops.runtime.frame_grid import Tile, legible, save
 
-    from ops.runtime.files import replacing
-
-    gap = 4
-    rows = [
-        np.concatenate([np.pad(part[row], ((0, gap), (0, gap), (0, 0)), constant_values=255) for part in pictures], 1)
-        for row in (0, 1)
-    ]
-    grid = np.concatenate(rows)
-    enlarged = max(1, LEGIBLE // pictures[0][0].shape[0])
-    with replacing(path) as temporary:
-        Image.fromarray(grid.repeat(enlarged, 0).repeat(enlarged, 1)).save(temporary)
+    save(([Tile(legible(picture, LEGIBLE)) for picture in row] for row in zip(*pictures, strict=True)), path)

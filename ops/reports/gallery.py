@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from ops.curation.audit.strip import strip
 from ops.curation.decoding.frames import UndecodableVideo
 from ops.curation.sources.listing import file_of
 from ops.data import pixels
-from ops.reports.figures import figure, save
+from ops.runtime import frame_grid
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
@@ -23,11 +22,13 @@ MOST = 12
 COLUMNS = 3
 WIDTH, HEIGHT = 480, 180
 """Pixels of a tile's picture."""
+LINES = 2
+"""Of the words above it."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A row of clips or images, the words under its picture, and their colour."""
+    """A row of clips or images, the words above its picture, and their colour."""
 
     row: Row
     words: str
@@ -49,18 +50,11 @@ def grouped(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
 
 def draw_gallery(project: Project, title: str, tiles: Sequence[Tile], path: Path) -> None:
     """A grid of tiles: moments of a clip side by side, or an image. No tiles give a page that says so."""
-    lines = max(1, -(-len(tiles) // COLUMNS))
-    drawn = figure(12.5, 2.05 * lines + 0.5, title if tiles else f"{title}: none")
-    grid = list(drawn.subplots(lines, COLUMNS, squeeze=False).flat)
-    for axes, tile in zip(grid, tiles, strict=False):
-        axes.imshow(_canvas(_strip(project, tile.row)), interpolation="lanczos")
-        words = textwrap.fill(textwrap.shorten(tile.words, 130, placeholder=" …"), 66)
-        axes.text(0, HEIGHT + 8, words + "\n" * (1 - words.count("\n")), fontsize=8, color=tile.colour, va="top")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes in grid[len(tiles) :]:
-        axes.set_visible(False)
-    save(drawn, path)
+    drawn = [
+        frame_grid.Tile(_canvas(_strip(project, tile.row)), tile.words, tile.colour, lines=LINES) for tile in tiles
+    ]
+    heading = frame_grid.Tile(np.full((1, COLUMNS * WIDTH, 3), 255, np.uint8), title if tiles else f"{title}: none")
+    frame_grid.save([[heading], *frame_grid.in_columns(drawn, COLUMNS)], path)
 
 
 def _strip(project: Project, row: Row) -> np.ndarray:
@@ -68,7 +62,7 @@ def _strip(project: Project, row: Row) -> np.ndarray:
     try:
         picture = _picture(project, row)
     except (UndecodableVideo, OSError):
-        return np.full((HEIGHT, WIDTH, 3), 233, np.uint8)  # grey: the words under it say what is wrong
+        return np.full((HEIGHT, WIDTH, 3), 233, np.uint8)  # grey: the words above it say what is wrong
     height, width = picture.shape[:2]
     scale = min(HEIGHT / height, WIDTH / width)
     return pixels.fitted(picture, max(1, int(height * scale)), max(1, int(width * scale)))
@@ -82,7 +76,7 @@ def _picture(project: Project, row: Row) -> np.ndarray:
 
 
 def _canvas(strip: np.ndarray) -> np.ndarray:
-    """White, with the strip at the lower left, next to its words."""
+    """White, with the strip at the upper left, under its words."""
     canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    canvas[HEIGHT - strip.shape[0] :, : strip.shape[1]] = strip
+    canvas[: strip.shape[0], : strip.shape[1]] = strip
     return canvas

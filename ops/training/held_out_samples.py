@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.geometry import PIXELS_PER_TOKEN, video_size
@@ -20,10 +18,10 @@ from ops.data.latents import LatentSet, LatentsResults, load_vae, vae_of
 from ops.data.samples import Sample
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
 from ops.runtime.artifacts import Artifact, find
+from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.sampling.denoise import draw_latent
 from ops.sampling.request import Request
 from ops.training.job import Job
-from ops.training.pictures import save_rows
 from ops.training.samples import spread_samples
 from ops.weights.results import Weights
 
@@ -53,16 +51,15 @@ class HeldOutSamples:
         if self._vae_artifact is None:
             return False
         deadline = time.monotonic() + self._settings.seconds
-        rows: list[NDArray[np.uint8]] = []
+        rows: list[list[Tile]] = []
         for number, row in enumerate(self._rows):
             if rows and time.monotonic() > deadline:
                 break
-            frames = self._decode(self._sample(model, device, number, row, working))
-            shown = torch.linspace(0, len(frames) - 1, min(FRAMES_SHOWN, len(frames))).round().long()
-            rows.append(frames[shown].numpy())
+            frames = self._decode(self._sample(model, device, number, row, working)).numpy()
+            rows.append([Tile(legible(frame, SHORTEST_SIDE)) for frame in spread(frames, FRAMES_SHOWN)])
             working()
         if rows:
-            save_rows(rows, path)
+            save(rows, path)
         return bool(rows)
 
     def _sample(

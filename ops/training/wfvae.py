@@ -199,16 +199,16 @@ class WfvaeMethod:
     @torch.no_grad()
     def picture(self, model: nn.Module, path: Path, working: Callable[[], None]) -> bool:
         """Held-out frames above their reconstructions, one pair of rows a sample."""
-        from ops.training.pictures import save_rows
+        from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 
         rows = []
         for row in spread_samples(self._looked_at, PICTURE_SAMPLES):
             clips = self.read([row["sample_id"]])
             output = self._reconstruct(model, clips)
-            shown = torch.linspace(0, clips.pixels.shape[1] - 1, PICTURE_FRAMES).round().long()
-            rows += [clips.pixels[0, shown].numpy(), output[0, shown].numpy()]
+            for frames in (clips.pixels[0].numpy(), output[0].numpy()):
+                rows.append([Tile(legible(frame, SHORTEST_SIDE)) for frame in spread(frames, PICTURE_FRAMES)])
             working()
-        save_rows(rows, path)
+        save(rows, path)
         return True
 
     def save(self, folder: Path) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ops.evaluation.moving_sheet import GAP, LABEL, MOST_FRAMES, write_moving_sheet
+from ops.evaluation.moving_sheet import MOST_FRAMES, write_moving_sheet
+from ops.runtime.frame_grid import GAP, LABEL
 from ops.runtime.mp4 import write_mp4
 
 

@@ -16,6 +16,7 @@ from ops.data.latents import LatentSet, LatentsResults
 from ops.data.samples import training_samples
 from ops.data.text_embeddings import TextResults, TextSet
 from ops.runtime.artifacts import current
+from ops.runtime.frame_grid import GAP
 from ops.training.held_out_samples import HeldOutSamples
 from ops.training.job import Job
 from ops.training.results import Trained
@@ -56,18 +57,18 @@ def test_a_row_for_each_caption_always_the_same_and_never_silent(drawn) -> None:
     picture, notes, signs = drawn("one.png")
     assert notes == []
     assert signs == 2 * (2 + 1)  # a film and a photograph, whose captions the samples share; two steps, one decoding
-    assert picture.shape == (2 * (96 + 2), 4 * (96 + 2), 3)
+    assert picture.shape == (2 * (96 + GAP) - GAP, 4 * (96 + GAP) - GAP, 3)
     assert np.array_equal(picture, drawn("two.png")[0])
     assert np.array_equal(picture[:96], drawn("three.png", prompts=1)[0][:96])
     small, *_ = drawn("small.png", prompts=1, side=16, frames=1)
-    assert small.shape == (96 + 2, 96 + 2, 3)
+    assert small.shape == (96, 96, 3)
 
 
 def test_time_that_is_up_leaves_out_what_has_not_begun(drawn, monkeypatch) -> None:
     clock = iter([0.0, 61.0])
     monkeypatch.setattr("ops.training.held_out_samples.time.monotonic", lambda: next(clock))
     picture, *_ = drawn("late.png")
-    assert len(picture) == 96 + 2
+    assert len(picture) == 96
 
 
 def test_none_are_drawn_where_none_are_wanted_or_the_vae_is_gone(world, drawn) -> None:
