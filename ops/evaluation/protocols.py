@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ops.config import Evaluation
 from ops.evaluation.protocol import Protocol
+from ops.metrics.base import VideoMetric
 from ops.metrics.registry import METRICS, of_reconstructions
 from ops.runtime.artifacts import Artifact
 from ops.runtime.files import digest
@@ -29,6 +30,16 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
         },
         metrics={"temporal_flickering": METRICS["temporal_flickering"].version},
     )
+
+
+def of_metric(metric: VideoMetric, made: Protocol, project: Project) -> Protocol:
+    """What a metric's scores of videos that were made as `made` says are measured under.
+
+    Raises:
+        MissingWeights: the metric's are not here.
+    """
+    versions = {metric.reader or metric.name: metric.version}
+    return Protocol(metric.protocol or made.name, made.terms, versions, metric.hashes(project))
 
 
 def held_out_loss(denoiser: Artifact[Trained]) -> Protocol:

@@ -108,7 +108,7 @@ def score(project: Project) -> Artifact[TruthResults]:
 
 def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[TruthResults], Protocol]:
     """The work of reading samples, and its protocol."""
-    protocol = METRICS[ALL].under(samples.results.protocol_terms, project)
+    protocol = protocols.of_metric(METRICS[ALL], samples.results.protocol_terms, project)
     identity = TruthIdentity(protocol=protocol.as_json())
     return Work(project, ASSET, {"samples": samples.version}, identity, TruthResults), protocol
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ops.metrics.bootstrap import Interval, mean_interval
 
 if TYPE_CHECKING:
-    from ops.evaluation.protocol import Protocol
     from ops.runtime.project import Project
 
 Frames = NDArray[np.uint8]
@@ -104,6 +103,10 @@ class VideoMetric(Metric, ABC):
     needs: Needs = Needs()
     terms: ClassVar[Mapping[str, type]] = {}
     """Names and types of the terms that are kept beside the value."""
+    protocol: str | None = None
+    """The name of its scores' protocol, where it is not that of the videos."""
+    reader: str | None = None
+    """Whose version a protocol names, where several metrics are read off a video by one reader."""
 
     @abstractmethod
     def start(self, project: Project) -> Measure:
@@ -116,10 +119,6 @@ class VideoMetric(Metric, ABC):
     def over(self, values: Sequence[Value]) -> Interval:
         """The score of a set with its interval: the mean of the videos' values, unless the metric says otherwise."""
         return mean_interval([each.value for each in values if each.value is not None])
-
-    def under(self, made: Protocol, project: Project) -> Protocol:
-        """The protocol of this metric's scores of videos that were made as `made` says."""
-        return replace(made, metrics={self.name: self.version}, weights=self.hashes(project))
 
     def hashes(self, project: Project) -> dict[str, str]:
         """{name: sha256 of its weights}; nothing for a metric without."""

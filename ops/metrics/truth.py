@@ -12,10 +12,8 @@ from ops.made_world.scenes import COLOURS, DIRECTIONS, SHAPES, of_caption
 from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
 
 if TYPE_CHECKING:
-    from ops.evaluation.protocol import Protocol
     from ops.runtime.project import Project
 
-PROTOCOL = "made-world/v1"
 WORDS = ("presence", "count", "colour", "shape", "direction")
 ALL = "all"
 """Every one of them in the same video."""
@@ -29,6 +27,7 @@ class Truth(VideoMetric):
 
     needs = Needs(prompt=True)
     higher_is_better = True
+    protocol, reader = "made-world/v1", "detector"
 
     def __init__(self, measure: str) -> None:
         self.measure, self.name = measure, f"truth_{measure}"
@@ -40,12 +39,6 @@ class Truth(VideoMetric):
         from ops.made_world import detector
 
         return f"{detector.VERSION}"
-
-    def under(self, made: Protocol, project: Project) -> Protocol:
-        """One protocol for all measures, since one detector reads them."""
-        from ops.evaluation.protocol import Protocol
-
-        return Protocol(PROTOCOL, made.terms, metrics={"detector": self.version})
 
     def unfit(self, video: Video) -> str | None:
         told = video.prompt is not None and of_caption(video.prompt) is not None

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ops import weights
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.protocols import of_metric
 from ops.evaluation.samples import SamplesResults
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.totals import IncompleteScores, totals
@@ -142,7 +143,7 @@ def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[V
     """The work of scoring samples in what can be measured here, and the protocol of each dimension."""
     made, unavailable = samples.results.protocol_terms, unavailable_dimensions(project)
     metrics = [metric for name, reason in unavailable.items() if reason is None and (metric := metric_of(name))]
-    protocols = {metric.name: metric.under(made, project) for metric in metrics}
+    protocols = {metric.name: of_metric(metric, made, project) for metric in metrics}
     ids = {name: protocol.id for name, protocol in protocols.items()}
     identity = VbenchIdentity(protocol=made.id, protocols=ids, unavailable=unavailable)
     return Work(project, ASSET, {"samples": samples.version}, identity, VbenchResults), protocols

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ops.evaluation.protocol import Protocol
+from ops.evaluation.protocols import of_metric
 from ops.metrics import registry
 from ops.metrics.base import Frames, Measure, Needs, Value, Video, VideoMetric
 from ops.metrics.bootstrap import Interval
@@ -39,7 +40,7 @@ def test_every_metric_of_videos_measures_one_and_says_why_it_cannot(metric: Vide
     assert found.reason is None
     assert {name: type(term) for name, term in found.terms.items()} == dict(metric.terms)
     assert metric.over([found, found]).mean == found.value
-    assert metric.under(MADE, project).id == metric.under(MADE, project).id
+    assert of_metric(metric, MADE, project) == of_metric(metric, MADE, project)
 
     needs = metric.needs
     unfit = [(needs.prompt, Video(NOISE, reference=NOISE)), (needs.reference, Video(NOISE, prompt=fitting.prompt))]
@@ -83,9 +84,9 @@ def test_a_protocol_names_the_metric_and_its_weights(project: Project) -> None:
     assert isinstance(lpips, VideoMetric)
     assert isinstance(truth, VideoMetric)
     assert isinstance(flickering, VideoMetric)
-    assert flickering.under(MADE, project).id == MADE.id
-    assert lpips.under(MADE, project).weights["lpips"].startswith("9f97fd313f4d")
-    assert truth.under(MADE, project) == Protocol("made-world/v1", MADE.terms, {"detector": "1"})
+    assert of_metric(flickering, MADE, project).id == MADE.id
+    assert of_metric(lpips, MADE, project).weights["lpips"].startswith("9f97fd313f4d")
+    assert of_metric(truth, MADE, project) == Protocol("made-world/v1", MADE.terms, {"detector": "1"})
 
 
 def test_metrics_share_what_is_read_of_a_video() -> None:
