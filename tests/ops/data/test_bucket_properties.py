@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ops.config import PIXELS_PER_TOKEN, Dataset, ratio_of
+from models.geometry import PIXELS_PER_TOKEN
+from ops.config import Dataset, ratio_of
 from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size, usable_frames
 
 SIDES = st.integers(1, 20_000)
