@@ -13,14 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import nn
 
 from ops.runtime.files import write_json
-from ops.training import engine, loop, program
-from ops.training.denoiser import DenoiserMethod
+from ops.training import denoiser, engine, loop, program, wfvae
 from ops.training.job import Job
-from ops.training.method import Draw
-from ops.training.session import Batch
-from ops.training.wfvae import WfvaeMethod
+from ops.training.method import Draw, Method, Setup
+from ops.training.session import Batch, Session
 
 FILE = "alternating.json"
 
@@ -28,8 +27,8 @@ FILE = "alternating.json"
 class BareLoop:
     """Forward, loss, backward, clipping, AdamW: what a training step is without anything around it."""
 
-    def __init__(self, method: Any, job: Job) -> None:
-        self._method, self._job, self._schedule = method, job, job.schedule
+    def __init__(self, method: Method[Any], job: Job) -> None:
+        self._objective, self._job, self._schedule = method.objective, job, job.schedule
         self._model = method.model.train()
         self._optimizer = engine.adamw(self._model.parameters(), job.schedule.optimizer)
 
@@ -37,7 +36,7 @@ class BareLoop:
         """Take a step; the seconds that it took."""
         started = time.perf_counter()
         draw = Draw(self._job.settings.seed, step, 0, self._schedule.batch_size)
-        loss, _ = self._method.loss(_AsEngine(self._model), batch, draw)
+        loss, _ = self._objective.loss(_AsEngine(self._model), batch, draw)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._schedule.clipping.max_norm)
         self._optimizer.step()
@@ -45,13 +44,14 @@ class BareLoop:
         return time.perf_counter() - started
 
 
-class _AsEngine:
-    """A model where a method expects DeepSpeed's engine."""
+class _AsEngine(nn.Module):
+    """A model where an objective expects DeepSpeed's engine."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
         self.module = model
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
+    def forward(self, *arguments: Any, **options: Any) -> Any:
         return self.module(*arguments, **options)
 
 
@@ -66,7 +66,7 @@ class Alternation:
         self._steps: list[float] = []
         self._bare_steps: list[float] = []
 
-    def __call__(self, session: Any, step: int, batch: Batch) -> dict[str, float]:
+    def __call__(self, session: Session[Any], step: int, batch: Batch[Any]) -> dict[str, float]:
         assert self.bare is not None
         (part,) = batch.parts
         self._entered.append(time.perf_counter())
@@ -92,14 +92,15 @@ class Alternation:
 
 def main() -> None:
     alternation = Alternation(Job.from_arguments())
-    kind = WfvaeMethod if alternation.job.training.kind == "vae" else DenoiserMethod
+    kind = alternation.job.training.kind
+    compose: Callable[[Setup], Method[Any]] = wfvae.compose if kind == "vae" else denoiser.compose
 
-    def build(*arguments: Any) -> Any:
-        alternation.bare = BareLoop(kind(*arguments), alternation.job)
-        return kind(*arguments)
+    def twice(setup: Setup) -> Method[Any]:
+        alternation.bare = BareLoop(compose(setup), alternation.job)
+        return compose(setup)
 
     with patch.object(loop, "one_step", alternation):
-        program.main(build)
+        program.main(twice)
     alternation.write()
 
 

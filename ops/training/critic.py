@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.wfvae.discriminator import PatchDiscriminator3D
-from ops.config import VaeLosses
+from ops.config import Optimizer, VaeLosses
 from ops.training import vae_losses
 from ops.training.collective import average, mean_gradients
 
@@ -22,16 +22,19 @@ FILE = "critic.pt"
 
 
 class Critic:
-    def __init__(self, losses: VaeLosses, learning_rate: float, weight_decay: float, device: torch.device) -> None:
+    def __init__(self, losses: VaeLosses, optimizer: Optimizer, device: torch.device) -> None:
+        """Learns at the same rate and with the same decay of weights as the VAE."""
         self._losses = losses
         self.network = PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers).to(device)
-        self._optimizer = torch.optim.AdamW(self.network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+        )
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     def generator_loss(
         self, video: Tensor, output: Tensor, reconstruction: Tensor, last_layer: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The adversarial term, weighted, and its adaptive weight. Remembers the clips for `learn`."""
+        """The adversarial term, weighted, and its adaptive weight. Remembers the clips for `after_step`."""
         self.network.requires_grad_(False)
         # A reconstruction that is not finite makes no step, but batch normalisation would remember it.
         adversarial = -self.network(output.nan_to_num(0, 0, 0)).mean()
@@ -47,8 +50,10 @@ class Critic:
         """Forget the clips: nothing was trained on them."""
         self._seen = []
 
-    def learn(self) -> Tensor:
-        """One step of the critic on what the VAE has just been trained on. Returns its loss."""
+    def after_step(self) -> dict[str, Tensor]:
+        """One step of the critic on what the VAE has just been trained on, if that was shown to it: its loss."""
+        if not self._seen:
+            return {}
         self.network.requires_grad_(True)
         self._optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._seen[0][0].device)
@@ -60,7 +65,7 @@ class Critic:
         mean_gradients(self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), MAX_NORM)
         self._optimizer.step()
-        return total
+        return {"critic": total}
 
     def save(self, folder: Path) -> None:
         state = {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}

@@ -11,7 +11,6 @@ from torch.nn.functional import mse_loss
 
 from ops.config import Diffusion
 from ops.sampling.noise_schedule import arguments
-from ops.training.randomness import uniform
 
 if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -80,12 +79,12 @@ def element_losses(
     return mse_loss(prediction.float(), target.float(), reduction="none").flatten(1).mean(dim=1)
 
 
-def stratified_timestep(train_timesteps: int, position: int, batch_size: int, *key: int | str) -> int:
-    """The timestep of one sample of a batch: the batch's positions share 0…T−1 out among them.
+def stratified_timestep(train_timesteps: int, position: int, batch_size: int, chance: float) -> int:
+    """The timestep of one sample of a batch, by a chance in [0, 1): the batch's positions share 0…T−1 out among them.
 
     Position p of n draws round(U(T/n · p − ½, T/n · (p+1) − ½)). The published trainer divides the range by ranks;
     ranks hold consecutive positions, so this does the same and divides it further within each.
     """
     width = train_timesteps / batch_size
-    drawn = round(width * (position + uniform(*key)) - 0.5)
+    drawn = round(width * (position + chance) - 0.5)
     return min(max(drawn, 0), train_timesteps - 1)

@@ -15,6 +15,8 @@ from torch import nn
 
 from ops.config import ConfigError, Launch, Optimizer, Schedule
 from ops.runtime.files import write_json
+from ops.training.data_share import DataShare, micro_batch
+from ops.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -58,18 +60,17 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
     if stage not in (1, 2):
         raise ConfigError(f"{path}: zero_optimization.stage is {stage}; use 1 or 2 (a rank holds all weights)")
     accumulation = config.setdefault("gradient_accumulation_steps", 1)
-    micro, rest = divmod(schedule.batch_size, world_size * accumulation)
-    if rest or not micro:
-        raise ConfigError(
-            f"schedule.batch_size {schedule.batch_size} cannot be divided over {world_size} ranks with "
-            f"gradient_accumulation_steps {accumulation}; use a multiple of {world_size * accumulation}"
-        )
     return {
         **config,
         "train_batch_size": schedule.batch_size,
-        "train_micro_batch_size_per_gpu": micro,
+        "train_micro_batch_size_per_gpu": micro_batch(schedule.batch_size, world_size, accumulation),
         "gradient_clipping": schedule.clipping.max_norm,
     }
+
+
+def data_share(config: dict[str, Any], ranks: Ranks) -> DataShare:
+    """The share of this rank in every batch."""
+    return DataShare.of(config["train_batch_size"], config["gradient_accumulation_steps"], ranks)
 
 
 def precision(config: dict[str, Any]) -> torch.dtype:

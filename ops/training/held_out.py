@@ -8,7 +8,7 @@ quarter of the timesteps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,10 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from ops.config import Diffusion
+from ops.training.cached_latents import CachedLatents, LatentBatch
+from ops.training.captions import Captions
 from ops.training.diffusion import element_losses, loss_weights, scheduler
 from ops.training.randomness import normal, uniform
 
 PARTS = 4
+Errors = list[tuple[float, float]]
+"""A sample's (error, loss weight) in each part of the timesteps, low noise first."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,13 @@ class HeldOutBatch:
 
 @dataclass(frozen=True)
 class HeldOutLoss:
-    """`by_sample` maps each sample to its (error, loss weight) in each part of the timesteps, low noise first.
+    """The errors of all samples, put together.
 
     Raises:
         ValueError: when there is no sample.
     """
 
-    by_sample: dict[str, list[tuple[float, float]]]
+    by_sample: Mapping[str, Errors]
     train_timesteps: int
 
     def __post_init__(self) -> None:
@@ -73,39 +77,58 @@ class HeldOutLoss:
         return {"held_out_loss": self.mean, "held_out_error": sum(self.parts) / PARTS, **parts}
 
 
-def held_out_loss(model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int) -> HeldOutLoss:
-    """Measure a model in evaluation mode. Nothing depends on how the samples are batched, up to rounding."""
-    return HeldOutLoss(errors_by_sample(model, batches, diffusion, seed), diffusion.train_timesteps)
+class HeldOutError:
+    """Measures a denoiser on held-out latents. Nothing depends on how the samples are batched, up to rounding."""
+
+    metric, higher_is_better, what = "held_out_loss", False, "held-out loss"
+
+    def __init__(self, settings: Diffusion, seed: int, latents: CachedLatents, captions: Captions) -> None:
+        self._errors = ErrorsByNoise(settings, seed)
+        self._timesteps, self._latents, self._captions = settings.train_timesteps, latents, captions
+
+    def values(self, model: nn.Module, batch: LatentBatch) -> list[Errors]:
+        text, mask = self._captions.embedded(self._captions.plain(batch.sample_ids))
+        return self._errors.of(model, HeldOutBatch(batch.sample_ids, self._latents.modes(batch), text, mask))
+
+    def required(self, values: Mapping[str, Errors]) -> dict[str, list[float]]:
+        return {name: [error for error, _ in pairs] for name, pairs in values.items()}
+
+    def figures(self, values: Mapping[str, Errors]) -> dict[str, float]:
+        return HeldOutLoss(values, self._timesteps).figures()
+
+    def by_sample(self, values: Mapping[str, Errors]) -> dict[str, float]:
+        return HeldOutLoss(values, self._timesteps).of_samples
 
 
-@torch.no_grad()
-def errors_by_sample(
-    model: nn.Module, batches: Iterable[HeldOutBatch], diffusion: Diffusion, seed: int
-) -> dict[str, list[tuple[float, float]]]:
-    """For each sample its (error, loss weight) in each part of the timesteps, as `HeldOutLoss` takes them."""
-    noise_schedule = scheduler(diffusion)
-    weights = loss_weights(diffusion, noise_schedule)
-    device = next(model.parameters()).device
-    found: dict[str, list[tuple[float, float]]] = {}
-    for batch in batches:
+class ErrorsByNoise:
+    """A model's errors on samples at noise levels that are always the same for the same sample."""
+
+    def __init__(self, settings: Diffusion, seed: int) -> None:
+        self._settings, self._seed = settings, seed
+        self._schedule = scheduler(settings)
+        self._weights = loss_weights(settings, self._schedule)
+
+    @torch.no_grad()
+    def of(self, model: nn.Module, batch: HeldOutBatch) -> list[Errors]:
+        """For each sample of the batch, in its order."""
+        device = next(model.parameters()).device
         columns = []
         for part in range(PARTS):
-            timesteps = [_timestep(diffusion.train_timesteps, part, seed, name) for name in batch.sample_ids]
+            timesteps = [_timestep(self._settings.train_timesteps, part, self._seed, name) for name in batch.sample_ids]
             noise = torch.stack(
-                [normal(batch.latent.shape[1:], seed, "held out", part, name) for name in batch.sample_ids]
+                [normal(batch.latent.shape[1:], self._seed, "held out", part, name) for name in batch.sample_ids]
             )
             losses = element_losses(
                 model,
-                noise_schedule,
+                self._schedule,
                 batch.latent.to(device),
                 noise.to(device),
                 torch.tensor(timesteps, device=device),
                 batch.text.to(device),
                 batch.text_mask.to(device),
             )
-            columns.append(zip(losses.double().cpu().tolist(), weights[timesteps].tolist(), strict=True))
-        found.update(zip(batch.sample_ids, map(list, zip(*columns, strict=True)), strict=True))
-    return found
+            columns.append(zip(losses.double().cpu().tolist(), self._weights[timesteps].tolist(), strict=True))
+        return [list(pairs) for pairs in zip(*columns, strict=True)]
 
 
 def _timestep(train_timesteps: int, part: int, seed: int, sample_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,15 @@ from torch import Tensor, nn
 from models.geometry import PIXELS_PER_TOKEN, video_size
 from models.pixels import to_pixels
 from ops.config import Pictures
-from ops.data.latents import LatentSet, LatentsResults, load_vae, vae_of
+from ops.data.latents import LatentSet, load_vae
 from ops.data.samples import Sample
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
-from ops.runtime.artifacts import Artifact, find
 from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.sampling.denoise import draw_latent
 from ops.sampling.request import Request
+from ops.training.inputs import vae_of
 from ops.training.job import Job
 from ops.training.samples import spread_samples
-from ops.weights.results import Weights
 
 FRAMES_SHOWN = 4
 
@@ -34,7 +33,7 @@ class HeldOutSamples:
     def __init__(self, job: Job, rows: Sequence[Sample], latents: LatentSet, text: TextSet) -> None:
         self._job, self._latents, self._text = job, latents, text
         self._settings: Pictures = job.settings.pictures
-        self._vae_artifact = _vae_of(job) if self._settings.prompts else None
+        self._vae_artifact = vae_of(job) if self._settings.prompts else None
         self._rows = spread_samples(list({row["caption"]: row for row in rows}.values()), self._settings.prompts)
 
     def notes(self) -> list[str]:
@@ -43,10 +42,10 @@ class HeldOutSamples:
             return []
         return ["no pictures are drawn, for the VAE that the latents were made with is gone"]
 
-    def draw(self, model: nn.Module, device: torch.device, path: Path, working: Callable[[], None]) -> bool:
-        """Write a picture with a row of frames for each caption; says whether there was anything to draw.
+    def draw(self, model: nn.Module, path: Path, left_out: Collection[str], working: Callable[[], None]) -> bool:
+        """A row of frames for each caption. What has not begun after `pictures.seconds` is not drawn.
 
-        `working` is called now and then. What has not begun after `pictures.seconds` is left out.
+        It takes captions and sizes from samples, which those that are left out have as well.
         """
         if self._vae_artifact is None:
             return False
@@ -55,16 +54,14 @@ class HeldOutSamples:
         for number, row in enumerate(self._rows):
             if rows and time.monotonic() > deadline:
                 break
-            frames = self._decode(self._sample(model, device, number, row, working)).numpy()
+            frames = self._decode(self._sample(model, number, row, working)).numpy()
             rows.append([Tile(legible(frame, SHORTEST_SIDE)) for frame in spread(frames, FRAMES_SHOWN)])
             working()
         if rows:
             save(rows, path)
         return bool(rows)
 
-    def _sample(
-        self, model: nn.Module, device: torch.device, number: int, row: Sample, working: Callable[[], None]
-    ) -> Tensor:
+    def _sample(self, model: nn.Module, number: int, row: Sample, working: Callable[[], None]) -> Tensor:
         return draw_latent(
             model,
             self._request(number, row),
@@ -72,7 +69,7 @@ class HeldOutSamples:
             self._job.settings.denoiser.diffusion,
             self._text[row["caption"]].float(),
             self._text[UNCONDITIONAL].float(),
-            device,
+            next(model.parameters()).device,
             lambda done, total: working(),
         )
 
@@ -101,12 +98,6 @@ class HeldOutSamples:
     def _vae(self) -> Any:
         assert self._vae_artifact is not None
         return load_vae(self._job.project, self._vae_artifact)
-
-
-def _vae_of(job: Job) -> Artifact[Weights] | None:
-    """The one that the latents were made with, whatever has become of the recipe since; None when it is gone."""
-    latents = find(job.project, "latents", job.inputs["latents"], LatentsResults)
-    return find(job.project, *vae_of(latents), Weights) if latents else None
 
 
 def _limited(side: int, most: int) -> int:

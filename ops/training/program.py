@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ops.runtime.device import accelerator, accelerator_environment, cores, seed_everything
 from ops.runtime.pages import Pages
@@ -20,6 +20,13 @@ from ops.training.launch import die_with_parent
 from ops.training.ranks import Ranks, discover
 from ops.training.reporting import note_failure, own_log, reporting
 
+if TYPE_CHECKING:
+    import torch
+
+    from ops.training.method import Method, Setup
+    from ops.training.session import Session
+
+B = TypeVar("B")
 SECONDS_FOR_A_GHOST = 30
 
 
@@ -27,8 +34,8 @@ class Terminated(BaseException):
     """The launcher, or a person, has asked this process to stop."""
 
 
-def main(build: Callable[..., Any]) -> None:
-    """Run the job named on the command line. `build(job, device, dtype, ranks)` makes its method.
+def main(compose: Callable[[Setup], Method[B]]) -> None:
+    """Run the job named on the command line, by the method that `compose` makes for it.
 
     Output goes to `<job folder>/logs/rank<N>.log`. To be told to stop is an ordinary end: the log has a line of it and
     the exit status is that of a process ended by SIGTERM.
@@ -42,7 +49,7 @@ def main(build: Callable[..., Any]) -> None:
     own_log(logs, ranks.rank)
     try:
         with only_one(job.folder / "lock", ranks):
-            _train(job, ranks, build)
+            _train(job, ranks, compose)
     except (Terminated, KeyboardInterrupt):
         print(f"rank {ranks.rank} was told to stop", flush=True)
         sys.exit(128 + signal.SIGTERM)
@@ -85,7 +92,7 @@ def only_one(path: Path, ranks: Ranks) -> Iterator[None]:
         yield
 
 
-def _train(job: Job, ranks: Ranks, build: Callable[..., Any]) -> None:
+def _train(job: Job, ranks: Ranks, compose: Callable[[Setup], Method[B]]) -> None:
     import torch.distributed as dist
 
     launch = job.settings.launch
@@ -97,7 +104,7 @@ def _train(job: Job, ranks: Ranks, build: Callable[..., Any]) -> None:
     deepspeed_engine.start_distributed()
     try:
         progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps") if ranks.first else None
-        session = _session(job, ranks, device, build, progress)
+        session = prepared(job, ranks, device, compose, progress)
         if progress:
             _with_records(session, progress)
         else:
@@ -113,12 +120,23 @@ def set_threads(ranks_per_node: int) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max(1, cores() // ranks_per_node))))
 
 
-def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any], progress: Progress | None = None) -> Any:
+def prepared(
+    job: Job,
+    ranks: Ranks,
+    device: torch.device,
+    compose: Callable[[Setup], Method[B]],
+    progress: Progress | None = None,
+) -> Session[B]:
+    """A session at the point from which the training goes on. Nobody hears of it yet, but for signs of life."""
     from ops.training import engine as deepspeed_engine
+    from ops.training.checkpointing import agreed_start, restore
+    from ops.training.checkpoints import CheckpointStore
     from ops.training.ema import Ema
     from ops.training.gradient_clipping import GradientClipping
     from ops.training.left_out import LeftOut
-    from ops.training.session import CheckpointStore, Session, agreed_start
+    from ops.training.method import Setup
+    from ops.training.session import Session
+    from ops.training.state import State
 
     schedule = job.schedule
     config = deepspeed_engine.configuration(job.root, job.settings.launch, schedule, ranks.world_size)
@@ -130,43 +148,46 @@ def _session(job: Job, ranks: Ranks, device: Any, build: Callable[..., Any], pro
 
     store = CheckpointStore(job.folder / "checkpoints", lambda file: underway(f"checking {file}"))
     start = agreed_start(store, ranks, converted, underway)
-    if start and start[2]:
+    if start and start.converted:
         config["checkpoint"] = {"load_universal": True}
-    method = build(job, device, deepspeed_engine.precision(config), ranks)
+    share = deepspeed_engine.data_share(config, ranks)
+    method = compose(Setup(job, device, deepspeed_engine.precision(config), share))
     ema = Ema(method.model.to(device), schedule.ema_decay)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
-    left_out = LeftOut(job.settings.launch, method.samples)
-    session = Session(job, ranks, device, method, wrapped, ema, GradientClipping(schedule.clipping), left_out)
+    left_out = LeftOut(job.settings.launch, method.data.samples.count)
+    state = State(wrapped, ema, GradientClipping(schedule.clipping), left_out)
+    session = Session(job, ranks, device, share, method, state)
     if start:
-        session.restore(start[0], start[1])
+        restore(session, start)
         if ranks.first:
             shutil.rmtree(converted, ignore_errors=True)
     return session
 
 
-def _with_records(session: Any, progress: Progress) -> None:
+def _with_records(session: Session[B], progress: Progress) -> None:
     """The first rank's loop, inside its MLflow run.
 
     Raises:
         Terminated: when it was told to stop, after Dagster's channel is closed: to Dagster that is no error.
     """
+    from ops.training.finishing import finish
     from ops.training.metrics_file import MetricsFile
     from ops.training.mlflow_run import MlflowRun
-    from ops.training.session import Records
+    from ops.training.recorder import Records
 
-    job = session.job
+    job, metric, step = session.job, session.method.validation.metric, session.state.step
     stopped = False
     with reporting(progress) as reporter:
-        run = MlflowRun(job, session.method.metric, reporter.tags, launch_facts(session), reporter.say)
-        metrics = MetricsFile(job.folder / "metrics.jsonl", session.step if session.step else None)
-        session.records = Records(run, metrics, reporter)
+        run = MlflowRun(job, metric, reporter.tags, launch_facts(session), reporter.say)
+        metrics = MetricsFile(job.folder / "metrics.jsonl", step if step else None)
+        session.recorder = records = Records(job.folder, run, metrics, reporter)
         try:
             _announce(session)
             _loop(session)
-            session.finish()
+            finish(session, records)
         except (Terminated, KeyboardInterrupt):
             stopped = True
-            reporter.say(f"told to stop after step {session.step}; {_where_it_goes_on(session)}")
+            reporter.say(f"told to stop after step {session.state.step}; {_where_it_goes_on(session)}")
             run.end("KILLED")
         except BaseException:
             run.end("FAILED")
@@ -177,31 +198,34 @@ def _with_records(session: Any, progress: Progress) -> None:
         raise Terminated
 
 
-def _where_it_goes_on(session: Any) -> str:
-    kept = session.store.complete()
+def _where_it_goes_on(session: Session[B]) -> str:
+    from ops.training.checkpointing import store_of
+
+    kept = store_of(session).complete()
     return f"started again, it goes on from {kept[-1].name}" if kept else "there is no checkpoint yet"
 
 
-def _loop(session: Any) -> None:
+def _loop(session: Session[B]) -> None:
     from ops.training.loop import run_steps
 
     run_steps(session)
 
 
-def _announce(session: Any) -> None:
+def _announce(session: Session[B]) -> None:
     from ops.training.data_order import table
 
-    method, schedule = session.method, session.job.schedule
+    method, schedule, say = session.method, session.job.schedule, session.recorder.say
+    order = method.data.samples.order
     parameters = sum(parameter.numel() for parameter in method.model.parameters())
-    session.say(f"{session.job.asset}: {parameters:,} parameters on {session.ranks.world_size} rank(s)")
-    session.say(table(method.order.counts()))
-    epochs = schedule.steps / method.order.batches_per_epoch
-    session.say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
+    say(f"{session.job.asset}: {parameters:,} parameters on {session.ranks.world_size} rank(s)")
+    say(table(order.counts()))
+    epochs = schedule.steps / order.batches_per_epoch
+    say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
     for note in method.notes():
-        session.say(note)
-    session.say(f"in MLflow: {_page(session.job)}")
-    if session.step:
-        session.say(f"resuming after step {session.step}")
+        say(note)
+    say(f"in MLflow: {_page(session.job)}")
+    if session.state.step:
+        say(f"resuming after step {session.state.step}")
 
 
 def _page(job: Job) -> str:
@@ -213,7 +237,7 @@ def _page(job: Job) -> str:
     return Pages.of(job.project).mlflow_run(run.info.experiment_id, run.info.run_id)
 
 
-def launch_facts(session: Any) -> dict[str, str]:
+def launch_facts(session: Session[B]) -> dict[str, str]:
     """What may differ between attempts at one training, so it is recorded for each."""
     from importlib.metadata import version
 

@@ -1,16 +1,63 @@
-"""The training set as training walks through it."""
+"""The samples of a training: those that it learns from, in their order, and those that it is judged by."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from ops.data.samples import Sample
+from ops.data.samples import Kind, Sample, training_samples
+from ops.training.data_order import DataOrder
+from ops.training.job import Job
 from ops.training.randomness import seed_of
 
 
 class NoHeldOutSamples(ValueError):
     """A training that could not be judged."""
+
+
+@dataclass(frozen=True)
+class TrainingSamples:
+    """`looked_at` are the held-out samples that a validation looks at."""
+
+    train: Sequence[Sample]
+    held_out: Sequence[Sample]
+    looked_at: Sequence[Sample]
+    order: DataOrder
+
+    @classmethod
+    def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
+        """Those of these kinds, of the version of the training set that the job names.
+
+        Raises:
+            NoHeldOutSamples: when none is held out.
+            NoBatches: when there is none to learn from.
+        """
+        schedule, seed = job.schedule, job.settings.seed
+        train = training_samples(job.project, "train", kinds, job.dataset_version)
+        held_out = training_samples(job.project, "held_out", kinds, job.dataset_version)
+        require_held_out(held_out, kinds)
+        order = DataOrder(by_bucket(train), schedule.batch_size, seed, job.dataset_version)
+        return cls(train, held_out, drawn(held_out, schedule.validate_samples, seed), order)
+
+    @property
+    def count(self) -> int:
+        """How many the training looks at, those of a validation included."""
+        return len(self.train) + len(self.looked_at)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Sample]:
+        return {row["sample_id"]: row for row in [*self.train, *self.held_out]}
+
+    def source(self, sample_id: str) -> str:
+        """The file that a sample is of, for a person."""
+        return self.by_id[sample_id]["path"]
+
+    def notes(self) -> list[str]:
+        """For the log, when a validation does not see everything that is held out."""
+        seen, of = len(self.looked_at), len(self.held_out)
+        return [f"validation looks at {seen:,} of {of:,} held-out samples (schedule.validate_samples)"] * (seen < of)
 
 
 def require_held_out(rows: Sequence[Sample], kinds: Sequence[str]) -> None:
@@ -41,13 +88,6 @@ def drawn(rows: Sequence[Sample], count: int, seed: int) -> list[Sample]:
         places |= {name: (place / len(ids), keys[name]) for place, name in enumerate(sorted(ids, key=keys.__getitem__))}
     chosen = set(sorted(places, key=places.__getitem__)[:count])
     return [row for row in rows if row["sample_id"] in chosen]
-
-
-def what_is_looked_at(looked_at: Sequence[Sample], held_out: Sequence[Sample]) -> list[str]:
-    """A note for the log when a validation does not see everything that is held out."""
-    if len(looked_at) == len(held_out):
-        return []
-    return [f"validation looks at {len(looked_at):,} of {len(held_out):,} held-out samples (schedule.validate_samples)"]
 
 
 def same_size_batches(rows: Sequence[Sample], batch_size: int) -> list[list[Sample]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ops.config import Diffusion
 from ops.training import diffusion
 from ops.training.diffusion import element_losses, loss_weights, lost_timesteps, scheduler, stratified_timestep
+from ops.training.randomness import uniform
 
 V1_3 = Diffusion()
 
@@ -73,11 +74,11 @@ def test_the_target_is_the_velocity() -> None:
 
 def test_timesteps_are_stratified_over_the_batch() -> None:
     for position in range(8):
-        drawn = [stratified_timestep(1000, position, 8, "seed", step, position) for step in range(200)]
+        drawn = [stratified_timestep(1000, position, 8, uniform("seed", step, position)) for step in range(200)]
         assert 125 * position - 1 <= min(drawn)
         assert max(drawn) <= 125 * (position + 1)
         assert len(set(drawn)) > 50
-    every = {stratified_timestep(1000, 0, 1, step) for step in range(20000)}
+    every = {stratified_timestep(1000, 0, 1, uniform(step)) for step in range(20000)}
     assert every == set(range(1000))
 
 

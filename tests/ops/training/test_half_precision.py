@@ -17,34 +17,34 @@ from models.control.structure import StructureConditionedDenoiser, StructureConf
 from models.dit import DenoiserConfig, SkiparseDenoiser
 from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
+from ops.training import denoiser, loop, program, wfvae
 from ops.training import engine as deepspeed_engine
-from ops.training import loop, program
-from ops.training.denoiser import DenoiserMethod
 from ops.training.method import Watch
 from ops.training.ranks import Ranks
-from ops.training.wfvae import WfvaeMethod
 
 CPU = torch.device("cpu")
 ZERO2 = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json"}
 SMALL = DenoiserConfig(layers=3, heads=2, head_width=12, in_channels=4, text_width=16)
 
 
-@pytest.mark.parametrize(("asset", "method"), [("wfvae", WfvaeMethod), ("denoiser_joint", DenoiserMethod)])
+@pytest.mark.parametrize(("asset", "compose"), [("wfvae", wfvae.compose), ("denoiser_joint", denoiser.compose)])
 def test_trainings_take_steps_and_validate(
-    asset: str, method: Any, make_lab: Callable, alone: Ranks, tmp_path: Path
+    asset: str, compose: Any, make_lab: Callable, alone: Ranks, tmp_path: Path
 ) -> None:
     """With the critic at work from the first step."""
     lab = make_lab(tmp_path / "lab").with_launch(**ZERO2)
-    session = program._session(lab.change("vae.losses.discriminator_start", 1).job(asset), alone, CPU, method)
-    assert {parameter.dtype for parameter in session.engine.module.parameters()} == {torch.bfloat16}
+    session = program.prepared(lab.change("vae.losses.discriminator_start", 1).job(asset), alone, CPU, compose)
+    assert {parameter.dtype for parameter in session.state.model.parameters()} == {torch.bfloat16}
     for step in (1, 2):
         figures = loop.one_step(session, step, session.read(step))
         assert all(map(math.isfinite, figures.values()))
-        session.ema.update(session.engine.module, step)
+        session.state.ema.update(session.state.model, step)
     assert ("critic" in figures) == (asset == "wfvae")
     told: list[tuple[int, int]] = []
-    figures = session.method.validate(session.ema.module, 2, Watch((), lambda done, of: told.append((done, of))))
-    assert math.isfinite(figures[session.method.metric])
+    figures = session.method.validation.figures(
+        session.state.ema.module, Watch((), lambda done, of: told.append((done, of)))
+    )
+    assert math.isfinite(figures[session.method.validation.metric])
     assert told == [(0, 2), (1, 2)], "a validation is silent while it goes on"
 
 

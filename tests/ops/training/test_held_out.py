@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ops.config import Diffusion
 from ops.training.diffusion import loss_weights, scheduler
-from ops.training.held_out import HeldOutBatch, held_out_loss
+from ops.training.held_out import ErrorsByNoise, HeldOutBatch, HeldOutLoss
 
 SETTINGS = Diffusion(min_snr_gamma=None)
 
@@ -23,6 +23,12 @@ class Zero(nn.Module):
     def forward(self, noisy: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         self.asked += timesteps.tolist()
         return noisy * self.weight
+
+
+def held_out_loss(model: nn.Module, batches: list[HeldOutBatch], settings: Diffusion, seed: int) -> HeldOutLoss:
+    errors = ErrorsByNoise(settings, seed)
+    found = {name: each for one in batches for name, each in zip(one.sample_ids, errors.of(model, one), strict=True)}
+    return HeldOutLoss(found, settings.train_timesteps)
 
 
 def batch(*names: str) -> HeldOutBatch:

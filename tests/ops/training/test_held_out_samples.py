@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from models import released
@@ -46,7 +45,7 @@ def drawn(world, tmp_path: Path):
         held_out = training_samples(project, "held_out", ("image", "video"))
         samples = HeldOutSamples(job, held_out, LatentSet(latents), TextSet(text))
         signs_of_life: list[None] = []
-        there = samples.draw(model, torch.device("cpu"), tmp_path / name, lambda: signs_of_life.append(None))
+        there = samples.draw(model, tmp_path / name, (), lambda: signs_of_life.append(None))
         assert there == (tmp_path / name).is_file()
         return np.asarray(Image.open(tmp_path / name)) if there else None, samples.notes(), len(signs_of_life)
 

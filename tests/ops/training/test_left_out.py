@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +15,42 @@ import torch
 from torch import Tensor, nn
 
 from ops.config.training import Launch
-from ops.training import loop, program
+from ops.training import denoiser, loop, program, wfvae
 from ops.training.checkpoints import CheckpointStore, read_state
 from ops.training.data_order import DataOrder
-from ops.training.denoiser import DenoiserMethod
-from ops.training.job import Job
 from ops.training.left_out import LeftOut, LossNotFinite, UnusableSamples
-from ops.training.method import Draw
+from ops.training.method import Draw, Method, Setup
 from ops.training.metrics_file import read
 from ops.training.ranks import Ranks
-from ops.training.wfvae import WfvaeMethod
+from ops.training.samples import TrainingSamples
 
 CPU = torch.device("cpu")
 SOUND = {f"sound{number}": number + 1.0 for number in range(5)}
 
 
-class Roots:
-    """A training of one weight w, whose loss is the root of w · x: not finite for x < 0, nor its gradient for x = 0."""
+@dataclass
+class Numbers:
+    """Data whose samples are numbers."""
 
-    metric, higher_is_better, samples = "loss", False, 100
-
-    def __init__(self, job: Job, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> None:
-        self.model = nn.Linear(1, 1, bias=False)
-        nn.init.ones_(self.model.weight)
-        self.data: dict[str, float] = {}
-        self.in_common, self.kept = 1.0, 0
-        self._size, self._dtype = job.schedule.batch_size, dtype
-
-    def serve(self, **data: float) -> None:
-        self.data = data
-        self.order = DataOrder({"all": tuple(data)}, self._size, 1, "v")
-
-    def source(self, sample_id: str) -> str:
-        return f"{sample_id}.mp4"
+    samples: TrainingSamples
+    served: dict[str, float]
+    dtype: torch.dtype
 
     def read(self, sample_ids: Sequence[str]) -> Tensor:
-        broken = [name for name in sample_ids if math.isnan(self.data[name])]
+        broken = [name for name in sample_ids if math.isnan(self.served[name])]
         if broken:
             raise UnusableSamples(dict.fromkeys(broken, "it cannot be read"))
-        return torch.tensor([[self.data[name]] for name in sample_ids], dtype=self._dtype)
+        return torch.tensor([[self.served[name]] for name in sample_ids], dtype=self.dtype)
+
+    def walk(self, **buckets: Sequence[str]) -> None:
+        order = DataOrder({name: tuple(ids) for name, ids in buckets.items()}, 2, 1, "v")
+        self.samples = replace(self.samples, order=order)
+
+
+class Roots:
+    """The root of w · x: not finite for x < 0, nor its gradient for x = 0. It counts what it is asked in steps."""
+
+    in_common, kept = 1.0, 0
 
     def loss(self, model: nn.Module, batch: Tensor, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         roots = model(batch).float().sqrt().flatten()
@@ -61,9 +60,21 @@ class Roots:
     def discard(self) -> None:
         self.kept = 0
 
-    def after_step(self, step: int) -> dict[str, Tensor]:
+    def after_step(self) -> dict[str, Tensor]:
         kept, self.kept = self.kept, 0
         return {"kept": torch.tensor(float(kept))}
+
+
+def one_weight(data: dict[str, float], setup: Setup) -> Method[Any]:
+    """A training of the weight w of `Roots`, which looks at a hundred samples."""
+    rows: Any = [{"sample_id": f"{number}", "path": f"{number}.mp4"} for number in range(100 - len(data))]
+    rows += [{"sample_id": name, "path": f"{name}.mp4"} for name in data]
+    numbers = Numbers(TrainingSamples(rows, (), (), DataOrder({"all": tuple(data)}, 2, 1, "v")), data, setup.dtype)
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    roots: Any = Roots()
+    neither: Any = None
+    return Method(model, numbers, roots, validation=neither, pictures=neither, companions=[roots])
 
 
 @pytest.fixture
@@ -79,9 +90,8 @@ def train(make_lab: Callable, alone: Ranks, tmp_path: Path) -> Callable[..., Any
     job = lab.with_launch(accelerator="cpu", deepspeed="two.json").job("denoiser_joint")
 
     def session(data: dict[str, float], **without: str) -> Any:
-        made = program._session(job, alone, CPU, Roots)
-        made.method.serve(**data)
-        made.left_out.add(0, without)
+        made = program.prepared(job, alone, CPU, partial(one_weight, data))
+        made.state.left_out.add(0, without)
         return made
 
     return session
@@ -100,9 +110,9 @@ def test_one_bad_sample_is_left_out_and_leaves_no_trace(train: Callable, value: 
     data = {**SOUND, "bad": value}
     session = train(data)
     figures = steps(session, 9)
-    assert {name: entry["reason"] for name, entry in session.left_out.samples.items()} == {"bad": reason}
-    found = session.left_out.samples["bad"]["step"]
-    assert "bad" in session.method.order.batch(found)
+    assert {name: entry["reason"] for name, entry in session.state.left_out.samples.items()} == {"bad": reason}
+    found = session.state.left_out.samples["bad"]["step"]
+    assert "bad" in session.method.data.samples.order.batch(found)
     assert all("bad" not in session.sample_ids(step) for step in range(1, 10))
     assert all(math.isfinite(value) for line in figures for value in line.values())
     assert [line.get("left_out", 0) for line in figures] == [int(step >= found) for step in range(1, 10)]
@@ -110,7 +120,7 @@ def test_one_bad_sample_is_left_out_and_leaves_no_trace(train: Callable, value: 
 
     other = train(data)
     plain = steps(other, found - 1)
-    other.left_out.add(found, {"bad": reason})
+    other.state.left_out.add(found, {"bad": reason})
     for step in range(found, 10):
         plain.append(loop.step_without_unusable(other, step, other.read(step)))
     assert plain == figures
@@ -122,20 +132,20 @@ def test_weights_that_have_diverged_are_an_error_and_no_sample_is_blamed(train: 
     torch.nn.init.constant_(session.method.model.weight, math.nan)
     with pytest.raises(LossNotFinite, match=r"step 1: .*every sample's"):
         steps(session, 1)
-    assert session.left_out.samples == {}
+    assert session.state.left_out.samples == {}
 
 
 def test_a_batch_of_nothing_but_bad_samples_does_not_pass_for_diverged_weights(train: Callable) -> None:
     session = train({**SOUND, "sound5": 6.0, "worse": -1.0, "bad": -2.0})
-    session.method.order = DataOrder({"bad": ("bad", "worse"), "sound": tuple(SOUND)}, 2, 1, "v")
-    session.left_out.launch = Launch(max_left_out_share=0.05)
+    session.method.data.walk(bad=("bad", "worse"), sound=tuple(SOUND))
+    session.state.left_out.launch = Launch(max_left_out_share=0.05)
     assert all(math.isfinite(line["loss"]) for line in steps(session, 8))
-    assert session.left_out.samples.keys() == {"bad", "worse"}
+    assert session.state.left_out.samples.keys() == {"bad", "worse"}
 
 
 def test_what_samples_have_in_common_is_not_blamed_on_one(train: Callable) -> None:
     session = train(SOUND)
-    session.method.in_common = math.inf
+    session.method.objective.in_common = math.inf
     before = session.method.model.weight.clone()
     with pytest.raises(LossNotFinite, match="only what samples have in common"):
         steps(session, 1)
@@ -148,7 +158,7 @@ def test_too_many_are_an_error_that_names_them(train: Callable) -> None:
         LossNotFinite, match=r"(?s)2 of 100 samples .*0\.01 lets 1 be left out: .*bad, step.*raise launch"
     ):
         steps(session, 20)
-    assert session.left_out.samples.keys() == {"bad", "worse"}
+    assert session.state.left_out.samples.keys() == {"bad", "worse"}
 
 
 def test_how_many_may_be_left_out() -> None:
@@ -166,11 +176,11 @@ def test_a_bad_latent_is_left_out_of_steps_and_of_validation(
     lab = make_lab(tmp_path / "lab").change("launch.max_left_out_share", 0.5)
     for name in ("sample1", "sample4"):  # the one of the training split, the other held out
         lab.spoil_latent(name, value)
-    session = program._session(lab.job("denoiser_joint"), alone, CPU, DenoiserMethod)
+    session = program.prepared(lab.job("denoiser_joint"), alone, CPU, denoiser.compose)
     before = loop.validated(session, 0)
-    assert session.left_out.samples.keys() == {"sample4"}
+    assert session.state.left_out.samples.keys() == {"sample4"}
     figures = steps(session, 5)
-    assert session.left_out.samples.keys() == {"sample1", "sample4"}
+    assert session.state.left_out.samples.keys() == {"sample1", "sample4"}
     assert all(math.isfinite(each) for line in [before, *figures] for each in line.values())
 
 
@@ -178,13 +188,15 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     lab = make_lab(tmp_path / "lab").change("launch.max_left_out_share", 0.5)
     for name in ("film1.mkv", "film4.mkv"):
         (lab.project.root / "films" / name).unlink()
-    session = program._session(lab.job("wfvae"), alone, CPU, WfvaeMethod)
+    session = program.prepared(lab.job("wfvae"), alone, CPU, wfvae.compose)
     loop.validated(session, 0)
     steps(session, 4)
-    reasons = {name: entry["reason"] for name, entry in session.left_out.samples.items()}
+    reasons = {name: entry["reason"] for name, entry in session.state.left_out.samples.items()}
     assert reasons.keys() == {"sample1", "sample4"}
     assert "film1.mkv is not what was curated" in reasons["sample1"]
-    assert session.method.picture(session.ema.module, tmp_path / "picture.png", lambda: None)
+    assert session.method.pictures.draw(
+        session.state.ema.module, tmp_path / "picture.png", session.state.left_out.samples, lambda: None
+    )
 
 
 @pytest.mark.slow
@@ -193,16 +205,16 @@ def test_two_ranks_that_are_killed_leave_out_what_one_would(make_lab: Callable, 
     """The culprit is found by one of two ranks, before the checkpoint from which one rank goes on."""
     lab = make_lab(tmp_path / "lab")
     lab.spoil_latent("sample2", math.nan)
-    whole = program._session(lab.job("denoiser_joint"), alone, CPU, DenoiserMethod)
+    whole = program.prepared(lab.job("denoiser_joint"), alone, CPU, denoiser.compose)
     expected = steps(whole, 20)
-    found = whole.left_out.samples["sample2"]["step"]
+    found = whole.state.left_out.samples["sample2"]["step"]
     assert found <= 5
 
     launch = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero1_cpu.json"}
     folder = lab.with_launch(**launch, ranks_per_node=2).train_and_kill("denoiser_joint", rank=1, after_step=6)
-    assert read_state(CheckpointStore(folder / "checkpoints").path(5))["left_out"] == whole.left_out.samples
+    assert read_state(CheckpointStore(folder / "checkpoints").path(5))["left_out"] == whole.state.left_out.samples
     results = lab.with_launch(**launch).train("denoiser_joint").results
-    assert {name: each.model_dump() for name, each in results.left_out.items()} == whole.left_out.samples
+    assert {name: each.model_dump() for name, each in results.left_out.items()} == whole.state.left_out.samples
     incident = json.loads((folder / "incidents" / f"step_{found:06d}_left_out.json").read_text(encoding="utf-8"))
     assert incident["left_out"]["sample2"]["source"] == "film2.mkv"
     assert f"step {found}: left out sample sample2 of film2.mkv: its latent is not finite (1 of at most 1)" in (

@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any, cast
 
 from ops.data.samples import Sample
-from ops.training.samples import drawn, what_is_looked_at
+from ops.training.data_order import DataOrder
+from ops.training.samples import TrainingSamples, drawn
 
 
 def rows(**buckets: int) -> list[Sample]:
@@ -12,6 +13,10 @@ def rows(**buckets: int) -> list[Sample]:
         {"sample_id": f"{bucket}{n}", "bucket": bucket} for bucket, count in buckets.items() for n in range(count)
     ]
     return cast(list[Sample], made)
+
+
+def samples(held_out: list[Sample], looked_at: list[Sample]) -> TrainingSamples:
+    return TrainingSamples((), held_out, looked_at, DataOrder({"wide": ("a",)}, 1, 1, "v"))
 
 
 def test_a_validation_draws_evenly_and_sees_every_bucket() -> None:
@@ -22,7 +27,7 @@ def test_a_validation_draws_evenly_and_sees_every_bucket() -> None:
     assert abs(counts["wide"] - 2 * counts["tall"]) <= 2
     assert counts["still"] == 1
     assert chosen != drawn(everything, 93, seed=2)
-    assert what_is_looked_at(chosen, everything) == [
+    assert samples(everything, chosen).notes() == [
         "validation looks at 93 of 902 held-out samples (schedule.validate_samples)"
     ]
 
@@ -35,4 +40,4 @@ def test_a_set_that_grows_a_little_is_drawn_from_as_before() -> None:
 def test_all_are_looked_at_when_there_are_few() -> None:
     everything = rows(wide=5, still=3)
     assert drawn(everything, 8, seed=1) == everything
-    assert what_is_looked_at(everything, everything) == []
+    assert samples(everything, everything).notes() == []

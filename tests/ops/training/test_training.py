@@ -14,13 +14,13 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 
 from models import released
 from ops.runtime.tracking.connection import connect
-from ops.training import checkpoints
-from ops.training.denoiser import DenoiserMethod
+from ops.training import checkpoints, denoiser
+from ops.training.data_share import DataShare
 from ops.training.dvc_source import DvcDatasetSource
 from ops.training.job import Job
 from ops.training.launch import Command
+from ops.training.method import Setup
 from ops.training.metrics_file import read
-from ops.training.ranks import Ranks
 
 pytestmark = pytest.mark.dist
 
@@ -164,8 +164,8 @@ def test_a_stage_starts_from_the_best_average_of_the_one_before(uninterrupted: C
     assert job.init_from is not None
     assert (job.init_from.asset, job.init_from.version) == ("denoiser_joint", joint.version)
     assert job.inputs["denoiser_joint"] == joint.version
-    method = DenoiserMethod(job, torch.device("cpu"), torch.float32, Ranks(0, 1, 0))
+    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, DataShare(2, 2)))
     best = released.from_pretrained(joint.folder / joint.results.released).state_dict()
     assert all(torch.equal(best[name], tensor) for name, tensor in method.model.state_dict().items())
     assert method.model.training
-    assert [count.bucket for count in method.order.counts()] == ["5x32x32"]  # the stage takes videos only
+    assert [count.bucket for count in method.data.samples.order.counts()] == ["5x32x32"]  # the stage takes videos only

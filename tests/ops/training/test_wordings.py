@@ -13,15 +13,17 @@ import yaml
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.project import Project
-from ops.training.denoiser import DenoiserMethod
+from ops.training import denoiser
+from ops.training.captions import Captions
+from ops.training.data_share import DataShare
 from ops.training.job import Job
 from ops.training.launch import Command
-from ops.training.method import Draw
+from ops.training.method import Draw, Setup, Watch
 from ops.training.ranks import Ranks
 
 
 def test_each_step_draws_a_wording_and_drops_a_tenth(
-    make_lab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_lab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: Ranks
 ) -> None:
     lab = make_lab(tmp_path)
     params = yaml.safe_load((lab.project.root / "params.yaml").read_text())
@@ -37,18 +39,18 @@ def test_each_step_draws_a_wording_and_drops_a_tenth(
     with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing is started here
         lab.train("denoiser_joint", commands.append)
     job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
-    method = DenoiserMethod(job, torch.device("cpu"), torch.float32, Ranks(0, 1, 0))
+    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, DataShare(2, 2)))
     said: list[str] = []
-    embedded = method._embedded
+    embedded = Captions.embedded
 
-    def listen(captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def listen(self: Captions, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         said.extend(captions)
-        return embedded(["number 0"] * len(captions))
+        return embedded(self, ["number 0"] * len(captions))
 
-    monkeypatch.setattr(method, "_embedded", listen)
-    batch = method.read([rows[0]["sample_id"], rows[1]["sample_id"]])
+    monkeypatch.setattr(Captions, "embedded", listen)
+    batch = method.data.read([rows[0]["sample_id"], rows[1]["sample_id"]])
     for step in range(300):
-        method.loss(method.model, batch, Draw(seed=1, step=step, first_position=0, batch_size=2))
+        method.objective.loss(method.model, batch, Draw(seed=1, step=step, first_position=0, batch_size=2))
     counts = Counter(said)
     expected = {f"{phrase} number 0" for phrase in ("a fine video", "nice video")}
     expected |= {f"number 0 {phrase}" for phrase in ("a fine video", "nice video")}
@@ -57,5 +59,7 @@ def test_each_step_draws_a_wording_and_drops_a_tenth(
     assert 35 < counts[""] < 90  # 600 · 0.1
 
     held_out = next(row for row in rows if row["split"] == "held_out")
-    assert method.read([held_out["sample_id"]]).captions == (held_out["caption"],)
-    assert method._worded(held_out["sample_id"], 0.99) == held_out["caption"]
+    said.clear()
+    method.validation.figures(method.model, Watch((), lambda done, of: None))
+    assert held_out["caption"] in said
+    assert set(said) <= {row["caption"] for row in rows if row["split"] == "held_out"}
