@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -14,7 +14,7 @@ import torch.distributed as dist
 from models import released
 from ops.training import checkpoints
 from ops.training import engine as deepspeed_engine
-from ops.training.checkpoints import CheckpointStore
+from ops.training.checkpoints import CheckpointState, CheckpointStore
 from ops.training.collective import from_first
 from ops.training.ranks import Ranks
 from ops.training.session import Session
@@ -98,7 +98,7 @@ def _save_the_rest(session: Session[B], path: Path) -> None:
         each.save(path)
 
 
-def _state(session: Session[B], held_out: Mapping[str, float]) -> dict[str, Any]:
+def _state(session: Session[B], held_out: Mapping[str, float]) -> CheckpointState:
     job, state, recorder = session.job, session.state, session.recorder
     return {
         "asset": job.asset,

@@ -17,13 +17,44 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ops.runtime.files import digest, sha256, sync_folder, write_json
+from ops.training.gradient_clipping import ClippingState
+from ops.training.left_out import Absence
 
 MARKER = "COMPLETE"
 CORRUPT = "CORRUPT"
 """What a marker is renamed to when the files are found not to be those that it lists."""
+
+
+class CheckpointState(TypedDict):
+    """`state.json`: how far a training was, and what it had found."""
+
+    asset: str
+    fingerprint: str
+    step: int
+    world_size: int
+    metric: float
+    """The one of `held_out` by which the best checkpoint is chosen."""
+    held_out: dict[str, float]
+    first: float | None
+    """The metric before the first step."""
+    clipping: ClippingState
+    left_out: dict[str, Absence]
+    mlflow_run_id: str | None
+    last_logged_step: int
+    seconds: float
+    """That all attempts took so far."""
+    dataset_version: str
+    seed: int
+
+
+class Listed(TypedDict):
+    """A file of a complete checkpoint."""
+
+    bytes: int
+    sha256: str
 
 
 class CorruptCheckpoint(RuntimeError):
@@ -101,12 +132,12 @@ def step_of(path: Path) -> int:
     return int(path.name.removeprefix("step_"))
 
 
-def seal(path: Path, state: dict[str, Any], looking: Callable[[str], None] = lambda _: None) -> None:
+def seal(path: Path, state: CheckpointState, looking: Callable[[str], None] = lambda _: None) -> None:
     """Write `state.json`, bring every file to the disk and declare the checkpoint complete; `looking` as in
     `CheckpointStore`."""
     write_json(path / "state.json", state)
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    listing = {}
+    listing: dict[str, Listed] = {}
     permissions = stat.S_IMODE((path / "state.json").stat().st_mode)  # those of any new file, by umask
     for file in files:
         looking(file.name)
@@ -120,10 +151,10 @@ def seal(path: Path, state: dict[str, Any], looking: Callable[[str], None] = lam
     sync_folder(path.parent)
 
 
-def listed(path: Path) -> dict[str, dict[str, Any]]:
+def listed(path: Path) -> dict[str, Listed]:
     """The files of a complete checkpoint with their sizes and hashes."""
     try:
-        files = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
+        files: dict[str, Listed] = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptCheckpoint(f"{path / MARKER} is unreadable ({error})") from error
     if not isinstance(files, dict) or "state.json" not in files:
@@ -154,11 +185,12 @@ def content_hash(path: Path, part: str) -> str:
     return digest({name: file["sha256"] for name, file in listed(path).items() if name.startswith(f"{part}/")})
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> CheckpointState:
     try:
-        return json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state: CheckpointState = json.loads((path / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CorruptCheckpoint(f"checkpoint {path} is corrupt: state.json is unreadable ({error})") from error
+    return state
 
 
 def remove(path: Path) -> None:

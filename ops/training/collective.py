@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -34,13 +34,13 @@ def average(tensors: Sequence[Tensor]) -> None:
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+    for tensor, mean in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(mean.view_as(tensor))
 
 
 def gathered(items: Sequence[T]) -> list[T]:
     """The items of all ranks, in the order of ranks."""
-    everyone: list[Any] = [None] * dist.get_world_size()
+    everyone: list[list[T]] = [[] for _ in range(dist.get_world_size())]
     dist.all_gather_object(everyone, list(items))
     return [item for items_of_rank in everyone for item in items_of_rank]
 
@@ -52,8 +52,8 @@ def anywhere(found: Mapping[str, str], device: torch.device) -> dict[str, str]:
     return dict(gathered(list(found.items()))) if count.item() else {}
 
 
-def from_first(value: T | None) -> T:
+def from_first(value: T) -> T:
     """The first rank's value, on every rank."""
-    box: list[Any] = [value]
+    box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]

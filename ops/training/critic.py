@@ -59,7 +59,7 @@ class Critic:
         total = torch.zeros((), device=self._seen[0][0].device)
         for video, output in self._seen:
             loss = vae_losses.hinge(self.network(video), self.network(output)) / len(self._seen)
-            loss.backward()
+            torch.autograd.backward(loss)
             total += loss.detach()
         self._seen = []
         mean_gradients(self.network.parameters())

@@ -59,13 +59,4 @@ class Denoising:
         return noise
 
     def notes(self) -> list[str]:
-        """On timesteps that the loss weights leave out."""
-        lost = diffusion.lost_timesteps(self._weights)
-        if not lost:
-            return []
-        start = ": sampling starts there" if lost[-1] == len(self._weights) - 1 else ""
-        return [
-            f"min-SNR weighting (gamma {self._settings.min_snr_gamma}) leaves {len(lost)} of "
-            f"{len(self._weights)} timesteps with a weight below 0.001, {diffusion.runs(lost)}{start}. "
-            "denoiser.diffusion.min_snr_gamma: null trains all timesteps alike",
-        ]
+        return diffusion.on_lost_timesteps(self._settings, self._weights)

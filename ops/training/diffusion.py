@@ -20,7 +20,8 @@ def scheduler(diffusion: Diffusion) -> DDPMScheduler:
     """Diffusers' scheduler with our settings."""
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-    return DDPMScheduler(**arguments(diffusion), clip_sample=False)
+    made: DDPMScheduler = DDPMScheduler(**arguments(diffusion), clip_sample=False)
+    return made
 
 
 def signal_to_noise(noise: DDPMScheduler) -> Tensor:
@@ -46,6 +47,18 @@ def loss_weights(diffusion: Diffusion, noise: DDPMScheduler) -> Tensor:
 def lost_timesteps(weights: Tensor, below: float = 1e-3) -> list[int]:
     """Timesteps whose weight is so small that they are hardly learned."""
     return torch.nonzero(weights < below).flatten().tolist()
+
+
+def on_lost_timesteps(diffusion: Diffusion, weights: Tensor) -> list[str]:
+    """For the log, when there are any."""
+    lost = lost_timesteps(weights)
+    if not lost:
+        return []
+    start = ": sampling starts there" if lost[-1] == len(weights) - 1 else ""
+    return [
+        f"min-SNR weighting (gamma {diffusion.min_snr_gamma}) leaves {len(lost)} of {len(weights)} timesteps with a "
+        f"weight below 0.001, {runs(lost)}{start}. denoiser.diffusion.min_snr_gamma: null trains all timesteps alike"
+    ]
 
 
 def runs(timesteps: Sequence[int]) -> str:

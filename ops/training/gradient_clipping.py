@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from ops.config import Clipping
 
 SPIKE_SIGMAS = 5.0
 SPIKE_NORMS = 5.0
 THRESHOLD_SIGMAS = 3.0
+
+
+class ClippingState(TypedDict):
+    """What a checkpoint holds of it."""
+
+    mean: float | None
+    variance: float
+    spikes_in_a_row: int
 
 
 @dataclass
@@ -52,9 +60,9 @@ class GradientClipping:
         usual = self.mean + SPIKE_SIGMAS * math.sqrt(self.variance)
         return norm > max(usual, SPIKE_NORMS * self.settings.max_norm)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ClippingState:
         return {"mean": self.mean, "variance": self.variance, "spikes_in_a_row": self.spikes_in_a_row}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: ClippingState) -> None:
         self.mean, self.variance = state["mean"], state["variance"]
         self.spikes_in_a_row = state["spikes_in_a_row"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from ops.config.training import Launch
 
@@ -26,16 +26,23 @@ class LossNotFinite(FloatingPointError):
     """Training cannot go on; the message names the samples or the file that does."""
 
 
+class Absence(TypedDict):
+    """Since which step a sample is left out, and why."""
+
+    step: int
+    reason: str
+
+
 @dataclass
 class LeftOut:
-    """`samples` maps each sample that was left out to the step at which that happened and the reason.
+    """`samples` holds those that were left out, by their ids.
 
     `among` counts the samples that the training looks at; `launch` says how many of them may be left out.
     """
 
     launch: Launch
     among: int
-    samples: dict[str, dict[str, Any]] = field(default_factory=dict)
+    samples: dict[str, Absence] = field(default_factory=dict)
 
     @property
     def allowed(self) -> int:

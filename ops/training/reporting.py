@@ -6,12 +6,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ops.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
 
 STARTED_BY_DAGSTER = "DAGSTER_PIPES_CONTEXT"
 SECONDS_OF_SILENCE = 30.0
@@ -20,7 +23,7 @@ SECONDS_OF_SILENCE = 30.0
 class Reporter:
     """The first rank's voice."""
 
-    def __init__(self, progress: Progress, pipes: Any | None) -> None:
+    def __init__(self, progress: Progress, pipes: PipesContext | None) -> None:
         self._progress, self._pipes = progress, pipes
         self._said = time.monotonic()
 
@@ -48,7 +51,7 @@ class Reporter:
         if note and time.monotonic() - self._said > SECONDS_OF_SILENCE:
             self.say(f"after step {done}: {note}")
 
-    def message(self, payload: dict[str, Any]) -> None:
+    def message(self, payload: Mapping[str, object]) -> None:
         """Something for the asset that started this job."""
         if self._pipes:
             self._pipes.report_custom_message(payload)

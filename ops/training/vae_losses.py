@@ -57,5 +57,5 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 def adaptive_weight(reconstruction_gradient: Tensor, adversarial_gradient: Tensor) -> Tensor:
     """λ = ‖∂rec/∂L‖ / (‖∂adv/∂L‖ + δ), clamped; L is the decoder's last layer."""
-    ratio = reconstruction_gradient.norm() / (adversarial_gradient.norm() + ADAPTIVE_DELTA)
+    ratio: Tensor = reconstruction_gradient.norm() / (adversarial_gradient.norm() + ADAPTIVE_DELTA)
     return ratio.clamp(0, LARGEST_ADAPTIVE_WEIGHT).detach()

@@ -83,12 +83,7 @@ def test_timesteps_are_stratified_over_the_batch() -> None:
 
 
 def noted(settings: Diffusion) -> list[str]:
-    from ops.training.denoiser import DenoiserMethod
-
-    method = DenoiserMethod.__new__(DenoiserMethod)
-    method._diffusion = settings
-    method._weights = loss_weights(settings, scheduler(settings))
-    return method._lost_timesteps()
+    return diffusion.on_lost_timesteps(settings, loss_weights(settings, scheduler(settings)))
 
 
 def test_the_lost_terminal_steps_are_announced() -> None:
