@@ -1,6 +1,6 @@
 """A training program in which every step is followed, or preceded, by the same step of a bare PyTorch loop.
 
-Started by the launcher in place of `ops.training.wfvae` or `ops.training.denoiser`, with the same job; it leaves
+Started by the launcher in place of a program of `ops.training.methods`, with the same job; it leaves
 `alternating.json` in the job's folder. On a machine that does other things too, both loops suffer alike.
 """
 
@@ -16,10 +16,12 @@ import torch
 from torch import nn
 
 from ops.runtime.files import write_json
-from ops.training import denoiser, engine, loop, program, wfvae
 from ops.training.job import Job
-from ops.training.method import Draw, Method, Setup
-from ops.training.session import Batch, Session
+from ops.training.launching import program
+from ops.training.loop import engine, loop
+from ops.training.loop.session import Batch, Session
+from ops.training.methods import denoiser, wfvae
+from ops.training.methods.method import Draw, Method, Setup
 
 FILE = "alternating.json"
 

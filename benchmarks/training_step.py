@@ -23,8 +23,9 @@ from ops.data.latents import cache_latents
 from ops.data.text_embeddings import cache_text
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from ops.training import assets, launch
-from ops.training.launch import Command
+from ops.training import assets
+from ops.training.launching import launch
+from ops.training.launching.launch import Command
 from ops.training.trainings import trainings
 
 PROGRAM, FILE = "benchmarks.alternating_training", "alternating.json"

@@ -11,7 +11,7 @@ from ops.evaluation.samples import SamplesResults
 from ops.evaluation.shown_videos import log_videos
 from ops.runtime.artifacts import Artifact, R, Work
 from ops.runtime.files import write_json
-from ops.training.mlflow_records import run_of
+from ops.training.recording.mlflow_records import run_of
 from ops.training.results import Trained
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Work, cur
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
 from ops.sampling.parts import Parts, parts_of
-from ops.training.mlflow_records import logged_model, restore_records
+from ops.training.recording.mlflow_records import logged_model, restore_records
 from ops.training.results import Trained
 from ops.training.trainings import final
 

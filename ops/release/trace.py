@@ -21,8 +21,8 @@ from ops.runtime.artifacts import Artifact, Entry, entries, find
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.training.job import was_trained
-from ops.training.mlflow_records import run_of
 from ops.training.recipe import recipe_of
+from ops.training.recording.mlflow_records import run_of
 from ops.training.results import Adopted, Trained
 
 FILE = "lineage.json"

@@ -15,11 +15,11 @@ from ops.runtime.artifacts import Artifact, Identity, Work, current, find
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import Status
-from ops.training import checkpoints
+from ops.training.checkpoints import store as checkpoints
 from ops.training.job import Job
-from ops.training.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
-from ops.training.launch import run as run_command
-from ops.training.mlflow_records import restore_records
+from ops.training.launching.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
+from ops.training.launching.launch import run as run_command
+from ops.training.recording.mlflow_records import restore_records
 from ops.training.results import Adopted, InitFrom, Trained
 from ops.training.trainings import Training, training
 
@@ -258,6 +258,6 @@ def _launch(job: Job, module: str, launch: Launch) -> None:
 
 def _close(job: Job, status: Status) -> None:
     """Ranks that were killed could not end their MLflow run; this process can."""
-    from ops.training.mlflow_run import close_run
+    from ops.training.recording.mlflow_run import close_run
 
     close_run(job, status)

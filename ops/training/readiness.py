@@ -83,7 +83,7 @@ def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
 
 
 def _unsplittable(project: Project, stages: Sequence[TextToVideo]) -> Iterator[str]:
-    from ops.training.engine import configuration
+    from ops.training.loop.engine import configuration
 
     launch = project.settings.launch
     for stage in stages:

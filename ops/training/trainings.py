@@ -28,8 +28,10 @@ class Method:
 
 
 METHODS: dict[TrainingKind, Method] = {
-    "vae": Method("ops.training.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
-    "text_to_video": Method("ops.training.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"),
+    "vae": Method("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
+    "text_to_video": Method(
+        "ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"
+    ),
 }
 LABELS = {method.metric.name: method.label for method in METHODS.values()}
 """Metric → its name in tables."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 if TYPE_CHECKING:
-    from ops.training.launch import Command
+    from ops.training.launching.launch import Command
 
 
 CANCELLED = "The training was told to stop and has kept its checkpoints; materialise the asset again to go on."
@@ -17,12 +17,12 @@ class TrainingProcess(dg.ConfigurableResource):
     """Opens a Pipes session around a launch: rank 0's log lines and results reach the asset's event log.
 
     Cancelling a run is an ordinary end of it: Dagster is given a sentence in place of its own interrupt's stack trace.
-    The process itself (its group, log files, heartbeat and end) is the business of `ops.training.launch`.
+    The process itself (its group, log files, heartbeat and end) is the business of `ops.training.launching.launch`.
     """
 
     def launcher(self, context: dg.AssetExecutionContext) -> "Callable[[Command], None]":
         """A launch function for `ops.training`; it opens its session only when something is launched."""
-        from ops.training import launch
+        from ops.training.launching import launch
 
         def start(command: "Command") -> None:
             stopped = False

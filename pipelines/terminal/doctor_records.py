@@ -27,7 +27,7 @@ def dvc_files(project: Project) -> Iterator[Finding]:
 
 def mlflow_records(project: Project) -> Iterator[Finding]:
     """Whether MLflow still holds what was logged there of the current trainings, and their experiments."""
-    from ops.training.mlflow_records import deleted_experiments, missing_records
+    from ops.training.recording.mlflow_records import deleted_experiments, missing_records
 
     for name in deleted_experiments(project):
         yield Finding("note", "MLflow", f"the experiment {name} is deleted", "the next training restores it")

@@ -15,7 +15,7 @@ import yaml
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
-from ops.training.metrics_file import read
+from ops.training.recording.metrics_file import read
 from ops.weights.results import Weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

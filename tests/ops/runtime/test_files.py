@@ -32,7 +32,7 @@ def test_the_umask_decides_who_may_read_what_is_written(tmp_path: Path) -> None:
     code = (
         "import os, sys, torch; from pathlib import Path; from safetensors.torch import save_file\n"
         "from models.tensor_file import save_tensors; from ops.runtime.files import replacing, write_json\n"
-        "from ops.training.checkpoints import seal\n"
+        "from ops.training.checkpoints.store import seal\n"
         "for umask in sys.argv[2:]:\n"
         "    os.umask(int(umask))\n"
         "    folder = Path(sys.argv[1], umask)\n"

@@ -28,11 +28,11 @@ from ops.runtime.files import write_json
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
 from ops.training import assets
-from ops.training.engine import start_distributed
 from ops.training.job import Job
-from ops.training.launch import Command, run
-from ops.training.randomness import normal
-from ops.training.ranks import Ranks
+from ops.training.launching.launch import Command, run
+from ops.training.launching.ranks import Ranks
+from ops.training.loop.engine import start_distributed
+from ops.training.loop.randomness import normal
 
 SCHEDULE = {"steps": 20, "batch_size": 2, "checkpoint_every": 5, "validate_every": 5, "keep_last": 2, "ema_decay": 0.9}
 PARAMS = {

@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from ops.training import loop
+from ops.training.loop import loop
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from ops.runtime.artifacts import entries
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 from ops.training import assets
-from ops.training.launch import Command, LaunchError
+from ops.training.launching.launch import Command, LaunchError
+from ops.training.methods.wfvae import build_model
 from ops.training.results import Adopted
 from ops.training.trainings import training
-from ops.training.wfvae import build_model
 
 
 def reads(project: Project, **params: Any) -> Project:
@@ -110,7 +110,7 @@ def test_a_failed_launch_is_tried_again_as_often_as_allowed(make_lab: Callable, 
 
 
 def test_a_job_without_held_out_samples_is_refused(make_lab: Callable, tmp_path: Path) -> None:
-    from ops.training.samples import NoHeldOutSamples, require_held_out
+    from ops.training.data.samples import NoHeldOutSamples, require_held_out
 
     with pytest.raises(NoHeldOutSamples, match=r"no sample of kind video.*held_out_share"):
         require_held_out([], ("video",))

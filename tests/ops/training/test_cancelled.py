@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ops.runtime.project import Project
-from ops.training.metrics_file import read
+from ops.training.recording.metrics_file import read
 
 PROGRAM = Path(__file__).with_name("cancelled_program.py")
 

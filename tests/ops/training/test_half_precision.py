@@ -17,10 +17,12 @@ from models.control.structure import StructureConditionedDenoiser, StructureConf
 from models.dit import DenoiserConfig, SkiparseDenoiser
 from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
-from ops.training import denoiser, loop, program, wfvae
-from ops.training import engine as deepspeed_engine
-from ops.training.method import Watch
-from ops.training.ranks import Ranks
+from ops.training.launching import program
+from ops.training.launching.ranks import Ranks
+from ops.training.loop import engine as deepspeed_engine
+from ops.training.loop import loop
+from ops.training.methods import denoiser, wfvae
+from ops.training.methods.method import Watch
 
 CPU = torch.device("cpu")
 ZERO2 = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json"}

@@ -14,13 +14,14 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 
 from models import released
 from ops.runtime.tracking.connection import connect
-from ops.training import checkpoints, denoiser
-from ops.training.data_share import DataShare
-from ops.training.dvc_source import DvcDatasetSource
+from ops.training.checkpoints import store as checkpoints
+from ops.training.data.data_share import DataShare
 from ops.training.job import Job
-from ops.training.launch import Command
-from ops.training.method import Setup
-from ops.training.metrics_file import read
+from ops.training.launching.launch import Command
+from ops.training.methods import denoiser
+from ops.training.methods.method import Setup
+from ops.training.recording.dvc_source import DvcDatasetSource
+from ops.training.recording.metrics_file import read
 
 pytestmark = pytest.mark.dist
 

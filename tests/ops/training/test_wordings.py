@@ -13,13 +13,13 @@ import yaml
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.project import Project
-from ops.training import denoiser
-from ops.training.captions import Captions
-from ops.training.data_share import DataShare
+from ops.training.data.captions import Captions
+from ops.training.data.data_share import DataShare
 from ops.training.job import Job
-from ops.training.launch import Command
-from ops.training.method import Draw, Setup, Watch
-from ops.training.ranks import Ranks
+from ops.training.launching.launch import Command
+from ops.training.launching.ranks import Ranks
+from ops.training.methods import denoiser
+from ops.training.methods.method import Draw, Setup, Watch
 
 
 def test_each_step_draws_a_wording_and_drops_a_tenth(

@@ -14,7 +14,7 @@ from ops.runtime.tracking import pipeline_run
 from ops.runtime.tracking.connection import connect
 from ops.runtime.tracking.run_names import run_name
 from ops.training.job import Job
-from ops.training.mlflow_run import parameters
+from ops.training.recording.mlflow_run import parameters
 
 
 def before(parameters: dict[str, str], **tags: str) -> Run:

@@ -1,0 +1,70 @@
+"""Which part of every global batch this rank computes, and in which micro-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ops.config import ConfigError
+from ops.training.launching.ranks import Ranks
+
+T = TypeVar("T")
+
+
+def micro_batch(batch_size: int, parts: int, accumulation: int) -> int:
+    """The samples that a rank computes at once, if a global batch falls into `parts` that are each computed in
+    `accumulation` micro-batches.
+
+    Raises:
+        ConfigError: naming the settings, when that does not come out even.
+    """
+    size, rest = divmod(batch_size, parts * accumulation)
+    if rest or not size:
+        raise ConfigError(
+            f"schedule.batch_size {batch_size} cannot be divided over {parts} ranks with "
+            f"gradient_accumulation_steps {accumulation}; use a multiple of {parts * accumulation}"
+        )
+    return size
+
+
+@dataclass(frozen=True)
+class DataShare:
+    """The places of a global batch fall into `parts` of equal size, side by side; this rank computes the part `part`.
+
+    A part belongs to one rank, or to the ranks of a group that compute the same samples together.
+    """
+
+    batch_size: int
+    """Of all ranks."""
+    micro_batch: int
+    part: int = 0
+    parts: int = 1
+
+    @classmethod
+    def of(cls, batch_size: int, accumulation: int, ranks: Ranks, ranks_of_a_part: int = 1) -> DataShare:
+        """Consecutive ranks share a part.
+
+        Raises:
+            ConfigError: when batches cannot be divided so.
+        """
+        parts, rest = divmod(ranks.world_size, ranks_of_a_part)
+        if rest:
+            raise ConfigError(f"{ranks.world_size} ranks cannot be divided into groups of {ranks_of_a_part}")
+        return cls(batch_size, micro_batch(batch_size, parts, accumulation), ranks.rank // ranks_of_a_part, parts)
+
+    @property
+    def positions(self) -> range:
+        """This rank's places in the global batch."""
+        size = self.batch_size // self.parts
+        return range(self.part * size, (self.part + 1) * size)
+
+    @property
+    def micro_batches(self) -> list[range]:
+        """The same places, in the portions that are computed at once."""
+        starts = self.positions[:: self.micro_batch]
+        return [range(start, start + self.micro_batch) for start in starts]
+
+    def portion(self, things: Sequence[T]) -> Sequence[T]:
+        """This rank's portion of any list of things that ranks share out."""
+        return things[self.part :: self.parts]

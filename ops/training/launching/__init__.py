@@ -1,0 +1,1 @@
+"""From a job to ranks that train, and the watch over them."""

@@ -1,0 +1,86 @@
+"""Who is to blame for a step that is not finite: samples, each looked at by itself, or else the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ops.training.data.data_order import NoBatches
+from ops.training.data.left_out import LossNotFinite, UnusableSamples
+from ops.training.loop.collective import gathered
+from ops.training.loop.session import Session
+from ops.training.methods.method import Draw
+from ops.training.recording.incidents import incident_file
+
+B = TypeVar("B")
+
+
+def one_if_finite(figures: Mapping[str, Tensor]) -> Tensor:
+    """A factor for the loss: NaN when any of its figures is not finite, for with that the optimizer makes no step."""
+    finite = torch.stack([value.detach().isfinite().all() for value in figures.values()]).all()
+    return torch.where(finite, 1.0, torch.nan)
+
+
+def what_is_not_finite(
+    session: Session[B], step: int, sample_ids: Sequence[str], figures: dict[str, float]
+) -> Exception:
+    """What to raise for a step that is not finite: the samples to blame, each looked at by itself.
+
+    If not one sample of the batch is finite, others decide whether it is the samples or the weights.
+    """
+    culprits = _not_finite(session, step, sample_ids)
+    if culprits and (culprits.keys() < set(sample_ids) or _others_are_finite(session, step, culprits)):
+        return UnusableSamples(culprits)
+    which = "every sample's loss or gradient" if culprits else "only what samples have in common"
+    reason = f"the loss or its gradient is not finite ({which})"
+    session.recorder.incident(step, reason, figures, sample_ids)
+    path = incident_file(session.job.folder, step)
+    return LossNotFinite(
+        f"step {step}: {reason}: {figures}; the samples of the batch are in {path}. Lower "
+        "schedule.optimizer.learning_rate; the newest checkpoint is from before this step"
+    )
+
+
+def _others_are_finite(session: Session[B], step: int, culprits: Mapping[str, str]) -> bool:
+    try:
+        others = session.method.data.samples.order.batch(step, {*session.state.left_out.samples, *culprits})
+    except NoBatches:
+        return False
+    return _not_finite(session, step, others).keys() < set(others)
+
+
+def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> dict[str, str]:
+    """Those of a global batch whose own loss, or else gradient, is not finite, with the random numbers of their place.
+
+    Each rank looks at its part, and every rank hears of all.
+    """
+    for look, what in ((_loss_alone, "loss"), (_gradient_alone, "gradient")):
+        found: dict[str, str] = {}
+        for position in session.share.positions:
+            try:
+                sound = look(session, sample_ids[position], session.draw(step, position, alone=True))
+            except UnusableSamples as unusable:
+                found |= unusable.reasons
+            else:
+                found |= {} if sound else {sample_ids[position]: f"its {what} is not finite"}
+        if everyone := dict(gathered(list(found.items()))):
+            return everyone
+    return {}
+
+
+@torch.no_grad()
+def _loss_alone(session: Session[B], sample_id: str, draw: Draw) -> bool:
+    method = session.method
+    loss, figures = method.objective.loss(method.model, method.data.read([sample_id]), draw)
+    return bool(one_if_finite({"loss": loss, **figures}) == 1)
+
+
+def _gradient_alone(session: Session[B], sample_id: str, draw: Draw) -> bool:
+    method = session.method
+    loss, _ = method.objective.loss(method.model, method.data.read([sample_id]), draw)
+    trained = [parameter for parameter in method.model.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(loss, trained, allow_unused=True)
+    return all(bool(gradient.isfinite().all()) for gradient in gradients if gradient is not None)

@@ -1,0 +1,69 @@
+"""The training loop: any method, one step after the other, with validation, checkpoints and records between them."""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from ops.training.checkpoints import checkpointing
+from ops.training.data.left_out import UnusableSamples
+from ops.training.data.prefetch import prefetched
+from ops.training.loop.session import Batch, Session
+from ops.training.loop.step import one_step
+
+B = TypeVar("B")
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def run_steps(session: Session[B]) -> None:
+    """Train from the step after the session's to the schedule's last."""
+    schedule, state, recorder = session.job.schedule, session.state, session.recorder
+    if state.step == 0 and state.first is None:
+        figures = validated(session, 0)
+        state.first = figures[session.method.validation.metric]
+        recorder.figures(0, figures)
+        session.draw_picture(0)
+    said = 0.0
+    for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
+        started = time.perf_counter()
+        figures = step_without_unusable(session, step, batch)
+        state.ema.update(state.model, step)
+        state.step = step
+        figures["step_seconds"] = time.perf_counter() - started
+        due = step % schedule.checkpoint_every == 0 or step == schedule.steps
+        if due or step % schedule.validate_every == 0:
+            held_out = validated(session, step)
+            figures.update(held_out)
+            session.draw_picture(step)
+        recorder.figures(step, figures)
+        recorder.working(step, f"loss {figures['loss']:.4g}")
+        if due or time.time() - said > SECONDS_BETWEEN_LINES:
+            recorder.say(_line(step, schedule.steps, figures))
+            said = time.time()
+        if due:
+            checkpointing.save(session, held_out)
+
+
+def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float]:
+    """`one_step`, again and again with other samples in the place of those that turn out to be unusable."""
+    while True:
+        if batch.sample_ids != session.sample_ids(step):  # one of them was left out after this was read
+            batch = session.read(step)
+        try:
+            return one_step(session, step, batch)
+        except UnusableSamples as found:
+            session.leave_out(step, found.reasons)
+
+
+def validated(session: Session[B], step: int) -> dict[str, float]:
+    """The held-out figures of the average, without the samples that turn out to be unusable."""
+    while True:
+        try:
+            return session.method.validation.figures(session.state.ema.module, session.watch(step))
+        except UnusableSamples as found:
+            session.leave_out(step, found.reasons)
+
+
+def _line(step: int, steps: int, figures: dict[str, float]) -> str:
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    return f"step {step}/{steps}: {shown}"

@@ -1,0 +1,104 @@
+"""A training in progress on this rank: what is trained and how, how far it is, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+
+from ops.training.data.data_share import DataShare
+from ops.training.data.left_out import UnusableSamples
+from ops.training.job import Job
+from ops.training.launching.ranks import Ranks
+from ops.training.loop.state import State
+from ops.training.methods.method import Draw, Method, Watch
+from ops.training.recording.incidents import left_out_file
+from ops.training.recording.recorder import Recorder
+
+B = TypeVar("B")
+
+
+@dataclass(frozen=True)
+class Batch(Generic[B]):
+    """This rank's micro-batches of a step, and the ids of the samples of all ranks.
+
+    `unusable` are samples of this rank that could not be read, with the reason; the batch is then not whole.
+    """
+
+    sample_ids: tuple[str, ...]
+    parts: list[B]
+    unusable: dict[str, str]
+
+
+@dataclass
+class Session(Generic[B]):
+    job: Job
+    ranks: Ranks
+    device: torch.device
+    share: DataShare
+    method: Method[B]
+    state: State
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def sample_ids(self, step: int) -> tuple[str, ...]:
+        """The global batch of a step, without what is left out by now."""
+        return self.method.data.samples.order.batch(step, self.state.left_out.samples.keys())
+
+    def read(self, step: int) -> Batch[B]:
+        ids = self.sample_ids(step)
+        batch: Batch[B] = Batch(ids, [], {})
+        for positions in self.share.micro_batches:
+            try:
+                batch.parts.append(self.method.data.read(ids[positions.start : positions.stop]))
+            except UnusableSamples as found:
+                batch.unusable.update(found.reasons)
+        return batch
+
+    def draw(self, step: int, first_position: int, alone: bool = False) -> Draw:
+        """The random numbers of a micro-batch."""
+        return Draw(self.job.settings.seed, step, first_position, self.share.batch_size, alone)
+
+    def leave_out(self, step: int, reasons: Mapping[str, str]) -> None:
+        """Go on without these samples: note it, and say so. Every rank calls this alike.
+
+        Raises:
+            LossNotFinite: when that is too many.
+        """
+        before, told = len(self.state.left_out.samples), sorted(reasons)
+        try:
+            self.state.left_out.add(step, reasons)
+        finally:
+            self._note_left_out(step, told, before)
+
+    def _note_left_out(self, step: int, told: list[str], before: int) -> None:
+        left_out = self.state.left_out
+        entries = {
+            name: {**entry, "source": self.method.data.samples.source(name)}
+            for name, entry in left_out.samples.items()
+            if entry["step"] == step
+        }
+        self.recorder.left_out(step, entries)
+        for number, name in enumerate(told, start=before + 1):
+            self.recorder.say(
+                f"step {step}: left out sample {name} of {entries[name]['source']}: {entries[name]['reason']} "
+                f"({number} of at most {left_out.allowed}); see {left_out_file(self.job.folder, step)}"
+            )
+
+    def watch(self, step: int) -> Watch:
+        """For a validation after this step."""
+        return Watch(
+            frozenset(self.state.left_out.samples),
+            lambda done, of: self.recorder.working(step, f"validating: {done} of {of} batches"),
+        )
+
+    def draw_picture(self, step: int) -> None:
+        """Of the average, if there is one to be drawn and someone to keep it."""
+        left_out = frozenset(self.state.left_out.samples)
+        self.recorder.picture(
+            step,
+            lambda path: self.method.pictures.draw(
+                self.state.ema.module, path, left_out, lambda: self.recorder.working(step, "drawing pictures")
+            ),
+        )

@@ -1,0 +1,44 @@
+"""Everything that a training changes while it goes on: a checkpoint holds it, and a resume brings it back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from ops.training.data.left_out import LeftOut
+from ops.training.loop.ema import Ema
+from ops.training.loop.gradient_clipping import GradientClipping
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+
+
+@dataclass
+class State:
+    """`engine` holds the weights that are trained and their optimizer, `ema` the average that is validated and kept."""
+
+    engine: DeepSpeedEngine
+    ema: Ema
+    clipping: GradientClipping
+    left_out: LeftOut
+    step: int = 0
+    """The last one that was made."""
+    first: float | None = None
+    """The held-out metric before the first step."""
+    seconds_before: float = 0.0
+    """Spent by the attempts that this one resumes."""
+    started: float = field(default_factory=time.time)
+
+    @property
+    def model(self) -> nn.Module:
+        """The bare module that is trained."""
+        module: nn.Module = self.engine.module
+        return module
+
+    @property
+    def seconds(self) -> float:
+        """Spent by all attempts so far."""
+        return self.seconds_before + time.time() - self.started

@@ -1,0 +1,1 @@
+"""How each kind of model is trained: the objects that a training is composed of, and the programs that compose them."""

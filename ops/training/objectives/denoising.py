@@ -1,0 +1,62 @@
+"""The objective of a denoiser: the prediction of v (or ε) of noised draws from cached posteriors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ops.config import Diffusion
+from ops.training.data.cached_latents import CachedLatents, LatentBatch
+from ops.training.data.captions import Captions
+from ops.training.methods.method import Draw, Setup
+from ops.training.objectives import diffusion
+
+
+class Denoising:
+    def __init__(self, settings: Diffusion, latents: CachedLatents, captions: Captions, setup: Setup) -> None:
+        self._settings, self._latents, self._captions = settings, latents, captions
+        self._device, self._dtype = setup.device, setup.dtype
+        self._schedule = diffusion.scheduler(settings)
+        self._weights = diffusion.loss_weights(settings, self._schedule)
+
+    def loss(self, model: nn.Module, batch: LatentBatch, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        latent = self._latents.drawn(batch, draw)
+        timesteps = self._timesteps(len(latent), draw)
+        text, mask = self._captions.embedded(self._captions.drawn(batch.sample_ids, draw))
+        losses = diffusion.element_losses(
+            model,
+            self._schedule,
+            latent.to(self._device),
+            self._noise(latent, draw).to(self._device),
+            timesteps.to(self._device),
+            text.to(self._device),
+            mask.to(self._device),
+            self._dtype,
+        )
+        weighted = losses * self._weights[timesteps].to(losses.device)
+        return weighted.mean(), {"unweighted_loss": losses.mean()}
+
+    def _timesteps(self, count: int, draw: Draw) -> Tensor:
+        """Strata of the global batch, an integer for each sample."""
+        drawn = [
+            diffusion.stratified_timestep(
+                self._settings.train_timesteps,
+                position,
+                draw.batch_size,
+                draw.uniform("timestep", position),
+            )
+            for position in draw.positions(count)
+        ]
+        return torch.tensor(drawn)
+
+    def _noise(self, latent: Tensor, draw: Draw) -> Tensor:
+        """Standard normal, plus a constant for each channel when there is a noise offset."""
+        count, channels = latent.shape[:2]
+        noise = draw.normal("noise", count, latent.shape[1:])
+        if self._settings.noise_offset:
+            offset = draw.normal("noise offset", count, (channels, 1, 1, 1))
+            noise = noise + self._settings.noise_offset * offset
+        return noise
+
+    def notes(self) -> list[str]:
+        return diffusion.on_lost_timesteps(self._settings, self._weights)

@@ -1,0 +1,105 @@
+"""What a denoiser makes of held-out captions while it trains: few, small, in few steps, from the same noise always."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.geometry import PIXELS_PER_TOKEN, video_size
+from models.pixels import to_pixels
+from ops.config import Pictures
+from ops.data.latents import LatentSet, load_vae
+from ops.data.samples import Sample
+from ops.data.text_embeddings import UNCONDITIONAL, TextSet
+from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
+from ops.sampling.denoise import draw_latent
+from ops.sampling.request import Request
+from ops.training.data.samples import spread_samples
+from ops.training.job import Job
+from ops.training.methods.inputs import vae_of
+
+FRAMES_SHOWN = 4
+
+
+class HeldOutSamples:
+    """Needs no text encoder, for captions are encoded already, and loads the VAE when the first picture is due."""
+
+    def __init__(self, job: Job, rows: Sequence[Sample], latents: LatentSet, text: TextSet) -> None:
+        self._job, self._latents, self._text = job, latents, text
+        self._settings: Pictures = job.settings.pictures
+        self._vae_artifact = vae_of(job) if self._settings.prompts else None
+        self._rows = spread_samples(list({row["caption"]: row for row in rows}.values()), self._settings.prompts)
+
+    def notes(self) -> list[str]:
+        """What a person should know before the training starts."""
+        if not self._settings.prompts or self._vae_artifact:
+            return []
+        return ["no pictures are drawn, for the VAE that the latents were made with is gone"]
+
+    def draw(self, model: nn.Module, path: Path, left_out: Collection[str], working: Callable[[], None]) -> bool:
+        """A row of frames for each caption. What has not begun after `pictures.seconds` is not drawn.
+
+        It takes captions and sizes from samples, which those that are left out have as well.
+        """
+        if self._vae_artifact is None:
+            return False
+        deadline = time.monotonic() + self._settings.seconds
+        rows: list[list[Tile]] = []
+        for number, row in enumerate(self._rows):
+            if rows and time.monotonic() > deadline:
+                break
+            frames = self._decode(self._sample(model, number, row, working)).numpy()
+            rows.append([Tile(legible(frame, SHORTEST_SIDE)) for frame in spread(frames, FRAMES_SHOWN)])
+            working()
+        if rows:
+            save(rows, path)
+        return bool(rows)
+
+    def _sample(self, model: nn.Module, number: int, row: Sample, working: Callable[[], None]) -> Tensor:
+        return draw_latent(
+            model,
+            self._request(number, row),
+            self._latents.scale.channels,
+            self._job.settings.denoiser.diffusion,
+            self._text[row["caption"]].float(),
+            self._text[UNCONDITIONAL].float(),
+            next(model.parameters()).device,
+            lambda done, total: working(),
+        )
+
+    def _request(self, number: int, row: Sample) -> Request:
+        """At the sample's own size, unless that is above the limit."""
+        evaluation = self._job.settings.evaluation
+        _, *latent = self._latents.row(row["sample_id"])["shape"]
+        frames, height, width = video_size(*latent)
+        return Request(
+            prompt=row["caption"],
+            seed=self._job.settings.seed + number,
+            steps=self._settings.steps,
+            guidance=evaluation.guidance,
+            frames=min(frames, self._settings.frames),
+            height=_limited(height, self._settings.side),
+            width=_limited(width, self._settings.side),
+            fps=evaluation.fps,
+        )
+
+    @torch.inference_mode()
+    def _decode(self, latent: Tensor) -> Tensor:
+        """[1, C, t, h, w] in the denoiser's units → uint8 [T, H, W, 3]."""
+        return to_pixels(self._vae.decode(self._latents.scale.restored(latent))[0]).cpu()
+
+    @cached_property
+    def _vae(self) -> Any:
+        assert self._vae_artifact is not None
+        return load_vae(self._job.project, self._vae_artifact)
+
+
+def _limited(side: int, most: int) -> int:
+    """A side that the denoiser's tokens divide."""
+    return min(side, most) // PIXELS_PER_TOKEN * PIXELS_PER_TOKEN

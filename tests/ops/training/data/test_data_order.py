@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.training.data.data_order import DataOrder, NoBatches, table
+
+BUCKETS = {"1x64x64": tuple(f"i{n}" for n in range(7)), "17x48x64": tuple(f"v{n}" for n in range(8))}
+
+
+def order(**changes: object) -> DataOrder:
+    return DataOrder(**{"buckets": BUCKETS, "batch_size": 4, "seed": 1, "dataset_version": "a", **changes})  # type: ignore[arg-type]
+
+
+def test_a_batch_never_mixes_buckets() -> None:
+    for step in range(1, 20):
+        assert len({name[0] for name in order().batch(step)}) == 1
+
+
+def test_an_epoch_shows_every_sample_and_repeats_only_what_fills_the_last_batch() -> None:
+    shown = Counter(name for step in range(1, 5) for name in order().batch(step))
+    assert set(shown) == {name for ids in BUCKETS.values() for name in ids}
+    assert sum(shown.values()) == 16
+    assert max(shown.values()) == 2
+    assert all(shown[name] == 1 for name in BUCKETS["17x48x64"])
+
+
+def test_no_sample_is_twice_in_a_batch_that_its_bucket_can_fill() -> None:
+    for step in range(1, 40):
+        assert len(set(order().batch(step))) == 4
+
+
+def test_a_bucket_smaller_than_a_batch_is_not_dropped() -> None:
+    small = order(buckets={"1x64x64": ("a", "b", "c")}, batch_size=8)
+    assert Counter(small.batch(1)).keys() == {"a", "b", "c"}
+    assert len(small.batch(1)) == 8
+
+
+def test_it_is_a_function_of_seed_version_and_step_alone() -> None:
+    shuffled = {name: BUCKETS[name][::-1] for name in reversed(BUCKETS)}
+    assert [order(buckets=shuffled).batch(step) for step in (9, 1, 5)] == [order().batch(step) for step in (9, 1, 5)]
+    for change in ({"seed": 2}, {"dataset_version": "b"}):
+        assert [order(**change).batch(step) for step in range(1, 5)] != [order().batch(step) for step in range(1, 5)]
+
+
+def test_epochs_differ() -> None:
+    assert [order().batch(step) for step in range(1, 5)] != [order().batch(step) for step in range(5, 9)]
+
+
+def test_the_table_counts_samples_batches_and_repeats() -> None:
+    lines = table(order().counts()).splitlines()
+    assert lines[1].split() == ["17x48x64", "8", "2", "0"]
+    assert lines[2].split() == ["1x64x64", "7", "2", "1"]
+
+
+def test_nothing_to_train_on_is_an_error_with_the_table() -> None:
+    with pytest.raises(NoBatches, match=r"no samples to train on\nbucket +samples(?s:.*)no bucket"):
+        order(buckets={})
+
+
+def test_the_places_of_what_is_left_out_go_to_others_of_the_bucket() -> None:
+    gone = {"v0", "v1", "v2"}
+    for step in range(1, 40):
+        planned, given = order().batch(step), order().batch(step, gone)
+        assert not gone & set(given)
+        assert len({name[0] for name in given}) == 1
+        assert [new for new, old in zip(given, planned, strict=True) if old not in gone] == [
+            old for old in planned if old not in gone
+        ]
+        assert len(set(given)) == 4, "there are enough others"
+        assert given == order().batch(step, gone)
+
+
+def test_when_a_whole_bucket_is_left_out_other_batches_take_its_turns() -> None:
+    for step in range(1, 20):
+        assert {name[0] for name in order().batch(step, set(BUCKETS["1x64x64"]))} == {"v"}
+    with pytest.raises(NoBatches, match="all 15 samples are left out"):
+        order().batch(1, {name for ids in BUCKETS.values() for name in ids})
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(1, 12), min_size=1),
+    st.integers(1, 8),
+    st.integers(0, 5),
+    st.integers(0, 3),
+)
+def test_any_epoch_shows_every_sample_in_batches_of_one_bucket(
+    sizes: dict[str, int], batch_size: int, seed: int, epoch: int
+) -> None:
+    buckets = {name: tuple(f"{name}{number}" for number in range(size)) for name, size in sizes.items()}
+    whole = DataOrder(buckets, batch_size, seed, "v")
+    first = epoch * whole.batches_per_epoch + 1
+    batches = [whole.batch(step) for step in range(first, first + whole.batches_per_epoch)]
+    shown = Counter(name for batch in batches for name in batch)
+    assert shown.keys() == {name for ids in buckets.values() for name in ids}
+    assert sum(shown.values()) - sum(sizes.values()) == sum(count.repeated for count in whole.counts())
+    assert all(len({name[0] for name in batch}) == 1 for batch in batches)
+
+
+@given(st.permutations(["a", "b", "c"]), st.permutations(range(7)), st.integers(1, 20))
+def test_the_order_in_which_samples_are_handed_over_does_not_matter(
+    names: list[str], numbers: list[int], step: int
+) -> None:
+    handed = {name: tuple(f"{name}{number}" for number in numbers) for name in names}
+    plain = {name: tuple(f"{name}{number}" for number in range(7)) for name in "abc"}
+    assert DataOrder(handed, 4, 1, "v").batch(step) == DataOrder(plain, 4, 1, "v").batch(step)
