@@ -52,8 +52,8 @@ def keep(project: Project, version: str) -> DatasetVersion:
     folder = folder_of(project, version)
     if not (folder / MADE_FROM).is_file():
         _copy_all(project, version, folder)
-        if settings := _locked_settings(project, version):
-            write_json(folder / SETTINGS, settings)
+        if locked := _locked_settings(project, version):
+            write_json(folder / SETTINGS, locked)
         write_json(folder / MADE_FROM, made_from(project, version))  # last: it says that the copy is whole
     known = json.loads((folder / MADE_FROM).read_text(encoding="utf-8"))
     written = folder / SETTINGS

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ops.config.training import Launch
 from ops.data import tensor_shards
-from ops.data.columns import LATENTS
+from ops.data.columns import LATENTS, Sample
 from ops.data.latent_moments import LatentError, Moments
-from ops.data.samples import Sample, training_samples
+from ops.data.samples import training_samples
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, sha256

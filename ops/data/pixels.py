@@ -15,7 +15,7 @@ from ops.curation.decoding.frames import UndecodableVideo, frames_at
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
 from ops.curation.sources.listing import file_of
 from ops.curation.timeline import Timeline
-from ops.data.samples import Sample
+from ops.data.columns import Sample
 from ops.runtime.project import Project
 from ops.runtime.video import rendering
 

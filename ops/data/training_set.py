@@ -14,9 +14,9 @@ from typing import Any
 
 from ops.config import Dataset, Settings
 from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
-from ops.data.columns import SAMPLE_SCORES
+from ops.data.columns import SAMPLE_SCORES, Kind, Sample
 from ops.data.frame_windows import windows
-from ops.data.samples import BUCKETS, SAMPLES, Kind, Sample
+from ops.data.samples import BUCKETS, SAMPLES
 from ops.data.split import held_out
 from ops.data.text_encoder import is_readable
 from ops.runtime import tables

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ops.data.samples import Sample, training_samples
+from ops.data.columns import Sample
+from ops.data.samples import training_samples
 from ops.evaluation import protocols
 from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.metrics.base import Measure, Value, Video, VideoMetric

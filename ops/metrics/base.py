@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Frames = NDArray[np.uint8]
 """Decoded, RGB, [T, H, W, 3]."""
+Pixels = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
+"""The same, or as floats in [0, 1]."""
 T = TypeVar("T")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
+from ops.metrics.base import Measure, Needs, Pixels, Value, Video, VideoMetric
 from ops.metrics.psnr import unit_range
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Lpips(VideoMetric):
         return measure
 
 
-def frame_lpips(model: nn.Module, reference: NDArray, other: NDArray) -> NDArray[np.float64]:
+def frame_lpips(model: nn.Module, reference: Pixels, other: Pixels) -> NDArray[np.float64]:
     """The distance of each frame pair by a spatial `model`; takes [T, H, W, 3], uint8 or floats in [0, 1]."""
     import torch
 
@@ -61,7 +61,7 @@ def frame_lpips(model: nn.Module, reference: NDArray, other: NDArray) -> NDArray
     return distances
 
 
-def _network_range(video: NDArray) -> torch.Tensor:
+def _network_range(video: Pixels) -> torch.Tensor:
     import torch
 
     return torch.from_numpy((unit_range(video) * 2 - 1).astype(np.float32)).permute(0, 3, 1, 2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
+from ops.metrics.base import Measure, Needs, Pixels, Value, Video, VideoMetric
 
 if TYPE_CHECKING:
     from ops.runtime.project import Project
@@ -33,7 +33,7 @@ class Psnr(VideoMetric):
         return measure
 
 
-def frame_psnr(reference: NDArray, other: NDArray) -> NDArray[np.float64]:
+def frame_psnr(reference: Pixels, other: Pixels) -> NDArray[np.float64]:
     """dB of each frame: 10·log10(1/MSE) on values in [0, 1], at most `CAP`.
 
     Takes [T, H, W, 3], uint8 or floats in [0, 1]. A video's PSNR is the mean of its frames' dB, a data set's the
@@ -49,7 +49,7 @@ def capped_frames(values: NDArray[np.float64]) -> int:
     return int((values >= CAP).sum())
 
 
-def unit_range(video: NDArray) -> NDArray[np.float64]:
+def unit_range(video: Pixels) -> NDArray[np.float64]:
     """[T, H, W, 3] as float64 in [0, 1]; integers are divided by 255."""
     if video.ndim != 4 or video.shape[-1] != 3:
         raise ValueError(f"a video is [T, H, W, 3], but this has the shape {list(video.shape)}")

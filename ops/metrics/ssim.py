@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
+from ops.metrics.base import Measure, Needs, Pixels, Value, Video, VideoMetric
 from ops.metrics.psnr import unit_range
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Ssim(VideoMetric):
         return measure
 
 
-def frame_ssim(reference: NDArray, other: NDArray) -> NDArray[np.float64]:
+def frame_ssim(reference: Pixels, other: Pixels) -> NDArray[np.float64]:
     """Mean SSIM of each frame over the positions where the 11×11 window fits, and over R, G and B.
 
     Takes [T, H, W, 3], uint8 or floats in [0, 1], at least 11 pixels a side. In float64: the variances are small
@@ -62,4 +62,5 @@ def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
     kernel /= kernel.sum()
     blurred = correlate1d(correlate1d(image, kernel, axis=0), kernel, axis=1)
     border = WINDOW // 2
-    return blurred[border:-border, border:-border]
+    inner: NDArray[np.float64] = blurred[border:-border, border:-border]
+    return inner

@@ -185,7 +185,7 @@ def dataset_of(project: Project, asset: str) -> str | None:
     Raises:
         MissingArtifact: when there are none.
     """
-    if "latents" not in training(project.settings, asset).method.inputs:
+    if "latents" not in training(project.settings, asset).procedure.inputs:
         return None
     return current(project, "latents", LatentsResults).inputs["training_set"]
 
@@ -224,7 +224,7 @@ def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, lau
         settings=settings,
         pipeline_run=project.pipeline_run,
     )
-    _launch(job, found.method.program, launch)
+    _launch(job, found.procedure.program, launch)
     results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
     best = work.folder / results.released
     version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})

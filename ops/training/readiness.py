@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ops.config import ConfigError, Settings, TextToVideo
-from ops.data.samples import Kind, Split
+from ops.data.columns import Kind, Split
 from ops.data.text_encoder import as_read
 from ops.runtime import tables
 from ops.runtime.project import Project

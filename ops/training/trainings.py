@@ -12,7 +12,7 @@ from ops.metrics.psnr import Psnr
 
 
 @dataclass(frozen=True)
-class Method:
+class Procedure:
     """How models of one kind are trained.
 
     `program` is the module that the launcher runs, `inputs` are the assets that it reads besides the training before
@@ -27,13 +27,13 @@ class Method:
     group: str
 
 
-METHODS: dict[TrainingKind, Method] = {
-    "vae": Method("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
-    "text_to_video": Method(
+PROCEDURES: dict[TrainingKind, Procedure] = {
+    "vae": Procedure("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
+    "text_to_video": Procedure(
         "ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"
     ),
 }
-LABELS = {method.metric.name: method.label for method in METHODS.values()}
+LABELS = {each.metric.name: each.label for each in PROCEDURES.values()}
 """Metric → its name in tables."""
 
 
@@ -57,8 +57,8 @@ class Training:
         return self.section.kind
 
     @property
-    def method(self) -> Method:
-        return METHODS[self.kind]
+    def procedure(self) -> Procedure:
+        return PROCEDURES[self.kind]
 
     @property
     def schedule(self) -> Schedule:
@@ -77,7 +77,7 @@ class Training:
     @property
     def inputs(self) -> tuple[str, ...]:
         """All assets that it is made from."""
-        return (*((self.predecessor.asset,) if self.predecessor else ()), *self.method.inputs)
+        return (*((self.predecessor.asset,) if self.predecessor else ()), *self.procedure.inputs)
 
     @property
     def description(self) -> str:

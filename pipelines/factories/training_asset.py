@@ -16,7 +16,7 @@ def training_asset(training: Training) -> dg.AssetsDefinition:
     @dg.asset(
         name=training.asset,
         deps=list(training.inputs),
-        group_name=training.method.group,
+        group_name=training.procedure.group,
         description=training.description,
         kinds={"mlflow", "pytorch"} if training.adopted else {"deepspeed", "mlflow", "pytorch"},
         pool="accelerator",

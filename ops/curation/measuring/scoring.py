@@ -49,16 +49,27 @@ Item = TypeVar("Item")
 class Pass(Protocol[Item]):
     """A plan for measuring what is missing of some subjects at a step, and at those that follow it."""
 
-    ledger_step: str
-    """By which the ledger knows the work."""
-    made_by: Any
-    """The identity of that work."""
-    steps: tuple[str, ...]
-    """What is measured, in order."""
-    asset: str
-    """At which the progress is shown."""
-    unit: str
-    function: Callable[[Item], list[Score]]
+    @property
+    def ledger_step(self) -> str:
+        """By which the ledger knows the work."""
+
+    @property
+    def made_by(self) -> Any:
+        """The identity of that work."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What is measured, in order."""
+
+    @property
+    def asset(self) -> str:
+        """At which the progress is shown."""
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def function(self) -> Callable[[Item], list[Score]]: ...
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[Item]]: ...
 

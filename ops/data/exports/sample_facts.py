@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from ops.catalogue import SCORES
+from ops.data.columns import Sample
 from ops.data.dataset_version import DatasetVersion, table_of
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.source_versions import source_versions
-from ops.data.samples import Sample
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row

@@ -27,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.data.buckets import Bucket
+from ops.data.columns import Sample
 from ops.data.dataset_version import TRAINING_SET, keep
 from ops.data.dvc import version as current_version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.exports.sample_facts import Facts
 from ops.data.pixels import VERSIONS, UnreadableSource, read_samples
-from ops.data.samples import Sample, training_samples
+from ops.data.samples import training_samples
 from ops.runtime import mp4
 from ops.runtime.files import digest, replacing
 from ops.runtime.mp4 import codec, write_mp4

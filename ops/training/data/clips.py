@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ops.data.columns import Sample
 from ops.data.pixels import PixelReader, UnreadableSource
-from ops.data.samples import Sample
 from ops.runtime.project import Project
 from ops.training.data.left_out import UnusableSamples
 from ops.training.data.samples import TrainingSamples

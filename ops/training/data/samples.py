@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ops.data.samples import Kind, Sample, training_samples
+from ops.data.columns import Kind, Sample
+from ops.data.samples import training_samples
 from ops.training.data.data_order import DataOrder
 from ops.training.job import Job
 from ops.training.loop.randomness import seed_of

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from models.geometry import PIXELS_PER_TOKEN, video_size
 from models.pixels import to_pixels
 from ops.config import Pictures
+from ops.data.columns import Sample
 from ops.data.latents import LatentSet, load_vae
-from ops.data.samples import Sample
 from ops.data.text_embeddings import UNCONDITIONAL, TextSet
 from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.sampling.denoise import draw_latent

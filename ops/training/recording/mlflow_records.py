@@ -7,8 +7,7 @@ folder holds all that they said, so that they are restored, or logged anew from 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from pydantic import ValidationError
 
@@ -111,6 +110,14 @@ def _logged_model(artifact: Artifact[Trained], row: Checkpoint) -> str | None:
     return models.get(checkpoints.content_hash(artifact.folder / row.folder, "ema"), row.logged_model)
 
 
-def _memory(artifact: Artifact[Trained]) -> dict[str, Any]:
-    path: Path = artifact.folder / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+class _Memory(TypedDict, total=False):
+    """What the training's own record of its MLflow run holds: `models` maps contents to logged models."""
+
+    run_id: str
+    models: dict[str, str]
+
+
+def _memory(artifact: Artifact[Trained]) -> _Memory:
+    path = artifact.folder / "run.json"
+    memory: _Memory = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return memory

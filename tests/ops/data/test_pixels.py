@@ -10,7 +10,8 @@ from PIL import Image
 
 from ops.data import pixels
 from ops.data.captions import captions
-from ops.data.samples import Sample, training_samples
+from ops.data.columns import Sample
+from ops.data.samples import training_samples
 from ops.data.training_set import training_set
 from ops.runtime.project import Project
 

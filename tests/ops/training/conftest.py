@@ -21,7 +21,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ops.data import dataset_version, latents, text_embeddings
-from ops.data.samples import SAMPLES, Sample, Split
+from ops.data.columns import Sample, Split
+from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Work
 from ops.runtime.files import write_json

@@ -11,7 +11,7 @@ import yaml
 from ops.config import ConfigError
 from ops.config.stages import NOT_TRAINED_YET
 from ops.runtime.project import Project
-from ops.training.trainings import METHODS, UnknownTraining, final, stages, training, trainings
+from ops.training.trainings import PROCEDURES, UnknownTraining, final, stages, training, trainings
 
 
 def reads(project: Project, **params: Any) -> Project:
@@ -40,9 +40,9 @@ def test_an_adopted_vae_is_in_the_list_and_says_so(project: Project) -> None:
     assert "registered, not trained" in found.description
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", PROCEDURES)
 def test_programs_measure_what_the_list_says(kind: Any) -> None:
-    program, metric = import_module(METHODS[kind].program), METHODS[kind].metric
+    program, metric = import_module(PROCEDURES[kind].program), PROCEDURES[kind].metric
     classes = [each for each in vars(program).values() if isinstance(getattr(each, "metric", None), str)]
     assert [(each.metric, each.higher_is_better) for each in classes] == [(metric.name, metric.higher_is_better)]
 

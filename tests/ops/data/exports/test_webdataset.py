@@ -14,13 +14,14 @@ from PIL import Image
 
 from ops.curation import tables as schemas
 from ops.data.captions import SCHEMA
+from ops.data.columns import Sample
 from ops.data.dataset_version import MADE_FROM, SETTINGS, LostVersion, folder_of, keep
 from ops.data.dvc import version
 from ops.data.dvc_repository import open_repository
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.webdataset import export_webdataset
 from ops.data.pixels import read_sample
-from ops.data.samples import SAMPLES, Sample, training_samples
+from ops.data.samples import SAMPLES, training_samples
 from ops.runtime import tables
 from ops.runtime.files import write_json
 from ops.runtime.project import Project

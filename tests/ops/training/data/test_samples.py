@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, cast
 
-from ops.data.samples import Sample
+from ops.data.columns import Sample
 from ops.training.data.data_order import DataOrder
 from ops.training.data.samples import TrainingSamples, drawn
 
