@@ -8,6 +8,7 @@ import runpy
 import shlex
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -120,6 +121,14 @@ def test_the_drawn_house_is_current() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = runpy.run_path(str(ROOT / "docs" / "house.py"))["page"](page)
     assert page == drawn, "run: python docs/house.py"
+
+
+def test_rooms_ask_in_one_direction() -> None:
+    """No room is asked by one that it asks itself, over however many others."""
+    house = runpy.run_path(str(ROOT / "docs" / "house.py"))
+    drawn = {pair for pair in house["arrows"]() if not house["FOUNDATION"] & set(pair)}
+    order = TopologicalSorter({room: [other for one, other in drawn if one == room] for room, _ in drawn})
+    order.prepare()  # raises CycleError, which names the rooms
 
 
 def test_the_indexes_name_every_page() -> None:

@@ -15,13 +15,13 @@ from ops.evaluation import protocols
 from ops.evaluation.contact_sheet import write_contact_sheet
 from ops.evaluation.moving_sheet import write_moving_sheet
 from ops.evaluation.protocol import KeptProtocol, Protocol
+from ops.generation.parts import parts_of
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
-from ops.sampling.parts import parts_of
 from ops.sampling.request import Request
 from ops.training.results import Trained
 from ops.training.trainings import final
@@ -138,8 +138,8 @@ def safe_name(index: int, prompt: str) -> str:
 
 
 def _render_missing(work: Work[SamplesResults], denoiser: Artifact[Trained], steps: list[int]) -> list[str]:
-    from ops.sampling.model import VideoModel
-    from ops.sampling.render import render
+    from ops.generation.model import VideoModel
+    from ops.generation.render import render
 
     videos = list(plan(work.project, steps))
     progress = Progress.of(work.project, ASSET, len(videos), "videos")

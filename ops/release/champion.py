@@ -10,6 +10,7 @@ from ops.config import Release
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.protocol import Score
 from ops.evaluation.reconstruction import ReconstructionResults
+from ops.generation.parts import Parts, parts_of
 from ops.metrics.registry import of_reconstructions
 from ops.release import card
 from ops.release.gate import Verdict, judge
@@ -20,7 +21,6 @@ from ops.release.trace import Trace, look_back, trainings
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts, parts_of
 from ops.training.recording.mlflow_records import logged_model, restore_records
 from ops.training.results import Trained
 from ops.training.trainings import final

@@ -47,9 +47,9 @@ def generate(
         SamplingError: something asked for cannot be made; the message says what can.
         MissingArtifact, UnknownVersion: there is no such model, for example no champion yet.
     """
+    from ops.generation.model import VideoModel
+    from ops.generation.render import render
     from ops.release.model_name import resolve
-    from ops.sampling.model import VideoModel
-    from ops.sampling.render import render
 
     if output.suffix.lower() != ".mp4":
         raise SamplingError(f"the output is {output.name}, but must end in .mp4")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ops.generation.parts import Parts, parts_of
 from ops.release.registry import Registry, UnknownVersion
 from ops.runtime.artifacts import current, entries, read
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts, parts_of
 from ops.sampling.request import SamplingError
 from ops.training.job import was_trained
 from ops.training.results import Trained

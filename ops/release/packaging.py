@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from ops.generation.parts import Parts
 from ops.release.registry import Version
 from ops.release.served_model import MODEL, RECIPE, signature
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts
 
 GIB = 2**30
 DENOISER, VAE = "denoiser", "vae"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.evaluation.protocol import Score
+from ops.generation.parts import Parts
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

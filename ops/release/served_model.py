@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.config import Settings
+from ops.generation.model import VideoModel
+from ops.generation.parts import Parts
 from ops.runtime.project import Project
-from ops.sampling.model import VideoModel
-from ops.sampling.parts import Parts
 from ops.sampling.request import Request, SamplingError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ServedModel:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
     def _row(self, prompt: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        from ops.sampling.render import render
+        from ops.generation.render import render
 
         chosen = {name: params[name] for name in PARAMETERS if name in params}
         seed = int(chosen.pop("seed", 0))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ops.evaluation import checkpoint_scores, protocols, reconstruction, samples, truth, vbench
+from ops.generation.parts import parts_of
 from ops.release.champion import release_candidate
 from ops.release.registry import Registry
 from ops.release.trace import trace
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
-from ops.sampling.parts import parts_of
 from ops.training.results import Trained
 
 EDITS = (

@@ -3,15 +3,15 @@ import json
 import pytest
 
 from ops.data.text_encoder import version
+from ops.generation.model import VideoModel
+from ops.generation.parts import Parts, parts_of
+from ops.generation.render import render
 from ops.release.generate import generate
 from ops.release.model_name import resolve
 from ops.release.registry import UnknownVersion
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
-from ops.sampling.model import VideoModel
-from ops.sampling.parts import Parts, parts_of
-from ops.sampling.render import render
 from ops.sampling.request import Request, SamplingError
 from ops.training.results import Trained
 from ops.weights.results import Weights

@@ -10,7 +10,7 @@ from ops.runtime.files import write_json
 from ops.sampling.request import Request, SamplingError
 
 if TYPE_CHECKING:
-    from ops.sampling.model import VideoModel
+    from ops.generation.model import VideoModel
 
 
 ITS_LANGUAGE = "write it in the language that the encoder was trained on"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ops.generation.parts import Parts
 from ops.runtime.artifacts import MissingArtifact
 from ops.runtime.project import Project
-from ops.sampling.parts import Parts
 from ops.sampling.request import SamplingError
 
 if TYPE_CHECKING:
