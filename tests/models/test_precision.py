@@ -71,16 +71,17 @@ def error(model: nn.Module, inputs: list[Tensor], precision: str) -> float:
     return relative(model.bfloat16()(*(each.bfloat16() for each in inputs)), exact)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("precision", ["bfloat16", "TensorFloat-32"])
 @torch.no_grad()
 def test_the_stated_error_is_an_upper_bound_and_near(precision: str) -> None:
     torch.manual_seed(0)
     vae, denoiser = WFVAE(WFVAEConfig()).eval(), SkiparseDenoiser(DenoiserConfig(layers=4)).eval()
-    video, latent = torch.rand(1, 3, 9, 64, 64) * 2 - 1, torch.randn(1, 8, 3, 16, 16)
+    video, latent = torch.rand(1, 3, 5, 32, 32) * 2 - 1, torch.randn(1, 8, 3, 16, 16)
     timestep, text = torch.tensor([500.0]), torch.randn(1, 16, denoiser.config.text_width)
     found = {
         "WF-VAE, encoding": error(Part(vae.encoder), [video], precision),
-        "WF-VAE, decoding": error(Part(vae.decoder), [latent[..., :8, :8]], precision),
+        "WF-VAE, decoding": error(Part(vae.decoder), [latent[..., :2, :4, :4]], precision),
         "denoiser, 4 layers": error(denoiser, [latent, timestep, text], precision),
     }
     for network, share in found.items():

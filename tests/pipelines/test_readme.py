@@ -186,6 +186,8 @@ def dvc(root: Path, *arguments: str) -> str:
 CHECKS: dict[str, Callable[..., None]] = {
     "make demo": is_a_target,
     "make test": is_a_target,
+    "make check": is_a_target,
+    "make test-slow": is_a_target,
     "source .venv/bin/activate": is_made_by_the_makefile,
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
