@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from ops.config import Settings
 from ops.runtime.artifacts import Work
@@ -14,18 +14,10 @@ from ops.training.trainings import final, trainings
 
 def inputs(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Asset → the assets that it is made from: the steps of the dataset, then everything after them."""
-    vae, last = settings.vae.architecture, final(settings).asset
     return {
         **{name: step.inputs for name, step in STEPS.items()},
         **{asset: training.inputs for asset, training in trainings(settings).items()},
-        f"{vae}_evaluation": (vae, "training_set"),
-        "latents": (vae, "training_set"),
-        "text_embeddings": ("training_set",),
-        "samples": (last, "latents"),
-        "vbench": ("samples",),
-        "truth": ("samples",),
-        "checkpoint_scores": (last, "vbench", "truth"),
-        "champion": ("checkpoint_scores", f"{vae}_evaluation"),
+        **{asset: made.inputs for asset, made in _made_of_trainings(settings).items()},
     }
 
 
@@ -50,19 +42,27 @@ def work(project: Project, asset: str) -> Work[Any]:
         from ops.training.assets import planned
 
         return planned(project, asset)
-    module = import_module(_planners(project.settings)[asset])
-    return module.planned(project)
+    found: Work[Any] = import_module(_made_of_trainings(project.settings)[asset].module).planned(project)
+    return found
 
 
-def _planners(settings: Settings) -> dict[str, str]:
-    """Asset → the module with its function `planned`, which may take seconds to import."""
+class _Made(NamedTuple):
+    """What an asset is made from, and the module with its function `planned`, which may take seconds to import."""
+
+    inputs: tuple[str, ...]
+    module: str
+
+
+def _made_of_trainings(settings: Settings) -> dict[str, _Made]:
+    """The assets between the trainings, and after them."""
+    vae, last = settings.vae.architecture, final(settings).asset
     return {
-        f"{settings.vae.architecture}_evaluation": "ops.evaluation.reconstruction",
-        "latents": "ops.data.latents",
-        "text_embeddings": "ops.data.text_embeddings",
-        "samples": "ops.evaluation.samples",
-        "vbench": "ops.evaluation.vbench.score",
-        "truth": "ops.evaluation.truth",
-        "checkpoint_scores": "ops.evaluation.checkpoint_scores",
-        "champion": "ops.release.champion",
+        f"{vae}_evaluation": _Made((vae, "training_set"), "ops.evaluation.reconstruction"),
+        "latents": _Made((vae, "training_set"), "ops.data.latents"),
+        "text_embeddings": _Made(("training_set",), "ops.data.text_embeddings"),
+        "samples": _Made((last, "latents"), "ops.evaluation.samples"),
+        "vbench": _Made(("samples",), "ops.evaluation.vbench.score"),
+        "truth": _Made(("samples",), "ops.evaluation.truth"),
+        "checkpoint_scores": _Made((last, "vbench", "truth"), "ops.evaluation.checkpoint_scores"),
+        "champion": _Made(("checkpoint_scores", f"{vae}_evaluation"), "ops.release.champion"),
     }

@@ -79,7 +79,7 @@ class Needs:
     """It would take days on a CPU."""
 
 
-class Metric:
+class Metric(ABC):
     """A number by which models are compared. An instance is only a description, and light."""
 
     name: str
@@ -90,16 +90,16 @@ class Metric:
     chooses no checkpoint and no champion."""
 
     @property
+    @abstractmethod
     def version(self) -> str:
         """Raised when the same video gets another value. Part of the protocol."""
-        raise NotImplementedError(f"{type(self).__name__} has no version")
 
     @property
     def decides(self) -> bool:
         return self.fooled_by is None
 
 
-class VideoMetric(Metric, ABC):
+class VideoMetric(Metric):
     """A metric that is measured on videos: a value for each, from which the score of a set is made."""
 
     needs: Needs = Needs()

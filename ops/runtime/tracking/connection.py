@@ -60,6 +60,6 @@ def _found(ask: Callable[[], Answer]) -> Answer | None:
         raise
 
 
-def brief(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Its first line; SQLAlchemy's errors go on with advice."""
     return str(error).partition("\n")[0]

@@ -59,11 +59,11 @@ def main(compose: Callable[[Setup], Method[B]]) -> None:
 
 
 def _terminate(*_: object) -> None:
-    _be_told_no_more()
+    _ignore_requests_to_stop()
     raise Terminated
 
 
-def _be_told_no_more() -> None:
+def _ignore_requests_to_stop() -> None:
     """This process is about to end. The launcher asks each rank again when it hears of another one's death: that must
     not keep it from telling MLflow how it ended, for of a run that nobody ended MLflow says that it has finished."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -197,7 +197,7 @@ def _with_records(session: Session[B], progress: Progress) -> None:
             reporter.say(f"told to stop after step {session.state.step}; {_where_it_goes_on(session)}")
             run.end("KILLED")
         except BaseException:
-            _be_told_no_more()
+            _ignore_requests_to_stop()
             run.end("FAILED")
             raise
         else:

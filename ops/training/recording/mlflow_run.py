@@ -16,7 +16,7 @@ from ops.config.named import by_name
 from ops.runtime.files import write_json
 from ops.runtime.source_code import git_state
 from ops.runtime.tracking import pipeline_run
-from ops.runtime.tracking.connection import STORE_ERRORS, brief, connect, model_exists, revive_run
+from ops.runtime.tracking.connection import STORE_ERRORS, connect, first_line, model_exists, revive_run
 from ops.runtime.tracking.pipeline_run import Status
 from ops.runtime.tracking.run_names import INPUT, latest, run_name
 from ops.training.job import Job
@@ -157,7 +157,9 @@ class MlflowRun:
     def _send(self, at_once: bool = False) -> Exception | None:
         problem = self._outbox.send(at_once)
         if problem and not self._away:
-            self._say(f"MLflow does not answer ({brief(problem)}); records wait in {self._outbox.path} until it does")
+            self._say(
+                f"MLflow does not answer ({first_line(problem)}); records wait in {self._outbox.path} until it does"
+            )
         if self._away and not self._outbox.waiting:
             self._say("MLflow answers again and has got what waited")
         self._away = bool(self._outbox.waiting)
@@ -175,8 +177,8 @@ class MlflowRun:
             if time.monotonic() > deadline:
                 raise RecordsNotSent(
                     f"the training is complete and kept in {self._job.folder}, but MLflow at "
-                    f"{self._client.tracking_uri} does not answer: {brief(problem)}. Run the same command again when "
-                    "it does; only records are left to be sent"
+                    f"{self._client.tracking_uri} does not answer: {first_line(problem)}. Run the same command again "
+                    "when it does; only records are left to be sent"
                 ) from problem
             waiting("waiting for MLflow")
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -290,7 +292,7 @@ class MlflowRun:
         except STORE_ERRORS as error:
             if status == "FINISHED":
                 raise
-            self._say(f"MLflow could not be told that the run is {status}: {brief(error)}")
+            self._say(f"MLflow could not be told that the run is {status}: {first_line(error)}")
 
     def _remember(self) -> None:
         write_json(self._memory, {"run_id": self.run_id, "models": self._models})
@@ -331,7 +333,7 @@ def close_run(job: Job, status: Status) -> None:
             client.set_terminated(known["run_id"], status)
             pipeline_run.tell_above(client, known["run_id"], status)
     except STORE_ERRORS as error:
-        print(f"MLflow could not be told that the run of {job.asset} is {status}: {brief(error)}", flush=True)
+        print(f"MLflow could not be told that the run of {job.asset} is {status}: {first_line(error)}", flush=True)
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:
