@@ -52,15 +52,15 @@ def require_sources(settings: Settings, assets: Collection[str]) -> None:
 
 
 def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> list[str]:
-    """Of the training set in this folder: that every stage among these assets can be trained on it. Returns what is no
+    """Of the training set in this folder: that every training among these assets can be done on it. Returns what is no
     obstacle, but less than a stage asks for.
 
     Raises:
-        NotReady: naming each stage, what stands in its way, and what helps.
+        NotReady: naming each training, what stands in its way, and what helps.
     """
     settings = project.settings
     wanted, samples = _among(settings, assets), _samples(dataset)
-    obstacles = [*_unsplittable(project, wanted), *_without_samples(wanted, samples)]
+    obstacles = [*_unsplittable(project, assets), *_without_samples(wanted, samples)]
     _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
     return [
         f"stage '{stage.name}' will see no {kind} samples: the training set has none"
@@ -82,15 +82,18 @@ def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
     return found
 
 
-def _unsplittable(project: Project, stages: Sequence[TextToVideo]) -> Iterator[str]:
+def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
     from ops.training.loop.engine import configuration
 
     launch = project.settings.launch
-    for stage in stages:
+    for each in trainings(project.settings).values():
+        if each.asset not in assets or each.adopted:
+            continue
         try:
-            configuration(project.root, launch, stage.schedule, launch.nodes * launch.ranks_per_node)
+            configuration(project.root, launch, each.schedule, launch.nodes * launch.ranks_per_node)
         except ConfigError as error:
-            yield f"stage '{stage.name}': {error}"
+            named = "vae" if each.kind == "vae" else f"stage '{each.name}'"
+            yield f"{named}: {error}"
 
 
 def _without_samples(stages: Sequence[TextToVideo], samples: Counter[tuple[Kind, Split]]) -> Iterator[str]:

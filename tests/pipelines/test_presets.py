@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ops import weights
-from ops.config import Settings, presets, resolve
+from ops.config import ConfigError, Settings, presets, resolve
 from ops.runtime.device import Accelerator
 from ops.steps import STEPS
 from ops.training.loop.engine import configuration
@@ -28,6 +28,8 @@ class Needs:
     packages: frozenset[str] = frozenset()
     own: bool = False
     server: str | None = None
+    nodes_of_vae: int | None = None
+    """Over how many nodes the VAE's batches spread, where they do not over all."""
 
 
 OF_THE_PAPERS = {"lpips-alex", "easyocr", "clip-vit-l14", "laion-v2", "dover", "lpips-vgg"}
@@ -37,8 +39,8 @@ NEEDS = {
     "demo": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
     "shapes": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "minilm-l6"}),
     "tiny": Needs("cpu", 1, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
-    "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER),
-    "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER),
+    "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER, nodes_of_vae=1),
+    "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER, nodes_of_vae=1),
 }
 
 
@@ -57,6 +59,7 @@ def test_a_preset_needs_this(preset: str) -> None:
         packages=frozenset(path.removeprefix("package:") for path in sources if path.startswith("package:")),
         own=not sources,
         server=recipe.captions.endpoint,
+        nodes_of_vae=NEEDS[preset].nodes_of_vae,
     )
     assert found == NEEDS[preset]
 
@@ -84,9 +87,12 @@ def test_sources_that_a_preset_lacks_are_asked_for_before_anything_runs(preset: 
 
 @pytest.mark.parametrize("preset", presets(ROOT))
 def test_batches_of_a_preset_spread_over_its_ranks(preset: str) -> None:
-    """Those of the VAE over one node, where the preset says that it comes first; of a denoiser that can be trained."""
-    recipe, ranks = resolve(ROOT, preset, {}), NEEDS[preset].ranks
+    """Of a denoiser that can be trained. The VAE comes first, perhaps over fewer nodes: then over all it is refused."""
+    recipe, needs = resolve(ROOT, preset, {}), NEEDS[preset]
     for stage in recipe.stages if recipe.denoiser.architecture == "skiparse" else ():
-        assert configuration(ROOT, recipe.launch, stage.schedule, ranks)
-    alone = "--set launch.nodes=1` comes first" in (ROOT / "configs" / f"{preset}.yaml").read_text(encoding="utf-8")
-    assert configuration(ROOT, recipe.launch, recipe.vae.schedule, recipe.launch.ranks_per_node if alone else ranks)
+        assert configuration(ROOT, recipe.launch, stage.schedule, needs.ranks)
+    nodes = needs.nodes_of_vae or recipe.launch.nodes
+    assert configuration(ROOT, recipe.launch, recipe.vae.schedule, nodes * recipe.launch.ranks_per_node)
+    if needs.nodes_of_vae:
+        with pytest.raises(ConfigError, match="batch"):
+            configuration(ROOT, recipe.launch, recipe.vae.schedule, needs.ranks)

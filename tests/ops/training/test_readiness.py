@@ -66,6 +66,14 @@ def test_batches_that_no_ranks_can_share(project: Project) -> None:
         require_ready(with_recipe(project, **stages), ALL)
 
 
+def test_the_vaes_batches_are_looked_at_before_it_starts(project: Project) -> None:
+    with_samples(project, BOTH)
+    of_three = with_recipe(project, launch={"ranks_per_node": 3})
+    with pytest.raises(ConfigError, match=r"^vae: schedule.batch_size 4 cannot be divided over 3 ranks"):
+        require_ready(of_three, {"wfvae"})
+    assert require_ready(of_three, {"latents"}) == []
+
+
 def test_a_stage_without_sources_is_named_before_they_are_curated(project: Project) -> None:
     images_only = with_recipe(project, sources={"videos": None}).settings
     told = (
