@@ -118,9 +118,9 @@ def hashes_are_hashes(row: Row) -> bool:
 
 
 def bucket_or_reason(row: Row) -> bool:
-    if row["samples"] is not None:
-        return row["bucket"] is not None and row["reason"] is None
-    return row["reason"] is not None and len(row["dropped"]) == row["items"]
+    if row["bucket"] is not None:
+        return row["reason"] is None and bool(row["samples"])
+    return row["reason"] is not None and row["samples"] == 0 and len(row["dropped"]) == row["items"]
 
 
 def enlarged_are_samples(row: Row) -> bool:

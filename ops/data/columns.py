@@ -127,7 +127,7 @@ BUCKETS = Table(
         ),
         KIND,
         Column("split", str, _SPLIT, (OneOf(["train", "held_out"], "there are two splits"),)),
-        Column("samples", int, "samples in the bucket", (Between("buckets hold samples", minimum=1),)),
+        Column("samples", int, "samples in the bucket; 0 in rows of dropped items", (There(),)),
         Column(
             "items",
             int,
@@ -161,7 +161,13 @@ BUCKETS = Table(
             "dropped",
             list[str],
             "`item_id` of each item dropped for `reason`",
-            (Holds("bucket_or_reason", "items are in a bucket, or dropped for a reason", checks.bucket_or_reason),),
+            (
+                Holds(
+                    "bucket_or_reason",
+                    "items are in a bucket that holds samples, or dropped for a reason",
+                    checks.bucket_or_reason,
+                ),
+            ),
         ),
     ),
 )

@@ -125,7 +125,8 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("curated_images", {"collection": "text"}, "a picture of the collection `text` says something"),
     ("raw_videos", {"seek_points": [[0, 0], [48, 48], [40, 96]]}, "points to seek to rise in frame and in time"),
     ("buckets", {"enlarged": 100}, "no more samples are enlarged than there are"),
-    ("buckets", {"bucket": None}, "items are in a bucket, or dropped for a reason"),
+    ("buckets", {"bucket": None}, "items are in a bucket that holds samples, or dropped for a reason"),
+    ("buckets", {"samples": 0}, "items are in a bucket that holds samples, or dropped for a reason"),
     ("buckets", {"split": "test"}, "there are two splits"),
 ]
 

@@ -6,6 +6,7 @@ import pytest
 
 from ops.curation import tables as schemas
 from ops.data.captions import SCHEMA, captions
+from ops.data.expectations import validate
 from ops.data.samples import training_samples
 from ops.data.split import EmptySplit
 from ops.data.training_set import EmptyTrainingSet, training_set
@@ -17,6 +18,8 @@ SetParams = Callable[[str], Project]
 
 
 def buckets(project: Project) -> list[dict[str, Any]]:
+    """The table of buckets, which its blocking check lets through whatever was dropped."""
+    assert validate(project, "buckets").failures == []
     return tables.read(project.data / "training_set" / "buckets.parquet")
 
 
