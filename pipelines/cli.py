@@ -37,12 +37,12 @@ console = Console()
 def run(
     preset: Annotated[str | None, typer.Option(help="A recipe from configs/; written into params.yaml.")] = None,
     select: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="Assets: 'latents', '+wfvae' (with everything above it; '1+wfvae' with one step), 'group:curation'; "
-            "several by commas."
+            help="Assets: 'latents', '+wfvae' (with everything above it; '1+wfvae' with one step), 'group:curation'. "
+            "Repeatable; all by default."
         ),
-    ] = "*",
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, for example dataset.fps=12. Repeatable."),
@@ -61,7 +61,7 @@ def run(
     from pipelines.terminal import run_display, summary
 
     project = _prepare(preset, set_ or [], videos, images)
-    status, run_id = run_display.run_and_watch(project, select, console)
+    status, run_id = run_display.run_and_watch(project, ",".join(select or ["*"]), console)
     if run_id:
         summary.show(project, console, run_id)
     raise typer.Exit(status)

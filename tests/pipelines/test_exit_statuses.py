@@ -40,6 +40,7 @@ def ends(empty, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (["run", "--preset", "none"], "preset 'none' is unknown"),
         (["run", "--select", "latent"], "captions, champion, checkpoint_scores, clips"),
         (["run", "--select", "latents and"], "captions, champion, checkpoint_scores, clips"),
+        (["run", "--select", "no_first", "--select", "latents"], "'no_first' selects nothing"),
         (["up", "--dagster-port", "99999"], "99999 is not in the range"),
         (["up", "--mlflow-port", "0"], "0 is not in the range"),
     ],
