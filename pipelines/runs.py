@@ -94,7 +94,7 @@ def _is_gone(instance: dg.DagsterInstance, run_id: str) -> bool:
     pid, moment = found[-1]
     try:
         process = psutil.Process(pid)
-        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > moment + SECONDS_APART
+        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > moment + SECONDS_APART)
     except psutil.NoSuchProcess:
         return True
 

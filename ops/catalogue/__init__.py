@@ -3,13 +3,13 @@
 Data only; importing it imports nothing heavy, and nothing of the recipe, which derives from it.
 """
 
+from ops.catalogue.clips import CHAIN as CLIP_STEPS
 from ops.catalogue.declaration import Bound, CurationStep, Kind, Measurement, Score, ScorerChoice, Wording
+from ops.catalogue.images import CHAIN as PICTURE_STEPS
 from ops.catalogue.lookup import (
-    CLIP_STEPS,
     DECIDERS,
     MEASUREMENTS,
     MEASUREMENTS_OF_CLIPS,
-    PICTURE_STEPS,
     SCORERS,
     SCORES,
     STEPS,

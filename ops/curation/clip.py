@@ -37,7 +37,7 @@ class Clip:
         place = (row["sha256"], row["start_frame"], row["end_frame"])
         times = row.get("frame_times")
         size = (row["width"], row["height"])
-        return cls(*place, crop, row["fps"], *size, None if times is None else tuple(times))  # type: ignore[arg-type]
+        return cls(*place, crop, row["fps"], *size, None if times is None else tuple(times))
 
     @property
     def id(self) -> str:

@@ -99,7 +99,8 @@ def _locked_settings(project: Project, version: str) -> dict[str, Any]:
     stage = locked_stages(project).get(TRAINING_SET, {})
     if version not in [out["md5"] for out in stage.get("outs", [])]:
         return {}
-    return stage.get("params", {}).get(SETTINGS_FILE, {})
+    settings: dict[str, Any] = stage.get("params", {}).get(SETTINGS_FILE, {})
+    return settings
 
 
 def _inputs(name: str, stage: Mapping[str, Any]) -> dict[str, str]:

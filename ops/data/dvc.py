@@ -89,7 +89,7 @@ def version(project: Project, name: str) -> str:
     """
     for out in locked_stages(project).get(name, {}).get("outs", []):
         if out["path"] == step(name).output:
-            return out["md5"]
+            return str(out["md5"])
     lock = project.root / "dvc.lock"
     raise MissingVersion(f"{lock} has no version of '{name}': run `soraflow run --select '+{name}'`")
 

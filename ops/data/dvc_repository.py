@@ -221,7 +221,7 @@ def _run_cache(repo: Repo) -> Any:
     from dvc.stage.cache import StageCache
     from dvc.stage.loader import StageLoader
 
-    class RunCache(StageCache):
+    class RunCache(StageCache):  # type: ignore[misc]  # DVC has no types
         """DVC's own takes the current folder for the project's; Dagster calls from anywhere."""
 
         def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> Stage:

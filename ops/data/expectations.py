@@ -78,7 +78,7 @@ def checks_passed(project: Project, name: str, of: str | None = None) -> bool:
         if wanted and path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["version"] == wanted:
-                return found["passed"]
+                return bool(found["passed"])
     return False
 
 
@@ -115,7 +115,7 @@ def _run(suite: Suite, frame: pd.DataFrame, project: Project) -> list[dict[str, 
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [suite.id]},
     )
     # through JSON: NumPy scalars, which its own rendering trips over, become plain numbers
-    results = result.to_json_dict()["results"]
+    results: list[dict[str, Any]] = result.to_json_dict()["results"]
     for each in results:
         if message := _exception(each):
             raise RuntimeError(f"the expectation {_told(each)} could not be evaluated: {message}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from ops.catalogue import Kind
 from ops.data import columns
-from ops.data.columns import TRAINING_SET, Kind, Sample, Split
+from ops.data.columns import TRAINING_SET, Sample, Split
 from ops.data.dataset_version import keep
 from ops.runtime import tables
 from ops.runtime.project import Project

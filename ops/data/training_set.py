@@ -12,9 +12,10 @@ from operator import itemgetter
 from statistics import fmean
 from typing import Any
 
+from ops.catalogue import Kind
 from ops.config import Dataset, Settings
 from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
-from ops.data.columns import SAMPLE_SCORES, Kind, Sample
+from ops.data.columns import SAMPLE_SCORES, Sample
 from ops.data.frame_windows import windows
 from ops.data.samples import BUCKETS, SAMPLES
 from ops.data.split import held_out

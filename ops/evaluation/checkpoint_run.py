@@ -90,7 +90,7 @@ def _run(client: MlflowClient, work: Work[R], denoiser: Artifact[Trained]) -> st
         },
     )
     write_json(work.folder / "run.json", {"run_id": run.info.run_id})
-    return run.info.run_id
+    return str(run.info.run_id)
 
 
 def _history(client: MlflowClient, run_id: str, scores: dict[int, list[Score]]) -> list[Metric]:

@@ -135,7 +135,7 @@ def _score_all(
     reconstruct = Reconstruction(work.project, vae)
     measures = {metric: metric.start(work.project) for metric in of_reconstructions()}
     items: list[Row] = []
-    pictures: list[tuple[NDArray, NDArray]] = []
+    pictures: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for row in Progress.of(work.project, work.asset, len(rows), "items").over(rows):
         columns = {name: row[name] for name in ("item_id", "kind", "path", "frames")}
         if row["frame_indices"] is None:
@@ -161,7 +161,10 @@ def scores(video: Video, measures: Mapping[VideoMetric, Measure]) -> Row:
 
 
 def _finish(
-    work: Work[ReconstructionResults], items: list[Row], pictures: list[tuple[NDArray, NDArray]], protocol: Protocol
+    work: Work[ReconstructionResults],
+    items: list[Row],
+    pictures: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    protocol: Protocol,
 ) -> Artifact[ReconstructionResults]:
     measured = [row for row in items if "reason" not in row]
     if not measured:

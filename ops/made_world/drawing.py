@@ -49,20 +49,24 @@ def _points(pixels: range) -> NDArray[np.float64]:
 
 
 def _inside(shape: str, across: NDArray[np.float64], down: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_]
     if shape == "circle":
-        return across**2 + down**2 <= radius**2
-    if shape == "square":
+        inside = across**2 + down**2 <= radius**2
+    elif shape == "square":
         half = radius * np.sqrt(np.pi) / 2
-        return (np.abs(across) <= half) & (np.abs(down) <= half)
-    if shape == "triangle":  # equilateral, on its base; the centre is half-way up
+        inside = (np.abs(across) <= half) & (np.abs(down) <= half)
+    elif shape == "triangle":  # equilateral, on its base; the centre is half-way up
         height = radius * np.sqrt(np.pi * np.sqrt(3))
         below_top = down + height / 2
-        return (below_top >= 0) & (below_top <= height) & (np.abs(across) <= below_top / np.sqrt(3))
-    raise ValueError(f"there is no shape '{shape}'")
+        inside = (below_top >= 0) & (below_top <= height) & (np.abs(across) <= below_top / np.sqrt(3))
+    else:
+        raise ValueError(f"there is no shape '{shape}'")
+    return inside
 
 
 def _background(scene: Scene, side: int) -> NDArray[np.float64]:
     corners = np.array(scene.corners, float).reshape(2, 2, 3)
     share = np.linspace(0, 1, side)
     upper, lower = (row[0] + share[:, None] * (row[1] - row[0]) for row in corners)
-    return upper[None] + share[:, None, None] * (lower - upper)[None]
+    blend: NDArray[np.float64] = upper[None] + share[:, None, None] * (lower - upper)[None]
+    return blend

@@ -116,7 +116,7 @@ def scene_of(combination: Combination, random: np.random.Generator, other: Combi
 def _apart(one: Thing, other: Thing) -> bool:
     """Whether two things are clear of each other at every moment."""
     ways = [np.hypot(*np.subtract(one.at(moment), other.at(moment))) for moment in np.linspace(0, 1, 9)]
-    return min(ways) > (one.size + other.size) * REACH
+    return bool(min(ways) > (one.size + other.size) * REACH)
 
 
 def _thing(combination: Combination, random: np.random.Generator, scale: float = 1.0) -> Thing:

@@ -111,12 +111,14 @@ def _released(project: Project) -> Artifact[ReleaseResults] | None:
 
 
 def _recorded(released: Artifact[ReleaseResults]) -> dict[str, Any]:
-    return json.loads((released.folder / FILE).read_text(encoding="utf-8"))
+    recorded: dict[str, Any] = json.loads((released.folder / FILE).read_text(encoding="utf-8"))
+    return recorded
 
 
 def _trained_on(released: Artifact[ReleaseResults]) -> str | None:
     """The version of the training set, by DVC's hash."""
-    return _recorded(released)["datasets"].get("training_set")
+    version: str | None = _recorded(released)["datasets"].get("training_set")
+    return version
 
 
 def _changed_dataset_settings(project: Project) -> dict[str, tuple[Any, Any]]:

@@ -43,7 +43,7 @@ def draw_latent(
     text, mask = _batched([negative, prompt] if guided else [prompt])
     text, mask = text.to(device), mask.to(device)
     noise = torch.randn(latent_shape(request, channels), generator=generator)
-    latent = noise.to(device) * scheduler.init_noise_sigma
+    latent: torch.Tensor = noise.to(device) * scheduler.init_noise_sigma
     with torch.inference_mode():
         for step, timestep in enumerate(scheduler.timesteps, start=1):
             scaled = scheduler.scale_model_input(latent, timestep).expand(len(text), -1, -1, -1, -1)

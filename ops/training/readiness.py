@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from ops.catalogue import Kind
 from ops.config import ConfigError, Settings, TextToVideo
-from ops.data.columns import Kind, Split
+from ops.data.columns import Split
 from ops.data.text_encoder import as_read
 from ops.runtime import tables
 from ops.runtime.project import Project

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from ops.catalogue import Kind
 from ops.config import Diffusion, TextEncoder
-from ops.data.columns import Kind
 from ops.runtime.artifacts import Artifact, Entry, ForeignArtifact, MissingArtifact
 from ops.training.job import FILE
 from ops.training.results import Trained

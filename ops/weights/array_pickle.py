@@ -13,7 +13,7 @@ class ArrayUnpickler(pickle.Unpickler):
     """Reads dicts, lists, strings, numbers and NumPy arrays; anything else in the stream is an error."""
 
     def find_class(self, module: str, name: str) -> Any:
-        from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]
+        from numpy._core.multiarray import _reconstruct
 
         admitted = {
             ("numpy", "ndarray"): np.ndarray,

@@ -38,7 +38,7 @@ def artifact_asset(
         kinds=kinds,
         pool=pool,
     )
-    def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         home = project.use_dataset()
         artifact = make(home, version_of_run(context, home)) if of_training_set else make(home)
         context.log.info(f"{name}: version {artifact.version}")
@@ -47,7 +47,7 @@ def artifact_asset(
     return asset
 
 
-def result(project: Project, artifact: Artifact[Results], **more: dg.MetadataValue) -> dg.MaterializeResult:
+def result(project: Project, artifact: Artifact[Results], **more: dg.MetadataValue) -> dg.MaterializeResult[None]:
     """What Dagster remembers of an artifact, and `more` beside it.
 
     The versions of its inputs are those that it was made from, and not those that were current when its step began.

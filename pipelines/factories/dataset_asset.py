@@ -28,7 +28,7 @@ def dataset_asset(name: str, *, group: str) -> dg.AssetsDefinition:
         metadata=references(step.function),
         pool="dvc",
     )
-    def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    def asset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         from ops.data import dvc
         from ops.data.dataset_version import keep
 
@@ -54,12 +54,12 @@ def _sources_changed(project: Project, name: str) -> bool:
     if name not in ("raw_videos", "raw_images"):
         return False
     changed = function("ops.curation.sources.listing:listing_changed")
-    return changed(project, name)
+    return bool(changed(project, name))
 
 
 def _parked_asked_again(project: Project, name: str) -> bool:
     """Nothing that DVC watches changes when inputs that had failed are to be tried again."""
-    return function("ops.curation.measuring.ledger:is_asked_again")(project, name)
+    return bool(function("ops.curation.measuring.ledger:is_asked_again")(project, name))
 
 
 def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
@@ -91,7 +91,8 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
     keys = [name for name in ("rejected_by", "reason_code") if name in pq.read_schema(path).names]
     verdicts = pq.read_table(path, columns=keys).filter(pc.field("rejected_by").is_valid())
     counted = verdicts.group_by(keys).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    return counted.rename_columns([*keys, "rows"]).to_pylist()
+    rows: list[dict[str, Any]] = counted.rename_columns([*keys, "rows"]).to_pylist()
+    return rows
 
 
 def _stored(name: str, path: Path) -> tuple[int, dict[str, dg.MetadataValue]]:

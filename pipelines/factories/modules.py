@@ -10,4 +10,5 @@ from typing import Any
 def function(path: str) -> Callable[..., Any]:
     """The function that `package.module:name` names."""
     module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+    named: Callable[..., Any] = getattr(import_module(module), name)
+    return named

@@ -23,7 +23,7 @@ def training_asset(training: Training) -> dg.AssetsDefinition:
     )
     def asset(
         context: dg.AssetExecutionContext, project: ProjectResource, training_process: TrainingProcess
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         from ops.data.dataset_version import keep
         from ops.data.findings import require_checks
         from ops.training.assets import dataset_of, train

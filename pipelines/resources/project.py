@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ops.data.dataset_turn import DatasetTurn
 
 
-class ProjectResource(dg.ConfigurableResource):
+class ProjectResource(dg.ConfigurableResource[None]):
     """The recipe of this run.
 
     Both fields hold for this run alone, to the end, whatever else runs meanwhile: params.yaml is not changed, and the

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CANCELLED = "The training was told to stop and has kept its checkpoints; materialise the asset again to go on."
 
 
-class TrainingProcess(dg.ConfigurableResource):
+class TrainingProcess(dg.ConfigurableResource[None]):
     """Opens a Pipes session around a launch: rank 0's log lines and results reach the asset's event log.
 
     Cancelling a run is an ordinary end of it: Dagster is given a sentence in place of its own interrupt's stack trace.

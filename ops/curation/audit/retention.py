@@ -83,8 +83,10 @@ def outcome(row: Row, rules: Curation) -> str:
 
 def score_of(row: Row, step: str) -> float | None:
     """The raw score that a step decides by. Without a crop the second motion is the first."""
-    score = row[COLUMNS[step]]
-    return row["motion"] if score is None and step == "motion_recheck" and row["crop"] is None else score
+    score: float | None = row[COLUMNS[step]]
+    if score is None and step == "motion_recheck" and row["crop"] is None:
+        score = row["motion"]
+    return score
 
 
 def browser_row(row: Row) -> list[Any]:

@@ -13,9 +13,8 @@ import av
 import numpy as np
 
 from ops.curation.clip import Clip
-from ops.curation.scorers.base import Pixels
 from ops.runtime.video.orientation import Orientation, orientation_of
-from ops.runtime.video.rendering import Renderer, Size, lying_size
+from ops.runtime.video.rendering import Pixels, Renderer, Size, lying_size
 
 LARGEST_HELD = 1920 * 1088
 """Pixels. Larger frames are reduced before they are held: 16 s of them would take gigabytes."""

@@ -33,7 +33,8 @@ def leaders(series: np.ndarray, max_distance: int) -> np.ndarray:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     distinct = first[order]
-    return distinct[_leaders(series[distinct], max_distance)][rank[group.ravel()]]
+    found: np.ndarray = distinct[_leaders(series[distinct], max_distance)][rank[group.ravel()]]
+    return found
 
 
 def _leaders(series: np.ndarray, max_distance: int) -> np.ndarray:
@@ -103,7 +104,7 @@ class _Way:
         """How many series are sorted and pairs compared, if all bits were even."""
         count, narrowest = len(series), min(width for _, width in self.bands)
         keys = comb(self.max_distance + self.together, self.together) ** self.places
-        return keys * (count + count**2 / 2 ** (self.places * self.together * narrowest + 1))
+        return float(keys * (count + count**2 / 2 ** (self.places * self.together * narrowest + 1)))
 
 
 def _equal_pairs(keys: np.ndarray) -> Iterator[np.ndarray]:

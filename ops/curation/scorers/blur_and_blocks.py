@@ -16,8 +16,9 @@ import numpy as np
 
 from ops.config import Sampling
 from ops.curation.clip import Clip, sampled_frames, spread
-from ops.curation.scorers.base import Measure, Pixels, Scorer
+from ops.curation.scorers.base import Measure, Scorer
 from ops.runtime.project import Project
+from ops.runtime.video.rendering import Pixels
 
 BLOCK = 8
 REACH = 4

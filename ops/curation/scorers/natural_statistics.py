@@ -49,7 +49,8 @@ def halved(grey: np.ndarray) -> np.ndarray:
 def normalised(grey: np.ndarray) -> np.ndarray:
     """Mean-subtracted, contrast-normalised coefficients, (I − μ) / (σ + 1), with a 7×7 Gaussian window."""
     mean, square = _blurred(grey), _blurred(grey * grey)
-    return (grey - mean) / (np.sqrt(np.abs(square - mean * mean)) + 1)
+    coefficients: np.ndarray = (grey - mean) / (np.sqrt(np.abs(square - mean * mean)) + 1)
+    return coefficients
 
 
 def spread_of(values: np.ndarray) -> Spread:
@@ -65,7 +66,7 @@ def spread_of(values: np.ndarray) -> Spread:
 
 def _blurred(image: np.ndarray) -> np.ndarray:
     rows = ndimage.correlate1d(image.astype(np.float32), _WINDOW, 0, mode="constant")
-    return ndimage.correlate1d(rows, _WINDOW, 1, mode="constant")
+    return np.asarray(ndimage.correlate1d(rows, _WINDOW, 1, mode="constant"))
 
 
 def _root_mean_square(values: np.ndarray) -> float:

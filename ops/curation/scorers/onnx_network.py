@@ -19,6 +19,7 @@ class OnnxNetwork:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Its only output, for an input [1, C, H, W] as the network takes it."""
+        output: np.ndarray
         (output,) = self._session.run(None, {self._input: x})
         return output
 
@@ -28,4 +29,4 @@ class OnnxNetwork:
         Raises:
             KeyError: nothing under this key.
         """
-        return self._session.get_modelmeta().custom_metadata_map[key]
+        return str(self._session.get_modelmeta().custom_metadata_map[key])

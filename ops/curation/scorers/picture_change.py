@@ -41,4 +41,4 @@ def picture_changes(pictures: Sequence[np.ndarray]) -> list[float]:
         return []
     whole = np.stack(pictures).astype(np.int16)
     changes: np.ndarray = np.abs(whole[1:] - whole[:-1]).mean(axis=(1, 2, 3)) / 255
-    return changes.round(6).tolist()
+    return [float(change) for change in changes.round(6)]

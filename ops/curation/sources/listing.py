@@ -182,7 +182,8 @@ def listing_changed(project: Project, table: str) -> bool:
     stamp = _stamp(project, table)
     if not project.table(table).is_file() or not stamp.is_file():
         return True
-    return json.loads(stamp.read_text(encoding="utf-8"))["listing"] != listing_fingerprint(project, TABLES[table])
+    listed: str = json.loads(stamp.read_text(encoding="utf-8"))["listing"]
+    return listed != listing_fingerprint(project, TABLES[table])
 
 
 def remember_listing(project: Project, table: str, fingerprint: str, left_out: Sequence[LeftOut] = ()) -> None:

@@ -16,7 +16,6 @@ from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failure
 from ops.curation.rules.image_rules import (
     FACTS,
     RATINGS,
-    REPEATS,
     TEXT,
     by_collection,
     decide_by_facts,
@@ -89,8 +88,8 @@ def _without_repeats(project: Project, step: CurationStep, table: pa.Table) -> p
     curation = project.settings.curation
     if not curation.near_duplicates.enabled:
         return table
-    found, failures = measured(project, PICTURES, REPEATS, table, still_in(table))
-    table = repeats.with_hashes(table, found.values(), as_column(identity(REPEATS, curation, "image")))
+    found, failures = measured(project, PICTURES, repeats.STEP, table, still_in(table))
+    table = repeats.with_hashes(table, found.values(), as_column(identity(repeats.STEP, curation, "image")))
     table = with_failures(table, step.name, failures)
     return repeats.without_repeats(table, lambda left: _originals(left, curation), "source_id", _described)
 

@@ -131,7 +131,7 @@ class Manifest:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         known = tree["format"] == FORMAT and tree["kind"] in get_args(Kind)
         whole = all(entry.keys() == {"sha256", "bytes", "made_from"} for entry in tree["files"].values())
     except (ValueError, KeyError, TypeError, AttributeError):

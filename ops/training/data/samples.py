@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ops.data.columns import Kind, Sample
+from ops.catalogue import Kind
+from ops.data.columns import Sample
 from ops.data.samples import training_samples
 from ops.training.data.data_order import DataOrder
 from ops.training.job import Job

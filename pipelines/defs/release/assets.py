@@ -21,7 +21,7 @@ def release() -> dg.Definitions:
         pool="registry",
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=45)),
     )
-    def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         """The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the
         champion under the same protocol, and moves the registry's aliases only if it is no worse."""
         from ops.release.champion import release_candidate
