@@ -78,11 +78,11 @@ def test_the_target_is_the_velocity() -> None:
     assert float(element_losses(Oracle(latent, noise), epsilon, latent, noise, timesteps, text, None)[2]) > 0.5
 
 
-def test_timesteps_are_stratified_over_the_batch() -> None:
-    for position in range(8):
-        drawn = [stratified_timestep(1000, position, 8, uniform("seed", step, position)) for step in range(200)]
-        assert 125 * position - 1 <= min(drawn)
-        assert max(drawn) <= 125 * (position + 1)
+def test_timesteps_are_drawn_in_strata() -> None:
+    for stratum in range(8):
+        drawn = [stratified_timestep(1000, stratum, 8, uniform("seed", step, stratum)) for step in range(200)]
+        assert 125 * stratum - 1 <= min(drawn)
+        assert max(drawn) <= 125 * (stratum + 1)
         assert len(set(drawn)) > 50
     every = {stratified_timestep(1000, 0, 1, uniform(step)) for step in range(20000)}
     assert every == set(range(1000))
