@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ops.reports.figures import FADED, GREY, KEPT, LIMIT, figure, save
+from ops.reports.figures import GREY, KEPT, LIMIT, REJECTED, figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def draw_curves(title: str, curves: Sequence[Curve], path: Path, mark: int | Non
 def _draw(axes: Axes, curve: Curve, mark: int | None) -> None:
     steps, low, mean, high = pieces(curve)
     if len(steps) < len(curve.steps):
-        axes.fill_between(steps, low, high, color=FADED, linewidth=0)
+        axes.fill_between(steps, low, high, color=REJECTED, alpha=0.6, linewidth=0.8)
     axes.plot(steps, mean, color=KEPT, linewidth=1.1, marker="." if len(steps) == 1 else None)
     if mark is not None:
         axes.axvline(mark, color=LIMIT, linewidth=0.9, linestyle="--")

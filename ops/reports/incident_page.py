@@ -72,8 +72,8 @@ def _samples(project: Project, step: int, suspects: Sequence[Shown]) -> Iterator
         return
     yield "<h2>What to do about the samples</h2>"
     yield (
-        "<p>If they should not be trained on, this writes them into params.yaml, and the next run makes a version of "
-        "the dataset without them:</p>"
+        "<p>This writes them into params.yaml, and the next run makes a version of the dataset without them. Leave out "
+        "the ids of those that look sound:</p>"
     )
     yield f"<pre>{text(exclusion(step, suspects))}</pre>"
     left = MOST_READ

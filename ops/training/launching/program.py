@@ -222,6 +222,7 @@ def _loop(session: Session[B]) -> None:
 
 
 def _announce(session: Session[B]) -> None:
+    from ops.training.clipping.rules import notes as clipping_notes
     from ops.training.data.data_order import table
 
     method, schedule, say = session.method, session.job.schedule, session.recorder.say
@@ -231,7 +232,7 @@ def _announce(session: Session[B]) -> None:
     say(table(order.counts()))
     epochs = schedule.steps / order.batches_per_epoch
     say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
-    for note in method.notes():
+    for note in [*clipping_notes(schedule.clipping, session.share.parts), *method.notes()]:
         say(note)
     say(f"in MLflow: {_page(session.job)}")
     if session.state.step:

@@ -41,6 +41,6 @@ def global_update(session: Session[B], rule: GlobalNorm, step: int, batch: Batch
 
 def _risen(step: int, norm: float, threshold: float, seen: Observation) -> str:
     return (
-        f"step {step}: the gradient norm ({norm:.4g}) is above its threshold ({threshold:.4g}) for the "
-        f"{seen.in_a_row}th step in a row; from here on the threshold follows it"
+        f"step {step}: for {seen.in_a_row} steps in a row now the gradient norm ({norm:.4g}) is above its threshold "
+        f"({threshold:.4g}), which follows it from here on"
     )

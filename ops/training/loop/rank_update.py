@@ -8,7 +8,7 @@ the whole step: ZeRO-2 and 3 save no memory on them meanwhile, and no communicat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -53,7 +53,7 @@ def rank_update(session: Session[B], rule: Dropping, step: int, batch: Batch[B],
     if judged.dropped and rule.is_to_be_told(judged.in_a_row):
         dropped = [part for part, keep in enumerate(judged.kept) if not keep]
         blamed = suspects(share, batch.sample_ids, ranks, dropped)
-        session.tell(Incident(step, _reason(rule, judged), figures, batch.sample_ids, blamed))
+        session.tell(Incident(step, _reason(rule, judged, norms), figures, batch.sample_ids, blamed))
     return Update(figures, whole=all(judged.kept))
 
 
@@ -116,14 +116,22 @@ def _figures(rule: Dropping, judged: Judgement) -> dict[str, float]:
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def _reason(rule: Dropping, judged: Judgement) -> str:
-    largest = "none is finite" if judged.largest is None else f"the largest norm is {judged.largest:.4g}"
-    told = f"{judged.dropped} of {len(judged.kept)} gradients were dropped: {largest}, above {judged.threshold:.4g} or "
-    told += "not finite" if any(judged.kept) else "not finite, so that no step was made"
+def _reason(rule: Dropping, judged: Judgement, norms: Sequence[float]) -> str:
+    told = f"{judged.dropped} of {len(norms)} gradients dropped: " + " and ".join(_causes(judged, norms))
+    if not any(judged.kept):
+        told += ", so that no step was made"
     if rule.lasts(judged.in_a_row):
         told += (
-            f". It is the {judged.in_a_row}th step in a row with one that is, so that this is no exception but a new "
-            "level: from here on it moves the threshold like any other. If the loss rises as well, lower "
-            "schedule.optimizer.learning_rate and go on from a checkpoint before it; else look at the samples below"
+            f". It is so for {judged.in_a_row} steps in a row now, so that this is no exception but a new level, and "
+            "moves the threshold like any other. If the loss rises as well, lower schedule.optimizer.learning_rate and "
+            "train anew; else look at the samples below"
         )
     return told
+
+
+def _causes(judged: Judgement, norms: Sequence[float]) -> Iterator[str]:
+    not_finite = sum(not math.isfinite(norm) for norm in norms)
+    if judged.dropped > not_finite and judged.largest is not None:
+        yield f"the largest norm, {judged.largest:.4g}, is above {judged.threshold:.4g}"
+    if not_finite:
+        yield f"{not_finite} of them not finite"

@@ -22,7 +22,7 @@ TITLES = {
     "dropped_batches": "dropped batches",
     "clip_threshold": "threshold of the norm",
     "largest_norm": "largest norm",
-    "norm_distance": "its squared distance from the mean",
+    "norm_distance": "largest norm: squared distance from mean",
     "kept_norm": "largest norm that was kept",
     "norm_mean": "mean of the norm",
     "norm_variance": "variance of the norm",
