@@ -127,17 +127,15 @@ def forget_after(folder: Path, step: int) -> None:
             page_of(path).unlink(missing_ok=True)
 
 
-def complete_pages(folder: Path, lines: Sequence[Mapping[str, float]]) -> list[Path]:
-    """Draw into each page what came after its step, now that it has happened. Returns the pages."""
-    pages = []
+def complete_pages(folder: Path, lines: Sequence[Mapping[str, float]]) -> Iterator[Path]:
+    """Draw into each page what came after its step, now that it has happened; each page when it is done."""
     for path, content in incidents(folder):
         page = page_of(path)
         if page.is_file():
             text = with_curves(page.read_text(encoding="utf-8"), around(lines, content["step"]))
             with replacing(page) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-            pages.append(page)
-    return pages
+            yield page
 
 
 def left_out_file(folder: Path, step: int) -> Path:

@@ -102,6 +102,7 @@ class Records(Recorder):
         gradient_curves.draw(self._job.asset, lines, picture)
         self.run.log_picture(picture, step, gradient_curves.NAME)
         for page in complete_pages(self._folder, lines):
+            self.working(step, f"drawing what came after an incident: {page.name}")
             self.run.log_file(page, FOLDER)
 
     def saving(self) -> None:
