@@ -363,7 +363,7 @@ CURATED_CLIPS = CurationStep(
     description="All clips with every score and the final decision.",
     about="All clips with all scores and the final decision; guarded by a blocking check.",
     body="ops.curation.steps.curated_clips:curated_clips",
-    settings=(),
+    settings=("exclude",),
     columns=(),
 )
 

@@ -26,7 +26,7 @@ CURATED_IMAGES = CurationStep(
     settings=(
         "images",
         *(key for step in RATED for key in step.settings if key != "sampling"),
-        *("near_duplicates", "sampling"),
+        *("near_duplicates", "sampling", "exclude"),
     ),
     measures=(
         *(measure for step in RATED for measure in step.measures),

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     NOT_ENGLISH = "not_english"
     NO_PEOPLE = "no_people"
     NO_TEXT = "no_text"
+    EXCLUDED = "excluded"
 
 
 MEANINGS: dict[str, str] = {
@@ -82,5 +83,6 @@ MEANINGS: dict[str, str] = {
     Reason.NOT_ENGLISH: "an image whose caption or writing is not English, where its collection asks for that",
     Reason.NO_PEOPLE: "an image of the collection `people` whose caption names nobody",
     Reason.NO_TEXT: "an image of the collection `text` in which less than `curation.images.text` asks can be read",
+    Reason.EXCLUDED: "named in `curation.exclude`, with a reason of its own",
 }
 """Every code that a table may hold, in the order of the funnel."""

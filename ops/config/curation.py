@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ops.catalogue import SCORES, Bound, scorers_of
+from ops.catalogue.columns import DIGITS
 from ops.config.declared import scorer_of
 from ops.config.images import ImageRules
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule
@@ -16,6 +18,7 @@ from ops.config.section import Positive, Section, Share
 from ops.runtime.device import DecodingDevice
 
 VideoKind = Literal["interlaced", "hdr", "wide_gamut", "transparent", "non_square_pixels", "variable_frame_rate"]
+LONGEST_REASON = 200
 
 
 class Slicing(Section):
@@ -118,6 +121,29 @@ class NearDuplicates(Section):
     max_distance: Annotated[int, Field(ge=0, le=12)] = 6
 
 
+class Exclusion(Section):
+    """One clip or image that a person has left out by name."""
+
+    id: str
+    """`clip_id` of a clip, `source_id` of an image."""
+    because: str
+    """One line for a person."""
+
+    @field_validator("id")
+    @classmethod
+    def _is_an_id(cls, value: str) -> str:
+        if not re.fullmatch(DIGITS, value):
+            raise ValueError(f"'{value}' is no clip_id and no source_id, which are 16 digits 0-9 and a-f")
+        return value
+
+    @field_validator("because")
+    @classmethod
+    def _is_a_line(cls, value: str) -> str:
+        if not value.strip() or len(value.splitlines()) > 1 or len(value) > LONGEST_REASON:
+            raise ValueError(f"write the reason in one line of at most {LONGEST_REASON} characters")
+        return value
+
+
 class Curation(Section):
     engine: Literal["pool", "ray"] = "pool"
     workers: Annotated[int, Field(ge=0)] = 0
@@ -162,10 +188,21 @@ class Curation(Section):
     """Videos of these kinds are rejected. All of them are read as a player shows them, as far as that can be: an
     interlaced one loses details and half of its moments, `wide_gamut` is a standard dynamic range whose primaries are
     not converted."""
+    exclude: tuple[Exclusion, ...] = ()
+    """Clips and images that are rejected whatever their scores, each for its reason; `soraflow curate exclude` adds to
+    it, and `soraflow curate include` takes from it."""
 
     def rule(self, score: str) -> Rule | None:
         """The rule about a score, if there is one."""
         return next((rule for rule in self.rules if rule.score == score), None)
+
+    @field_validator("exclude")
+    @classmethod
+    def _once(cls, exclude: tuple[Exclusion, ...]) -> tuple[Exclusion, ...]:
+        ids = [each.id for each in exclude]
+        if twice := sorted({item for item in ids if ids.count(item) > 1}):
+            raise ValueError(f"'{twice[0]}' is excluded twice: leave one of them out")
+        return exclude
 
     @field_validator("rules")
     @classmethod

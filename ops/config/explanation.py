@@ -52,6 +52,8 @@ def _named(tree: Any, place: tuple[int | str, ...]) -> list[str]:
 
 def _has(tree: Any, keys: list[str]) -> bool:
     for key in keys:
+        if isinstance(tree, list):  # which replaces the preset's whole
+            return True
         if not isinstance(tree, Mapping) or key not in tree:
             return False
         tree = tree[key]

@@ -23,12 +23,21 @@ class Optimizer(Section):
 
 
 class Clipping(Section):
-    """`fixed` clips the global norm to `max_norm`; `ema` to mean + 3σ of its own running statistics
-    (Open-Sora Plan v1.5), never above `max_norm` in the first step."""
+    """What is done about gradients that are too large.
 
-    method: Literal["fixed", "ema"] = "ema"
-    max_norm: Annotated[float, Field(gt=0)] = 1.0
-    decay: Share = 0.99
+    `fixed` scales the gradient down to the norm `max_norm`. `ema` scales it down to mean + 3σ of its own running
+    statistics (Open-Sora Plan v1.5), which begin no higher than `max_norm`. `dropping` (Open-Sora Plan v1.3,
+    arXiv 2412.00131) looks at each rank's gradient before they are averaged, drops those above mean + 3σ of the largest
+    one, and scales the average of the others down to `max_norm`.
+    """
+
+    method: Literal["fixed", "ema", "dropping"] = "ema"
+    max_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Of the running statistics of `ema` and `dropping`."""
+    patience: Positive = 10
+    """Of `ema` and `dropping`: an abnormal norm does not move the statistics. At this many steps in a row that
+    have one (of all steps, or of those of one bucket) a person is told, and from then on they do."""
 
 
 class Schedule(Section):

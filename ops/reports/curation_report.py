@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +29,7 @@ from ops.data import captions
 from ops.reports.costs import cost_cells
 from ops.reports.figures import draw_funnel, draw_histograms
 from ops.reports.funnel import funnel
+from ops.reports.html_page import html_page, image, text
 from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
@@ -44,30 +43,6 @@ SHORT = {name: score.short for name, score in SCORES.items()}
 IMAGE_ORDER = (KEPT, "raw_images", *image_rules.ORDER)
 """What may have happened to an image, in the order of the funnel."""
 
-STYLE = """\
-:root { color-scheme: light dark; --ground: #f4f6f8; --card: #fff; --ink: #1f2233; --faint: #626b7b; --line: #dde2e8; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #12141b; --card: #1b1e28; --ink: #e8eaf0; --faint: #9aa3b5; --line: #2e3341; }
-}
-body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; background: var(--ground); color: var(--ink);
-  font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.4rem; margin: 0; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
-p { margin: 0 0 .6rem; color: var(--faint); }
-img { max-width: 100%; height: auto; display: block; border-radius: .4rem; }
-.drawn { background: #fff; padding: .8rem; border: 1px solid var(--line); border-radius: .8rem; margin-top: 1rem; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 38rem), 1fr)); gap: 1rem; }
-.sheet.images { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
-figure { margin: 0; padding: .7rem; background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
-figcaption { margin-top: .4rem; font-size: .85rem; color: var(--faint); overflow-wrap: anywhere; }
-figcaption b { color: var(--ink); font-weight: 600; }
-.unseen { padding: 2rem 1rem; text-align: center; color: var(--faint); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.costs th:nth-child(n+3), .costs td:nth-child(n+3) { text-align: right; }
-th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid var(--line); }
-"""
-
 
 def curation_report(project: Project, path: Path) -> None:
     """Write the page: funnel, histograms with limits, precision where clips were judged, and contact sheets.
@@ -79,24 +54,19 @@ def curation_report(project: Project, path: Path) -> None:
     curated = {"clips": clips, "images": images}
     counts = [f"{len(kept(rows))} of {len(rows)} {name}" for name, rows in curated.items() if rows]
     parts = [
-        f"<h1>Curation report</h1>\n<p>Preset {_text(project.settings.name)}: {' and '.join(counts) or 'nothing'} "
+        f"<h1>Curation report</h1>\n<p>Preset {text(project.settings.name)}: {' and '.join(counts) or 'nothing'} "
         "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
         "beyond it.</p>",
         *_figures(project, clips, images),
         *(_precision(project, clips) if clips else ()),
     ]
     for title, rows in groups(clips).items():
-        parts.append(f"<h2>{_text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
+        parts.append(f"<h2>{text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
         parts += [_clip(project, row) for row in ranked(rows, project.settings.seed)[:MOST]]
         parts.append("</div>")
     parts += _image_sheets(project, images)
-    page = (
-        "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>Curation report</title>\n"
-        f"<style>\n{STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
-    )
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(html_page("Curation report", parts), encoding="utf-8")
 
 
 def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str, list[Row]]:
@@ -124,7 +94,7 @@ def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> I
         draw_funnel(rows, drawn[0], spent)
         draw_histograms(project.settings, clips, images, drawn[1])
         for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
-            yield f"<div class='drawn'>{_image(picture.read_bytes(), 'png', about)}</div>"
+            yield f"<div class='drawn'>{image(picture.read_bytes(), 'png', about)}</div>"
     yield from _costs(rows, spent)
     if any(row["step"] == "captions" for row in rows) and (took := captions.totals(project)):
         told = [f"{took[name]:,.0f} {_words(name)}" for name in ("input_tokens", "output_tokens") if name in took]
@@ -150,7 +120,7 @@ def _costs(rows: Sequence[Mapping[str, Any]], spent: Costs) -> Iterator[str]:
 
 
 def _line(*cells: str) -> str:
-    return f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
@@ -169,7 +139,7 @@ def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
     sizes = Counter(sorted(strata.values(), key=place))
     for name, found in precision(sizes, here).items():
         words = {"kept": "kept", "rejected": "rejected, all steps"}.get(name, f"rejected at {_words(name)}")
-        yield f"<tr><td>{_text(words)}</td><td>{_text(str(found))}</td></tr>"
+        yield f"<tr><td>{text(words)}</td><td>{text(str(found))}</td></tr>"
     yield "</table>"
 
 
@@ -177,10 +147,10 @@ def _clip(project: Project, row: Row) -> str:
     span = f"frames {row['start_frame']} to {row['end_frame'] - 1}"
     try:
         picture = jpeg(strip(project, row, project.settings.curation.shots, FRAMES))
-        shown = _image(picture, "jpeg", f"{row['path']}, {span}")
+        shown = image(picture, "jpeg", f"{row['path']}, {span}")
     except (ValueError, OSError) as error:
-        shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
-    return _figure(shown, [f"<b>{_text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *_scores(row)], row)
+        shown = f"<div class='unseen'>cannot be shown: {text(str(error))}</div>"
+    return _figure(shown, [f"<b>{text(row['path'])}</b> {span}", f"{seconds(row):.1f} s", *_scores(row)], row)
 
 
 def _scores(row: Row) -> list[str]:
@@ -192,7 +162,7 @@ def _scores(row: Row) -> list[str]:
 def _image_sheets(project: Project, images: Sequence[Row]) -> Iterator[str]:
     named = [row | {"clip_id": row["source_id"]} for row in images]  # by which a sample is drawn
     for title, rows in groups(named, _image_place).items():
-        yield f"<h2>Images {_text(title[:1].lower() + title[1:])}</h2>\n<p>{_count(rows, 'image')}</p>"
+        yield f"<h2>Images {text(title[:1].lower() + title[1:])}</h2>\n<p>{_count(rows, 'image')}</p>"
         shown = ranked(rows, project.settings.seed)[:MOST]
         yield f"<div class='sheet images'>{''.join(_picture(project, row) for row in shown)}</div>"
 
@@ -205,21 +175,21 @@ def _picture(project: Project, row: Row) -> str:
     try:
         picture = Image.fromarray(read_picture(file_of(project, row["root"], row["path"]), LONG_SIDE))
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
-        shown = _image(jpeg(np.asarray(picture)), "jpeg", row["path"])
+        shown = image(jpeg(np.asarray(picture)), "jpeg", row["path"])
     except (ValueError, OSError) as error:
-        shown = f"<div class='unseen'>cannot be shown: {_text(str(error))}</div>"
+        shown = f"<div class='unseen'>cannot be shown: {text(str(error))}</div>"
     size = [] if row["width"] is None else [f"{row['width']}\u00d7{row['height']}"]
     collection = [] if row["collection"] in (None, "captioned") else [f"collection {row['collection']}"]
     watermark = [] if row["watermark"] is None else [f"watermark {row['watermark']:.2f}"]
-    written = [f"text read: {_text(', '.join(row['recognised_text']))}"] if row["recognised_text"] else []
+    written = [f"text read: {text(', '.join(row['recognised_text']))}"] if row["recognised_text"] else []
     scores = [f"{SHORT[name]} {row[name]:.4g}" for name in image_rules.RATINGS.values() if row[name] is not None]
-    told = [f"<b>{_text(row['path'])}</b>", *size, *collection, *watermark, *scores, *written]
+    told = [f"<b>{text(row['path'])}</b>", *size, *collection, *watermark, *scores, *written]
     return _figure(shown, told, row)
 
 
 def _figure(shown: str, told: Sequence[str], row: Row) -> str:
     """A picture and what is told of it, the reason why it is out at the end."""
-    words = [*told, _text(row["reason"])] if row["reason"] else told
+    words = [*told, text(row["reason"])] if row["reason"] else told
     return f"<figure>{shown}<figcaption>{' · '.join(words)}</figcaption></figure>"
 
 
@@ -231,11 +201,3 @@ def _count(rows: Sequence[Row], kind: str = "clip") -> str:
     length = f", {sum(map(seconds, rows)):,.1f} s" if kind == "clip" else ""
     shown = f", {MOST} of them shown" if len(rows) > MOST else ""
     return f"{len(rows)} {kind}{'s' if len(rows) > 1 else ''}{length}{shown}"
-
-
-def _image(content: bytes, kind: str, about: str) -> str:
-    return f"<img alt='{_text(about)}' src='data:image/{kind};base64,{base64.b64encode(content).decode()}'>"
-
-
-def _text(text: str) -> str:
-    return html.escape(text)

@@ -23,7 +23,7 @@ from ops.training.recording.mlflow_records import restore_records
 from ops.training.results import Adopted, InitFrom, Trained
 from ops.training.trainings import Training, training
 
-CODE = 1
+CODE = 2
 """Raised when the same settings would train a different model; part of every fingerprint."""
 
 Launch = Callable[[Command], None]

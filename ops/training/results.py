@@ -42,6 +42,14 @@ class LeftOutSample(Record):
     reason: str
 
 
+class IncidentNote(Record):
+    """A step that went wrong, and the page in the training's folder that shows it."""
+
+    step: int
+    reason: str
+    page: str
+
+
 class Trained(Weights):
     """`metric` is measured on held-out data: before the first step, at the last one, and of the best checkpoint, whose
     average is what was released."""
@@ -61,6 +69,7 @@ class Trained(Weights):
     steps: int
     left_out: dict[str, LeftOutSample]
     """By the sample's id."""
+    incidents: tuple[IncidentNote, ...] = ()
     seconds: float
     """Over all attempts."""
     mlflow_run_id: str

@@ -12,6 +12,9 @@ from ops.runtime.pages import Pages
 from ops.runtime.project import Project
 from ops.training.results import Trained
 
+MOST_INCIDENTS = 5
+"""The last ones, which are linked from the page of an asset; its table has all."""
+
 
 def links(project: Project, artifact: Artifact[Results]) -> dict[str, dg.MetadataValue]:
     """A link to each that the artifact names, and that MLflow still has."""
@@ -21,6 +24,8 @@ def links(project: Project, artifact: Artifact[Results]) -> dict[str, dg.Metadat
     run = _remembered(artifact) or (trained and trained.mlflow_run_id)
     if run and (experiment := _experiment(project, run)):
         found["MLflow run"] = pages.mlflow_run(experiment, run)
+        for incident in trained.incidents[-MOST_INCIDENTS:] if trained else ():
+            found[f"incident at step {incident.step}"] = pages.mlflow_run(experiment, run, f"artifacts/{incident.page}")
         if trained and trained.logged_model:
             found["MLflow model"] = pages.mlflow_checkpoint(experiment, trained.logged_model)
     if isinstance(results, ReleaseResults):

@@ -100,6 +100,34 @@ def retry(
 
 
 @curate_app.command()
+def exclude(
+    items: Annotated[list[str], typer.Argument(help="Clips and images by their ids, or samples of the training set.")],
+    because: Annotated[str, typer.Option(help="Why: it stands beside each of them from then on.")],
+) -> None:
+    """Leave clips and images out of the dataset by name: the next run makes a version without them.
+
+    They stay in the tables as rejected rows with that reason; `soraflow curate include` takes them back.
+    """
+    from ops.data.exclusion import exclude_items
+
+    found = exclude_items(Project.find(), items, because)
+    for item, what in found.items():
+        console.print(f"{item}  {what}", markup=False, highlight=False, soft_wrap=True)
+    console.print("the next `soraflow run` makes a version of the dataset without them", highlight=False)
+
+
+@curate_app.command()
+def include(
+    items: Annotated[list[str], typer.Argument(help="Ids that `soraflow curate exclude` has left out.")],
+) -> None:
+    """Take back what was left out of the dataset by name: the next run decides about it by its scores."""
+    from ops.data.exclusion import include_items
+
+    include_items(Project.find(), items)
+    console.print("the next `soraflow run` makes a version of the dataset with them", highlight=False)
+
+
+@curate_app.command()
 def runs() -> None:
     """List the curation runs: when, which version of the clips or images, how many were kept, and by which rules."""
     from ops.config import RULED_SCORES

@@ -73,8 +73,8 @@ def test_another_version_upstream_is_named(world) -> None:
 
 
 def test_the_code_of_a_training_is_told(world, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.training.assets.CODE", 2)
-    assert [str(change) for change in why(world.project, "wfvae").changes] == ["code 1 → 2"]
+    monkeypatch.setattr("ops.training.assets.CODE", 3)
+    assert [str(change) for change in why(world.project, "wfvae").changes] == ["code 2 → 3"]
 
 
 def test_evaluation_and_release_are_answered_too(world) -> None:

@@ -54,7 +54,7 @@ _SUBJECTS: dict[Kind, _Subject] = {
         span=("start_frame", "end_frame", "fps", "seconds"),
         settings={
             **dict.fromkeys(("clips", "sampling", *_SECTIONS), True),
-            **dict.fromkeys(("exclude_licences", "exclude_videos"), True),
+            **dict.fromkeys(("exclude_licences", "exclude_videos", "exclude"), True),
         },
     ),
     "image": _Subject(
@@ -69,6 +69,7 @@ _SUBJECTS: dict[Kind, _Subject] = {
             **{step: {"enabled", "scorer"} for step in RATINGS},
             "near_duplicates": {"enabled", "scorer", "max_distance"},
             "exclude_licences": True,
+            "exclude": True,
         },
     ),
 }

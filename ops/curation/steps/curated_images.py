@@ -13,6 +13,7 @@ from ops.config import Curation
 from ops.curation.measuring.scoring import PICTURE, PICTURES, measured
 from ops.curation.rules import repeats
 from ops.curation.rules.decisions import VERDICT, decide, still_in, with_failures, with_rejections
+from ops.curation.rules.exclusions import without_excluded
 from ops.curation.rules.image_rules import (
     FACTS,
     RATINGS,
@@ -43,6 +44,7 @@ def curated_images(project: Project, step: CurationStep) -> None:
     source, path = project.table(step.input), project.table(step.name)
     table = tables.read_columns(source, list(dict.fromkeys(("source_id", *PICTURE, *FACTS, *VERDICT))))
     table = decide_by_facts(table, project.settings.curation)
+    table = without_excluded(table, step.name, "source_id", project.settings.curation)
     for measure in ratings(project.settings.curation):
         table = _rated(project, step, table, measure)
     table = _read(project, step, table)

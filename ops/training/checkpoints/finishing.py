@@ -9,8 +9,9 @@ from ops.runtime.files import write_json
 from ops.training.checkpoints import store as checkpoints
 from ops.training.checkpoints.checkpointing import store_of
 from ops.training.loop.session import Session
+from ops.training.recording.incidents import FOLDER, incidents, page_of
 from ops.training.recording.recorder import Records
-from ops.training.results import Checkpoint, LeftOutSample, Trained
+from ops.training.results import Checkpoint, IncidentNote, LeftOutSample, Trained
 
 B = TypeVar("B")
 
@@ -21,6 +22,7 @@ def finish(session: Session[B], records: Records) -> Trained:
     best = store.best_sound(session.method.validation.higher_is_better)
     for path in store.complete():
         records.checkpoint(path)
+    records.gradients(session.state.step)
     run.settle(lambda note: records.working(session.state.step, note))
     state = checkpoints.read_state(best)
     model = run.log_released(best / "ema", state["step"], state["held_out"])
@@ -46,6 +48,10 @@ def _results(session: Session[B], records: Records, best: Path, model: str | Non
         gain_error=of_best["held_out"].get("gain_error"),
         best_step=checkpoints.step_of(best),
         steps=state.step,
+        incidents=tuple(
+            IncidentNote(step=each["step"], reason=each["reason"], page=f"{FOLDER}/{page_of(path).name}")
+            for path, each in incidents(job.folder)
+        ),
         left_out={name: LeftOutSample(**each) for name, each in state.left_out.samples.items()},
         seconds=round(state.seconds, 2),
         mlflow_run_id=run.run_id,

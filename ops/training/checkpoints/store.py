@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from ops.runtime.files import digest, sha256, sync_folder, write_json
+from ops.training.clipping.rule import ClippingState
 from ops.training.data.left_out import Absence
-from ops.training.loop.gradient_clipping import ClippingState
 
 MARKER = "COMPLETE"
 CORRUPT = "CORRUPT"

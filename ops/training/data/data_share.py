@@ -56,8 +56,12 @@ class DataShare:
     @property
     def positions(self) -> range:
         """This rank's places in the global batch."""
+        return self.positions_of(self.part)
+
+    def positions_of(self, part: int) -> range:
+        """The places of one part."""
         size = self.batch_size // self.parts
-        return range(self.part * size, (self.part + 1) * size)
+        return range(part * size, (part + 1) * size)
 
     @property
     def micro_batches(self) -> list[range]:

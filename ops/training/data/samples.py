@@ -56,6 +56,10 @@ class TrainingSamples:
         """The file that a sample is of, for a person."""
         return self.by_id[sample_id]["path"]
 
+    def bucket(self, sample_id: str) -> str:
+        """The bucket that it is in."""
+        return self.by_id[sample_id]["bucket"]
+
     def notes(self) -> list[str]:
         """For the log, when a validation does not see everything that is held out."""
         seen, of = len(self.looked_at), len(self.held_out)

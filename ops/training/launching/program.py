@@ -137,10 +137,10 @@ def prepared(
     """A session at the point from which the training goes on. Nobody hears of it yet, but for signs of life."""
     from ops.training.checkpoints.checkpointing import agreed_start, restore
     from ops.training.checkpoints.store import CheckpointStore
+    from ops.training.clipping.rules import rule_of
     from ops.training.data.left_out import LeftOut
     from ops.training.loop import engine as deepspeed_engine
     from ops.training.loop.ema import Ema
-    from ops.training.loop.gradient_clipping import GradientClipping
     from ops.training.loop.session import Session
     from ops.training.loop.state import State
     from ops.training.methods.method import Setup
@@ -162,7 +162,7 @@ def prepared(
     ema = Ema(method.model.to(device), schedule.ema_decay)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
     left_out = LeftOut(job.settings.launch, method.data.samples.count)
-    state = State(wrapped, ema, GradientClipping(schedule.clipping), left_out)
+    state = State(wrapped, ema, rule_of(schedule.clipping), left_out)
     session = Session(job, ranks, device, share, method, state)
     if start:
         restore(session, start)
@@ -178,6 +178,7 @@ def _with_records(session: Session[B], progress: Progress) -> None:
         Terminated: when it was told to stop, after Dagster's channel is closed: to Dagster that is no error.
     """
     from ops.training.checkpoints.finishing import finish
+    from ops.training.recording.incidents import forget_after
     from ops.training.recording.metrics_file import MetricsFile
     from ops.training.recording.mlflow_run import MlflowRun
     from ops.training.recording.recorder import Records
@@ -187,7 +188,8 @@ def _with_records(session: Session[B], progress: Progress) -> None:
     with reporting(progress) as reporter:
         run = MlflowRun(job, metric, reporter.tags, launch_facts(session), reporter.say)
         metrics = MetricsFile(job.folder / "metrics.jsonl", step if step else None)
-        session.recorder = records = Records(job.folder, run, metrics, reporter)
+        forget_after(job.folder, step)
+        session.recorder = records = Records(job, run, metrics, reporter)
         try:
             _announce(session)
             _loop(session)
@@ -220,6 +222,7 @@ def _loop(session: Session[B]) -> None:
 
 
 def _announce(session: Session[B]) -> None:
+    from ops.training.clipping.rules import notes as clipping_notes
     from ops.training.data.data_order import table
 
     method, schedule, say = session.method, session.job.schedule, session.recorder.say
@@ -229,7 +232,7 @@ def _announce(session: Session[B]) -> None:
     say(table(order.counts()))
     epochs = schedule.steps / order.batches_per_epoch
     say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
-    for note in method.notes():
+    for note in [*clipping_notes(schedule.clipping, session.share.parts), *method.notes()]:
         say(note)
     say(f"in MLflow: {_page(session.job)}")
     if session.state.step:

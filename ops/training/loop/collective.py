@@ -21,6 +21,14 @@ def mean_over_ranks(figures: Mapping[str, Tensor], device: torch.device) -> dict
     return dict(zip(figures, (values / dist.get_world_size()).tolist(), strict=True))
 
 
+def by_rank(figures: Mapping[str, Tensor], device: torch.device) -> dict[str, list[float]]:
+    """Each figure of every rank, in the order of ranks, in one message."""
+    own = torch.stack([figure.detach().to(device, widest_float(device)) for figure in figures.values()])
+    everyone = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(everyone, own)
+    return dict(zip(figures, torch.stack(everyone, dim=1).tolist(), strict=True))
+
+
 def mean_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over ranks, in one message."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from ops.training.data.left_out import LossNotFinite, UnusableSamples
 from ops.training.loop.collective import gathered
 from ops.training.loop.session import Session
 from ops.training.methods.method import Draw
-from ops.training.recording.incidents import incident_file
+from ops.training.recording.incidents import Incident, incident_file
 
 B = TypeVar("B")
 
@@ -24,8 +25,22 @@ def one_if_finite(figures: Mapping[str, Tensor]) -> Tensor:
     return torch.where(finite, 1.0, torch.nan)
 
 
-def what_is_not_finite(
-    session: Session[B], step: int, sample_ids: Sequence[str], figures: dict[str, float]
+def require_finite(session: Session[B], step: int, sample_ids: Sequence[str], figures: Mapping[str, float]) -> None:
+    """Of the figures of a step that was not made where one of them is not finite.
+
+    Raises:
+        UnusableSamples: when samples are to blame, whose loss or gradient is not finite.
+        LossNotFinite: when none is, or all are.
+    """
+    if all(map(math.isfinite, figures.values())):
+        return
+    for companion in session.method.companions:
+        companion.discard()
+    raise _what_is_not_finite(session, step, sample_ids, figures)
+
+
+def _what_is_not_finite(
+    session: Session[B], step: int, sample_ids: Sequence[str], figures: Mapping[str, float]
 ) -> Exception:
     """What to raise for a step that is not finite: the samples to blame, each looked at by itself.
 
@@ -36,10 +51,10 @@ def what_is_not_finite(
         return UnusableSamples(culprits)
     which = "every sample's loss or gradient" if culprits else "only what samples have in common"
     reason = f"the loss or its gradient is not finite ({which})"
-    session.recorder.incident(step, reason, figures, sample_ids)
+    session.tell(Incident(step, reason, figures, tuple(sample_ids)))
     path = incident_file(session.job.folder, step)
     return LossNotFinite(
-        f"step {step}: {reason}: {figures}; the samples of the batch are in {path}. Lower "
+        f"step {step}: {reason}: {dict(figures)}; the samples of the batch are in {path}. Lower "
         "schedule.optimizer.learning_rate; the newest checkpoint is from before this step"
     )
 

@@ -59,6 +59,11 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
     stage = config.get("zero_optimization", {}).get("stage")
     if stage not in (1, 2):
         raise ConfigError(f"{path}: zero_optimization.stage is {stage}; use 1 or 2 (a rank holds all weights)")
+    if schedule.clipping.method == "dropping" and stage == 1 and _adds_up_elsewhere(config):
+        raise ConfigError(
+            f"{path}: clipping.method 'dropping' looks at the gradients of each rank, which DeepSpeed does not keep "
+            "with bf16, stage 1 and data_types.grad_accum_dtype 'fp32': remove grad_accum_dtype, or use stage 2"
+        )
     accumulation = config.setdefault("gradient_accumulation_steps", 1)
     return {
         **config,
@@ -66,6 +71,12 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
         "train_micro_batch_size_per_gpu": micro_batch(schedule.batch_size, world_size, accumulation),
         "gradient_clipping": schedule.clipping.max_norm,
     }
+
+
+def _adds_up_elsewhere(config: dict[str, Any]) -> bool:
+    """Whether DeepSpeed wraps the optimizer in one that takes gradients away as they come (its `BF16_Optimizer`)."""
+    half = config.get("bf16", {}).get("enabled", False)
+    return half and config.get("data_types", {}).get("grad_accum_dtype") in ("fp32", "float32")
 
 
 def data_share(config: dict[str, Any], ranks: Ranks) -> DataShare:

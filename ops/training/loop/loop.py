@@ -10,6 +10,7 @@ from ops.training.data.left_out import UnusableSamples
 from ops.training.data.prefetch import prefetched
 from ops.training.loop.session import Batch, Session
 from ops.training.loop.step import one_step
+from ops.training.loop.update import SKIPPED
 
 B = TypeVar("B")
 SECONDS_BETWEEN_LINES = 5.0
@@ -27,7 +28,8 @@ def run_steps(session: Session[B]) -> None:
     for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
         started = time.perf_counter()
         figures = step_without_unusable(session, step, batch)
-        state.ema.update(state.model, step)
+        if SKIPPED not in figures:  # or else the average would go on alone
+            state.ema.update(state.model, step)
         state.step = step
         figures["step_seconds"] = time.perf_counter() - started
         due = step % schedule.checkpoint_every == 0 or step == schedule.steps

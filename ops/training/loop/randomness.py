@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 
@@ -26,6 +27,12 @@ def generator(*key: int | str) -> torch.Generator:
 def normal(shape: Sequence[int], *key: int | str) -> torch.Tensor:
     """Standard normal numbers, float32, on the CPU."""
     return torch.randn(tuple(shape), generator=generator(*key))
+
+
+@lru_cache(maxsize=4)  # the micro-batches of a step ask for the same
+def permutation(count: int, *key: int | str) -> tuple[int, ...]:
+    """The numbers below `count`, in an order of chance."""
+    return tuple(torch.randperm(count, generator=generator(*key)).tolist())
 
 
 def uniform(*key: int | str) -> float:

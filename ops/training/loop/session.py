@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ from ops.training.job import Job
 from ops.training.launching.ranks import Ranks
 from ops.training.loop.state import State
 from ops.training.methods.method import Draw, Method, Watch
-from ops.training.recording.incidents import left_out_file
+from ops.training.recording.incidents import Incident, left_out_file
 from ops.training.recording.recorder import Recorder
 
 B = TypeVar("B")
@@ -59,6 +59,14 @@ class Session(Generic[B]):
     def draw(self, step: int, first_position: int, alone: bool = False) -> Draw:
         """The random numbers of a micro-batch."""
         return Draw(self.job.settings.seed, step, first_position, self.share.batch_size, alone)
+
+    def bucket(self, sample_ids: Sequence[str]) -> str:
+        """That a batch is of."""
+        return self.method.data.samples.bucket(sample_ids[0])
+
+    def tell(self, incident: Incident) -> None:
+        """Have it recorded, with what is known of the samples."""
+        self.recorder.incident(incident, self.method.data.samples.by_id)
 
     def leave_out(self, step: int, reasons: Mapping[str, str]) -> None:
         """Go on without these samples: note it, and say so. Every rank calls this alike.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ops.training.clipping.dropping import Dropping
+from ops.training.clipping.global_norm import GlobalNorm
 from ops.training.data.left_out import LeftOut
 from ops.training.loop.ema import Ema
-from ops.training.loop.gradient_clipping import GradientClipping
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -22,7 +23,7 @@ class State:
 
     engine: DeepSpeedEngine
     ema: Ema
-    clipping: GradientClipping
+    clipping: GlobalNorm | Dropping
     left_out: LeftOut
     step: int = 0
     """The last one that was made."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ops.training.data.data_share import DataShare
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
-from ops.training.loop.randomness import normal, uniform
+from ops.training.loop.randomness import normal, permutation, uniform
 
 B = TypeVar("B")
 """A batch, as a training's own data, objective and validation know it; the loop hands it from one to the other."""
@@ -56,6 +56,10 @@ class Draw:
     def uniform(self, purpose: str, position: int) -> float:
         """One number in [0, 1) for a place of the global batch."""
         return uniform(self.seed, purpose, self.step, position)
+
+    def stratum(self, purpose: str, position: int) -> int:
+        """One of as many strata as the global batch has places, each place's another one, dealt anew in each step."""
+        return permutation(self.batch_size, self.seed, purpose, self.step)[position]
 
 
 class Watch(NamedTuple):

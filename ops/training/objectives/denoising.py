@@ -37,11 +37,13 @@ class Denoising:
         return weighted.mean(), {"unweighted_loss": losses.mean()}
 
     def _timesteps(self, count: int, draw: Draw) -> Tensor:
-        """Strata of the global batch, an integer for each sample."""
+        """Strata of the global batch, an integer for each sample. Which place has which is dealt anew in each step, for
+        a rule on norms of gradients would otherwise never see what ranks with the last ones do: their loss weighs
+        nothing under min-SNR."""
         drawn = [
             diffusion.stratified_timestep(
                 self._settings.train_timesteps,
-                position,
+                draw.stratum("timestep stratum", position),
                 draw.batch_size,
                 draw.uniform("timestep", position),
             )

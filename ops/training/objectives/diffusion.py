@@ -92,12 +92,12 @@ def element_losses(
     return mse_loss(prediction.float(), target.float(), reduction="none").flatten(1).mean(dim=1)
 
 
-def stratified_timestep(train_timesteps: int, position: int, batch_size: int, chance: float) -> int:
-    """The timestep of one sample of a batch, by a chance in [0, 1): the batch's positions share 0…T−1 out among them.
+def stratified_timestep(train_timesteps: int, stratum: int, strata: int, chance: float) -> int:
+    """The timestep of one sample, by a chance in [0, 1): the strata share 0…T−1 out among them.
 
-    Position p of n draws round(U(T/n · p − ½, T/n · (p+1) − ½)). The published trainer divides the range by ranks;
-    ranks hold consecutive positions, so this does the same and divides it further within each.
+    Stratum s of n draws round(U(T/n · s − ½, T/n · (s+1) − ½)). The published trainer has a stratum for each rank, the
+    same in every step; here there is one for each sample of the global batch.
     """
-    width = train_timesteps / batch_size
-    drawn = round(width * (position + chance) - 0.5)
+    width = train_timesteps / strata
+    drawn = round(width * (stratum + chance) - 0.5)
     return min(max(drawn, 0), train_timesteps - 1)

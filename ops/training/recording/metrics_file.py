@@ -15,6 +15,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, last_step: int | None) -> None:
         kept = [] if last_step is None else [line for line in read(path) if line["step"] <= last_step]
+        self._path = path
         with replacing(path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
@@ -22,6 +23,10 @@ class MetricsFile:
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         self._file.write(json.dumps({"step": step, **figures}) + "\n")
         self._file.flush()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All that was written so far."""
+        return read(self._path)
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ from ops.runtime.tracking.connection import STORE_ERRORS, connect, first_line, m
 from ops.runtime.tracking.pipeline_run import Status
 from ops.runtime.tracking.run_names import INPUT, latest, run_name
 from ops.training.job import Job
+from ops.training.recording import gradient_curves
 from ops.training.recording.dvc_source import DvcDatasetSource
+from ops.training.recording.incidents import FOLDER, incidents, page_of
 from ops.training.recording.metrics_file import read as read_metrics
 from ops.training.recording.outbox import Outbox, Record
 from ops.training.trainings import asset_of
@@ -100,7 +102,12 @@ class MlflowRun:
         self.flush()
         for picture in sorted((self._job.folder / "pictures").glob("step_*.png")):
             self.log_picture(picture, int(picture.stem.removeprefix("step_")))
-        return max((line["step"] for line in lines), default=-1)
+        last = max((line["step"] for line in lines), default=-1)
+        if (drawn := self._job.folder / gradient_curves.PICTURE).is_file():
+            self.log_picture(drawn, last, gradient_curves.NAME)
+        for path, _ in incidents(self._job.folder):
+            self.log_file(page_of(path), FOLDER)
+        return last
 
     def _begin(self) -> None:
         job, client = self._job, self._client
@@ -187,9 +194,9 @@ class MlflowRun:
         """Keep a file among the run's artifacts."""
         self._post({"kind": "file", "path": str(path), "folder": folder})
 
-    def log_picture(self, path: Path, step: int) -> None:
-        """Show a picture among the run's charts, where a slider leads through its steps."""
-        self._post({"kind": "picture", "path": str(path), "step": step})
+    def log_picture(self, path: Path, step: int, name: str = PICTURES) -> None:
+        """Show a picture among the run's charts, where a slider leads through the steps of those of one name."""
+        self._post({"kind": "picture", "path": str(path), "step": step, "name": name})
 
     def log_checkpoint(self, path: Path, step: int, content: str, figures: Mapping[str, float]) -> None:
         """Make a checkpoint findable as a logged model with its held-out figures; nothing is copied.
@@ -220,7 +227,7 @@ class MlflowRun:
                 if Path(record["path"]).is_file():
                     self._client.log_artifact(self.run_id, record["path"], record["folder"])
             case "picture":
-                self._show(Path(record["path"]), record["step"])
+                self._show(Path(record["path"]), record["step"], record.get("name", PICTURES))
             case "checkpoint":
                 self._create_model(record)
             case "held_out":
@@ -228,12 +235,12 @@ class MlflowRun:
             case "forget" if record["content"] in self._models:
                 self._client.set_logged_model_tags(self._models[record["content"]], {"soraflow.kept": "false"})
 
-    def _show(self, path: Path, step: int) -> None:
+    def _show(self, path: Path, step: int, name: str) -> None:
         from PIL import Image
 
         if path.is_file():
             with Image.open(path) as picture:
-                self._client.log_image(self.run_id, picture, key=PICTURES, step=step)
+                self._client.log_image(self.run_id, picture, key=name, step=step)
 
     def _create_model(self, record: Record) -> None:
         model = mlflow.create_external_model(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.data.columns import Sample
 from ops.training.checkpoints import store as checkpoints
-from ops.training.recording.incidents import incident_file, left_out_file, write_incident, write_left_out
+from ops.training.job import Job
+from ops.training.recording import gradient_curves
+from ops.training.recording.incidents import (
+    FOLDER,
+    Incident,
+    complete_pages,
+    left_out_file,
+    write_incident,
+    write_left_out,
+)
 from ops.training.recording.metrics_file import MetricsFile
 from ops.training.recording.reporting import Reporter
 
@@ -31,8 +41,8 @@ class Recorder:
     def figures(self, step: int, figures: Mapping[str, float]) -> None:
         """A point of every curve."""
 
-    def incident(self, step: int, reason: str, figures: Mapping[str, float], sample_ids: Sequence[str]) -> None:
-        """A step that went wrong, with the samples of its global batch."""
+    def incident(self, incident: Incident, samples: Mapping[str, Sample]) -> None:
+        """A step that went wrong; `samples` holds those of its batch by their ids, and may hold more."""
 
     def left_out(self, step: int, samples: Mapping[str, Mapping[str, object]]) -> None:
         """All samples that have been left out at this step, each with reason and source."""
@@ -53,8 +63,8 @@ class Recorder:
 class Records(Recorder):
     """What the first rank keeps, in the training's folder and beyond."""
 
-    def __init__(self, folder: Path, run: MlflowRun, metrics: MetricsFile, reporter: Reporter) -> None:
-        self._folder, self._metrics = folder, metrics
+    def __init__(self, job: Job, run: MlflowRun, metrics: MetricsFile, reporter: Reporter) -> None:
+        self._job, self._folder, self._metrics = job, job.folder, metrics
         self.run, self.reporter = run, reporter
         self.run_id, self.last_logged_step = run.run_id, run.last_logged_step
 
@@ -68,13 +78,15 @@ class Records(Recorder):
         self._metrics.write(step, figures)
         self.run.log(step, figures)
 
-    def incident(self, step: int, reason: str, figures: Mapping[str, float], sample_ids: Sequence[str]) -> None:
-        write_incident(self._folder, step, reason, figures, sample_ids)
-        self.say(f"step {step}: {reason}; see {incident_file(self._folder, step)}")
+    def incident(self, incident: Incident, samples: Mapping[str, Sample]) -> None:
+        self.working(incident.step - 1, "writing an incident down")
+        page = write_incident(self._folder, incident, samples, self._job.project, self._metrics.lines())
+        self.run.log_file(page, FOLDER)
+        self.say(f"step {incident.step}: {incident.reason}; see {page}")
 
     def left_out(self, step: int, samples: Mapping[str, Mapping[str, object]]) -> None:
         write_left_out(self._folder, step, samples)
-        self.run.log_file(left_out_file(self._folder, step), "incidents")
+        self.run.log_file(left_out_file(self._folder, step), FOLDER)
 
     def picture(self, step: int, draw: Callable[[Path], bool]) -> None:
         if step <= self.last_logged_step:
@@ -82,6 +94,16 @@ class Records(Recorder):
         path = self._folder / "pictures" / f"step_{step:06d}.png"
         if draw(path):
             self.run.log_picture(path, step)
+
+    def gradients(self, step: int) -> None:
+        """The picture of the gradients of all steps, up to this one, and the curves around each incident."""
+        lines = self._metrics.lines()
+        picture = self._folder / gradient_curves.PICTURE
+        gradient_curves.draw(self._job.asset, lines, picture)
+        self.run.log_picture(picture, step, gradient_curves.NAME)
+        for page in complete_pages(self._folder, lines):
+            self.working(step, f"drawing what came after an incident: {page.name}")
+            self.run.log_file(page, FOLDER)
 
     def saving(self) -> None:
         self.run.flush()

@@ -79,11 +79,11 @@ def test_only_what_changes_the_model_changes_the_fingerprint(make_lab: Callable,
     assert fingerprint(lab) != first
 
 
-def test_fingerprints_are_those_of_version_0_1_0(make_lab: Callable, tmp_path: Path) -> None:
+def test_a_fingerprint_is_of_code_seed_and_settings(make_lab: Callable, tmp_path: Path) -> None:
     project = make_lab(tmp_path / "lab").project
     settings = project.settings.model_dump(mode="json")
     (dataset,) = (found.inputs["training_set"] for found in entries(project, "latents"))
-    common = {"code": 1, "seed": settings["seed"]}
+    common = {"code": assets.CODE, "seed": settings["seed"]}
     vae = {**common, "schedule": settings["vae"]["schedule"], **settings["vae"]}
     made = assets.work_of(project, training(project.settings, "wfvae"), dataset)[0]
     assert made.fingerprint == digest({"asset": "wfvae", "inputs": {"training_set": dataset}, "settings": vae})

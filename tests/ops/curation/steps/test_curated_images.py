@@ -61,6 +61,11 @@ def test_pictures_leave_for_their_own_reason(project: Project, pictures: Path, h
     assert rows["again.png"]["technical"] < 20
 
     monkeypatch.setattr(parallel, "map", lambda *args: pytest.fail("decoded") if args[1] else ())
+    unwanted = [{"id": rows["again.png"]["source_id"], "because": "it is a cat"}]
+    project = helpers["recipe"](project, {**RULES, "exclude": unwanted}, images="pictures")
+    with pytest.raises(NothingKept, match=r"curated_images: 1, .*again\.png: named in curation\.exclude: it is a cat"):
+        helpers["run"](project, "curated_images")
+
     stricter = {**RULES, "rules": {"aesthetic": {"minimum": 50.0}, "technical": {"maximum": 42.0}}}
     project = helpers["recipe"](project, stricter, images="pictures")
     with pytest.raises(NothingKept, match="all 6 images were rejected"):

@@ -69,8 +69,10 @@ class Roots:
 
 def one_weight(data: dict[str, float], setup: Setup) -> Method[Any]:
     """A training of the weight w of `Roots`, which looks at a hundred samples."""
-    rows: Any = [{"sample_id": f"{number}", "path": f"{number}.mp4"} for number in range(100 - len(data))]
-    rows += [{"sample_id": name, "path": f"{name}.mp4"} for name in data]
+    rows: Any = [
+        {"sample_id": f"{number}", "path": f"{number}.mp4", "bucket": "all"} for number in range(100 - len(data))
+    ]
+    rows += [{"sample_id": name, "path": f"{name}.mp4", "bucket": "all"} for name in data]
     numbers = Numbers(TrainingSamples(rows, (), (), DataOrder({"all": tuple(data)}, 2, 1, "v")), data, setup.dtype)
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)

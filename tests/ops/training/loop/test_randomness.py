@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ops.training.loop.randomness import normal, seed_of, uniform
+from ops.training.loop.randomness import normal, permutation, seed_of, uniform
 
 
 def test_draws_depend_on_their_key_alone() -> None:
@@ -12,6 +12,15 @@ def test_draws_depend_on_their_key_alone() -> None:
     assert torch.equal(first, normal((2, 3), 1, "noise", 5, 0))
     for other in ((2, "noise", 5, 0), (1, "posterior", 5, 0), (1, "noise", 6, 0), (1, "noise", 5, 1)):
         assert not torch.equal(first, normal((2, 3), *other))
+
+
+def test_an_order_of_chance_depends_on_its_key_alone() -> None:
+    first = permutation(1000, 1, "strata", 5)
+    assert sorted(first) == list(range(1000))
+    torch.manual_seed(99)
+    permutation.cache_clear()
+    assert permutation(1000, 1, "strata", 5) == first
+    assert permutation(1000, 1, "strata", 6) != first
 
 
 def test_keys_do_not_run_together() -> None:

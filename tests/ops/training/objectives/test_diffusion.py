@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ops.config import Diffusion
 from ops.training.loop.randomness import uniform
+from ops.training.methods.method import Draw, Setup
 from ops.training.objectives import diffusion
+from ops.training.objectives.denoising import Denoising
 from ops.training.objectives.diffusion import (
     element_losses,
     loss_weights,
@@ -78,14 +82,47 @@ def test_the_target_is_the_velocity() -> None:
     assert float(element_losses(Oracle(latent, noise), epsilon, latent, noise, timesteps, text, None)[2]) > 0.5
 
 
-def test_timesteps_are_stratified_over_the_batch() -> None:
-    for position in range(8):
-        drawn = [stratified_timestep(1000, position, 8, uniform("seed", step, position)) for step in range(200)]
-        assert 125 * position - 1 <= min(drawn)
-        assert max(drawn) <= 125 * (position + 1)
+def test_timesteps_are_drawn_in_strata() -> None:
+    for stratum in range(8):
+        drawn = [stratified_timestep(1000, stratum, 8, uniform("seed", step, stratum)) for step in range(200)]
+        assert 125 * stratum - 1 <= min(drawn)
+        assert max(drawn) <= 125 * (stratum + 1)
         assert len(set(drawn)) > 50
     every = {stratified_timestep(1000, 0, 1, uniform(step)) for step in range(20000)}
     assert every == set(range(1000))
+
+
+def drawn(seed: int, step: int, parts: int, batch_size: int = 1024) -> list[int]:
+    """The timesteps of a global batch in the order of its places, by as many ranks as there are parts."""
+    nothing: Any = None
+    objective = Denoising(V1_3, nothing, nothing, Setup(nothing, torch.device("cpu"), torch.float32, nothing))
+    size = batch_size // parts
+    draws = [Draw(seed, step, part * size, batch_size) for part in range(parts)]
+    return [timestep for draw in draws for timestep in objective._timesteps(size, draw).tolist()]
+
+
+def test_every_batch_has_a_timestep_of_each_stratum() -> None:
+    for step in (1, 2):
+        ordered = sorted(drawn(7, step, parts=1))
+        assert all(abs(timestep - 1000 * place / 1024) <= 1.5 for place, timestep in enumerate(ordered))
+
+
+def test_places_of_the_batch_draw_other_strata_in_each_step() -> None:
+    """In order, the last place of 1024 always drew t = 999, whose weight is 0, and its rank showed no rule a gradient;
+    so did a third of 256 ranks."""
+    weights = loss_weights(V1_3, scheduler(V1_3))
+    timesteps = torch.tensor([drawn(7, step, parts=1) for step in range(1, 61)])
+    assert len(set(timesteps[:, 1023].tolist())) > 50
+    weight_of_ranks = weights[timesteps].unflatten(1, (256, 4)).mean(dim=2)
+    largest = weight_of_ranks.argmax(dim=1)
+    assert len(set(largest.tolist())) > 45, "now this rank, now that one is seen by a rule on the largest norm"
+    assert weight_of_ranks.mean(dim=0).min() > 0.1
+    assert weight_of_ranks.mean(dim=0).max() < 0.3
+
+
+def test_what_a_place_draws_does_not_depend_on_ranks() -> None:
+    assert drawn(7, 3, parts=1) == drawn(7, 3, parts=256) == drawn(7, 3, parts=8)
+    assert drawn(7, 3, parts=1) != drawn(8, 3, parts=1)
 
 
 def noted(settings: Diffusion) -> list[str]:
