@@ -103,7 +103,7 @@ def test_every_setting_that_decides_about_clips_is_compared(curated_twice: Proje
     assert settings["shots.min_frames"] == curated_twice.settings.curation.shots.min_frames
     assert {key.partition(".")[0] for key in settings} == {
         *("clips", "sampling", "shots", "shot_boundaries", "text_crop", "aesthetics", "technical_quality"),
-        *("safety", "near_duplicates", "exclude_licences", "exclude_videos"),
+        *("safety", "near_duplicates", "exclude_licences", "exclude_videos", "exclude"),
     }
     other = {**settings, "shots.min_frames": 7, "exclude_licences": "CC-BY-NC*"}
     changed = records.Run("other", {**run.record, "settings": other})
