@@ -26,7 +26,8 @@ its figures say how good something is, not what it costs.
 TITLES = (
     *("Orchestration", "Curation", "Another threshold", "Decode once"),
     *("Batches of clips", "Batches of clips on a GPU", "Cut detection"),
-    *("Learning on the made world", "Training step", "Models", "Models in training", "Models on a GPU"),
+    *("Learning on the made world", "Index of samples", "Training step"),
+    *("Models", "Models in training", "Models on a GPU"),
 )
 
 

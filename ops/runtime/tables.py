@@ -43,6 +43,13 @@ def write_columns(path: Path, table: pa.Table, schema: pa.Schema) -> None:
         _write(temporary, schema, (table.slice(start, GROUP) for start in range(0, max(len(table), 1), GROUP)))
 
 
+def write_parts(path: Path, parts: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write a table that comes in parts, each with the columns of the schema. How it was divided leaves no trace, and
+    no more of it is in memory than a part and a row group."""
+    with replacing(path) as temporary:
+        _write(temporary, schema, _row_groups(parts, schema))
+
+
 def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     """The table, or these columns of it, without making a Python object of each value. Texts that many rows share are
     dictionary arrays, which saves most of the time and memory of a large table."""
@@ -57,6 +64,14 @@ def each(path: Path, names: Sequence[str]) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
+def parts(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The table, or these columns of it, some ten thousand rows at a time, none of them empty."""
+    with pq.ParquetFile(there(path)) as file:
+        for batch in file.iter_batches(GROUP, columns=None if names is None else list(names)):
+            if len(batch):
+                yield pa.Table.from_batches([batch])
+
+
 def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
     """Write the table `source` with the columns of `new` in place of its own or beside them; rows stay as they are.
 
@@ -69,6 +84,18 @@ def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
         old = [name for name in schema.names if name not in new.column_names]
         with replacing(path) as temporary:
             _write(temporary, schema, _beside(file, old, new))
+
+
+def _row_groups(parts: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows, `GROUP` at a time; none are one empty group."""
+    waiting, written = schema.empty_table(), False
+    for part in parts:
+        waiting = pa.concat_tables([waiting, part.select(schema.names).cast(schema)])
+        while len(waiting) >= GROUP:
+            yield waiting.slice(0, GROUP).combine_chunks()
+            waiting, written = waiting.slice(GROUP), True
+    if len(waiting) or not written:
+        yield waiting.combine_chunks()
 
 
 def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.Table]:
