@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ops.runtime.files import replacing
@@ -70,6 +71,20 @@ def parts(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
         for batch in file.iter_batches(GROUP, columns=None if names is None else list(names)):
             if len(batch):
                 yield pa.Table.from_batches([batch])
+
+
+def kept_parts(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """These columns of the rows that no rule has rejected, part by part."""
+    for part in parts(path, list(dict.fromkeys([*names, "rejected_by"]))):
+        left = part.filter(pc.is_null(part["rejected_by"]))
+        if len(left):
+            yield left.select(names)
+
+
+def kept_column(path: Path, name: str) -> pa.ChunkedArray:
+    """One column of the rows that no rule has rejected."""
+    table = read_columns(path, [name, "rejected_by"])
+    return table.filter(pc.is_null(table["rejected_by"]))[name]
 
 
 def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
