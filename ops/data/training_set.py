@@ -83,7 +83,7 @@ def training_set(project: Project) -> None:
         unsplit = Path(temporary) / "samples.parquet"
         schema = SAMPLES.remove(SAMPLES.get_field_index("split"))
         samples = _Samples(settings, tally)
-        parts = (pa.Table.from_pylist(samples.of(items), schema) for items in _items(project))
+        parts = (tables.of_rows(samples.of(items), schema) for items in _items(project))
         tables.write_parts(unsplit, parts, schema)
         _check(tally, settings)
         out = tally.held_out(settings.dataset.held_out_share, settings.seed)
@@ -119,8 +119,8 @@ class _Samples:
         for item in items:
             try:
                 found = list(self._of_item(item))
-            except Unusable as reason:
-                dropped[item.kind, str(reason)].append(item.item_id)
+            except Unusable as unusable:
+                dropped[item.kind, str(unusable)].append(item.item_id)
                 continue
             samples += found
             contents.append(item.row["sha256"])

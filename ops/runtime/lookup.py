@@ -60,5 +60,5 @@ def _rows(path: Path, key: str, asked: pa.ChunkedArray) -> NDArray[np.int64]:
     kept = np.flatnonzero(pc.is_null(table["rejected_by"]).to_numpy())
     keys = table[key].cast(pa.string()).take(pa.array(kept))
     place = pc.index_in(asked.cast(pa.string()), value_set=keys)
-    found = np.append(kept, -1)[pc.fill_null(place, len(kept)).to_numpy()]
-    return found.astype(np.int64)
+    found: NDArray[np.int64] = np.append(kept, -1)[pc.fill_null(place, len(kept)).to_numpy()]
+    return found

@@ -23,13 +23,26 @@ BATCH = 4_096
 """Rows that `each` holds."""
 
 
+class UnknownColumns(ValueError):
+    """Rows hold what their table has no column for; the message names it."""
+
+
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows; a key outside the schema, or a value of another type, is an error that names it."""
+    try:
+        table = of_rows(rows, schema)
+    except UnknownColumns as unknown:
+        raise ValueError(f"{path.name}: {unknown}") from None
+    write_columns(path, table, schema)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """A part of a table of these rows. Raises UnknownColumns for a key outside the schema."""
     rows = [dict(row) for row in rows]
     unknown = {key for row in rows for key in row} - set(schema.names)
     if unknown:
-        raise ValueError(f"{path.name}: columns {sorted(unknown)} are not in its schema")
-    write_columns(path, pa.Table.from_pylist(rows, schema=schema), schema)
+        raise UnknownColumns(f"columns {sorted(unknown)} are not in its schema")
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def read(path: Path) -> list[Row]:
