@@ -102,19 +102,16 @@ def _items(project: Project) -> Iterator[Item]:
     # of equal files only one was kept, and its caption counts: rejected rows may be of the same content
     asked = tables.kept_column(path, "source_id")
     sources = Lookup(project.table("raw_videos"), "source_id", ["captions", "caption_error"], asked)
-    for rows in _in_rows(path):
+    for rows in _kept(path):
         told = sources.rows(at, len(rows)).to_pylist()
         at += len(rows)
         yield from (_item(project, "video", row["clip_id"], row, of) for row, of in zip(rows, told, strict=True))
-    for rows in _in_rows(project.table("curated_images")):
+    for rows in _kept(project.table("curated_images")):
         yield from (_item(project, "image", row["source_id"], row, row) for row in rows)
 
 
-def _in_rows(path: Path) -> Iterator[list[Row]]:
-    names = [name for name in pq.read_schema(path).names if name in OF_ITEM]
-    for part in tables.kept_parts(path, names):
-        for start in range(0, len(part), AT_ONCE):
-            yield part.slice(start, AT_ONCE).to_pylist()
+def _kept(path: Path) -> Iterator[list[Row]]:
+    return tables.kept_rows(path, [name for name in pq.read_schema(path).names if name in OF_ITEM])
 
 
 def _item(project: Project, kind: Any, item_id: str, row: Row, source: Row) -> Item:

@@ -27,8 +27,6 @@ from ops.runtime.lookup import Lookup
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
-AT_ONCE = 8_192
-"""Items that are Python objects at a time."""
 OF_SOURCE = ("source_id", "root", "path", "sha256", "licence")
 OF_ITEM = (*OF_SOURCE, "width", "height", *chain(*SAMPLE_SCORES.items()))
 
@@ -97,12 +95,10 @@ def _items(project: Project) -> Iterator[list[_Item]]:
     for kind, name, key, columns in CURATED:
         path, at = project.table(name), 0
         captions = Lookup(project.table("captions"), "item_id", ["caption"], tables.kept_column(path, key))
-        for part in tables.kept_parts(path, list(dict.fromkeys((key, *columns)))):
-            for start in range(0, len(part), AT_ONCE):
-                rows = part.slice(start, AT_ONCE).to_pylist()
-                told = captions.rows(at, len(rows))["caption"].to_pylist()
-                at += len(rows)
-                yield [_Item(kind, row[key], row, caption) for row, caption in zip(rows, told, strict=True)]
+        for rows in tables.kept_rows(path, list(dict.fromkeys((key, *columns)))):
+            told = captions.rows(at, len(rows))["caption"].to_pylist()
+            at += len(rows)
+            yield [_Item(kind, row[key], row, caption) for row, caption in zip(rows, told, strict=True)]
 
 
 class _Samples:

@@ -20,7 +20,7 @@ SHARED = ("source_id", "root", "path", "sha256")
 GROUP = 65_536
 """Rows of a row group: what `rewrite` holds of a table."""
 BATCH = 4_096
-"""Rows that `each` holds."""
+"""Rows that are Python objects at a time."""
 
 
 class UnknownColumns(ValueError):
@@ -106,6 +106,20 @@ def kept_parts(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
         left = part.filter(pc.is_null(part["rejected_by"]))
         if len(left):
             yield left.select(names)
+
+
+def kept_rows(path: Path, names: Sequence[str]) -> Iterator[list[Row]]:
+    """The same as Python rows, a few thousand at a time."""
+    for part in kept_parts(path, names):
+        for start in range(0, len(part), BATCH):
+            yield part.slice(start, BATCH).to_pylist()
+
+
+def small_parts(path: Path) -> Iterator[pa.Table]:
+    """The table, as many rows at a time as may be Python objects."""
+    for part in parts(path):
+        for start in range(0, len(part), BATCH):
+            yield part.slice(start, BATCH)
 
 
 def kept_column(path: Path, name: str) -> pa.ChunkedArray:

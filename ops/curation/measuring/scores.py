@@ -211,6 +211,17 @@ class ScoreStore:
             parts.append(pa.Table.from_arrays(arrays, schema=schema))
         return pa.concat_tables(parts)
 
+    def subjects(self, step: str, identity: Any, kind: Kind = "video") -> pa.Array:
+        """Of all that has a score of this step and identity."""
+        import pyarrow as pa
+
+        query = "select subject from scores where identity = ?"
+        found = self.database.execute(query, (self.number_of(self.remember(step, identity, kind)),))
+        parts = [pa.array([], pa.string())]
+        while rows := found.fetchmany(_ROWS):
+            parts.append(pa.array([subject for (subject,) in rows], pa.string()))
+        return pa.concat_arrays(parts)
+
     def costs(self, kind: Kind = "video") -> dict[str, Cost]:
         """{step: what all its scores of this kind that are kept here have cost to make}."""
         query = (
