@@ -22,8 +22,9 @@ def resampled(start: int, end: int, fps: float, target_fps: float, times: Times 
         moments = (begin + k / target_fps for k in count())
         return clip.shown(list(takewhile(lambda moment: moment < clip.at(end) - 1e-6, moments)))
     interval = 1.0 if abs(fps - target_fps) < 0.1 else fps / target_fps
-    indices = (int(start + k * interval) for k in count())
-    return list(takewhile(lambda index: index < end, indices))
+    some = max(0, int((end - start) / interval))  # nearly as many as there are
+    inside = some + sum(1 for _ in takewhile(lambda k: start + k * interval < end, count(some)))
+    return [index for k in range(inside) if (index := int(start + k * interval)) < end]
 
 
 def windows(

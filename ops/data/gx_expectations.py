@@ -34,10 +34,12 @@ def expectation(column: str, expected: Expectation) -> GxExpectation:
 
 def with_checks(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     """The rows with a column of true and false for each check of these columns."""
+    checks = [each for column in columns for each in column.expectation if isinstance(each, Holds)]
+    if not checks:
+        return frame
     rows: list[Mapping[str, Any]] = [
         {key: None if _is_nan(value) else value for key, value in row.items()} for row in frame.to_dict("records")
     ]
-    checks = [each for column in columns for each in column.expectation if isinstance(each, Holds)]
     return frame.assign(**{each.name: [each.check(row) for row in rows] for each in checks})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,14 @@ class PixelReader:
     what one decodes is there for the next and the memory held is counted right.
     """
 
-    def __init__(self, project: Project, samples: Sequence[Sample], cache_bytes: int = 2**30) -> None:
+    def __init__(
+        self, project: Project, of_one_source: Callable[[Sample], Sequence[Sample]], cache_bytes: int = 2**30
+    ) -> None:
+        """`of_one_source` says of a sample which ones of its source, itself among them, may be decoded with it."""
         self._project, self._limit, self._held = project, cache_bytes, 0
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
         self._alone = threading.Lock()
-        self._siblings: dict[str, list[Sample]] = defaultdict(list)
-        for sample in samples:
-            self._siblings[sample["source_id"]].append(sample)
+        self._of_one_source = of_one_source
 
     def read(self, sample: Sample) -> np.ndarray:
         """uint8 [T, H, W, 3]; do not write into it."""
@@ -81,17 +82,16 @@ class PixelReader:
                 raise
             return self._decoded([sample], key)  # what ails the others of its source need not be its affair
 
-    def _decoded(self, samples: list[Sample], key: str) -> np.ndarray:
+    def _decoded(self, samples: Sequence[Sample], key: str) -> np.ndarray:
         for member, pixels in read_samples(self._project, samples):
             self._keep(member["sample_id"], pixels)
             if member["sample_id"] == key:
                 found = pixels
         return found
 
-    def _together(self, sample: Sample) -> list[Sample]:
-        siblings = self._siblings[sample["source_id"]]
-        known = any(member["sample_id"] == sample["sample_id"] for member in siblings)
-        return siblings if known and sum(map(_bytes, siblings)) <= self._limit / 4 else [sample]
+    def _together(self, sample: Sample) -> Sequence[Sample]:
+        siblings = self._of_one_source(sample)
+        return siblings if sum(map(_bytes, siblings)) <= self._limit / 4 else [sample]
 
     def _keep(self, key: str, pixels: np.ndarray) -> None:
         replaced = self._cache.pop(key, None)

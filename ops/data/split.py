@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+AT_ONCE = 65_536
 
 
 class EmptySplit(ValueError):
     """A kind of source that cannot fill both splits; the message says how many there are."""
 
 
-def held_out(contents: Iterable[str], share: float, seed: int, kind: str) -> set[str]:
-    """The sha256 of the contents to hold out; equal files are one content, so copies stay together.
+def held_out(contents: pa.Array, share: float, seed: int, kind: str) -> NDArray[np.int64]:
+    """The places of the contents to hold out, of different ones named by their sha256; equal files are one content, so
+    copies stay together.
 
     Each content draws a number from its own hash, so one that was held out stays so when others are added. At least
     one is held out and at least one is left.
@@ -19,15 +25,17 @@ def held_out(contents: Iterable[str], share: float, seed: int, kind: str) -> set
     Raises:
         EmptySplit: there is only one content.
     """
-    order = sorted(set(contents), key=lambda content: _draw(content, seed))
-    if not order:
-        return set()
-    if len(order) == 1:
+    if not len(contents):
+        return np.array([], np.int64)
+    if len(contents) == 1:
         raise EmptySplit(
             f"only 1 {kind} source has usable samples, and a held-out split needs a second: add {kind} sources"
         )
-    wanted = sum(_draw(content, seed) < share for content in order)
-    return set(order[: min(max(wanted, 1), len(order) - 1)])
+    names = (name for at in range(0, len(contents), AT_ONCE) for name in contents.slice(at, AT_ONCE).to_pylist())
+    drawn = np.fromiter((_draw(name, seed) for name in names), float, len(contents))
+    wanted = int((drawn < share).sum())
+    chosen: NDArray[np.int64] = np.argsort(drawn, kind="stable")[: min(max(wanted, 1), len(contents) - 1)]
+    return chosen
 
 
 def _draw(content: str, seed: int) -> float:

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from statistics import fmean
-from typing import Any
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
 
 from ops.catalogue import Kind
-from ops.config import Dataset, Settings
-from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size
-from ops.data.columns import SAMPLE_SCORES, Sample
+from ops.config import Settings
+from ops.data.buckets import Bucket, Unusable, nearest_size
+from ops.data.columns import SAMPLE_SCORES
 from ops.data.frame_windows import windows
+from ops.data.item_tally import ItemTally
 from ops.data.samples import BUCKETS, SAMPLES
-from ops.data.split import held_out
 from ops.data.text_encoder import is_readable
 from ops.runtime import tables
+from ops.runtime.lookup import Lookup
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+
+OF_SOURCE = ("source_id", "root", "path", "sha256", "licence")
+OF_ITEM = (*OF_SOURCE, "width", "height", *chain(*SAMPLE_SCORES.items()))
 
 
 class EmptyTrainingSet(ValueError):
     """Nothing, or too little, of what was curated can be trained on; the message counts the reasons."""
+
+
+class _Curated(NamedTuple):
+    """A table of items, and what of it is asked for."""
+
+    kind: Kind
+    table: str
+    key: str
+    columns: tuple[str, ...]
+
+
+CURATED = (
+    _Curated("video", "curated_clips", "clip_id", (*OF_ITEM, "start_frame", "end_frame", "fps", "frame_times", "crop")),
+    _Curated("image", "curated_images", "source_id", OF_ITEM),
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +56,7 @@ class _Item:
     kind: Kind
     item_id: str
     row: Row
+    caption: str | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -47,123 +70,116 @@ class _Item:
 def training_set(project: Project) -> None:
     """Write data/training_set/samples.parquet and buckets.parquet.
 
+    Samples are written as they are made. Which split they are of is known when all are, and then they are copied.
+
     Raises:
         EmptyTrainingSet: more than `dataset.max_dropped_share` of the curated items fit no bucket.
         EmptySplit: a kind has a single source, so that nothing can be held out.
     """
-    settings = project.settings
-    items, captions = _items(project), _captions(project)
-    samples: list[Any] = []
-    dropped: list[tuple[Kind, str, str]] = []
-    for item in items:
-        try:
-            samples += _samples(item, captions, settings)
-        except Unusable as reason:
-            dropped.append((item.kind, str(reason), item.item_id))
-    _check(len(items), dropped, settings.dataset)
-    _split(samples, settings.dataset.held_out_share, settings.seed)
-    folder = project.data / "training_set"
-    sizes = {item.item_id: item.size for item in items}
-    tables.write(folder / "samples.parquet", samples, SAMPLES)
-    tables.write(folder / "buckets.parquet", [*_buckets(samples, sizes), *_dropped(dropped)], BUCKETS)
+    settings, folder, tally = project.settings, project.data / "training_set", ItemTally()
+    project.data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".training_set-", dir=project.data) as temporary:
+        unsplit = Path(temporary) / "samples.parquet"
+        schema = SAMPLES.remove(SAMPLES.get_field_index("split"))
+        samples = _Samples(settings, tally)
+        parts = (tables.of_rows(samples.of(items), schema) for items in _items(project))
+        tables.write_parts(unsplit, parts, schema)
+        _check(tally, settings)
+        out = tally.held_out(settings.dataset.held_out_share, settings.seed)
+        split = pa.table({"split": tally.splits(out)})
+        tables.rewrite(folder / "samples.parquet", unsplit, split, SAMPLES)
+    tables.write_parts(folder / "buckets.parquet", tally.buckets(out), BUCKETS)
 
 
-def _items(project: Project) -> list[_Item]:
-    clips = tables.kept(tables.read(project.table("curated_clips")))
-    images = tables.kept(tables.read(project.table("curated_images")))
-    return [
-        *(_Item("video", row["clip_id"], row) for row in clips),
-        *(_Item("image", row["source_id"], row) for row in images),
-    ]
+def _items(project: Project) -> Iterator[list[_Item]]:
+    """What was kept, each with its caption, some thousand at a time: clips, and then images."""
+    for kind, name, key, columns in CURATED:
+        path, at = project.table(name), 0
+        captions = Lookup(project.table("captions"), "item_id", ["caption"], tables.kept_column(path, key))
+        for rows in tables.kept_rows(path, list(dict.fromkeys((key, *columns)))):
+            told = captions.rows(at, len(rows))["caption"].to_pylist()
+            at += len(rows)
+            yield [_Item(kind, row[key], row, caption) for row, caption in zip(rows, told, strict=True)]
 
 
-def _captions(project: Project) -> dict[str, str]:
-    return {row["item_id"]: row["caption"] for row in tables.kept(tables.read(project.table("captions")))}
+class _Samples:
+    """Makes samples of items; the tally hears of every item."""
 
+    def __init__(self, settings: Settings, tally: ItemTally) -> None:
+        self._settings, self._tally, self._sizes = settings, tally, settings.dataset.sizes()
 
-def _samples(item: _Item, captions: dict[str, str], settings: Settings) -> Iterator[Row]:
-    row, dataset, encoder = item.row, settings.dataset, settings.text_encoder
-    if item.item_id not in captions:
-        raise Unusable("there is no caption")
-    if not is_readable(captions[item.item_id], encoder):
-        limit = f"text_encoder.min_readable_share ({encoder.min_readable_share:g})"
-        raise Unusable(f"{encoder.weights} reads less of the caption than {limit} asks for")
-    if item.kind == "image":
-        chosen = [[0]]
-    else:
-        span = (row["start_frame"], row["end_frame"], row["fps"])
-        chosen = windows(item.item_id, *span, dataset, settings.seed, row["frame_times"])
-    height, width = nearest_size(*item.size, dataset.sizes(), dataset.min_kept_share)
-    for indices in chosen:
-        bucket = Bucket(len(indices), height, width)
-        yield {
-            "sample_id": hashlib.sha256(f"{item.item_id}:{indices}:{bucket}".encode()).hexdigest()[:16],
+    def of(self, items: list[_Item]) -> list[Row]:
+        """The samples of items, all but for their split."""
+        samples: list[Row] = []
+        contents: list[str] = []
+        dropped: dict[tuple[Kind, str], list[str]] = defaultdict(list)
+        for item in items:
+            try:
+                found = list(self._of_item(item))
+            except Unusable as unusable:
+                dropped[item.kind, str(unusable)].append(item.item_id)
+                continue
+            samples += found
+            contents.append(item.row["sha256"])
+        self._tally.contents(contents)
+        for (kind, reason), ids in dropped.items():
+            self._tally.drop(kind, reason, ids)
+        return samples
+
+    def _of_item(self, item: _Item) -> Iterator[Row]:
+        row, dataset, encoder, caption = item.row, self._settings.dataset, self._settings.text_encoder, item.caption
+        if caption is None:
+            raise Unusable("there is no caption")
+        if not is_readable(caption, encoder):
+            limit = f"text_encoder.min_readable_share ({encoder.min_readable_share:g})"
+            raise Unusable(f"{encoder.weights} reads less of the caption than {limit} asks for")
+        if item.kind == "image":
+            chosen = [[0]]
+        else:
+            span = (row["start_frame"], row["end_frame"], row["fps"])
+            chosen = windows(item.item_id, *span, dataset, self._settings.seed, row["frame_times"])
+        height, width = nearest_size(*item.size, self._sizes, dataset.min_kept_share)
+        bucket = Bucket(len(chosen[0]), height, width)
+        self._tally.add(item.kind, bucket, item.size, len(chosen))
+        named = str(bucket)
+        shared = {
             "item_id": item.item_id,
             "kind": item.kind,
-            "bucket": str(bucket),
+            "bucket": named,
             "frames": bucket.frames,
             "height": height,
             "width": width,
-            "frame_indices": indices,
             "crop": row.get("crop"),
-            "caption": captions[item.item_id],
+            "caption": caption,
             **_scores(row),
-            **{key: row[key] for key in ("source_id", "root", "path", "sha256", "licence")},
+            **{key: row[key] for key in OF_SOURCE},
         }
+        for indices in chosen:
+            sample_id = hashlib.sha256(f"{item.item_id}:{indices}:{named}".encode()).hexdigest()[:16]
+            yield {"sample_id": sample_id, "frame_indices": indices, **shared}
 
 
 def _scores(row: Row) -> Row:
     scores: Row = {}
     for score, scorer in SAMPLE_SCORES.items():
         known = row.get(scorer)
-        scores |= {score: row.get(score), scorer: known and json.loads(known)["scorer"]}
+        scores |= {score: row.get(score), scorer: known and _scorer(known)}
     return scores
 
 
-def _check(items: int, dropped: list[tuple[Kind, str, str]], dataset: Dataset) -> None:
+@cache
+def _scorer(made_by: str) -> str:
+    name: str = json.loads(made_by)["scorer"]
+    return name
+
+
+def _check(tally: ItemTally, settings: Settings) -> None:
+    items, dropped, dataset = len(tally), tally.reasons.total(), settings.dataset
     if items == 0:
         raise EmptyTrainingSet("no curated clip and no curated image is left: see the funnel in data/dataset_report")
-    if len(dropped) == items or len(dropped) / items > dataset.max_dropped_share:
-        counted = Counter(reason for _, reason, _ in dropped).most_common(5)
-        reasons = "; ".join(f"{number} because {reason}" for reason, number in counted)
+    if dropped == items or dropped / items > dataset.max_dropped_share:
+        reasons = "; ".join(f"{number} because {reason}" for reason, number in tally.reasons.most_common(5))
         raise EmptyTrainingSet(
-            f"{len(dropped)} of {items} curated items fit no bucket, more than dataset.max_dropped_share "
+            f"{dropped} of {items} curated items fit no bucket, more than dataset.max_dropped_share "
             f"({dataset.max_dropped_share:g}) allows: {reasons}"
         )
-
-
-def _split(samples: list[Sample], share: float, seed: int) -> None:
-    """Fill in each sample's split, kind by kind."""
-    for kind in ("video", "image"):
-        members = [sample for sample in samples if sample["kind"] == kind]
-        out = held_out((sample["sha256"] for sample in members), share, seed, kind)
-        for sample in members:
-            sample["split"] = "held_out" if sample["sha256"] in out else "train"
-
-
-def _buckets(samples: list[Sample], sizes: dict[str, tuple[int, int]]) -> Iterator[Row]:
-    groups: dict[tuple[Bucket, str, str], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        groups[Bucket.parse(sample["bucket"]), sample["kind"], sample["split"]].append(sample)
-    for (bucket, kind, split), members in sorted(groups.items()):
-        smaller = [
-            sizes[sample["item_id"]][0] < bucket.height or sizes[sample["item_id"]][1] < bucket.width
-            for sample in members
-        ]
-        kept = [kept_share(*sizes[sample["item_id"]], (bucket.height, bucket.width)) for sample in members]
-        yield {
-            "bucket": str(bucket),
-            "kind": kind,
-            "split": split,
-            "samples": len(members),
-            "items": len({sample["item_id"] for sample in members}),
-            "enlarged": sum(smaller),
-            "kept_share": round(fmean(kept), 4),
-            "least_kept_share": round(min(kept), 4),
-        }
-
-
-def _dropped(dropped: list[tuple[Kind, str, str]]) -> Iterator[Row]:
-    for (kind, reason), group in groupby(sorted(dropped), key=itemgetter(0, 1)):
-        ids = [item_id for _, _, item_id in group]
-        yield {"kind": kind, "samples": 0, "items": len(ids), "reason": reason, "dropped": ids}

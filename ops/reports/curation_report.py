@@ -57,7 +57,7 @@ def curation_report(project: Project, path: Path) -> None:
         f"<h1>Curation report</h1>\n<p>Preset {text(project.settings.name)}: {' and '.join(counts) or 'nothing'} "
         "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
         "beyond it.</p>",
-        *_figures(project, clips, images),
+        *_figures(project),
         *(_precision(project, clips) if clips else ()),
     ]
     for title, rows in groups(clips).items():
@@ -87,12 +87,12 @@ def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str
     return {title: members for title, members in named.items() if members}
 
 
-def _figures(project: Project, clips: Sequence[Row], images: Sequence[Row]) -> Iterator[str]:
+def _figures(project: Project) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "funnel.png", Path(folder) / "histograms.png"
         rows, spent = funnel(project), costs(project)
         draw_funnel(rows, drawn[0], spent)
-        draw_histograms(project.settings, clips, images, drawn[1])
+        draw_histograms(project.settings, project.table(TABLE), project.table("curated_images"), drawn[1])
         for picture, about in zip(drawn, ("What is left after each step", "Scores and their limits"), strict=True):
             yield f"<div class='drawn'>{image(picture.read_bytes(), 'png', about)}</div>"
     yield from _costs(rows, spent)

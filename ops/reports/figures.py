@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,8 @@ from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.rejection import in_words, titles
 from ops.curation.runs.funnel import Costs
-from ops.curation.timeline import seconds
+from ops.reports.score_values import ScoreValues
 from ops.runtime.files import replacing
-from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,17 +110,16 @@ SERIES = {"cut_distances": "sure cut", "cut_probabilities": "cut"}
 @dataclass(frozen=True)
 class _Score:
     title: str
-    rows: Sequence[Row]
-    column: str
+    values: ScoreValues
     minimum: float | None = None
     maximum: float | None = None
 
 
-def draw_histograms(settings: Settings, clips: Sequence[Row], images: Sequence[Row], path: Path) -> None:
-    """Every score with the limits of its rule, apart for what was kept in the end and what was not."""
+def draw_histograms(settings: Settings, clips: Path, images: Path, path: Path) -> None:
+    """Every score of these tables with the limits of its rule, apart for what was kept in the end and what was not."""
     from matplotlib.patches import Patch
 
-    panels = [score for score in _scores(settings, clips, images) if _values(score.rows, score.column)]
+    panels = [score for score in _scores(settings, clips, images) if score.values.range]
     columns, lines = min(3, max(1, len(panels))), max(1, -(-len(panels) // 3))
     drawn = figure(4 * columns, 2.4 * lines + 0.6, "Scores and the limits of their rules")
     meaning = {"kept in the end": KEPT, "rejected": REJECTED, "limit of the rule": LIMIT}
@@ -139,32 +137,25 @@ def draw_histograms(settings: Settings, clips: Sequence[Row], images: Sequence[R
     save(drawn, path)
 
 
-def _scores(settings: Settings, clips: Sequence[Row], images: Sequence[Row]) -> list[_Score]:
+def _scores(settings: Settings, clips: Path, images: Path) -> list[_Score]:
     curation, told = settings.curation, titles(settings.curation)
-    measured = [row | {"seconds": seconds(row)} for row in clips]
-    slices = list({row.get("parent"): row for row in clips}.values())  # the pieces of a slice share its series
-
     changes = in_words("shots", curation)
 
-    def ruled(score: str, rows: Sequence[Row], whose: str) -> _Score:
+    def ruled(score: str, table: Path, whose: str) -> _Score:
         bounds = rule.bounds if (rule := curation.rule(score)) else {}
-        return _Score(f"{told[score]}{whose}", rows, score, bounds.get("minimum"), bounds.get("maximum"))
+        limits = bounds.get("minimum"), bounds.get("maximum")
+        return _Score(f"{told[score]}{whose}", ScoreValues(table, score), *limits)
+
+    def of_slices(title: str, series: str, limit: float) -> _Score:
+        return _Score(title, ScoreValues(clips, series, one_of="parent"), None, limit)
 
     return [
-        _Score("length of a clip, s", measured, "seconds"),
-        _Score(f"{changes} between sampled frames", slices, "cut_distances", None, curation.shots.sure_distance),
-        _Score("end of a shot, probability", slices, "cut_probabilities", None, curation.shot_boundaries.probability),
+        _Score("length of a clip, s", ScoreValues(clips, "seconds")),
+        of_slices(f"{changes} between sampled frames", "cut_distances", curation.shots.sure_distance),
+        of_slices("end of a shot, probability", "cut_probabilities", curation.shot_boundaries.probability),
         *(ruled(score, clips, "") for score in RULED_SCORES),
         *(ruled(score, images, ", images") for score in RATINGS.values()),
     ]
-
-
-def _values(rows: Iterable[Row], column: str) -> list[float]:
-    found: list[float] = []
-    for row in rows:
-        value = row.get(column)
-        found += value if isinstance(value, list) else [] if value is None else [value]
-    return found
 
 
 def limits_in_words(bounds: Mapping[str, float | None]) -> str:
@@ -178,16 +169,18 @@ def limits_in_words(bounds: Mapping[str, float | None]) -> str:
 def _histogram(axes: Axes, score: _Score) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    kept, rejected = ([row for row in score.rows if (row["rejected_by"] is None) is side] for side in (True, False))
-    inside, outside = _values(kept, score.column), _values(rejected, score.column)
-    low, high = min(inside + outside), max(inside + outside)
+    assert score.values.range is not None
+    low, high = score.values.range
     room = high - low or 1.0
     near = [limit for limit in (score.minimum, score.maximum) if limit is not None and -room < limit - low < 2 * room]
     edges = np.linspace(min([low, *near]) - room / 50, max([high, *near]) + room / 50, 28)
-    if score.column in SERIES:  # belongs to a slice, of which one piece may stay and another go
-        axes.hist(inside + outside, bins=list(edges), color="#8d99ae")
+    inside, outside = score.values.counted(edges)
+    middles, column = (edges[:-1] + edges[1:]) / 2, score.values.column
+    if column in SERIES:  # belongs to a slice, of which one piece may stay and another go
+        axes.hist(middles, bins=list(edges), weights=inside + outside, color="#8d99ae")
     else:
-        axes.hist([inside, outside], bins=list(edges), stacked=True, color=[KEPT, REJECTED])
+        sides, colours = [inside, outside], [KEPT, REJECTED]
+        axes.hist([middles, middles], bins=list(edges), stacked=True, weights=sides, color=colours)
     axes.set_xlim(edges[0], edges[-1])
     for limit, outer in ((score.minimum, edges[0]), (score.maximum, edges[-1])):
         if limit in near:
@@ -195,7 +188,7 @@ def _histogram(axes: Axes, score: _Score) -> None:
             axes.axvline(limit, color=LIMIT, linewidth=1.4)
     bounds = {"minimum": score.minimum, "maximum": score.maximum}
     axes.set_title(score.title, loc="left", fontsize=9)
-    told = f"{SERIES[score.column]} > {score.maximum:g}" if score.column in SERIES else limits_in_words(bounds)
+    told = f"{SERIES[column]} > {score.maximum:g}" if column in SERIES else limits_in_words(bounds)
     axes.set_title(told, loc="right", fontsize=9, color=LIMIT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from ops.curation.audit.strip import strip
 from ops.curation.decoding.frames import UndecodableVideo
+from ops.curation.rules.decisions import joined
 from ops.curation.sources.listing import file_of
 from ops.data import pixels
 from ops.runtime import frame_grid
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
+T = TypeVar("T")
 MOST = 12
 COLUMNS = 3
 WIDTH, HEIGHT = 480, 180
@@ -35,17 +38,23 @@ class Tile:
     colour: str
 
 
-def chosen(groups: dict[str, list[Row]]) -> list[Row]:
-    """Up to `MOST` rows, in turn from each group, so that a large one hides no small one."""
+def chosen(groups: Mapping[str, Sequence[T]]) -> list[T]:
+    """Up to `MOST` of all, in turn from each group, so that a large one hides no small one."""
     turns = chain.from_iterable(zip_longest(*groups.values()))
-    return [row for row in turns if row is not None][:MOST]
+    return [each for each in turns if each is not None][:MOST]
 
 
-def grouped(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[key]].append(row)
-    return dict(groups)
+def first_of_groups(table: pa.Table, key: str, wanted: np.ndarray) -> dict[str, list[int]]:
+    """The first `MOST` rows, by number, of the first `MOST` groups among the wanted rows (bool [rows]), those of a
+    group having the same in the column `key`: no others can be chosen."""
+    numbers = np.flatnonzero(wanted)
+    if not len(numbers):
+        return {}
+    encoded = joined(table[key].take(pa.array(numbers)).cast(pa.string())).dictionary_encode()
+    codes = encoded.indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    names = codes[np.sort(first)[:MOST]]
+    return {encoded.dictionary[code].as_py(): numbers[np.flatnonzero(codes == code)[:MOST]].tolist() for code in names}
 
 
 def draw_gallery(project: Project, title: str, tiles: Sequence[Tile], path: Path) -> None:

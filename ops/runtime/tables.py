@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ops.runtime.files import replacing
@@ -19,16 +20,29 @@ SHARED = ("source_id", "root", "path", "sha256")
 GROUP = 65_536
 """Rows of a row group: what `rewrite` holds of a table."""
 BATCH = 4_096
-"""Rows that `each` holds."""
+"""Rows that are Python objects at a time."""
+
+
+class UnknownColumns(ValueError):
+    """Rows hold what their table has no column for; the message names it."""
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows; a key outside the schema, or a value of another type, is an error that names it."""
+    try:
+        table = of_rows(rows, schema)
+    except UnknownColumns as unknown:
+        raise ValueError(f"{path.name}: {unknown}") from None
+    write_columns(path, table, schema)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """A part of a table of these rows. Raises UnknownColumns for a key outside the schema."""
     rows = [dict(row) for row in rows]
     unknown = {key for row in rows for key in row} - set(schema.names)
     if unknown:
-        raise ValueError(f"{path.name}: columns {sorted(unknown)} are not in its schema")
-    write_columns(path, pa.Table.from_pylist(rows, schema=schema), schema)
+        raise UnknownColumns(f"columns {sorted(unknown)} are not in its schema")
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def read(path: Path) -> list[Row]:
@@ -41,6 +55,13 @@ def write_columns(path: Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write a table that has the columns of the schema, in any order."""
     with replacing(path) as temporary:
         _write(temporary, schema, (table.slice(start, GROUP) for start in range(0, max(len(table), 1), GROUP)))
+
+
+def write_parts(path: Path, parts: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write a table that comes in parts, each with the columns of the schema. How it was divided leaves no trace, and
+    no more of it is in memory than a part and a row group."""
+    with replacing(path) as temporary:
+        _write(temporary, schema, _row_groups(parts, schema))
 
 
 def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
@@ -57,6 +78,56 @@ def each(path: Path, names: Sequence[str]) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
+def parts(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The table, or these columns of it, some ten thousand rows at a time, none of them empty."""
+    with pq.ParquetFile(there(path)) as file:
+        for batch in file.iter_batches(GROUP, columns=None if names is None else list(names)):
+            if len(batch):
+                yield pa.Table.from_batches([batch])
+
+
+def rows_at(path: Path, numbers: Sequence[int]) -> list[Row]:
+    """A few rows by their numbers, in the order asked for."""
+    found: dict[int, Row] = {}
+    with pq.ParquetFile(there(path)) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            if here := [number for number in numbers if start <= number < end]:
+                part = file.read_row_group(group).take(pa.array([number - start for number in here]))
+                found |= zip(here, part.to_pylist(), strict=True)
+            start = end
+    return [found[number] for number in numbers]
+
+
+def kept_parts(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """These columns of the rows that no rule has rejected, part by part."""
+    for part in parts(path, list(dict.fromkeys([*names, "rejected_by"]))):
+        left = part.filter(pc.is_null(part["rejected_by"]))
+        if len(left):
+            yield left.select(names)
+
+
+def kept_rows(path: Path, names: Sequence[str]) -> Iterator[list[Row]]:
+    """The same as Python rows, a few thousand at a time."""
+    for part in kept_parts(path, names):
+        for start in range(0, len(part), BATCH):
+            yield part.slice(start, BATCH).to_pylist()
+
+
+def small_parts(path: Path) -> Iterator[pa.Table]:
+    """The table, as many rows at a time as may be Python objects."""
+    for part in parts(path):
+        for start in range(0, len(part), BATCH):
+            yield part.slice(start, BATCH)
+
+
+def kept_column(path: Path, name: str) -> pa.ChunkedArray:
+    """One column of the rows that no rule has rejected."""
+    table = read_columns(path, [name, "rejected_by"])
+    return table.filter(pc.is_null(table["rejected_by"]))[name]
+
+
 def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
     """Write the table `source` with the columns of `new` in place of its own or beside them; rows stay as they are.
 
@@ -69,6 +140,18 @@ def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
         old = [name for name in schema.names if name not in new.column_names]
         with replacing(path) as temporary:
             _write(temporary, schema, _beside(file, old, new))
+
+
+def _row_groups(parts: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows, `GROUP` at a time; none are one empty group."""
+    waiting, written = schema.empty_table(), False
+    for part in parts:
+        waiting = pa.concat_tables([waiting, part.select(schema.names).cast(schema)])
+        while len(waiting) >= GROUP:
+            yield waiting.slice(0, GROUP).combine_chunks()
+            waiting, written = waiting.slice(GROUP), True
+    if len(waiting) or not written:
+        yield waiting.combine_chunks()
 
 
 def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.Table]:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from ops.config import ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
 from ops.config.stages import DEFAULT_KIND
 from ops.data.latents import LatentsResults, vae_of
+from ops.data.sample_index import SampleIndex
 from ops.data.text_embeddings import made_for
 from ops.runtime.artifacts import Artifact, Identity, Work, current, find
 from ops.runtime.files import digest, sha256
@@ -212,6 +213,7 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:
     settings, project = work.project.settings, work.project
+    SampleIndex.of(project, work.inputs["training_set"])  # made here, once, and not while ranks wait for each other
     work.folder.mkdir(parents=True, exist_ok=True)
     job = Job(
         root=project.root.resolve(),

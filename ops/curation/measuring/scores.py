@@ -46,6 +46,8 @@ create index if not exists scores_by_source on scores (source);
 create index if not exists costs on scores (identity, cpu_seconds, gpu_seconds, bytes);
 """
 """The index `costs` holds all that adding them up needs: the values, which are nearly all of the file, stay unread."""
+_ROWS = 65_536
+"""That are Python objects at a time, of a column."""
 _AT_ONCE = 500
 """Subjects named in one query; SQLite's own limit is far higher."""
 
@@ -200,10 +202,25 @@ class ScoreStore:
         import pyarrow as pa
 
         query = "select subject, number, value from scores where identity = ? order by subject"
-        rows = self.database.execute(query, (self.number_of(self.remember(step, identity, kind)),)).fetchall()
-        subjects, numbers, values = zip(*rows, strict=True) if rows else ((), (), ())
-        arrays = [pa.array(subjects, pa.string()), pa.array(numbers, pa.float64()), pa.array(values, pa.string())]
-        return pa.Table.from_arrays(arrays, names=["subject", "number", "value"])
+        found = self.database.execute(query, (self.number_of(self.remember(step, identity, kind)),))
+        schema = pa.schema([("subject", pa.string()), ("number", pa.float64()), ("value", pa.string())])
+        parts = [schema.empty_table()]
+        while rows := found.fetchmany(_ROWS):
+            columns = zip(*rows, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            parts.append(pa.Table.from_arrays(arrays, schema=schema))
+        return pa.concat_tables(parts)
+
+    def subjects(self, step: str, identity: Any, kind: Kind = "video") -> pa.Array:
+        """Of all that has a score of this step and identity."""
+        import pyarrow as pa
+
+        query = "select subject from scores where identity = ?"
+        found = self.database.execute(query, (self.number_of(self.remember(step, identity, kind)),))
+        parts = [pa.array([], pa.string())]
+        while rows := found.fetchmany(_ROWS):
+            parts.append(pa.array([subject for (subject,) in rows], pa.string()))
+        return pa.concat_arrays(parts)
 
     def costs(self, kind: Kind = "video") -> dict[str, Cost]:
         """{step: what all its scores of this kind that are kept here have cost to make}."""

@@ -115,18 +115,19 @@ def measured(
         return found(), {place: parked[row[of.key]] for place, row in places if row[of.key] in parked}
 
 
-def scores_of(project: Project, step: str, rows: Sequence[Row], inputs: int) -> dict[str, Any]:
-    """{clip_id: raw score, or why it is parked} of this step for every clip given, as rows of a table. `inputs` is how
-    many clips the step has in all, those included whose scores the caller has read already.
+def measure_missing(
+    project: Project, of: Measured, step: str, table: pa.Table, chosen: np.ndarray, inputs: int
+) -> dict[str, Failure]:
+    """Measure what has no score of this step yet among the rows of `chosen` (bool [rows]); by key why some have none.
+    `inputs` is how many rows the step has in all. No score is read, so that a step may read them part by part.
 
     Raises: as `measured` does.
     """
-    made_by, by_clip = identity(step, project.settings.curation), {row["clip_id"]: row for row in rows}
     with ScoreStore.of(project) as store:
-        known = store.values(step, made_by, by_clip)
-        missing = [row for clip_id, row in by_clip.items() if clip_id not in known]
-        parked = _measure(project, store, CLIPS, step, missing, inputs)
-        return {**known, **store.values(step, made_by, [row["clip_id"] for row in missing]), **parked}
+        known = store.subjects(step, identity(step, project.settings.curation, of.kind), of.kind)
+        missing = chosen & ~pc.is_in(table[of.key].cast(pa.string()), value_set=known).to_numpy()
+        rows = table.select(of.columns).take(pa.array(np.flatnonzero(missing))).to_pylist()
+        return _measure(project, store, of, step, rows, inputs)
 
 
 def _measure(

@@ -14,6 +14,7 @@ from ops.catalogue import Kind
 from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.decisions import joined
 
+_AT_ONCE = 65_536
 Number = Callable[[Any], float | None]
 
 
@@ -32,6 +33,16 @@ class Stored(NamedTuple):
         texts = joined(self.scores["value"]).take(pa.array(written)).to_pylist()
         found[written] = [or_nan(number(json.loads(text))) for text in texts]
         return found
+
+    def lists(self, rows: int) -> pa.ChunkedArray:
+        """list<string> [rows]: the raw scores of a step whose scores are lists of texts, null where there is none."""
+        kind, parts = pa.list_(pa.string()), []
+        for start in range(0, len(self.scores), _AT_ONCE):
+            texts = self.scores["value"].slice(start, _AT_ONCE).to_pylist()
+            parts.append(pa.array(map(json.loads, texts), kind))
+        place = np.full(rows, -1)
+        place[self.rows] = np.arange(len(self.rows))
+        return pa.chunked_array(parts, kind).take(pa.array(place, mask=place < 0))
 
     def values(self) -> dict[int, Any]:
         """{row: raw score}, of a step whose scores are no numbers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -15,27 +15,34 @@ from ops.curation.rules.reasons import Rejection
 from ops.curation.scorers.phash import from_text
 
 STEP = "near_duplicates"
-Hashes = Sequence[str]
+_AT_ONCE = 65_536
 Originals = Callable[[pa.Table], np.ndarray]
 
 
-def with_hashes(table: pa.Table, found: Mapping[int, Hashes], made_by: str) -> pa.Table:
-    """The table with these hashes, by row, and what made them."""
-    column: list[Hashes | None] = [None] * len(table)
-    for row, hashes in found.items():
-        column[row] = hashes
-    hashes_of_all = pa.array(column, pa.list_(pa.string()))
-    scorer = pc.if_else(pc.is_valid(hashes_of_all), pa.scalar(made_by), pa.scalar(None, pa.string()))
-    return table.append_column("perceptual_hash", hashes_of_all).append_column("near_duplicates_scorer", scorer)
+def with_hashes(table: pa.Table, hashes: pa.ChunkedArray, made_by: str) -> pa.Table:
+    """The table with these hashes (list<string> [rows], null where there are none), and what made them."""
+    scorer = pc.if_else(pc.is_valid(hashes), pa.scalar(made_by), pa.scalar(None, pa.string()))
+    return table.append_column("perceptual_hash", hashes).append_column("near_duplicates_scorer", scorer)
 
 
 def originals(table: pa.Table, best_first: np.ndarray, max_distance: int) -> np.ndarray:
     """For each row the number of the better row that it repeats, which itself repeats none; its own if there is none.
     Every row must have hashes; `best_first` are the numbers of all rows."""
     found = np.empty(len(table), dtype=int)
-    hashes = from_text(table["perceptual_hash"].to_pylist())
-    found[best_first] = best_first[leaders(hashes[best_first], max_distance)]
+    found[best_first] = best_first[leaders(_numbers(table["perceptual_hash"])[best_first], max_distance)]
     return found
+
+
+def _numbers(hashes: pa.ChunkedArray) -> np.ndarray:
+    """uint64 [rows, places]"""
+    parts = (hashes.slice(start, _AT_ONCE) for start in range(0, max(len(hashes), 1), _AT_ONCE))
+    return np.concatenate([from_text(part.to_pylist()) for part in parts])
+
+
+def as_bytes(column: pa.ChunkedArray) -> np.ndarray:
+    """Texts of letters and digits as NumPy sorts them: bytes [rows]."""
+    parts = (column.slice(start, _AT_ONCE) for start in range(0, max(len(column), 1), _AT_ONCE))
+    return np.concatenate([np.array(part.to_pylist(), np.bytes_) for part in parts])
 
 
 def without_repeats(

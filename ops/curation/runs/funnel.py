@@ -28,7 +28,7 @@ ERRORS = (Reason.FAILED, Reason.CRASHED, Reason.TOO_SLOW, Reason.OUT_OF_MEMORY)
 """Codes of what could not be measured, as opposed to what a rule does not want."""
 MOST_REASONS = 5
 _VERDICT = ("rejected_by", "reason_code", "reason")
-_SPAN = ("start_frame", "end_frame", "fps", "seconds")
+SPAN = ("start_frame", "end_frame", "fps", "seconds")
 Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
 """What `costs` gives."""
 
@@ -53,7 +53,7 @@ def costs(project: Project) -> dict[str, dict[str, dict[str, float]]]:
 
 def lengths(table: pa.Table) -> np.ndarray:
     """float64 [rows]: seconds of each clip, by the rate where a row does not tell them."""
-    start, end, fps, told = (table[name] for name in _SPAN)
+    start, end, fps, told = (table[name] for name in SPAN)
     by_rate = pc.divide(pc.cast(pc.subtract(end, start), pa.float64()), fps)
     found: np.ndarray = pc.coalesce(told, by_rate).to_numpy()
     return found
@@ -98,7 +98,7 @@ def image_funnel(project: Project) -> list[dict[str, Any]]:
 
 
 def _clips(path: Path) -> list[Group]:
-    table = tables.read_columns(path, [*_SPAN, *_VERDICT])
+    table = tables.read_columns(path, [*SPAN, *_VERDICT])
     return grouped_by_verdict(table, lengths(table))
 
 

@@ -9,15 +9,17 @@ from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
+SHARED = ("source_id", "root", "path", "sha256", "licence", "fps", "width", "height")
+"""What a slice has of its video."""
+OF_VIDEO = (*SHARED, "frames", "frame_times")
+
 
 def clips(project: Project, step: CurationStep) -> None:
     """Write `clips`: the slices of every kept video. Nothing is re-encoded; a slice is two frame numbers."""
-    longest = project.settings.curation.clips.max_seconds
-    rows = []
-    for video in tables.kept(tables.read(project.table(step.input))):
-        spans = slices(video["frames"], video["fps"], longest, video["frame_times"])
-        rows += [_row(video, start, end) for start, end in spans]
-    tables.write(project.table(step.name), rows, step.table.schema)
+    longest, schema = project.settings.curation.clips.max_seconds, step.table.schema
+    videos = tables.kept_rows(project.table(step.input), OF_VIDEO)
+    parts = (tables.of_rows((row for video in some for row in _rows(video, longest)), schema) for some in videos)
+    tables.write_parts(project.table(step.name), parts, schema)
 
 
 def slices(frames: int, fps: float, max_seconds: float, times: Times | None = None) -> list[tuple[int, int]]:
@@ -26,12 +28,16 @@ def slices(frames: int, fps: float, max_seconds: float, times: Times | None = No
     return Timeline(0, frames, fps, times).slices(max_seconds)
 
 
+def _rows(video: Row, longest: float) -> list[Row]:
+    spans = slices(video["frames"], video["fps"], longest, video["frame_times"])
+    return [_row(video, start, end) for start, end in spans]
+
+
 def _row(video: Row, start: int, end: int) -> Row:
-    names = ("source_id", "root", "path", "sha256", "licence", "fps", "width", "height")
     times = cut_times(video["frame_times"], start, end)
     clip = Clip(video["sha256"], start, end, None, video["fps"], video["width"], video["height"], times)
     return {
-        **{name: video[name] for name in names},
+        **{name: video[name] for name in SHARED},
         **clip.columns(),
         "rejected_by": None,
         "reason": None,

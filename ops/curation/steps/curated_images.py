@@ -91,7 +91,7 @@ def _without_repeats(project: Project, step: CurationStep, table: pa.Table) -> p
     if not curation.near_duplicates.enabled:
         return table
     found, failures = measured(project, PICTURES, repeats.STEP, table, still_in(table))
-    table = repeats.with_hashes(table, found.values(), as_column(identity(repeats.STEP, curation, "image")))
+    table = repeats.with_hashes(table, found.lists(len(table)), as_column(identity(repeats.STEP, curation, "image")))
     table = with_failures(table, step.name, failures)
     return repeats.without_repeats(table, lambda left: _originals(left, curation), "source_id", _described)
 
@@ -100,7 +100,7 @@ def _originals(table: pa.Table, curation: Curation) -> np.ndarray:
     """For each picture the number of the better one that it repeats: the one with the most pixels, then the first by
     `source_id`, so that the order of the rows makes no difference."""
     pixels = table["width"].to_numpy() * table["height"].to_numpy()
-    best_first = np.lexsort((np.array(table["source_id"].to_pylist(), dtype=str), -pixels))
+    best_first = np.lexsort((repeats.as_bytes(table["source_id"]), -pixels))
     return repeats.originals(table, best_first, curation.near_duplicates.max_distance)
 
 

@@ -14,7 +14,7 @@ from ops.catalogue import CurationStep
 from ops.config import NearDuplicates
 from ops.curation.measuring.scoring import CLIPS, measured
 from ops.curation.rules import repeats
-from ops.curation.rules.decisions import VERDICT, still_in, with_failures
+from ops.curation.rules.decisions import VERDICT, joined, still_in, with_failures
 from ops.curation.rules.repeats import STEP, with_hashes, without_repeats
 from ops.curation.runs.funnel import lengths
 from ops.curation.scorers import as_column, identity
@@ -30,10 +30,15 @@ def near_duplicates(project: Project, step: CurationStep) -> None:
         return
     table = clips_before(project, step)
     found, failures = measured(project, CLIPS, STEP, table, still_in(table))
-    table = with_hashes(table, found.values(), as_column(identity(STEP, project.settings.curation)))
+    table = with_hashes(table, found.lists(len(table)), as_column(identity(STEP, project.settings.curation)))
     table = with_failures(table, STEP, failures)
-    new = without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
+    new = without_duplicates(table, rule)
     finish(project, step, new.select([*VERDICT, *(column.name for column in step.columns)]))
+
+
+def without_duplicates(table: pa.Table, rule: NearDuplicates) -> pa.Table:
+    """The table, which has the hashes of what is still in, without clips that repeat a better one."""
+    return without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
 
 
 def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:
@@ -43,7 +48,7 @@ def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:
     first, then the longest clip, then the first by id.
     """
     width, height = _size(table)
-    best_first = np.lexsort((np.array(table["clip_id"].to_pylist(), dtype=str), -lengths(table), -width * height))
+    best_first = np.lexsort((repeats.as_bytes(table["clip_id"]), -lengths(table), -width * height))
     return repeats.originals(table, best_first, rule.max_distance)
 
 
@@ -57,6 +62,6 @@ def _size(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Width and height of what is used of the frames, each int64 [rows]."""
     width, height = table["width"].to_numpy().copy(), table["height"].to_numpy().copy()
     cropped = pc.is_valid(table["crop"]).to_numpy()
-    x0, x1, y0, y1 = np.array(table["crop"].drop_null().to_pylist(), dtype=int).reshape(-1, 4).T
+    x0, x1, y0, y1 = joined(table["crop"].drop_null()).flatten().to_numpy().astype(int).reshape(-1, 4).T
     width[cropped], height[cropped] = x1 - x0, y1 - y0
     return width, height

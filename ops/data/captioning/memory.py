@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from array import array
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from ops.data.captioning.base import Captioner, Item, Written
 from ops.runtime.files import digest
@@ -22,7 +25,7 @@ class CaptionMemory:
 
     def __init__(self, path: Path | None) -> None:
         self._path, self._lock = path, Lock()
-        self._known = dict(_lines(path.read_text("utf-8").splitlines())) if path and path.is_file() else {}
+        self._known = _Lines(path) if path and path.is_file() else None
 
     @classmethod
     def of(cls, project: Project, writer: Captioner) -> CaptionMemory:
@@ -44,7 +47,8 @@ class CaptionMemory:
             self._file.close()
 
     def recall(self, item: Item) -> Written | None:
-        return self._known.get(_key(item))
+        """What was written of it before this memory was opened."""
+        return self._known.find(_key(item)) if self._known else None
 
     def keep(self, item: Item, written: Written) -> None:
         if self._path:
@@ -60,13 +64,40 @@ def _key(item: Item) -> str:
     return f"{item.item_id}:{digest([item.captions[:1], item.recognised_text])}"
 
 
-def _lines(lines: Iterable[str]) -> Iterator[tuple[str, Written]]:
-    for line in lines:
-        try:
-            key, found = json.loads(line)
-        except ValueError:
-            continue  # the line that a killed process was writing
-        yield key, _written(found)
+class _Lines:
+    """Where in the file the line of each key begins, in 16 bytes a line; of equal keys the last one counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        hashes, begins, at = array("q"), array("q"), 0
+        for line in self._file:
+            if (found := _parsed(line)) is not None:
+                hashes.append(_hash(found[0]))
+                begins.append(at)
+            at += len(line)
+        order = np.argsort(np.asarray(hashes), kind="stable")
+        self._hashes, self._begins = np.asarray(hashes)[order], np.asarray(begins)[order]
+
+    def find(self, key: str) -> Written | None:
+        first, last = (np.searchsorted(self._hashes, _hash(key), side) for side in ("left", "right"))
+        for begin in reversed(self._begins[first:last].tolist()):
+            self._file.seek(begin)
+            found = _parsed(self._file.readline())
+            if found is not None and found[0] == key:  # another key may have the same hash
+                return _written(found[1])
+        return None
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+
+
+def _parsed(line: bytes) -> tuple[str, Any] | None:
+    try:
+        key, found = json.loads(line)
+    except ValueError:
+        return None  # the line that a killed process was writing
+    return key, found
 
 
 def _written(found: Any) -> Written:

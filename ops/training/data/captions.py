@@ -19,8 +19,8 @@ class Captions:
     """In training, one of a sample's wordings or, with the chance `diffusion.caption_dropout`, nothing."""
 
     def __init__(self, text: TextSet, samples: TrainingSamples, denoiser: Denoiser) -> None:
-        self._text, self._samples, self._dropout = text, samples, denoiser.diffusion.caption_dropout
-        self._wordings = {row["sample_id"]: wordings(row, denoiser) for row in samples.train}
+        self._text, self._samples, self._denoiser = text, samples, denoiser
+        self._dropout = denoiser.diffusion.caption_dropout
 
     def drawn(self, sample_ids: Sequence[str], draw: Draw) -> list[str]:
         """What is said of the samples of a micro-batch of the training split."""
@@ -33,7 +33,7 @@ class Captions:
 
     def _worded(self, sample_id: str, chance: float) -> str:
         """One of the sample's wordings, by a chance in [0, 1]."""
-        every = self._wordings[sample_id]
+        every = wordings(self._samples.by_id[sample_id], self._denoiser)
         return every[min(int(chance * len(every)), len(every) - 1)]
 
     def plain(self, sample_ids: Sequence[str]) -> list[str]:

@@ -27,23 +27,24 @@ class FilmedClips:
     """Clips of the training split come at `zoom` times their bucket's size, so that views can be cut out of them."""
 
     def __init__(self, project: Project, samples: TrainingSamples, zoom: int) -> None:
-        self.samples = samples
-        self._rows = {**samples.by_id, **{row["sample_id"]: _enlarged(row, zoom) for row in samples.train}}
-        self._reader = PixelReader(project, list(self._rows.values()))
+        self.samples, self._zoom = samples, zoom
+        self._reader = PixelReader(project, self._of_one_source)
 
     def read(self, sample_ids: Sequence[str]) -> Clips:
         pixels: list[Tensor] = []
         unusable: dict[str, str] = {}
         for sample_id in sample_ids:
             try:
-                pixels.append(torch.from_numpy(self._reader.read(self._rows[sample_id])))
+                pixels.append(torch.from_numpy(self._reader.read(self._sized(self.samples.by_id[sample_id]))))
             except UnreadableSource as error:
                 unusable[sample_id] = str(error)
         if unusable:
             raise UnusableSamples(unusable)
         return Clips(tuple(sample_ids), torch.stack(pixels))
 
+    def _of_one_source(self, sample: Sample) -> list[Sample]:
+        return [self._sized(row) for row in self.samples.by_id.beside(sample["sample_id"])]
 
-def _enlarged(row: Sample, zoom: int) -> Sample:
-    """The same sample, to be read at several times its bucket's size."""
-    return {**row, "height": zoom * row["height"], "width": zoom * row["width"]}
+    def _sized(self, row: Sample) -> Sample:
+        zoom = self._zoom if row["split"] == "train" else 1
+        return {**row, "height": zoom * row["height"], "width": zoom * row["width"]}

@@ -2,18 +2,27 @@
 
 A batch never mixes buckets, on any rank. Within an epoch every sample is seen; a bucket whose last batch is not full
 is filled up with samples of its own. Nothing here has a position, so there is none to restore.
+
+An epoch is drawn once, when its first batch is asked for: a shuffle of four bytes a sample. A batch is then a part of
+it, named without looking at any other sample.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import cycle
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ops.training.loop.randomness import seed_of
+
+Places = NDArray[np.uint32]
+"""Of samples within their bucket."""
 
 
 class NoBatches(ValueError):
@@ -30,18 +39,28 @@ class BucketCount:
     repeated: int
 
 
+class _Planned(NamedTuple):
+    """The batch of a step before anything is left out."""
+
+    ids: Sequence[str]
+    """Of its bucket."""
+    places: Places
+
+
 @dataclass(frozen=True)
 class DataOrder:
-    """`buckets` maps each bucket to its sample ids; `batch_size` counts samples over all ranks."""
+    """`buckets` maps each bucket to its sample ids in ascending order; `batch_size` counts samples over all ranks."""
 
-    buckets: Mapping[str, tuple[str, ...]]
+    buckets: Mapping[str, Sequence[str]]
     batch_size: int
     seed: int
     dataset_version: str
+    _epochs: _Epochs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.batches_per_epoch:
             raise NoBatches(f"there are no samples to train on\n{table(self.counts())}")
+        object.__setattr__(self, "_epochs", _Epochs([count.samples for count in self.counts()], self.batch_size))
 
     @property
     def batches_per_epoch(self) -> int:
@@ -68,50 +87,82 @@ class DataOrder:
             NoBatches: when everything is left out.
         """
         for later in range(self.batches_per_epoch):
-            planned = self._planned(step + later)
-            if not any(name in left_out for name in planned):
-                return planned
-            if remaining := [name for name in self._members(planned[0]) if name not in left_out]:
-                return self._refilled(planned, remaining, left_out, step)
+            ids, places = self._planned(step + later)
+            gone = _places_of(left_out, ids)
+            missing = np.isin(places, gone)
+            if len(gone) < len(ids):
+                if missing.any():
+                    places = self._refilled(places, missing, gone, len(ids), step)
+                return tuple(ids[place] for place in places.tolist())
         raise NoBatches(f"all {sum(map(len, self.buckets.values()))} samples are left out")
 
-    def _members(self, sample_id: str) -> list[str]:
-        """The bucket of a sample."""
-        return sorted(next(ids for ids in self.buckets.values() if sample_id in ids))
+    def _refilled(self, places: Places, missing: NDArray[np.bool_], gone: Places, count: int, step: int) -> Places:
+        """Samples that the batch does not hold are preferred, each at most once as long as there are enough.
 
-    def _refilled(
-        self, planned: Sequence[str], remaining: Sequence[str], left_out: Collection[str], step: int
-    ) -> tuple[str, ...]:
-        """Samples that the batch does not hold are preferred, each at most once as long as there are enough."""
-        kept = {name for name in planned if name not in left_out}
-        free = [name for name in remaining if name not in kept]
+        Those are counted without being listed: the k-th of them is k and as many more as lie before it of the others.
+        """
+        taken = np.unique(np.concatenate([gone, places[~missing]])).astype(np.int64)
+        if len(taken) == count:  # all that are left are in the batch already
+            taken = gone.astype(np.int64)
+        free, wanted = count - len(taken), int(missing.sum())
         random = np.random.Generator(np.random.PCG64(seed_of(self.seed, self.dataset_version, "refill", step)))
-        fillers = cycle([free[i] for i in random.permutation(len(free))] or remaining)
-        return tuple(next(fillers) if name in left_out else name for name in planned)
+        drawn = np.resize(random.choice(free, min(free, wanted), replace=False), wanted)
+        fillers = drawn + np.searchsorted(taken - np.arange(len(taken)), drawn, "right")
+        refilled = places.copy()
+        refilled[missing] = fillers
+        return refilled
 
-    def _planned(self, step: int) -> tuple[str, ...]:
+    def _planned(self, step: int) -> _Planned:
         epoch, index = divmod(step - 1, self.batches_per_epoch)
-        return _epoch(
-            tuple(sorted(self.buckets.items())),
-            self.batch_size,
-            seed_of(self.seed, self.dataset_version, epoch),
-        )[index]
+        bucket, places = self._epochs.batch(seed_of(self.seed, self.dataset_version, epoch), index)
+        return _Planned(self.buckets[sorted(self.buckets)[bucket]], places)
 
 
-@lru_cache(maxsize=2)
-def _epoch(buckets: tuple[tuple[str, tuple[str, ...]], ...], batch_size: int, seed: int) -> tuple[tuple[str, ...], ...]:
-    random = np.random.Generator(np.random.PCG64(seed))
-    batches = [batch for _, ids in buckets for batch in _batches(sorted(ids), batch_size, random)]
-    return tuple(batches[i] for i in random.permutation(len(batches)))
+class _Epochs:
+    """The orders of the two epochs last asked for, since batches are read ahead over the end of one."""
+
+    def __init__(self, sizes: Sequence[int], batch_size: int) -> None:
+        self._sizes, self._batch_size = sizes, batch_size
+        self._ends = list(accumulate(-(-size // batch_size) for size in sizes))
+        self._drawn = lru_cache(maxsize=2)(self._draw)
+
+    def batch(self, seed: int, index: int) -> tuple[int, Places]:
+        """The bucket of a batch, by number, and the places of its samples in it."""
+        orders, turns = self._drawn(seed)
+        turn = int(turns[index])
+        bucket = int(np.searchsorted(self._ends, turn, "right"))
+        first = (turn - (self._ends[bucket - 1] if bucket else 0)) * self._batch_size
+        return bucket, orders[bucket][first : first + self._batch_size]
+
+    def _draw(self, seed: int) -> tuple[list[Places], Places]:
+        """The order of each bucket, filled up, and which batch, counted from bucket to bucket, has which turn."""
+        random = np.random.Generator(np.random.PCG64(seed))
+        orders = [self._filled(size, random) for size in self._sizes]
+        return orders, _shuffled(self._ends[-1], random)
+
+    def _filled(self, size: int, random: np.random.Generator) -> Places:
+        missing, whole = -size % self._batch_size, size - size % self._batch_size
+        filled = np.arange(size + missing, dtype=np.uint32)
+        order = filled[:size]
+        random.shuffle(order)
+        # the order begins with what the last, unfilled batch does not hold, unless it holds everything
+        fillers = order[_shuffled(whole, random)[:missing]] if whole else order
+        filled[size:] = np.resize(fillers, missing)
+        return filled
 
 
-def _batches(ids: Sequence[str], batch_size: int, random: np.random.Generator) -> list[tuple[str, ...]]:
-    order = [ids[i] for i in random.permutation(len(ids))]
-    missing = -len(order) % batch_size
-    # the order begins with what the last, unfilled batch does not hold, unless it holds everything
-    fillers = cycle([order[i] for i in random.permutation(max(0, len(order) - len(order) % batch_size))] or order)
-    order += [next(fillers) for _ in range(missing)]
-    return [tuple(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
+def _shuffled(count: int, random: np.random.Generator) -> Places:
+    """`random.permutation(count)` in half of its memory: numpy draws the same, whatever the size of the numbers."""
+    numbers = np.arange(count, dtype=np.uint32)
+    random.shuffle(numbers)
+    return numbers
+
+
+def _places_of(names: Collection[str], ids: Sequence[str]) -> Places:
+    """Where those of the names lie that are among the ids."""
+    found = ((bisect_left(ids, name), name) for name in names)
+    places = [place for place, name in found if place < len(ids) and ids[place] == name]
+    return np.unique(np.array(places, np.uint32))
 
 
 def table(counts: Sequence[BucketCount]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from ops.catalogue import Kind
 from ops.data.columns import Sample
-from ops.data.samples import training_samples
+from ops.data.sample_index import SampleIndex
 from ops.training.data.data_order import DataOrder
 from ops.training.job import Job
 from ops.training.loop.randomness import seed_of
@@ -21,10 +20,12 @@ class NoHeldOutSamples(ValueError):
 
 @dataclass(frozen=True)
 class TrainingSamples:
-    """`looked_at` are the held-out samples that a validation looks at."""
+    """`by_id` reads any of them; `train` and `held_out` count those that are learned from and those that are not, of
+    which a validation looks at `looked_at`."""
 
-    train: Sequence[Sample]
-    held_out: Sequence[Sample]
+    by_id: SampleIndex
+    train: int
+    held_out: int
     looked_at: Sequence[Sample]
     order: DataOrder
 
@@ -37,20 +38,18 @@ class TrainingSamples:
             NoBatches: when there is none to learn from.
         """
         schedule, seed = job.schedule, job.settings.seed
-        train = training_samples(job.project, "train", kinds, job.dataset_version)
-        held_out = training_samples(job.project, "held_out", kinds, job.dataset_version)
-        require_held_out(held_out, kinds)
-        order = DataOrder(by_bucket(train), schedule.batch_size, seed, job.dataset_version)
-        return cls(train, held_out, drawn(held_out, schedule.validate_samples, seed), order)
+        index = SampleIndex.of(job.project, job.dataset_version)
+        train, held_out = (index.members(split, kinds) for split in ("train", "held_out"))
+        train_count, held_out_count = (sum(map(len, members.values())) for members in (train, held_out))
+        require_held_out(held_out_count, kinds)
+        order = DataOrder(train, schedule.batch_size, seed, job.dataset_version)
+        looked_at = index.rows(drawn(held_out, schedule.validate_samples, seed))
+        return cls(index, train_count, held_out_count, looked_at, order)
 
     @property
     def count(self) -> int:
         """How many the training looks at, those of a validation included."""
-        return len(self.train) + len(self.looked_at)
-
-    @cached_property
-    def by_id(self) -> Mapping[str, Sample]:
-        return {row["sample_id"]: row for row in [*self.train, *self.held_out]}
+        return self.train + len(self.looked_at)
 
     def source(self, sample_id: str) -> str:
         """The file that a sample is of, for a person."""
@@ -62,47 +61,42 @@ class TrainingSamples:
 
     def notes(self) -> list[str]:
         """For the log, when a validation does not see everything that is held out."""
-        seen, of = len(self.looked_at), len(self.held_out)
+        seen, of = len(self.looked_at), self.held_out
         return [f"validation looks at {seen:,} of {of:,} held-out samples (schedule.validate_samples)"] * (seen < of)
 
 
-def require_held_out(rows: Sequence[Sample], kinds: Sequence[str]) -> None:
-    if not rows:
+def require_held_out(count: int, kinds: Sequence[str]) -> None:
+    if not count:
         raise NoHeldOutSamples(
             f"the training set holds out no sample of kind {' or '.join(kinds)}, so this training could not be judged: "
             "raise dataset.held_out_share, or add sources"
         )
 
 
-def by_bucket(rows: Sequence[Sample]) -> dict[str, tuple[str, ...]]:
-    """Bucket → its sample ids."""
-    buckets: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        buckets[row["bucket"]].append(row["sample_id"])
-    return {bucket: tuple(ids) for bucket, ids in buckets.items()}
+def drawn(buckets: Mapping[str, Sequence[str]], count: int, seed: int) -> list[str]:
+    """Up to `count` sample ids, evenly over the buckets, at least one of each as long as `count` allows.
 
-
-def drawn(rows: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """Up to `count` rows, evenly over the buckets, at least one of each as long as `count` allows.
-
-    A row's place depends on the seed and on its own id, so a set that grows a little is drawn from much as before.
+    A sample's place depends on the seed and on its own id, so a set that grows a little is drawn from much as before.
     """
-    buckets = by_bucket(rows)
     places: dict[str, tuple[float, int]] = {}
     for ids in buckets.values():
         keys = {name: seed_of(seed, "validation", name) for name in ids}
-        places |= {name: (place / len(ids), keys[name]) for place, name in enumerate(sorted(ids, key=keys.__getitem__))}
-    chosen = set(sorted(places, key=places.__getitem__)[:count])
-    return [row for row in rows if row["sample_id"] in chosen]
+        places |= {
+            name: (place / len(ids), keys[name]) for place, name in enumerate(sorted(keys, key=keys.__getitem__))
+        }
+    return sorted(places, key=places.__getitem__)[:count]
 
 
 def same_size_batches(rows: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
     """Every row once, in batches of one bucket, the last of a bucket perhaps smaller. The order is fixed."""
-    batches = []
-    for bucket in sorted({row["bucket"] for row in rows}):
-        members = sorted((row for row in rows if row["bucket"] == bucket), key=lambda row: row["sample_id"])
-        batches += [members[i : i + batch_size] for i in range(0, len(members), batch_size)]
-    return batches
+    buckets: dict[str, list[Sample]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["sample_id"]):
+        buckets[row["bucket"]].append(row)
+    return [
+        members[i : i + batch_size]
+        for _, members in sorted(buckets.items())
+        for i in range(0, len(members), batch_size)
+    ]
 
 
 def spread_samples(rows: Sequence[Sample], count: int) -> list[Sample]:

@@ -49,7 +49,7 @@ def compose(setup: Setup) -> Method[LatentBatch]:
         data=latents,
         objective=Denoising(diffusion, latents, captions, setup),
         validation=HeldOut(HeldOutError(diffusion, settings.seed, latents, captions), latents, setup),
-        pictures=HeldOutSamples(job, samples.held_out, encoded, text),
+        pictures=HeldOutSamples(job, samples.looked_at, encoded, text),
         remarks=list(_foreign_scale(job)),
     )
 

@@ -50,7 +50,7 @@ class HeldOut(Generic[B, Value]):
 
     def __init__(self, measure: Measure[B, Value], data: TrainingData[B], setup: Setup) -> None:
         self._measure, self._data, self._share, self._device = measure, data, setup.share, setup.device
-        items = {row["sample_id"]: row["item_id"] for row in data.samples.held_out}
+        items = {row["sample_id"]: row["item_id"] for row in data.samples.looked_at}
         self._improvement = Improvement(items, measure.higher_is_better)
 
     @property

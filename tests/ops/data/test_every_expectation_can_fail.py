@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ops.data.catalogue import TABLES as CATALOGUE
+from ops.data.expectation_suites import SUITES
 from ops.data.expectations import validate
 from ops.data.table_suites import TABLES
 from ops.runtime import tables
@@ -150,3 +151,20 @@ def test_every_expectation_can_fail(good: Project, name: str) -> None:
 def test_all_suites_are_looked_at() -> None:
     written = {name for name, step in STEPS.items() if step.output.endswith(".parquet")}
     assert written | {"training_set", "buckets"} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_table_that_comes_in_parts_is_judged_as_a_whole(
+    good: Project, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that are there twice lie in different parts."""
+    twin = named(good_row(name), 5)
+    write(good, name, [twin, *wrong_rows(name), *wrong_rows(name), twin])
+    whole = validate(good, name)
+    monkeypatch.setattr(tables, "GROUP", 3)
+    parts = validate(good, name)
+    assert parts.failures
+    assert parts.statistics == whole.statistics
+    assert parts.expectations == whole.expectations
+    for one, other in zip(parts.failures, whole.failures, strict=True):
+        assert one | {"observed": None} == other | {"observed": None}

@@ -188,13 +188,12 @@ def test_a_validation_is_of_the_bytes_that_it_saw(ready: Project, monkeypatch: p
 
     suite, writes = SUITES["training_set"], iter(range(100))
 
-    def frame(project: Project):
-        rows = suite.frame(project)
+    def frames(project: Project):
+        yield from suite.frames(project)
         if next(writes) < often:
             spoil(ready, "training_set", lambda row: row.update(caption=f"{row['caption']} again"))
-        return rows
 
-    monkeypatch.setitem(SUITES, "training_set", replace(suite, frame=frame))
+    monkeypatch.setitem(SUITES, "training_set", replace(suite, frames=frames))
     often = 1
     seen = validate(ready, "training_set")
     assert seen.version == content_version(output), "written while it was read, so read again"

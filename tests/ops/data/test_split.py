@@ -1,10 +1,21 @@
+from collections.abc import Iterable
+
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.data.split import EmptySplit, held_out
+from ops.data import split
+from ops.data.buckets import Bucket
+from ops.data.item_tally import ItemTally
+from ops.data.split import EmptySplit
 
 CONTENTS = [f"{number:064x}" for number in range(200)]
+
+
+def held_out(contents: Iterable[str], share: float, seed: int, kind: str) -> set[str]:
+    names = pa.array(list(contents), pa.string())
+    return set(names.take(pa.array(split.held_out(names, share, seed, kind))).to_pylist())
 
 
 def test_about_the_wanted_share_is_held_out():
@@ -28,9 +39,25 @@ def test_the_seed_decides():
     assert held_out(CONTENTS, 0.2, 1, "video") == held_out(reversed(CONTENTS), 0.2, 1, "video")
 
 
-def test_copies_count_once():
+def test_a_single_content_cannot_be_split():
     with pytest.raises(EmptySplit, match="only 1 video source"):
-        held_out(["a" * 64] * 5, 0.2, 0, "video")
+        held_out(["a" * 64], 0.2, 0, "video")
+
+
+def test_copies_count_once_in_whatever_parts_they_come():
+    tally = ItemTally()
+    for _ in range(3):
+        tally.add("video", Bucket(1, 16, 16), (16, 16), 1)
+        tally.contents(["a" * 64])
+    with pytest.raises(EmptySplit, match="only 1 video source"):
+        tally.held_out(0.2, 0)
+    tally.add("video", Bucket(1, 16, 16), (16, 16), 2)
+    tally.contents(["b" * 64])
+    out = tally.held_out(0.2, 0).tolist()
+    assert out in ([True] * 3 + [False], [False] * 3 + [True])
+    assert tally.splits(tally.held_out(0.2, 0)).to_pylist() == [
+        "held_out" if each else "train" for each in [*out, out[3]]
+    ]
 
 
 def test_a_kind_without_sources_holds_out_nothing():

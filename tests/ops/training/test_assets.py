@@ -113,4 +113,4 @@ def test_a_job_without_held_out_samples_is_refused(make_lab: Callable, tmp_path:
     from ops.training.data.samples import NoHeldOutSamples, require_held_out
 
     with pytest.raises(NoHeldOutSamples, match=r"no sample of kind video.*held_out_share"):
-        require_held_out([], ("video",))
+        require_held_out(0, ("video",))

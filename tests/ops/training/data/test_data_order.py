@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import cycle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.training.data.data_order import DataOrder, NoBatches, table
+from ops.training.loop.randomness import seed_of
 
 BUCKETS = {"1x64x64": tuple(f"i{n}" for n in range(7)), "17x48x64": tuple(f"v{n}" for n in range(8))}
 
@@ -40,8 +43,8 @@ def test_a_bucket_smaller_than_a_batch_is_not_dropped() -> None:
 
 
 def test_it_is_a_function_of_seed_version_and_step_alone() -> None:
-    shuffled = {name: BUCKETS[name][::-1] for name in reversed(BUCKETS)}
-    assert [order(buckets=shuffled).batch(step) for step in (9, 1, 5)] == [order().batch(step) for step in (9, 1, 5)]
+    turned = {name: BUCKETS[name] for name in reversed(BUCKETS)}
+    assert [order(buckets=turned).batch(step) for step in (9, 1, 5)] == [order().batch(step) for step in (9, 1, 5)]
     for change in ({"seed": 2}, {"dataset_version": "b"}):
         assert [order(**change).batch(step) for step in range(1, 5)] != [order().batch(step) for step in range(1, 5)]
 
@@ -90,7 +93,7 @@ def test_when_a_whole_bucket_is_left_out_other_batches_take_its_turns() -> None:
 def test_any_epoch_shows_every_sample_in_batches_of_one_bucket(
     sizes: dict[str, int], batch_size: int, seed: int, epoch: int
 ) -> None:
-    buckets = {name: tuple(f"{name}{number}" for number in range(size)) for name, size in sizes.items()}
+    buckets = {name: tuple(f"{name}{number:02d}" for number in range(size)) for name, size in sizes.items()}
     whole = DataOrder(buckets, batch_size, seed, "v")
     first = epoch * whole.batches_per_epoch + 1
     batches = [whole.batch(step) for step in range(first, first + whole.batches_per_epoch)]
@@ -98,12 +101,37 @@ def test_any_epoch_shows_every_sample_in_batches_of_one_bucket(
     assert shown.keys() == {name for ids in buckets.values() for name in ids}
     assert sum(shown.values()) - sum(sizes.values()) == sum(count.repeated for count in whole.counts())
     assert all(len({name[0] for name in batch}) == 1 for batch in batches)
+    assert batches == in_lists(buckets, batch_size, seed_of(seed, "v", epoch))
 
 
-@given(st.permutations(["a", "b", "c"]), st.permutations(range(7)), st.integers(1, 20))
-def test_the_order_in_which_samples_are_handed_over_does_not_matter(
-    names: list[str], numbers: list[int], step: int
+def in_lists(buckets: dict[str, tuple[str, ...]], batch_size: int, seed: int) -> list[tuple[str, ...]]:
+    """The oracle: an epoch, all of it, in Python."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    batches = []
+    for _, ids in sorted(buckets.items()):
+        shown = [ids[i] for i in random.permutation(len(ids))]
+        full = len(shown) - len(shown) % batch_size
+        fillers = cycle([shown[i] for i in random.permutation(full)] or shown)
+        shown += [next(fillers) for _ in range(-len(shown) % batch_size)]
+        batches += [tuple(shown[i : i + batch_size]) for i in range(0, len(shown), batch_size)]
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(1, 40), st.data())
+def test_fillers_are_samples_that_are_left_and_each_comes_once_as_long_as_there_are_enough(
+    size: int, batch_size: int, step: int, data: st.DataObject
 ) -> None:
-    handed = {name: tuple(f"{name}{number}" for number in numbers) for name in names}
-    plain = {name: tuple(f"{name}{number}" for number in range(7)) for name in "abc"}
-    assert DataOrder(handed, 4, 1, "v").batch(step) == DataOrder(plain, 4, 1, "v").batch(step)
+    ids = tuple(f"{number:02d}" for number in range(size))
+    gone = data.draw(st.sets(st.sampled_from(ids), max_size=size - 1))
+    left = size - len(gone)
+    given_ = DataOrder({"all": ids}, batch_size, 1, "v").batch(step, gone)
+    assert not gone & {*given_}
+    assert len({*given_}) >= min(left, len({*DataOrder({"all": ids}, batch_size, 1, "v").batch(step)}))
+
+
+def test_any_sample_may_fill_a_place() -> None:
+    ids = tuple(f"{number:02d}" for number in range(12))
+    gone = {"00", "05", "11"}
+    order = DataOrder({"all": ids}, 4, 1, "v")
+    filled = {name for step in range(1, 200) for name in {*order.batch(step, gone)} - {*order.batch(step)}}
+    assert filled == {*ids} - gone

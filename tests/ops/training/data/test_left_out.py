@@ -45,7 +45,7 @@ class Numbers:
         return torch.tensor([[self.served[name]] for name in sample_ids], dtype=self.dtype)
 
     def walk(self, **buckets: Sequence[str]) -> None:
-        order = DataOrder({name: tuple(ids) for name, ids in buckets.items()}, 2, 1, "v")
+        order = DataOrder({name: sorted(ids) for name, ids in buckets.items()}, 2, 1, "v")
         self.samples = replace(self.samples, order=order)
 
 
@@ -69,11 +69,9 @@ class Roots:
 
 def one_weight(data: dict[str, float], setup: Setup) -> Method[Any]:
     """A training of the weight w of `Roots`, which looks at a hundred samples."""
-    rows: Any = [
-        {"sample_id": f"{number}", "path": f"{number}.mp4", "bucket": "all"} for number in range(100 - len(data))
-    ]
-    rows += [{"sample_id": name, "path": f"{name}.mp4", "bucket": "all"} for name in data]
-    numbers = Numbers(TrainingSamples(rows, (), (), DataOrder({"all": tuple(data)}, 2, 1, "v")), data, setup.dtype)
+    rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all"} for name in data}
+    order = DataOrder({"all": sorted(data)}, 2, 1, "v")
+    numbers = Numbers(TrainingSamples(rows, 100, 0, (), order), data, setup.dtype)
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
     roots: Any = Roots()

@@ -1,0 +1,222 @@
+"""What each step over whole tables takes at 20 million clips: its peak of memory, and its time beside a plain copy of
+the tables that it reads.
+
+`python -m benchmarks.whole_tables` makes the tables up, as wide as real ones, runs each step in a process of its own
+and writes its section of docs/benchmarks.md; `--clips N` takes another number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from benchmarks.fresh_project import fresh_project
+from benchmarks.redecide import synthesised
+from benchmarks.report import Report
+from ops.config import RULED_SCORES
+from ops.curation.measuring.scoring import CLIP
+from ops.curation.rules.decisions import VERDICT, decide, still_in
+from ops.curation.steps.near_duplicates import without_duplicates
+from ops.curation.tables import CURATED_IMAGES, NEAR_DUPLICATES, RAW_VIDEOS
+from ops.data.captions import captions
+from ops.data.expectations import validate
+from ops.data.training_set import training_set
+from ops.runtime import tables
+from ops.runtime.project import Project
+
+CLIPS, PART = 20_000_000, 500_000
+HASHES = 4
+CLIPS_OF_SOURCE = 20
+REPEATS = 0.02
+"""Of the clips, that show what another one shows."""
+CAPTION = "A man in a red coat walks along a wet street at night while cars pass, and the camera follows him. " * 2
+RECIPE: dict[str, Any] = {
+    "sources": {"videos": "videos", "images": None},
+    "curation": {"aesthetics": {"scorer": "laion-v2"}, "rules": {"aesthetic": {"minimum": 4.75}}},
+    "dataset": {"num_frames": 29, "min_frames": 29, "fps": 8, "windows_per_clip": 1},
+}
+
+
+class Measured(NamedTuple):
+    """Seconds of a step and of copying the tables that it reads, and the most bytes that its process held."""
+
+    step: str
+    seconds: float
+    copying: float
+    peak: int
+
+
+def deciding(project: Project) -> None:
+    path = project.table("curated_clips")
+    table = tables.read_columns(path, [*VERDICT, *RULED_SCORES])
+    new = decide(table, project.settings.curation).select(VERDICT)
+    tables.rewrite(path, path, new, NEAR_DUPLICATES)
+
+
+def near_duplicates(project: Project) -> None:
+    """Without the store of scores, from which the step reads the hashes."""
+    path = project.table("curated_clips")
+    table = tables.read_columns(path, [*CLIP, *VERDICT, "perceptual_hash"])
+    new = without_duplicates(table, project.settings.curation.near_duplicates)
+    tables.rewrite(path, path, new.select([*VERDICT, "duplicate_of"]), NEAR_DUPLICATES)
+
+
+def its_suite(project: Project) -> None:
+    found = validate(project, "training_set")
+    if not found.passed:
+        raise RuntimeError(f"the made-up training set is not sound: {found.failures[0]}")
+
+
+STEPS: dict[str, tuple[Callable[[Project], None], tuple[str, ...]]] = {
+    "deciding": (deciding, ("curated_clips",)),
+    "near-duplicates": (near_duplicates, ("curated_clips",)),
+    "captions": (captions, ("curated_clips", "raw_videos")),
+    "training set": (training_set, ("curated_clips", "captions")),
+    "its suite": (its_suite, ("training_set",)),
+}
+"""Step → what it does, and the tables that it reads."""
+
+
+def measure(clips: int, say: Callable[[str], None]) -> tuple[int, list[Measured]]:
+    """Bytes of the table of clips, and what each step took."""
+    with fresh_project(RECIPE) as project:
+        say("making the tables up")
+        path = project.table("curated_clips")
+        tables.write_parts(path, made_up(project, clips), NEAR_DUPLICATES)
+        tables.write_parts(project.table("raw_videos"), sources(clips), RAW_VIDEOS)
+        tables.write(project.table("curated_images"), [], CURATED_IMAGES)
+        found: list[Measured] = []
+        copying: dict[str, float] = {}
+        for step, (_, read) in STEPS.items():
+            for table in read:
+                if table not in copying:
+                    copying[table] = _in_own_process(project, "copying", table).seconds
+            found.append(_in_own_process(project, step)._replace(copying=sum(copying[table] for table in read)))
+            say(f"{found[-1]}")
+        return path.stat().st_size, found
+
+
+def made_up(project: Project, clips: int) -> Iterator[pa.Table]:
+    """Rows of `curated_clips` with the hashes of what is still in; a few show what others show. They repeat after each
+    part, but for ids, sources and hashes."""
+    base = synthesised(project.settings.curation, min(PART, clips))
+    for start in range(0, clips, PART):
+        count, random = min(PART, clips - start), np.random.default_rng(start)
+        table = base.slice(0, count)
+        source = in_hex((start + np.arange(count)) // CLIPS_OF_SOURCE)
+        columns = {"clip_id": in_hex(random.integers(0, 2**63, count)), "source_id": source}
+        columns |= {"sha256": pc.binary_join_element_wise(*[source] * 4, ""), "path": with_suffix(source)}
+        hashes = random.integers(0, 2**63, (count, HASHES))
+        hashes[random.integers(0, count, round(REPEATS * count))] = hashes[0]
+        offsets = pa.array(np.arange(0, HASHES * count + 1, HASHES, dtype=np.int32))
+        texts = pa.ListArray.from_arrays(offsets, in_hex(hashes.ravel()), mask=pa.array(~still_in(table)))
+        columns |= {"perceptual_hash": texts}
+        columns |= {name: pa.nulls(count, pa.string()) for name in ("near_duplicates_scorer", "duplicate_of")}
+        yield pa.table({name: columns[name] if name in columns else table[name] for name in NEAR_DUPLICATES.names})
+
+
+def in_hex(numbers: np.ndarray) -> pa.StringArray:
+    """16 digits of each."""
+    digits = numbers.astype(">u8").tobytes().hex().encode()
+    ends = np.arange(0, len(digits) + 1, 16, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(ends), pa.py_buffer(digits))
+
+
+def with_suffix(names: pa.StringArray) -> pa.StringArray:
+    return pc.binary_join_element_wise(names, ".mp4", "")
+
+
+def sources(clips: int) -> Iterator[pa.Table]:
+    count = -(-clips // CLIPS_OF_SOURCE)
+    for start in range(0, count, tables.GROUP):
+        names = [f"{number:016x}" for number in range(start, min(start + tables.GROUP, count))]
+        columns = {
+            "source_id": names,
+            "sha256": [4 * name for name in names],
+            "frames": [10_000] * len(names),
+            "captions": [[f"{name} {CAPTION}"] for name in names],
+        }
+        whole = {name: columns.get(name, pa.nulls(len(names))) for name in RAW_VIDEOS.names}
+        yield pa.table({name: pa.array(column) for name, column in whole.items()}).cast(RAW_VIDEOS)
+
+
+def _in_own_process(project: Project, *what: str) -> Measured:
+    argv = [sys.executable, "-m", "benchmarks.whole_tables", "--in", str(project.root), *what]
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
+    return Measured(*json.loads(done.stdout.splitlines()[-1]))
+
+
+def _here(root: Path, what: str, *table: str) -> Measured:
+    project = Project(root)
+    started = time.perf_counter()
+    if what == "copying":
+        _copied(project, *table)
+    else:
+        STEPS[what][0](project)
+    seconds = time.perf_counter() - started
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = re.findall(r"^VmHWM:\s+(\d+) kB", status, flags=re.MULTILINE)
+    return Measured(what, seconds, 0.0, 1024 * int(peak[0]))
+
+
+def _copied(project: Project, name: str) -> None:
+    """Read a table and write it, row group by row group, and do nothing else."""
+    path = project.data / name / "samples.parquet" if name == "training_set" else project.table(name)
+    schema = pq.read_schema(path)
+    tables.rewrite(project.root / "copy.parquet", path, tables.read_columns(path, schema.names[:1]), schema)
+    (project.root / "copy.parquet").unlink()
+
+
+def report(clips: int, size: int, found: list[Measured]) -> Report:
+    most, slowest = max(found, key=lambda each: each.peak), max(found, key=lambda each: each.seconds / each.copying)
+    return Report(
+        "Whole tables",
+        f"No step over {clips:,} clips holds more than {most.peak / 2**30:.1f} GiB, and none takes more than "
+        f"{slowest.seconds / slowest.copying:.1f} times a copy of the tables that it reads.",
+        ("", "seconds", "over copying", "peak, GiB"),
+        [
+            (each.step, f"{each.seconds:,.0f}", f"{each.seconds / each.copying:.1f}", f"{each.peak / 2**30:.1f}")
+            for each in found
+        ],
+        (
+            f"A made-up table `curated_clips` of all its columns, {size / 1e9:.1f} GB, about half of it kept; captions "
+            "of 200 characters that came with the files; one window of 29 frames a clip.",
+            "Copying reads a table and writes it, row group by row group, in one process as the steps do. The peak is "
+            "the largest resident size of the step's process.",
+            "Near-duplicates begin where the hashes have been read from the store of scores. They are bound by sorting "
+            "all hashes once for each choice of bands.",
+        ),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips of the table; {CLIPS:,} by default")
+    parser.add_argument("--in", dest="inside", nargs="+", help=argparse.SUPPRESS)
+    asked, console = parser.parse_args(), Console()
+    if asked.inside:
+        root, *what = asked.inside
+        print(json.dumps(_here(Path(root), *what)))
+        return
+    size, found = measure(asked.clips, console.log)
+    result = report(asked.clips, size, found)
+    result.show(console)
+    if asked.clips == CLIPS:
+        result.write()
+
+
+if __name__ == "__main__":
+    main()
