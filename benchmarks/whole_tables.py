@@ -27,9 +27,8 @@ from benchmarks.fresh_project import fresh_project
 from benchmarks.redecide import synthesised
 from benchmarks.report import Report
 from ops.config import RULED_SCORES
-from ops.curation.measuring.scoring import CLIP
 from ops.curation.rules.decisions import VERDICT, decide, still_in
-from ops.curation.steps.near_duplicates import without_duplicates
+from ops.curation.steps.near_duplicates import COMPARED, without_duplicates
 from ops.curation.tables import CURATED_IMAGES, NEAR_DUPLICATES, RAW_VIDEOS
 from ops.data.captions import captions
 from ops.data.expectations import validate
@@ -69,7 +68,7 @@ def deciding(project: Project) -> None:
 def near_duplicates(project: Project) -> None:
     """Without the store of scores, from which the step reads the hashes."""
     path = project.table("curated_clips")
-    table = tables.read_columns(path, [*CLIP, *VERDICT, "perceptual_hash"])
+    table = tables.read_columns(path, [*COMPARED, *VERDICT])
     new = without_duplicates(table, project.settings.curation.near_duplicates)
     tables.rewrite(path, path, new.select([*VERDICT, "duplicate_of"]), NEAR_DUPLICATES)
 

@@ -22,7 +22,7 @@ from ops.catalogue import SCORES
 from ops.catalogue.checks import is_hash, is_inside, stays_below
 from ops.config import Settings
 from ops.curation.rules.jump_cuts import counted_frames
-from ops.curation.steps.near_duplicates import originals
+from ops.curation.steps.near_duplicates import COMPARED, originals
 from ops.data.captioning.text import MAX_CHARACTERS
 from ops.data.columns import CAPTIONS, TRAINING_SET
 from ops.data.gx_expectations import between, expectations_of, matches, there, true, unique, with_checks
@@ -106,12 +106,6 @@ def _repeats(project: Project, path: Path) -> NDArray[np.bool_]:
     table = pa.concat_tables(compared)
     repeats: NDArray[np.bool_] = originals(table, project.settings.curation.near_duplicates) != np.arange(len(table))
     return repeats
-
-
-COMPARED = (
-    *("clip_id", "path", "start_frame", "end_frame", "fps", "seconds", "width", "height", "crop", "perceptual_hash"),
-)
-"""What tells which of two clips is the better one, and whether they show the same."""
 
 
 def _clips_expectations(settings: Settings) -> list[GxExpectation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -46,15 +46,19 @@ def as_bytes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def without_repeats(
-    table: pa.Table, original: Originals, name: str, described: Callable[[pa.Table, int], str]
+    table: pa.Table,
+    original: Originals,
+    name: str,
+    described: Callable[[pa.Table, int], str],
+    compared: Sequence[str],
 ) -> pa.Table:
     """The table in which every row that repeats another is rejected, and points to it in `duplicate_of`.
 
     `original` finds, among the rows still in, the one that each repeats; `name` is the column it is pointed to by, and
-    `described` tells what it is.
+    `described` tells what it is. Both see the columns `compared` alone.
     """
-    places = np.flatnonzero(still_in(table))
-    left = table.take(pa.array(places))
+    inside = still_in(table)
+    places, left = np.flatnonzero(inside), table.select(list(compared)).filter(pa.array(inside))
     better, names = original(left), left[name]
     pointers: list[str | None] = [None] * len(table)
     told = {}

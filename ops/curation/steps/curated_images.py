@@ -32,6 +32,9 @@ from ops.curation.steps.scored_step import constant, finish, with_score
 from ops.runtime import tables
 from ops.runtime.project import Project
 
+COMPARED = ("source_id", "path", "width", "height", "perceptual_hash")
+"""What tells which of two pictures is the better one, and whether they show the same."""
+
 
 def curated_images(project: Project, step: CurationStep) -> None:
     """Write `curated_images`, and the record of this run.
@@ -93,7 +96,7 @@ def _without_repeats(project: Project, step: CurationStep, table: pa.Table) -> p
     found, failures = measured(project, PICTURES, repeats.STEP, table, still_in(table))
     table = repeats.with_hashes(table, found.lists(len(table)), as_column(identity(repeats.STEP, curation, "image")))
     table = with_failures(table, step.name, failures)
-    return repeats.without_repeats(table, lambda left: _originals(left, curation), "source_id", _described)
+    return repeats.without_repeats(table, lambda left: _originals(left, curation), "source_id", _described, COMPARED)
 
 
 def _originals(table: pa.Table, curation: Curation) -> np.ndarray:

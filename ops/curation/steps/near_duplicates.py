@@ -21,6 +21,11 @@ from ops.curation.scorers import as_column, identity
 from ops.curation.steps.scored_step import clips_before, finish, pass_on
 from ops.runtime.project import Project
 
+COMPARED = (
+    *("clip_id", "path", "start_frame", "end_frame", "fps", "seconds", "width", "height", "crop", "perceptual_hash"),
+)
+"""What tells which of two clips is the better one, and whether they show the same."""
+
 
 def near_duplicates(project: Project, step: CurationStep) -> None:
     """Write `near_duplicates`: the hashes of every clip still in, and which of them repeat another."""
@@ -38,7 +43,7 @@ def near_duplicates(project: Project, step: CurationStep) -> None:
 
 def without_duplicates(table: pa.Table, rule: NearDuplicates) -> pa.Table:
     """The table, which has the hashes of what is still in, without clips that repeat a better one."""
-    return without_repeats(table, lambda left: originals(left, rule), "clip_id", _described)
+    return without_repeats(table, lambda left: originals(left, rule), "clip_id", _described, COMPARED)
 
 
 def originals(table: pa.Table, rule: NearDuplicates) -> np.ndarray:
