@@ -34,7 +34,7 @@ def one_step(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float
         group["lr"] = rate
     engine.optimizer.clip_grad = threshold = clipping.threshold
     totals: dict[str, Tensor] = {}
-    for number, (part, positions) in enumerate(zip(batch.parts, session.share.micro_batches, strict=True), start=1):
+    for number, (part, positions) in enumerate(zip(batch.parts, batch.share.micro_batches, strict=True), start=1):
         loss, figures = method.objective.loss(engine, part, session.draw(step, positions.start))
         figures = {"loss": loss, **figures}
         for name, value in figures.items():
