@@ -31,6 +31,7 @@ class Trainings:
 
     lab: Any
     folder: Path
+    heads: int = 2
     jobs: list[Path] = field(default_factory=list)
 
     def add(self, name: str, file: str, half: bool = False, stage: dict[str, Any] | None = None, **launch: Any) -> None:
@@ -38,8 +39,10 @@ class Trainings:
         shipped = f"configs/deepspeed/{file}.json"
         content = json.loads((self.lab.project.root / shipped).read_text(encoding="utf-8"))
         (self.lab.project.root / f"{name}.json").write_text(json.dumps({**content, "bf16": {"enabled": half}}))
-        lab = self.lab.with_launch(accelerator="cpu", deepspeed=f"{name}.json", **launch)
+        lab = self.lab.with_launch(accelerator="cpu", deepspeed=f"{name}.json")
         described = lab.job("denoiser_joint").model_dump(mode="json")
+        described["settings"]["denoiser"]["model"]["heads"] = self.heads
+        described["settings"]["launch"] |= launch
         described["settings"]["stages"][0] |= {**(stage or {})}
         job = Job.model_validate({**described, "folder": self.folder / name})
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +119,7 @@ def test_every_shipped_file_learns_what_one_rank_learns(trainings: Trainings) ->
 
 def test_four_ranks_are_two_groups_or_one(trainings: Trainings) -> None:
     """Groups share batches out, images go to every rank; both meet what one rank does, under ZeRO-3, too."""
-    trainings.lab = trainings.lab.change("denoiser.model.heads", 4)
+    trainings.heads = 4
     trainings.add("alone", "zero1")
     trainings.run(ranks=1, steps=4)
     trainings.add("groups", "zero3", ranks_per_node=4, sequence_parallel=2)
