@@ -123,12 +123,15 @@ def generate(
     height: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
     width: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
     fps: Annotated[int | None, typer.Option(min=1, help="Playback speed.")] = None,
+    ranks: Annotated[
+        int, typer.Option(min=1, help="How many accelerators of this node make it together; for long videos.")
+    ] = 1,
 ) -> None:
     """Make a video from a prompt, with the champion or any other checkpoint."""
     from pipelines.terminal import generation
 
     chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
-    overrides = {name: value for name, value in chosen.items() if value is not None}
+    overrides = {"ranks": ranks, **{name: value for name, value in chosen.items() if value is not None}}
     generation.generate(_with_environment(), prompt, output, checkpoint, seed, overrides, console)
 
 

@@ -8,6 +8,7 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.dit.embeddings import PatchEmbed
 from models.dit.inputs import check_condition, check_inputs
+from models.dit.sequence import ALONE, SequenceGroup
 from models.geometry import PATCH
 
 MASK_CHANNELS = 4
@@ -54,6 +55,7 @@ class ImageConditionedDenoiser(SkiparseDenoiser):
         *,
         condition_latent: Tensor,
         condition_mask: Tensor,
+        sequence: SequenceGroup = ALONE,
     ) -> Tensor:
         """[B, C, T, H, W], like `latent`; the arguments of `SkiparseDenoiser.forward`, and:
 
@@ -68,6 +70,9 @@ class ImageConditionedDenoiser(SkiparseDenoiser):
         """
         check_inputs(self.config, latent, timestep, text, text_mask, latent_mask)
         check_condition(latent, condition_latent, condition_mask, MASK_CHANNELS)
-        tokens = self.patch_embed(latent) + self.condition_embed(condition_latent)
-        tokens = tokens + self.mask_embed(condition_mask)
-        return self._denoise(tokens, latent, timestep, text, text_mask, latent_mask)
+
+        def embed(frames: slice) -> Tensor:
+            tokens = self.patch_embed(latent[:, :, frames]) + self.condition_embed(condition_latent[:, :, frames])
+            return tokens + self.mask_embed(condition_mask[:, :, frames])
+
+        return self._denoise(embed, latent, timestep, text, text_mask, latent_mask, sequence=sequence)

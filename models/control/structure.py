@@ -24,6 +24,7 @@ from models.dit.block import Block
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import Control, SkiparseDenoiser
 from models.dit.inputs import check_latent
+from models.dit.sequence import ALONE, SequenceGroup
 from models.dit.skiparse import layer_pattern
 from models.geometry import SPATIAL, TEMPORAL
 from models.tensor_file import save_tensors
@@ -151,6 +152,7 @@ class StructureConditionedDenoiser(nn.Module):
         latent_mask: Tensor | None = None,
         *,
         structure: Tensor,
+        sequence: SequenceGroup = ALONE,
     ) -> Tensor:
         """[B, C, T, H, W], like `latent`; the arguments of `SkiparseDenoiser.forward`, and:
 
@@ -163,7 +165,7 @@ class StructureConditionedDenoiser(nn.Module):
         check_latent("latent", latent, self.base.config.in_channels)
         check_structure(latent, structure, self.controller.config.channels)
         control = Control(self.controller, self.controller.encoder(structure))
-        return self.base(latent, timestep, text, text_mask, latent_mask, control=control)
+        return self.base(latent, timestep, text, text_mask, latent_mask, control=control, sequence=sequence)
 
 
 def check_structure(latent: Tensor, structure: Tensor, channels: int) -> None:

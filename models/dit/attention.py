@@ -11,16 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.dit.rope import RotaryTable, rotate
+from models.dit.sequence import WHOLE, Spread
 from models.dit.skiparse import Pattern, join, pad, split
 
 
 @dataclass(frozen=True)
 class SelfContext:
-    """What every self attention of a forward pass shares."""
+    """What every self attention of a forward pass shares. `spread` is where its tokens lie on several ranks."""
 
     table: RotaryTable
     sparse_ratio: int
     biases: dict[Pattern, Tensor | None]
+    spread: Spread = WHOLE
 
 
 class Attention(nn.Module):
@@ -46,30 +48,38 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    """Attention among latent tokens, with rotary positions and one of the Skiparse patterns."""
+    """Attention among latent tokens, with rotary positions and one of the Skiparse patterns.
+
+    Of tokens that are spread over ranks it takes and gives this rank's.
+    """
 
     def forward(self, x_BSD: Tensor, pattern: Pattern, context: SelfContext) -> Tensor:
         return self.out(self._attended(x_BSD, pattern, context).flatten(2))
 
     def _attended(self, x_BSD: Tensor, pattern: Pattern, context: SelfContext) -> Tensor:
         """[B, S, H, E]. Of queries, keys and values each is arranged before the next is made, to hold least at once."""
-        ratio = context.sparse_ratio
+        ratio, group = context.sparse_ratio, context.spread.group
 
         def arranged(projected_BSD: Tensor, table: RotaryTable | None) -> Tensor:
-            x = self.split_heads(projected_BSD)
+            x = group.by_heads(self.split_heads(projected_BSD), context.spread.latents)
             x = x if table is None else rotate(x, table)
             return x if pattern is Pattern.DENSE else split(pad(x, ratio), pattern, ratio)
 
         q, k = arranged(self.query(x_BSD), context.table), arranged(self.key(x_BSD), context.table)
         attended = attend(q, k, arranged(self.value(x_BSD), None), context.biases[pattern])
-        return attended if pattern is Pattern.DENSE else join(attended, pattern, ratio)[:, : x_BSD.shape[1]]
+        if pattern is not Pattern.DENSE:
+            attended = join(attended, pattern, ratio)[:, : len(context.table.cosine)]
+        return group.by_tokens(attended)
 
 
 class CrossAttention(Attention):
     """Attention of latent tokens to text; each query sees all of it, so no pattern applies."""
 
-    def forward(self, x_BSD: Tensor, text_BLD: Tensor, bias: Tensor | None) -> Tensor:
-        return self.out(attend(*self.project(x_BSD, text_BLD), bias).flatten(2))
+    def forward(self, x_BSD: Tensor, text_BLD: Tensor, bias: Tensor | None, spread: Spread = WHOLE) -> Tensor:
+        q, k, v = self.project(x_BSD, text_BLD)
+        q = spread.group.by_heads(q, spread.latents)
+        k, v = (spread.group.by_heads(x, spread.text) for x in (k, v))
+        return self.out(spread.group.by_tokens(attend(q, k, v, bias)).flatten(2))
 
 
 def attend(q_BSHE: Tensor, k_BLHE: Tensor, v_BLHE: Tensor, bias: Tensor | None) -> Tensor:

@@ -58,7 +58,7 @@ class Block(nn.Module):
     ) -> Tensor:
         shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation + modulation_B6D).unsqueeze(2).unbind(1)
         x = x_BSD + gate1 * self.self_attention(modulated(x_BSD, shift1, scale1), pattern, context)
-        x = x + self.cross_attention(x, text_BLD, text_bias)
+        x = x + self.cross_attention(x, text_BLD, text_bias, context.spread)
         return x + gate2 * self.feed_forward(modulated(x, shift2, scale2))
 
 

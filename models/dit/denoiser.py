@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,6 +18,7 @@ from models.dit.embeddings import PatchEmbed, TextProjection, TimestepModulation
 from models.dit.inputs import check_inputs
 from models.dit.masks import pattern_bias, text_bias, token_bias
 from models.dit.rope import rotary_table
+from models.dit.sequence import ALONE, SequenceGroup, Spread
 from models.dit.skiparse import layer_pattern
 from models.geometry import PATCH
 
@@ -33,7 +36,7 @@ class BlockController(Protocol):
 
 
 class Control(NamedTuple):
-    """A controller and the tokens [B, S, D] of what it follows, for one forward pass."""
+    """A controller and the tokens [B, S, D] of what it follows, all of them, for one forward pass."""
 
     controller: BlockController
     tokens: Tensor
@@ -68,6 +71,7 @@ class SkiparseDenoiser(nn.Module):
         latent_mask: Tensor | None = None,
         *,
         control: Control | None = None,
+        sequence: SequenceGroup = ALONE,
     ) -> Tensor:
         """[B, C, T, H, W], like `latent`.
 
@@ -79,31 +83,45 @@ class SkiparseDenoiser(nn.Module):
             latent_mask: [B, T, H, W], 1 where the latent is part of the video and 0 where it pads it; None for no
                 padding.
             control: what a controller adds after each block; None for nothing.
+            sequence: ranks that compute a video together. All call this alike, with whole arguments, and get the whole
+                prediction. Images are computed by each rank alone.
 
         Raises:
-            ValueError: an argument of another shape or range; the message names it.
+            ValueError: an argument of another shape or range, or a group that cannot share the heads out; the message
+                names it.
         """
         check_inputs(self.config, latent, timestep, text, text_mask, latent_mask)
-        tokens = self.patch_embed(latent)
-        return self._denoise(tokens, latent, timestep, text, text_mask, latent_mask, control)
+
+        def embed(frames: slice) -> Tensor:
+            return self.patch_embed(latent[:, :, frames])
+
+        return self._denoise(embed, latent, timestep, text, text_mask, latent_mask, control, sequence)
 
     def _denoise(
         self,
-        tokens: Tensor,
+        embed: Callable[[slice], Tensor],
         latent: Tensor,
         timestep: Tensor,
         text: Tensor,
         text_mask: Tensor | None,
         latent_mask: Tensor | None,
         control: Control | None = None,
+        sequence: SequenceGroup = ALONE,
     ) -> Tensor:
+        """`embed` makes the tokens of these latent frames."""
         grid = (latent.shape[2], latent.shape[3] // PATCH, latent.shape[4] // PATCH)
+        spread = self._spread(sequence, grid, text)
+        group, count = spread.group, spread.latents
+        tokens = spread.own_of_frames(embed, grid[1] * grid[2])
         if self.config.absolute_positions:
-            tokens = tokens + absolute_table(grid, self.config.width, tokens.device).to(tokens.dtype)
-        context = self._context(tokens, grid, latent_mask)
+            table = absolute_table(grid, self.config.width, tokens.device).to(tokens.dtype)
+            tokens = tokens + group.own(table[None], count)
+        context = self._context(tokens, grid, latent_mask, spread)
         embedding, modulation = self.timestep(timestep)
-        text, bias = self.text_projection(text), text_bias(text_mask, tokens.dtype)
-        features = None if control is None else control.controller(control.tokens, text, modulation, context, bias)
+        text, bias = self.text_projection(group.own(text, spread.text)), text_bias(text_mask, tokens.dtype)
+        features = None
+        if control is not None:
+            features = control.controller(group.own(control.tokens, count), text, modulation, context, bias)
         for index, block in enumerate(self.blocks):
             pattern = layer_pattern(index, len(self.blocks), self.sparse_ratio)
             arguments = (tokens, text, modulation, pattern, context, bias)
@@ -114,10 +132,21 @@ class SkiparseDenoiser(nn.Module):
             if control is not None and features is not None:
                 tokens = tokens + control.controller.addition(features, index)
         shift, scale = (self.modulation_out + embedding.unsqueeze(1)).unsqueeze(2).unbind(1)
-        return unpatchify(self.project_out(modulated(tokens, shift, scale)), grid)
+        patches = self.project_out(modulated(tokens, shift, scale))
+        return unpatchify(group.joined(patches, count), grid)
 
-    def _context(self, tokens: Tensor, grid: tuple[int, int, int], latent_mask: Tensor | None) -> SelfContext:
-        config, ratio = self.config, self.sparse_ratio
+    def _spread(self, sequence: SequenceGroup, grid: tuple[int, int, int], text: Tensor) -> Spread:
+        """An image has too few tokens to be worth an exchange."""
+        if self.config.heads % sequence.size:
+            raise ValueError(
+                f"sequence has {sequence.size} ranks, but must have a number that divides heads, {self.config.heads}"
+            )
+        return Spread(ALONE if grid[0] == 1 else sequence, math.prod(grid), text.shape[1])
+
+    def _context(
+        self, tokens: Tensor, grid: tuple[int, int, int], latent_mask: Tensor | None, spread: Spread
+    ) -> SelfContext:
+        config, ratio, heads = self.config, self.sparse_ratio, self.config.heads // spread.group.size
         table = rotary_table(
             grid,
             (config.position_scale_t, config.position_scale_h, config.position_scale_w),
@@ -130,7 +159,8 @@ class SkiparseDenoiser(nn.Module):
         return SelfContext(
             table,
             ratio,
-            {p: pattern_bias(bias, tokens.shape[1], p, ratio, config.heads, tokens) for p in patterns},
+            {p: pattern_bias(bias, spread.latents, p, ratio, heads, tokens) for p in patterns},
+            spread,
         )
 
 

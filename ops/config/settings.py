@@ -13,7 +13,7 @@ from ops.config.release import Evaluation, Release
 from ops.config.section import Section
 from ops.config.sources import Sources
 from ops.config.stages import Stage
-from ops.config.training import Launch, Pictures
+from ops.config.training import Launch, Pictures, common_divisors
 from ops.config.vae import Vae
 
 TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
@@ -44,6 +44,17 @@ class Settings(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"stages: the name {twice[0]!r} is used twice")
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit_heads(self) -> Settings:
+        heads, launch = self.denoiser.model.heads, self.launch
+        if heads % launch.sequence_parallel:
+            raise ValueError(
+                f"launch.sequence_parallel is {launch.sequence_parallel}, but must divide denoiser.model.heads, "
+                f"{heads}, and launch.ranks_per_node, {launch.ranks_per_node}: use "
+                f"{common_divisors(heads, launch.ranks_per_node)}"
+            )
         return self
 
     def untrainable(self) -> tuple[str, ...]:

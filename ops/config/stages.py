@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -32,7 +32,15 @@ class TextToVideo(Section):
     """Of samples."""
     sparse_ratio: Positive | None = None
     """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
+    gradient_checkpointing: bool = False
+    """Compute what each block remembers again in the backward pass, instead of keeping it: much less memory, for about
+    a third more time."""
+    compile: bool = False
+    """Blocks go through `torch.compile`: the first steps of each bucket are slow, the others faster."""
     schedule: Schedule
+
+    EXECUTION: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "compile"})
+    """What says how the stage is trained, not what comes of it: it is in no fingerprint."""
 
 
 def _has_a_training(stage: Any) -> Any:

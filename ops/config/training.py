@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -65,6 +66,9 @@ class Launch(Execution):
     ranks_per_node: Positive = 1
     hostfile: str | None = None
     deepspeed: str = "configs/deepspeed/zero2.json"
+    sequence_parallel: Positive = 1
+    """So many consecutive ranks, of one node, compute each video of a denoiser stage together. Images and the VAE are
+    trained without."""
     heartbeat_seconds: Positive = 1800
     """A training job silent for longer is ended and reported."""
     max_restarts: Annotated[int, Field(ge=0)] = 0
@@ -81,6 +85,22 @@ class Launch(Execution):
         if self.launcher == "torchrun" and self.nodes > 1:
             raise ValueError(f"launcher 'torchrun' is for one node, but nodes is {self.nodes}: use slurm or pdsh")
         return self
+
+    @model_validator(mode="after")
+    def _sequences_fit_nodes(self) -> Launch:
+        if self.ranks_per_node % self.sequence_parallel:
+            raise ValueError(
+                f"sequence_parallel is {self.sequence_parallel}, but must divide ranks_per_node, "
+                f"{self.ranks_per_node}: use {common_divisors(self.ranks_per_node)}"
+            )
+        return self
+
+
+def common_divisors(*numbers: int) -> str:
+    """In words, such as `1, 2 or 4`."""
+    most = math.gcd(*numbers)
+    *smaller, last = (str(number) for number in range(1, most + 1) if most % number == 0)
+    return f"{', '.join(smaller)} or {last}" if smaller else last
 
 
 class Pictures(Execution):

@@ -10,6 +10,7 @@ from ops.runtime.files import write_json
 from ops.sampling.request import Request, SamplingError
 
 if TYPE_CHECKING:
+    from models.dit.sequence import SequenceGroup
     from ops.generation.model import VideoModel
 
 
@@ -22,8 +23,11 @@ def render(
     output: Path,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     notes: Sequence[str] = (),
+    ranks: SequenceGroup | None = None,
 ) -> list[str]:
     """Sample one checked request into `output` and its settings file; returns `notes` and its own for people.
+
+    Of `ranks` that make it together, all of which call this alike, the first writes.
 
     Raises:
         SamplingError: the text encoder can read nothing of the prompt.
@@ -44,7 +48,7 @@ def render(
     if prompt.truncated:
         said.append(f"the prompt is longer than {model.parts.max_tokens} tokens; the rest was not read")
     latent = draw_latent(
-        model.denoiser,
+        ranks.calling(model.denoiser) if ranks else model.denoiser,
         request,
         model.scale.channels,
         model.diffusion,
@@ -53,6 +57,8 @@ def render(
         model.device,
         on_step,
     )
+    if ranks and ranks.rank > 0:
+        return said
     write_mp4(output, model.decode(latent), request.fps)
     write_json(output.with_suffix(".json"), _record(model, request, codec()[0], said))
     return said

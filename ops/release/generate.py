@@ -36,12 +36,14 @@ def generate(
     fps: float | None = None,
     sampler: str | None = None,
     negative_prompt: str | None = None,
+    ranks: int = 1,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Generated:
     """Write the video of `prompt` to `output`, and its settings to the same name with `.json`.
 
     What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.release.model_name.resolve`.
-    `on_step` hears (done, total) denoising steps. A prompt that is too long is cut, with a note.
+    `on_step` hears (done, total) denoising steps, where there is one rank; several `ranks` of this node, each on an
+    accelerator of its own, make the video together. A prompt that is too long is cut, with a note.
 
     Raises:
         SamplingError: something asked for cannot be made; the message says what can.
@@ -49,6 +51,7 @@ def generate(
     """
     from ops.generation.model import VideoModel
     from ops.generation.render import render
+    from ops.generation.together import render_together
     from ops.release.model_name import resolve
 
     if output.suffix.lower() != ".mp4":
@@ -69,5 +72,8 @@ def generate(
     request, notes = wanted.checked()
     parts, label = resolve(project, checkpoint)
     started = time.monotonic()
-    notes = render(VideoModel(project, parts), request, output, on_step, notes)
+    if ranks > 1:
+        notes = render_together(project, parts, request, output, ranks, tuple(notes))
+    else:
+        notes = render(VideoModel(project, parts), request, output, on_step, notes)
     return Generated(output, output.with_suffix(".json"), label, time.monotonic() - started, tuple(notes))

@@ -66,9 +66,13 @@ class StageIdentity(Identity):
         return {"schedule": None, "text_width": "text_encoder.width"}.get(section, key)
 
     def payload(self) -> dict[str, JsonValue]:
-        """Without the kind where it is the one that stages were of before they had kinds."""
+        """Without the kind where it is the one that stages were of before they had kinds, and without what says how
+        the stage is trained."""
         unsaid = {"kind"} if self.stage.kind == DEFAULT_KIND else set()
-        return {**super().payload(), "stage": self.stage.model_dump(mode="json", exclude=unsaid)}
+        return {
+            **super().payload(),
+            "stage": self.stage.model_dump(mode="json", exclude={*unsaid, *self.stage.EXECUTION}),
+        }
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops.config import Schedule, Settings, TrainingKind, Vae
+from ops.config import Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
 from ops.config.stages import Stage
 from ops.metrics.base import Metric
 from ops.metrics.held_out_loss import HeldOutLoss
@@ -17,7 +17,8 @@ class Procedure:
 
     `program` is the module that the launcher runs, `inputs` are the assets that it reads besides the training before
     it, `metric` is what judges it on held-out data, `label` the name of that in tables, and `group` is where Dagster
-    shows it.
+    shows it. A `whole` model is trained by its parts and not through `forward`: no engine takes it apart, and no ranks
+    compute a sample of it together.
     """
 
     program: str
@@ -25,10 +26,11 @@ class Procedure:
     metric: Metric
     label: str
     group: str
+    whole: bool = False
 
 
 PROCEDURES: dict[TrainingKind, Procedure] = {
-    "vae": Procedure("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae"),
+    "vae": Procedure("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae", whole=True),
     "text_to_video": Procedure(
         "ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"
     ),
@@ -63,6 +65,19 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         return self.section.schedule
+
+    @property
+    def stays_whole(self) -> str | None:
+        """Why an engine must not take its weights apart, as ZeRO-3 does; None where it may."""
+        if self.procedure.whole:
+            return f"the {self.kind} is trained by its parts"
+        if isinstance(self.section, TextToVideo) and self.section.compile:
+            return f"compile is true for stage '{self.name}', and would take in what ZeRO-3 does around each layer"
+        return None
+
+    def ranks_of_a_video(self, launch: Launch) -> int:
+        """How many ranks compute one together."""
+        return 1 if self.procedure.whole else launch.sequence_parallel
 
     @property
     def name(self) -> str:

@@ -78,6 +78,15 @@ def test_every_shipped_preset_names_an_existing_deepspeed_file() -> None:
         ({"evaluation": {"height": 50}}, "height is 50, not a multiple of 16"),
         ({"denoiser": {"model": {"head_width": 20}}}, "head_width 20 must be a multiple of 6"),
         ({"launch": {"nodes": 2}}, "launcher 'torchrun' is for one node, but nodes is 2"),
+        (
+            {"launch": {"sequence_parallel": 4, "ranks_per_node": 6}},
+            "launch: sequence_parallel is 4, but must divide ranks_per_node, 6: use 1, 2, 3 or 6",
+        ),
+        (
+            {"launch": {"sequence_parallel": 8, "ranks_per_node": 8}},
+            "launch.sequence_parallel is 8, but must divide denoiser.model.heads, 4, and launch.ranks_per_node, 8: "
+            "use 1, 2 or 4",
+        ),
         ({"stages": []}, "stages is empty"),
         ({"captions": {"captioner": "endpoint"}}, "captioner 'endpoint' needs 'endpoint' and 'model'"),
     ],

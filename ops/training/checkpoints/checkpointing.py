@@ -13,6 +13,8 @@ import torch.distributed as dist
 
 from models import released
 from ops.training.checkpoints import store as checkpoints
+from ops.training.checkpoints import universal
+from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.checkpoints.store import CheckpointState, CheckpointStore
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import engine as deepspeed_engine
@@ -24,7 +26,7 @@ B = TypeVar("B")
 
 @dataclass(frozen=True)
 class Start:
-    """The checkpoint that a training goes on from, and where its shards lie, perhaps `converted` for other ranks."""
+    """What a training goes on from, and where its shards lie, perhaps `converted` from another layout."""
 
     path: Path
     shards: Path
@@ -32,22 +34,28 @@ class Start:
 
 
 def agreed_start(
-    store: CheckpointStore, ranks: Ranks, converted: Path, underway: Callable[[str], None]
+    store: CheckpointStore, ranks: Ranks, layout: ShardLayout, converted: Path, underway: Callable[[str], None]
 ) -> Start | None:
     """Where all ranks start from; None at the beginning.
 
-    The first rank looks, and converts the shards when they were written by another number of ranks; `underway` is told.
+    The first rank looks, and converts the shards when they were written in another layout; `underway` is told.
     """
     start: Start | None = None
     if ranks.first and (newest := store.newest_sound()):
-        before = checkpoints.read_state(newest)["world_size"]
+        before = checkpoints.layout_of(newest, layout)
         start = Start(newest, newest / "deepspeed", converted=False)
-        if before != ranks.world_size:
-            print(f"converting {newest} from {before} to {ranks.world_size} ranks", flush=True)
+        if before != layout:
+            print(f"converting {newest} {_change(before, layout)}", flush=True)
             underway("converting a checkpoint")
-            deepspeed_engine.convert(newest / "deepspeed", converted)
+            universal.convert(newest / "deepspeed", converted, layout["apart"])
             start = Start(newest, converted, converted=True)
     return from_first(start)
+
+
+def _change(before: ShardLayout, now: ShardLayout) -> str:
+    if before["world_size"] != now["world_size"]:
+        return f"from {before['world_size']} to {now['world_size']} ranks"
+    return f"from shards of {before} to {now}"
 
 
 def store_of(session: Session[B]) -> CheckpointStore:
@@ -67,8 +75,10 @@ def save(session: Session[B], held_out: Mapping[str, float]) -> None:
         store.begin(session.state.step)
     dist.barrier()
     _save_shards(session, path)
+    _save_released(session, path)
     if first:
-        _save_the_rest(session, path)
+        for each in session.method.kept:
+            each.save(path)
     dist.barrier()
     if first:
         checkpoints.seal(path, _state(session, held_out), lambda file: _working(session, f"checking {file}"))
@@ -88,14 +98,14 @@ def _save_shards(session: Session[B], path: Path) -> None:
     save_rng(path, session.ranks.rank, session.device)
 
 
-def _save_the_rest(session: Session[B], path: Path) -> None:
-    """What is the same on all ranks."""
-    _working(session, "saving: weights")
-    released.save_pretrained(session.state.model, path / "model")
-    _working(session, "saving: their average")
-    released.save_pretrained(session.state.ema.module, path / "ema")
-    for each in session.method.kept:
-        each.save(path)
+def _save_released(session: Session[B], path: Path) -> None:
+    """Weights and their average. All ranks bring them together, one after the other, and the first writes."""
+    state = session.state
+    for name, what, whole in (("model", "weights", state.weights), ("ema", "their average", state.ema.joined)):
+        _working(session, f"saving: {what}")
+        module = whole()
+        if session.ranks.first:
+            released.save_pretrained(module, path / name)
 
 
 def _state(session: Session[B], held_out: Mapping[str, float]) -> CheckpointState:
@@ -105,6 +115,7 @@ def _state(session: Session[B], held_out: Mapping[str, float]) -> CheckpointStat
         "fingerprint": job.fingerprint,
         "step": state.step,
         "world_size": session.ranks.world_size,
+        "layout": state.layout,
         "metric": held_out[session.method.validation.metric],
         "held_out": dict(held_out),
         "first": state.first,

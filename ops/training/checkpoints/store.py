@@ -17,9 +17,10 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from ops.runtime.files import digest, sha256, sync_folder, write_json
+from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.clipping.rule import ClippingState
 from ops.training.data.left_out import Absence
 
@@ -35,6 +36,8 @@ class CheckpointState(TypedDict):
     fingerprint: str
     step: int
     world_size: int
+    layout: NotRequired[ShardLayout]
+    """Of the engine's shards; missing in checkpoints from before there was more than one for a number of ranks."""
     metric: float
     """The one of `held_out` by which the best checkpoint is chosen."""
     held_out: dict[str, float]
@@ -191,6 +194,13 @@ def read_state(path: Path) -> CheckpointState:
     except (OSError, ValueError) as error:
         raise CorruptCheckpoint(f"checkpoint {path} is corrupt: state.json is unreadable ({error})") from error
     return state
+
+
+def layout_of(path: Path, now: ShardLayout) -> ShardLayout:
+    """How its shards lie. An old checkpoint that does not say is as the engine's `now`, on the ranks of then."""
+    state = read_state(path)
+    of_then: ShardLayout = {**now, "world_size": state["world_size"], "apart": False}
+    return state.get("layout", of_then)
 
 
 def remove(path: Path) -> None:

@@ -72,3 +72,27 @@ class DataShare:
     def portion(self, things: Sequence[T]) -> Sequence[T]:
         """This rank's portion of any list of things that ranks share out."""
         return things[self.part :: self.parts]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """This rank's share of a batch, by what is in it: a group computes videos together, but of images each of its ranks
+    computes its own, as far as the batch goes round."""
+
+    video: DataShare
+    image: DataShare
+
+    @classmethod
+    def of(cls, batch_size: int, accumulation: int, ranks: Ranks, ranks_of_a_video: int = 1) -> Shares:
+        """Raises ConfigError when batches cannot be divided so."""
+        video = DataShare.of(batch_size, accumulation, ranks, ranks_of_a_video)
+        fewest = next(
+            together
+            for together in range(1, ranks_of_a_video + 1)
+            if ranks_of_a_video % together == 0 and batch_size % (ranks.world_size // together * accumulation) == 0
+        )
+        return cls(video, DataShare.of(batch_size, accumulation, ranks, fewest))
+
+    def by_frames(self, frames: int) -> DataShare:
+        """Of samples of so many frames; an image has one."""
+        return self.image if frames == 1 else self.video

@@ -135,18 +135,24 @@ def prepared(
     progress: Progress | None = None,
 ) -> Session[B]:
     """A session at the point from which the training goes on. Nobody hears of it yet, but for signs of life."""
+    import torch
+
     from ops.training.checkpoints.checkpointing import agreed_start, restore
+    from ops.training.checkpoints.shard_layout import shard_layout
     from ops.training.checkpoints.store import CheckpointStore
     from ops.training.clipping.rules import rule_of
     from ops.training.data.left_out import LeftOut
     from ops.training.loop import engine as deepspeed_engine
+    from ops.training.loop.collective import sequence_group
     from ops.training.loop.ema import Ema
     from ops.training.loop.session import Session
     from ops.training.loop.state import State
     from ops.training.methods.method import Setup
 
     schedule = job.schedule
-    config = deepspeed_engine.configuration(job.root, job.settings.launch, schedule, ranks.world_size)
+    spread = job.training.ranks_of_a_video(job.settings.launch)
+    config = deepspeed_engine.configuration_of(job.training, job.root, job.settings.launch, ranks.world_size)
+    layout = shard_layout(config, ranks.world_size)
     converted = job.folder / "converted"
 
     def underway(what: str) -> None:
@@ -154,16 +160,18 @@ def prepared(
             progress.update(0, what)
 
     store = CheckpointStore(job.folder / "checkpoints", lambda file: underway(f"checking {file}"))
-    start = agreed_start(store, ranks, converted, underway)
+    start = agreed_start(store, ranks, layout, converted, underway)
     if start and start.converted:
         config["checkpoint"] = {"load_universal": True}
-    share = deepspeed_engine.data_share(config, ranks)
-    method = compose(Setup(job, device, deepspeed_engine.precision(config), share))
-    ema = Ema(method.model.to(device), schedule.ema_decay)
+    shares = deepspeed_engine.shares_of(config, schedule, ranks, spread)
+    setup = Setup(job, device, deepspeed_engine.precision(config), shares, sequence_group(spread))
+    method = compose(setup)
+    beside_optimizer = torch.device("cpu") if deepspeed_engine.offloaded(config) else device
+    ema = Ema(method.model.to(device), schedule.ema_decay, ranks, beside_optimizer)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
     left_out = LeftOut(job.settings.launch, method.data.samples.count)
-    state = State(wrapped, ema, rule_of(schedule.clipping), left_out)
-    session = Session(job, ranks, device, share, method, state)
+    state = State(wrapped, ema, rule_of(schedule.clipping), left_out, layout)
+    session = Session(job, ranks, device, shares, method, state)
     if start:
         restore(session, start)
         if ranks.first:
@@ -227,12 +235,11 @@ def _announce(session: Session[B]) -> None:
 
     method, schedule, say = session.method, session.job.schedule, session.recorder.say
     order = method.data.samples.order
-    parameters = sum(parameter.numel() for parameter in method.model.parameters())
-    say(f"{session.job.asset}: {parameters:,} parameters on {session.ranks.world_size} rank(s)")
+    say(f"{session.job.asset}: {session.state.parameters:,} parameters on {session.ranks.world_size} rank(s)")
     say(table(order.counts()))
     epochs = schedule.steps / order.batches_per_epoch
     say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
-    for note in [*clipping_notes(schedule.clipping, session.share.parts), *method.notes()]:
+    for note in [*clipping_notes(schedule.clipping, session.shares.video.parts), *method.notes()]:
         say(note)
     say(f"in MLflow: {_page(session.job)}")
     if session.state.step:

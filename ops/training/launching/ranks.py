@@ -29,6 +29,9 @@ class Ranks:
         return self.rank == 0
 
 
+ALONE = Ranks(rank=0, world_size=1, local_rank=0)
+
+
 def discover(environment: MutableMapping[str, str] = os.environ, hostfile: Path | None = None) -> Ranks:
     """Read this process's place from its launcher's variables, and set the ones that torch expects.
 

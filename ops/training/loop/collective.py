@@ -9,9 +9,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from models.dit.sequence import ALONE, SequenceGroup
 from ops.runtime.device import widest_float
 
 T = TypeVar("T")
+
+
+def sequence_group(size: int) -> SequenceGroup:
+    """The ranks that compute a video together with this one: so many, side by side. Every rank calls this."""
+    if size == 1:
+        return ALONE
+    own, _ = dist.new_subgroups(size)
+    return SequenceGroup.of(own)
 
 
 def mean_over_ranks(figures: Mapping[str, Tensor], device: torch.device) -> dict[str, float]:

@@ -70,32 +70,35 @@ def _others_are_finite(session: Session[B], step: int, culprits: Mapping[str, st
 def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> dict[str, str]:
     """Those of a global batch whose own loss, or else gradient, is not finite, with the random numbers of their place.
 
-    Each rank looks at its part, and every rank hears of all.
+    Each rank looks at its part, and every rank hears of all. Ranks may compute a sample, or weights, only together: so
+    all have read theirs before one is looked at, and each looks at as many.
     """
+    unusable: dict[str, str] = {}
+    alone: list[tuple[str, B, Draw]] = []
+    for position in session.share(sample_ids).positions:
+        try:
+            read = session.method.data.read([sample_ids[position]])
+        except UnusableSamples as found:
+            unusable |= found.reasons
+        else:
+            alone.append((sample_ids[position], read, session.draw(step, position, alone=True)))
+    if everyone := dict(gathered(list(unusable.items()))):
+        return everyone
     for look, what in ((_loss_alone, "loss"), (_gradient_alone, "gradient")):
-        found: dict[str, str] = {}
-        for position in session.share.positions:
-            try:
-                sound = look(session, sample_ids[position], session.draw(step, position, alone=True))
-            except UnusableSamples as unusable:
-                found |= unusable.reasons
-            else:
-                found |= {} if sound else {sample_ids[position]: f"its {what} is not finite"}
-        if everyone := dict(gathered(list(found.items()))):
+        bad = [name for name, sample, draw in alone if not look(session, sample, draw)]
+        if everyone := dict(gathered([(name, f"its {what} is not finite") for name in bad])):
             return everyone
     return {}
 
 
 @torch.no_grad()
-def _loss_alone(session: Session[B], sample_id: str, draw: Draw) -> bool:
-    method = session.method
-    loss, figures = method.objective.loss(method.model, method.data.read([sample_id]), draw)
+def _loss_alone(session: Session[B], sample: B, draw: Draw) -> bool:
+    loss, figures = session.method.objective.loss(session.method.model, sample, draw)
     return bool(one_if_finite({"loss": loss, **figures}) == 1)
 
 
-def _gradient_alone(session: Session[B], sample_id: str, draw: Draw) -> bool:
-    method = session.method
-    loss, _ = method.objective.loss(method.model, method.data.read([sample_id]), draw)
-    trained = [parameter for parameter in method.model.parameters() if parameter.requires_grad]
+def _gradient_alone(session: Session[B], sample: B, draw: Draw) -> bool:
+    loss, _ = session.method.objective.loss(session.method.model, sample, draw)
+    trained = [parameter for parameter in session.method.model.parameters() if parameter.requires_grad]
     gradients = torch.autograd.grad(loss, trained, allow_unused=True)
     return all(bool(gradient.isfinite().all()) for gradient in gradients if gradient is not None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
+
+from ops.training.launching.ranks import ALONE, Ranks
+from ops.training.loop.slices import Slicing
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -18,25 +19,36 @@ def decay_at(step: int, decay: float) -> float:
 
 
 class Ema:
-    """A float32 copy of `model` that follows it. `module` is in evaluation mode and takes no gradients."""
+    """A float32 average of `model` that follows it, in slices over the ranks as the optimizer's state is."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(
+        self, model: nn.Module, decay: float, ranks: Ranks = ALONE, device: torch.device | None = None
+    ) -> None:
+        """`model` is whole yet; the slices lie on `device`, or where the model does."""
         self.decay = decay
-        self.module = copy.deepcopy(model).float().eval().requires_grad_(False)
+        self.slicing = Slicing(model, ranks)
+        self.slices: list[Tensor] = [held.to(device, copy=True) for held in self.slicing.of(model)]
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model's weights; buffers are copied."""
-        ours: list[Tensor] = list(self.module.parameters())
-        theirs = list(model.parameters())
-        torch._foreach_lerp_(
-            ours,
-            [p.detach().to(q.dtype) for p, q in zip(theirs, ours, strict=True)],
-            1 - decay_at(step, self.decay),
-        )
-        for ours_buffer, their_buffer in zip(self.module.buffers(), model.buffers(), strict=True):
-            ours_buffer.copy_(their_buffer)
+        theirs = [held.to(ours.device) for ours, held in zip(self.slices, self.slicing.of(model), strict=True)]
+        torch._foreach_lerp_(self.slices, theirs, 1 - decay_at(step, self.decay))
+        for ours, their_buffer in zip(self.slicing.empty.buffers(), model.buffers(), strict=True):
+            ours.copy_(their_buffer)
 
+    def joined(self) -> nn.Module:
+        """The average whole on every rank, in evaluation mode; every rank calls this alike.
+
+        Of a single rank it is the average itself, which goes on following.
+        """
+        return self.slicing.joined(self.slices)
+
+    @torch.no_grad()
     def load(self, weights: nn.Module) -> None:
         """Take the weights of a model of the same shape, strictly."""
-        self.module.load_state_dict(weights.state_dict(), strict=True)
+        whole = self.slicing.filled(weights)
+        for ours, held in zip(self.slices, self.slicing.of(whole), strict=True):
+            ours.copy_(held)
+        for ours, their_buffer in zip(self.slicing.empty.buffers(), whole.buffers(), strict=True):
+            ours.copy_(their_buffer)

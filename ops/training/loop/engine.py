@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,9 @@ import torch
 from torch import nn
 
 from ops.config import ConfigError, Launch, Optimizer, Schedule
-from ops.runtime.files import write_json
-from ops.training.data.data_share import DataShare, micro_batch
+from ops.training.data.data_share import Shares
 from ops.training.launching.ranks import Ranks
+from ops.training.trainings import Training
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -43,11 +41,28 @@ def start_distributed() -> None:
     deepspeed.init_distributed(verbose=False)
 
 
-def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: int) -> dict[str, Any]:
-    """The JSON file of `launch.deepspeed` with the numbers filled in that belong to the stage.
+def configuration_of(training: Training, root: Path, launch: Launch, world_size: int) -> dict[str, Any]:
+    """`configuration` for a training of the recipe.
 
     Raises:
-        ConfigError: naming the file and the key, for what the file must not hold or what cannot be divided.
+        ConfigError: also for a ZeRO stage under which it cannot be trained.
+    """
+    config = configuration(root, launch, training.schedule, world_size, training.ranks_of_a_video(launch))
+    if zero_stage(config) == 3 and (reason := training.stays_whole):
+        raise ConfigError(f"{root / launch.deepspeed}: zero_optimization.stage is 3, but {reason}: use 1 or 2")
+    return config
+
+
+def configuration(
+    root: Path, launch: Launch, schedule: Schedule, world_size: int, ranks_of_a_video: int = 1
+) -> dict[str, Any]:
+    """The JSON file of `launch.deepspeed` with the numbers filled in that belong to the stage.
+
+    DeepSpeed knows nothing of ranks that compute a video together, so its batch counts each of them.
+
+    Raises:
+        ConfigError: naming the file and the key, for what the file must not hold, what it asks for and cannot be had,
+            or what cannot be divided.
     """
     path = root / launch.deepspeed
     if not path.is_file():
@@ -56,21 +71,47 @@ def configuration(root: Path, launch: Launch, schedule: Schedule, world_size: in
     for key in FILLED_IN:
         if key in config:
             raise ConfigError(f"{path}: '{key}' follows from the stage's schedule; remove it from this file")
-    stage = config.get("zero_optimization", {}).get("stage")
-    if stage not in (1, 2):
-        raise ConfigError(f"{path}: zero_optimization.stage is {stage}; use 1 or 2 (a rank holds all weights)")
-    if schedule.clipping.method == "dropping" and stage == 1 and _adds_up_elsewhere(config):
-        raise ConfigError(
-            f"{path}: clipping.method 'dropping' looks at the gradients of each rank, which DeepSpeed does not keep "
-            "with bf16, stage 1 and data_types.grad_accum_dtype 'fp32': remove grad_accum_dtype, or use stage 2"
-        )
+    for reason in (*_refused(config), *_not_dropping(config, schedule)):
+        raise ConfigError(f"{path}: {reason}")
     accumulation = config.setdefault("gradient_accumulation_steps", 1)
+    shares = shares_of(config, schedule, Ranks(0, world_size, 0), ranks_of_a_video)
     return {
         **config,
-        "train_batch_size": schedule.batch_size,
-        "train_micro_batch_size_per_gpu": micro_batch(schedule.batch_size, world_size, accumulation),
+        "train_batch_size": shares.video.micro_batch * accumulation * world_size,
+        "train_micro_batch_size_per_gpu": shares.video.micro_batch,
         "gradient_clipping": schedule.clipping.max_norm,
     }
+
+
+def _refused(config: dict[str, Any]) -> Iterator[str]:
+    """What a file asks for that no training can have, with what it should say."""
+    zero = config.get("zero_optimization", {})
+    stage = zero.get("stage")
+    if config.get("fp16", {}).get("enabled"):
+        yield "fp16.enabled is true, but training is in bf16 or float32: use bf16.enabled"
+    if stage not in (1, 2, 3):
+        yield f"zero_optimization.stage is {stage}; use 1, 2 or 3"
+    if zero.get("round_robin_gradients"):
+        yield "zero_optimization.round_robin_gradients is true, and shards of it cannot be converted; remove it"
+    for key in (key for key in zero if key.startswith("offload_")):
+        if key == "offload_param" and stage != 3:
+            yield f"zero_optimization.offload_param needs stage 3, but stage is {stage}; remove it, or use 3"
+        if (device := zero[key].get("device")) != "cpu":
+            yield f"zero_optimization.{key}.device is {device!r}; use 'cpu'"
+
+
+def _not_dropping(config: dict[str, Any], schedule: Schedule) -> Iterator[str]:
+    """Where DeepSpeed does not keep the gradients of each rank for `clipping.method: dropping` to look at."""
+    if schedule.clipping.method != "dropping":
+        return
+    looks = "clipping.method 'dropping' looks at the gradients of each rank, which DeepSpeed does not keep"
+    if zero_stage(config) == 3:
+        yield f"{looks} whole with zero_optimization.stage 3: use stage 1 or 2, or another method"
+    if zero_stage(config) == 1 and _adds_up_elsewhere(config):
+        yield (
+            f"{looks} with bf16, stage 1 and data_types.grad_accum_dtype 'fp32': remove grad_accum_dtype, or "
+            "use stage 2"
+        )
 
 
 def _adds_up_elsewhere(config: dict[str, Any]) -> bool:
@@ -79,9 +120,18 @@ def _adds_up_elsewhere(config: dict[str, Any]) -> bool:
     return half and config.get("data_types", {}).get("grad_accum_dtype") in ("fp32", "float32")
 
 
-def data_share(config: dict[str, Any], ranks: Ranks) -> DataShare:
-    """The share of this rank in every batch."""
-    return DataShare.of(config["train_batch_size"], config["gradient_accumulation_steps"], ranks)
+def shares_of(config: dict[str, Any], schedule: Schedule, ranks: Ranks, ranks_of_a_video: int) -> Shares:
+    """The share of a rank in every batch."""
+    return Shares.of(schedule.batch_size, config["gradient_accumulation_steps"], ranks, ranks_of_a_video)
+
+
+def zero_stage(config: dict[str, Any]) -> int:
+    return int(config["zero_optimization"]["stage"])
+
+
+def offloaded(config: dict[str, Any]) -> bool:
+    """Whether the optimizer and what it keeps of the weights lie in the memory of the processor."""
+    return "offload_optimizer" in config["zero_optimization"]
 
 
 def precision(config: dict[str, Any]) -> torch.dtype:
@@ -89,13 +139,15 @@ def precision(config: dict[str, Any]) -> torch.dtype:
     return torch.bfloat16 if config.get("bf16", {}).get("enabled") else torch.float32
 
 
-def adamw(parameters: Iterable[nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:
+def adamw(parameters: Iterable[nn.Parameter], settings: Optimizer, fused: bool = False) -> torch.optim.AdamW:
+    """`fused` for weights that lie in the processor's memory: one pass over them, on all its cores."""
     return torch.optim.AdamW(
         parameters,
         lr=settings.learning_rate,
         betas=settings.betas,
         eps=settings.eps,
         weight_decay=settings.weight_decay,
+        fused=fused or None,
     )
 
 
@@ -114,7 +166,7 @@ def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> Deep
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     engine, *_ = deepspeed.initialize(
-        model=model, model_parameters=trained, optimizer=adamw(trained, optimizer), config=config
+        model=model, model_parameters=trained, optimizer=adamw(trained, optimizer, offloaded(config)), config=config
     )
     return engine
 
@@ -132,14 +184,3 @@ def load(engine: DeepSpeedEngine, folder: Path) -> None:
     path, _ = engine.load_checkpoint(str(folder), tag=TAG)
     if path is None:
         raise RuntimeError(f"DeepSpeed found nothing to load in {folder}")
-
-
-def convert(folder: Path, target: Path) -> None:
-    """Turn shards of any number of ranks into DeepSpeed's universal form, which every number can load."""
-    (target / TAG).mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
-    command += ["--input_folder", str(folder / TAG), "--output_folder", str(target / TAG)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-    if done.returncode:
-        raise RuntimeError(f"converting {folder} for another number of ranks failed:\n{done.stderr[-2000:]}")
-    write_json(target / "converted.json", {"from": str(folder)})

@@ -31,8 +31,8 @@ def global_update(session: Session[B], rule: GlobalNorm, step: int, batch: Batch
         )
     if seen.spikes_in_a_row == 1:
         losses = by_rank({"loss": totals["loss"]}, session.device)
-        worst_first = sorted(range(session.share.parts), key=lambda part: -losses["loss"][part])
-        blamed = suspects(session.share, batch.sample_ids, losses, worst_first)
+        worst_first = sorted(range(batch.share.parts), key=lambda part: -losses["loss"][part])
+        blamed = suspects(batch.share, batch.sample_ids, losses, worst_first)
         session.tell(Incident(step, "the gradient norm is a spike; it was clipped", figures, batch.sample_ids, blamed))
     if seen.in_a_row == rule.settings.patience:
         session.recorder.say(_risen(step, norm, threshold, seen))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TypeVar
 
+from torch import nn
+
 from ops.training.checkpoints import checkpointing
 from ops.training.data.left_out import UnusableSamples
 from ops.training.data.prefetch import prefetched
@@ -20,10 +22,9 @@ def run_steps(session: Session[B]) -> None:
     """Train from the step after the session's to the schedule's last."""
     schedule, state, recorder = session.job.schedule, session.state, session.recorder
     if state.step == 0 and state.first is None:
-        figures = validated(session, 0)
+        figures = judged(session, 0)
         state.first = figures[session.method.validation.metric]
         recorder.figures(0, figures)
-        session.draw_picture(0)
     said = 0.0
     for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
         started = time.perf_counter()
@@ -34,9 +35,8 @@ def run_steps(session: Session[B]) -> None:
         figures["step_seconds"] = time.perf_counter() - started
         due = step % schedule.checkpoint_every == 0 or step == schedule.steps
         if due or step % schedule.validate_every == 0:
-            held_out = validated(session, step)
+            held_out = judged(session, step)
             figures.update(held_out)
-            session.draw_picture(step)
         recorder.figures(step, figures)
         recorder.working(step, f"loss {figures['loss']:.4g}")
         if due or time.time() - said > SECONDS_BETWEEN_LINES:
@@ -57,11 +57,19 @@ def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> di
             session.leave_out(step, found.reasons)
 
 
-def validated(session: Session[B], step: int) -> dict[str, float]:
+def judged(session: Session[B], step: int) -> dict[str, float]:
+    """The held-out figures of the average, which is whole on every rank meanwhile, and a picture of what it makes."""
+    average = session.state.ema.joined()
+    figures = validated(session, step, average)
+    session.draw_picture(step, average)
+    return figures
+
+
+def validated(session: Session[B], step: int, average: nn.Module) -> dict[str, float]:
     """The held-out figures of the average, without the samples that turn out to be unusable."""
     while True:
         try:
-            return session.method.validation.figures(session.state.ema.module, session.watch(step))
+            return session.method.validation.figures(average, session.watch(step))
         except UnusableSamples as found:
             session.leave_out(step, found.reasons)
 

@@ -32,7 +32,7 @@ def rank_update(session: Session[B], rule: Dropping, step: int, batch: Batch[B],
 
     Raises what `require_finite` says; weights and optimizer are then as they were.
     """
-    engine, share = session.state.engine, session.share
+    engine, share = session.state.engine, batch.share
     with engine.coalesce_grad_reduction():
         totals = passes(session, step, batch, lambda: None)
         gradients = own_gradients(engine)

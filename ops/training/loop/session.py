@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import torch
+from torch import nn
 
-from ops.training.data.data_share import DataShare
+from ops.training.data.data_share import DataShare, Shares
 from ops.training.data.left_out import UnusableSamples
 from ops.training.job import Job
 from ops.training.launching.ranks import Ranks
@@ -28,6 +29,7 @@ class Batch(Generic[B]):
     """
 
     sample_ids: tuple[str, ...]
+    share: DataShare
     parts: list[B]
     unusable: dict[str, str]
 
@@ -37,7 +39,7 @@ class Session(Generic[B]):
     job: Job
     ranks: Ranks
     device: torch.device
-    share: DataShare
+    shares: Shares
     method: Method[B]
     state: State
     recorder: Recorder = field(default_factory=Recorder)
@@ -46,10 +48,14 @@ class Session(Generic[B]):
         """The global batch of a step, without what is left out by now."""
         return self.method.data.samples.order.batch(step, self.state.left_out.samples.keys())
 
+    def share(self, sample_ids: Sequence[str]) -> DataShare:
+        """This rank's of a batch, whose samples are all of one size."""
+        return self.shares.by_frames(self.method.data.samples.by_id[sample_ids[0]]["frames"])
+
     def read(self, step: int) -> Batch[B]:
         ids = self.sample_ids(step)
-        batch: Batch[B] = Batch(ids, [], {})
-        for positions in self.share.micro_batches:
+        batch: Batch[B] = Batch(ids, self.share(ids), [], {})
+        for positions in batch.share.micro_batches:
             try:
                 batch.parts.append(self.method.data.read(ids[positions.start : positions.stop]))
             except UnusableSamples as found:
@@ -58,7 +64,7 @@ class Session(Generic[B]):
 
     def draw(self, step: int, first_position: int, alone: bool = False) -> Draw:
         """The random numbers of a micro-batch."""
-        return Draw(self.job.settings.seed, step, first_position, self.share.batch_size, alone)
+        return Draw(self.job.settings.seed, step, first_position, self.job.schedule.batch_size, alone)
 
     def bucket(self, sample_ids: Sequence[str]) -> str:
         """That a batch is of."""
@@ -101,12 +107,12 @@ class Session(Generic[B]):
             lambda done, of: self.recorder.working(step, f"validating: {done} of {of} batches"),
         )
 
-    def draw_picture(self, step: int) -> None:
+    def draw_picture(self, step: int, average: nn.Module) -> None:
         """Of the average, if there is one to be drawn and someone to keep it."""
         left_out = frozenset(self.state.left_out.samples)
         self.recorder.picture(
             step,
             lambda path: self.method.pictures.draw(
-                self.state.ema.module, path, left_out, lambda: self.recorder.working(step, "drawing pictures")
+                average, path, left_out, lambda: self.recorder.working(step, "drawing pictures")
             ),
         )

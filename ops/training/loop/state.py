@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.clipping.dropping import Dropping
 from ops.training.clipping.global_norm import GlobalNorm
 from ops.training.data.left_out import LeftOut
@@ -25,6 +26,8 @@ class State:
     ema: Ema
     clipping: GlobalNorm | Dropping
     left_out: LeftOut
+    layout: ShardLayout
+    """Of the engine's shards."""
     step: int = 0
     """The last one that was made."""
     first: float | None = None
@@ -38,6 +41,17 @@ class State:
         """The bare module that is trained."""
         module: nn.Module = self.engine.module
         return module
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained or kept, over all ranks."""
+        return sum(parameter.numel() for parameter in self.ema.slicing.empty.parameters())
+
+    def weights(self) -> nn.Module:
+        """The model with the weights that are trained whole, on every rank; every rank calls this alike."""
+        if not self.layout["apart"]:
+            return self.model
+        return self.ema.slicing.joined(self.ema.slicing.of(self.model))
 
     @property
     def seconds(self) -> float:

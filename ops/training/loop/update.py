@@ -30,7 +30,7 @@ def passes(session: Session[B], step: int, batch: Batch[B], between: Callable[[]
     figures, means over its micro-batches; the gradient of a loss with a figure that is not finite is NaN."""
     engine, objective = session.state.engine, session.method.objective
     totals: dict[str, Tensor] = {}
-    for number, (part, positions) in enumerate(zip(batch.parts, session.share.micro_batches, strict=True)):
+    for number, (part, positions) in enumerate(zip(batch.parts, batch.share.micro_batches, strict=True)):
         if number:
             between()
         loss, figures = objective.loss(engine, part, session.draw(step, positions.start))

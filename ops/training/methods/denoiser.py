@@ -44,11 +44,15 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     model = _start(job, encoded.scale.channels)
     if stage.sparse_ratio:
         model.sparse_ratio = stage.sparse_ratio
+    model.gradient_checkpointing = stage.gradient_checkpointing
+    if stage.compile:
+        for block in model.blocks:
+            block.compile()
     return Method(
         model=model,
         data=latents,
         objective=Denoising(diffusion, latents, captions, setup),
-        validation=HeldOut(HeldOutError(diffusion, settings.seed, latents, captions), latents, setup),
+        validation=HeldOut(HeldOutError(diffusion, settings.seed, latents, captions, setup.sequence), latents, setup),
         pictures=HeldOutSamples(job, samples.looked_at, encoded, text),
         remarks=list(_foreign_scale(job)),
     )

@@ -10,7 +10,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ops.training.data.data_share import DataShare
+from models.dit.sequence import ALONE, SequenceGroup
+from ops.training.data.data_share import Shares
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
 from ops.training.loop.randomness import normal, permutation, uniform
@@ -23,12 +24,17 @@ Seen = TypeVar("Seen", contravariant=True)
 
 @dataclass(frozen=True)
 class Setup:
-    """What a training is composed for. `dtype` is what the engine keeps weights in."""
+    """What a training is composed for.
+
+    `dtype` is what the engine keeps weights in; `sequence` are the ranks that compute a video together, this one among
+    them.
+    """
 
     job: Job
     device: torch.device
     dtype: torch.dtype
-    share: DataShare
+    shares: Shares
+    sequence: SequenceGroup = ALONE
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Denoising:
     def __init__(self, settings: Diffusion, latents: CachedLatents, captions: Captions, setup: Setup) -> None:
         self._settings, self._latents, self._captions = settings, latents, captions
         self._device, self._dtype = setup.device, setup.dtype
+        self._sequence = setup.sequence
         self._schedule = diffusion.scheduler(settings)
         self._weights = diffusion.loss_weights(settings, self._schedule)
 
@@ -24,7 +25,7 @@ class Denoising:
         timesteps = self._timesteps(len(latent), draw)
         text, mask = self._captions.embedded(self._captions.drawn(batch.sample_ids, draw))
         losses = diffusion.element_losses(
-            model,
+            self._sequence.calling(model),
             self._schedule,
             latent.to(self._device),
             self._noise(latent, draw).to(self._device),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ops.config import Diffusion
@@ -69,7 +69,7 @@ def runs(timesteps: Sequence[int]) -> str:
 
 
 def element_losses(
-    model: nn.Module,
+    model: Callable[..., Tensor],
     noise_schedule: DDPMScheduler,
     latent: Tensor,
     noise: Tensor,

@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
+from ops.data.columns import Sample
 from ops.training.data.left_out import UnusableSamples, require_finite
 from ops.training.data.samples import same_size_batches
 from ops.training.loop.collective import anywhere, gathered
@@ -49,7 +50,7 @@ class HeldOut(Generic[B, Value]):
     """A validation of a training's held-out samples by one measure."""
 
     def __init__(self, measure: Measure[B, Value], data: TrainingData[B], setup: Setup) -> None:
-        self._measure, self._data, self._share, self._device = measure, data, setup.share, setup.device
+        self._measure, self._data, self._shares, self._device = measure, data, setup.shares, setup.device
         items = {row["sample_id"]: row["item_id"] for row in data.samples.looked_at}
         self._improvement = Improvement(items, measure.higher_is_better)
 
@@ -72,7 +73,7 @@ class HeldOut(Generic[B, Value]):
     def _of_this_rank(self, model: nn.Module, watch: Watch) -> tuple[dict[str, Value], dict[str, str]]:
         """The values of this rank's samples, and those that cannot be read, with the reason."""
         rows = [row for row in self._data.samples.looked_at if row["sample_id"] not in watch.left_out]
-        batches = self._share.portion(same_size_batches(rows, len(self._share.positions)))
+        batches = [batch for images in (True, False) for batch in self._portion(rows, images)]
         values: dict[str, Value] = {}
         unusable: dict[str, str] = {}
         for number, members in enumerate(batches):
@@ -85,6 +86,13 @@ class HeldOut(Generic[B, Value]):
             else:
                 values.update(zip(sample_ids, self._measure.values(model, batch), strict=True))
         return values, unusable
+
+    def _portion(self, rows: Sequence[Sample], images: bool) -> Sequence[list[Sample]]:
+        """This rank's batches of images, or of videos, which ranks of one sequence meet over one after the other."""
+        share = self._shares.image if images else self._shares.video
+        return share.portion(
+            same_size_batches([row for row in rows if (row["frames"] == 1) == images], len(share.positions))
+        )
 
     def save(self, folder: Path) -> None:
         self._improvement.save(folder)

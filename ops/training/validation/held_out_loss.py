@@ -15,6 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from models.dit.sequence import ALONE, SequenceGroup
 from ops.config import Diffusion
 from ops.training.data.cached_latents import CachedLatents, LatentBatch
 from ops.training.data.captions import Captions
@@ -82,8 +83,15 @@ class HeldOutError:
 
     metric, higher_is_better, what = "held_out_loss", False, "held-out loss"
 
-    def __init__(self, settings: Diffusion, seed: int, latents: CachedLatents, captions: Captions) -> None:
-        self._errors = ErrorsByNoise(settings, seed)
+    def __init__(
+        self,
+        settings: Diffusion,
+        seed: int,
+        latents: CachedLatents,
+        captions: Captions,
+        sequence: SequenceGroup = ALONE,
+    ) -> None:
+        self._errors = ErrorsByNoise(settings, seed, sequence)
         self._timesteps, self._latents, self._captions = settings.train_timesteps, latents, captions
 
     def values(self, model: nn.Module, batch: LatentBatch) -> list[Errors]:
@@ -103,8 +111,9 @@ class HeldOutError:
 class ErrorsByNoise:
     """A model's errors on samples at noise levels that are always the same for the same sample."""
 
-    def __init__(self, settings: Diffusion, seed: int) -> None:
-        self._settings, self._seed = settings, seed
+    def __init__(self, settings: Diffusion, seed: int, sequence: SequenceGroup = ALONE) -> None:
+        """`sequence` are the ranks that compute the same samples together."""
+        self._settings, self._seed, self._sequence = settings, seed, sequence
         self._schedule = scheduler(settings)
         self._weights = loss_weights(settings, self._schedule)
 
@@ -119,7 +128,7 @@ class ErrorsByNoise:
                 [normal(batch.latent.shape[1:], self._seed, "held out", part, name) for name in batch.sample_ids]
             )
             losses = element_losses(
-                model,
+                self._sequence.calling(model),
                 self._schedule,
                 batch.latent.to(device),
                 noise.to(device),

@@ -46,6 +46,27 @@ def test_five_steps_give_the_same_file_twice_and_another_for_another_seed(traine
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+@pytest.mark.dist
+def test_ranks_make_the_video_that_one_would(world, tmp_path) -> None:
+    """Of three latent frames two ranks hold half the tokens each."""
+    wanted = {"checkpoint": "denoiser_video", "steps": 3, "frames": 9}
+    alone, together = (
+        generate(world.project, "a cat " * 100, tmp_path / f"{ranks}.mp4", **wanted, ranks=ranks) for ranks in (1, 2)
+    )
+    one, two = (json.loads(made.settings.read_text()) for made in (alone, together))
+    assert {**two, "code": one["code"]} == one
+    assert together.notes == alone.notes
+    assert "longer than 64 tokens" in alone.notes[0]
+    frames, others = read_mp4(alone.path), read_mp4(together.path)
+    assert frames.shape == others.shape == (9, 32, 32, 3)
+    assert abs(frames.astype(int) - others).max() <= 2  # a rounding away, once encoded
+
+
+def test_ranks_that_cannot_share_the_heads_out_are_refused(trained_world, tmp_path) -> None:
+    with pytest.raises(SamplingError, match=r"ranks is 3, but must divide the denoiser's heads, 2: use 1 or 2"):
+        generate(trained_world.project, "a cat", tmp_path / "v.mp4", "denoiser_video", ranks=3)
+
+
 def test_a_checkpoint_has_several_names(trained_world) -> None:
     project = trained_world.project
     denoiser = current(project, "denoiser_video", Trained)

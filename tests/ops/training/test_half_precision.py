@@ -17,6 +17,7 @@ from models.control.structure import StructureConditionedDenoiser, StructureConf
 from models.dit import DenoiserConfig, SkiparseDenoiser
 from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
+from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import engine as deepspeed_engine
@@ -44,10 +45,35 @@ def test_trainings_take_steps_and_validate(
     assert ("critic" in figures) == (asset == "wfvae")
     told: list[tuple[int, int]] = []
     figures = session.method.validation.figures(
-        session.state.ema.module, Watch((), lambda done, of: told.append((done, of)))
+        session.state.ema.joined(), Watch((), lambda done, of: told.append((done, of)))
     )
     assert math.isfinite(figures[session.method.validation.metric])
     assert told == [(0, 2), (1, 2)], "a validation is silent while it goes on"
+
+
+def test_a_stage_may_recompute_and_compile_its_blocks(
+    make_lab: Callable, alone: Ranks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither changes what is learned; what a compiler for this processor would make of a block is not waited for."""
+    compiled: list[Any] = []
+    compile_ = torch.compile
+
+    def without_machine_code(call: Any, **options: Any) -> Any:
+        compiled.append(call)
+        return compile_(call, **options, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", without_machine_code)
+    lab = make_lab(tmp_path / "lab")
+    losses = []
+    for switches in ({}, {"gradient_checkpointing": True}, {"compile": True, "gradient_checkpointing": True}):
+        described = lab.job("denoiser_joint").model_dump(mode="json")
+        described["settings"]["stages"][0] |= switches
+        session = program.prepared(Job.model_validate(described), alone, CPU, denoiser.compose)
+        assert session.state.model.gradient_checkpointing == ("gradient_checkpointing" in switches)
+        losses.append([loop.one_step(session, step, session.read(step))["loss"] for step in (1, 2, 3)])
+    assert len(compiled) == len(session.state.model.blocks)
+    for other in losses[1:]:
+        assert other == pytest.approx(losses[0], rel=1e-5)
 
 
 def causal_vae() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:

@@ -101,3 +101,25 @@ def test_what_cannot_be_trained_is_refused_before_the_dataset_is_made(project: P
     adopted = with_recipe(project, vae={"architecture": "causalvae", "released": "bought"}).settings
     require_trainable(adopted, {*ALL, "causalvae"})
     require_trainable(with_recipe(project).settings, ALL)
+
+
+def test_weights_that_zero3_must_not_take_apart(project: Project) -> None:
+    with_samples(project, BOTH)
+    launch = {"deepspeed": "configs/deepspeed/zero3.json"}
+    apart = with_recipe(project, launch=launch)
+    with pytest.raises(
+        ConfigError, match=r"^vae: .*zero3\.json: zero_optimization\.stage is 3, but the vae is trained by"
+    ):
+        require_ready(apart, ALL)
+    assert require_ready(apart, ALL - {"wfvae"}) == []
+    compiled = with_recipe(project, launch=launch, stages={"video": {"compile": True}})
+    with pytest.raises(ConfigError, match=r"^stage 'video': .* compile is true for stage 'video', .*: use 1 or 2$"):
+        require_ready(compiled, ALL - {"wfvae"})
+
+
+def test_batches_are_shared_out_among_groups_that_compute_a_video_together(project: Project) -> None:
+    """Of four ranks, the stage's batches of 6 go round among two groups; the VAE's of 4 go round among four ranks."""
+    with_samples(project, BOTH)
+    stages = {"video": {"schedule": {"batch_size": 6}}}
+    spread = with_recipe(project, stages=stages, launch={"ranks_per_node": 4, "sequence_parallel": 2})
+    assert require_ready(spread, ALL) == []

@@ -15,9 +15,10 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 from models import released
 from ops.runtime.tracking.connection import connect
 from ops.training.checkpoints import store as checkpoints
-from ops.training.data.data_share import DataShare
+from ops.training.data.data_share import Shares
 from ops.training.job import Job
 from ops.training.launching.launch import Command
+from ops.training.launching.ranks import ALONE
 from ops.training.methods import denoiser
 from ops.training.methods.method import Setup
 from ops.training.recording.dvc_source import DvcDatasetSource
@@ -165,7 +166,7 @@ def test_a_stage_starts_from_the_best_average_of_the_one_before(uninterrupted: C
     assert job.init_from is not None
     assert (job.init_from.asset, job.init_from.version) == ("denoiser_joint", joint.version)
     assert job.inputs["denoiser_joint"] == joint.version
-    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, DataShare(2, 2)))
+    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, Shares.of(2, 1, ALONE)))
     best = released.from_pretrained(joint.folder / joint.results.released).state_dict()
     assert all(torch.equal(best[name], tensor) for name, tensor in method.model.state_dict().items())
     assert method.model.training

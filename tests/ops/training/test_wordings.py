@@ -14,10 +14,10 @@ from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.data.captions import Captions
-from ops.training.data.data_share import DataShare
+from ops.training.data.data_share import Shares
 from ops.training.job import Job
 from ops.training.launching.launch import Command
-from ops.training.launching.ranks import Ranks
+from ops.training.launching.ranks import ALONE, Ranks
 from ops.training.methods import denoiser
 from ops.training.methods.method import Draw, Setup, Watch
 
@@ -39,7 +39,7 @@ def test_each_step_draws_a_wording_and_drops_a_tenth(
     with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing is started here
         lab.train("denoiser_joint", commands.append)
     job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
-    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, DataShare(2, 2)))
+    method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, Shares.of(2, 1, ALONE)))
     said: list[str] = []
     embedded = Captions.embedded
 

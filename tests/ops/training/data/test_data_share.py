@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ops.config import ConfigError
 from ops.training.data.data_order import DataOrder
-from ops.training.data.data_share import DataShare
+from ops.training.data.data_share import DataShare, Shares
 from ops.training.launching.ranks import Ranks
 
 counts = st.integers(1, 6)
@@ -91,3 +91,16 @@ def test_what_cannot_be_divided_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         DataShare.of(batch_size, accumulation, Ranks(0, ranks, 0), group)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "ranks", "of_a_video", "together"),
+    [(8, 4, 2, 1), (6, 4, 2, 2), (8, 16, 8, 2), (2, 16, 8, 8), (4, 4, 1, 1), (12, 8, 4, 2)],
+)
+def test_images_are_computed_by_as_few_ranks_as_the_batch_goes_round(
+    batch_size: int, ranks: int, of_a_video: int, together: int
+) -> None:
+    shares = [Shares.of(batch_size, 1, Ranks(rank, ranks, 0), of_a_video) for rank in range(ranks)]
+    for frames, of_a_sample in ((1, together), (5, of_a_video)):
+        held = Counter(place for share in shares for place in share.by_frames(frames).positions)
+        assert held == dict.fromkeys(range(batch_size), of_a_sample)

@@ -69,7 +69,7 @@ class Roots:
 
 def one_weight(data: dict[str, float], setup: Setup) -> Method[Any]:
     """A training of the weight w of `Roots`, which looks at a hundred samples."""
-    rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all"} for name in data}
+    rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all", "frames": 5} for name in data}
     order = DataOrder({"all": sorted(data)}, 2, 1, "v")
     numbers = Numbers(TrainingSamples(rows, 100, 0, (), order), data, setup.dtype)
     model = nn.Linear(1, 1, bias=False)
@@ -179,7 +179,7 @@ def test_a_bad_latent_is_left_out_of_steps_and_of_validation(
     for name in ("sample1", "sample4"):  # the one of the training split, the other held out
         lab.spoil_latent(name, value)
     session = program.prepared(lab.job("denoiser_joint"), alone, CPU, denoiser.compose)
-    before = loop.validated(session, 0)
+    before = loop.validated(session, 0, session.state.ema.joined())
     assert session.state.left_out.samples.keys() == {"sample4"}
     figures = steps(session, 5)
     assert session.state.left_out.samples.keys() == {"sample1", "sample4"}
@@ -191,13 +191,13 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     for name in ("film1.mkv", "film4.mkv"):
         (lab.project.root / "films" / name).unlink()
     session = program.prepared(lab.job("wfvae"), alone, CPU, wfvae.compose)
-    loop.validated(session, 0)
+    loop.validated(session, 0, session.state.ema.joined())
     steps(session, 4)
     reasons = {name: entry["reason"] for name, entry in session.state.left_out.samples.items()}
     assert reasons.keys() == {"sample1", "sample4"}
     assert "film1.mkv is not what was curated" in reasons["sample1"]
     assert session.method.pictures.draw(
-        session.state.ema.module, tmp_path / "picture.png", session.state.left_out.samples, lambda: None
+        session.state.ema.joined(), tmp_path / "picture.png", session.state.left_out.samples, lambda: None
     )
 
 

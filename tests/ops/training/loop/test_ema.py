@@ -22,10 +22,11 @@ def test_it_follows_the_model_in_float32() -> None:
         model.weight.fill_(3.0)
         model.running_mean.fill_(7.0)
     ema.update(model, step=1000)
-    assert ema.module.weight.dtype == torch.float32
-    assert ema.module.weight.tolist() == [2.0, 2.0]
-    assert ema.module.running_mean.tolist() == [7.0, 7.0]
-    assert not ema.module.training
+    average = ema.joined()
+    assert average.weight.dtype == torch.float32
+    assert average.weight.tolist() == [2.0, 2.0]
+    assert average.running_mean.tolist() == [7.0, 7.0]
+    assert not average.training
 
 
 def test_weights_of_another_shape_are_refused() -> None:

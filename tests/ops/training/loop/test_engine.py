@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ops.config import ConfigError, Launch, Optimizer, Schedule
-from ops.training.loop.engine import configuration, learning_rate, precision
+from ops.training.loop.engine import configuration, learning_rate, offloaded, precision, zero_stage
 
 SCHEDULE = Schedule(
     steps=10, batch_size=12, checkpoint_every=5, validate_every=5, optimizer=Optimizer(learning_rate=1e-3)
@@ -27,10 +27,26 @@ def test_the_stage_fills_in_its_numbers(tmp_path: Path) -> None:
     assert precision(config) is torch.float32
 
 
-@pytest.mark.parametrize("name", ["zero1_cpu", "zero2"])
+SHIPPED = ["zero1", "zero1_cpu", "zero2", "zero2_offload", "zero3", "zero3_offload"]
+
+
+def test_each_shipped_file_is_known_here(checkout: Path) -> None:
+    assert sorted(path.stem for path in (checkout / "configs" / "deepspeed").glob("*.json")) == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_files_are_accepted(checkout: Path, name: str) -> None:
     config = configuration(checkout, Launch(deepspeed=f"configs/deepspeed/{name}.json"), SCHEDULE, 4)
-    assert precision(config) is (torch.bfloat16 if name == "zero2" else torch.float32)
+    assert precision(config) is (torch.float32 if name == "zero1_cpu" else torch.bfloat16)
+    assert zero_stage(config) == int(name[4])
+    assert offloaded(config) == name.endswith("offload")
+
+
+def test_deepspeed_is_told_of_ranks_as_if_each_had_samples_of_its_own(tmp_path: Path) -> None:
+    """Two groups of two compute 12 samples; to DeepSpeed these are four ranks with 6 each."""
+    (tmp_path / "ds.json").write_text(json.dumps({"zero_optimization": {"stage": 2}, "gradient_accumulation_steps": 3}))
+    config = configuration(tmp_path, Launch(deepspeed="ds.json"), SCHEDULE, 4, ranks_of_a_video=2)
+    assert (config["train_batch_size"], config["train_micro_batch_size_per_gpu"]) == (24, 2)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +54,28 @@ def test_the_shipped_files_are_accepted(checkout: Path, name: str) -> None:
     [
         ({"zero_optimization": {"stage": 1}}, 5, r"batch_size 12 cannot be divided over 5 ranks.*a multiple of 5"),
         ({"zero_optimization": {"stage": 1}}, 24, r"a multiple of 24"),
-        ({"zero_optimization": {"stage": 3}}, 1, r"ds\.json: zero_optimization\.stage is 3; use 1 or 2"),
+        ({"zero_optimization": {"stage": 4}}, 1, r"ds\.json: zero_optimization\.stage is 4; use 1, 2 or 3"),
         ({}, 1, r"stage is None"),
+        (
+            {"zero_optimization": {"stage": 2, "offload_param": {"device": "cpu"}}},
+            1,
+            r"ds\.json: zero_optimization\.offload_param needs stage 3, but stage is 2; remove it, or use 3",
+        ),
+        (
+            {"zero_optimization": {"stage": 3, "offload_optimizer": {"device": "nvme"}}},
+            1,
+            r"ds\.json: zero_optimization\.offload_optimizer\.device is 'nvme'; use 'cpu'",
+        ),
+        (
+            {"zero_optimization": {"stage": 2, "round_robin_gradients": True}},
+            1,
+            r"round_robin_gradients is true",
+        ),
+        (
+            {"zero_optimization": {"stage": 1}, "fp16": {"enabled": True}},
+            1,
+            r"ds\.json: fp16\.enabled is true, .*: use bf16\.enabled",
+        ),
         ({"zero_optimization": {"stage": 1}, "train_batch_size": 3}, 1, r"ds\.json: 'train_batch_size' follows from"),
     ],
 )
