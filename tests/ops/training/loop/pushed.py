@@ -73,9 +73,10 @@ class Still:
 
 
 def compose(setup: Setup) -> Method[Any]:
-    names = [f"s{place}" for place in range(setup.share.batch_size)]
-    rows: Any = [{"sample_id": name, "path": f"{name}.mp4", "bucket": "all"} for name in names]
-    samples = TrainingSamples(rows, (), (), DataOrder({"all": tuple(names)}, setup.share.batch_size, 1, "v"))
+    batch_size = setup.shares.video.batch_size
+    names = [f"s{place}" for place in range(batch_size)]
+    rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all", "frames": 5} for name in names}
+    samples = TrainingSamples(rows, batch_size, 0, (), DataOrder({"all": sorted(names)}, batch_size, 1, "v"))
     model = nn.Linear(WEIGHTS, 1, bias=False)
     nn.init.ones_(model.weight)
     written: Any = Written(setup.dtype)
@@ -86,7 +87,7 @@ def compose(setup: Setup) -> Method[Any]:
 def main() -> None:
     job, ranks = Job.from_arguments(), discover()
     engine.start_distributed()
-    with patch.object(engine, "adamw", lambda parameters, settings: torch.optim.SGD(parameters, lr=1.0)):
+    with patch.object(engine, "adamw", lambda parameters, *_: torch.optim.SGD(parameters, lr=1.0)):
         session = program.prepared(job, ranks, CPU, compose)
     lines = []
     for each in json.loads((job.folder / "pushes.json").read_text(encoding="utf-8")):

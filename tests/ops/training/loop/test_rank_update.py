@@ -161,7 +161,7 @@ def test_the_average_of_the_weights_stays_in_a_step_that_was_skipped(
     averages: list[torch.Tensor] = []
 
     def figures(step: int, line: dict[str, float]) -> None:
-        averages.append(session.state.ema.module.weight.clone())
+        averages.append(session.state.ema.joined().weight.clone())
 
     session.recorder.figures = figures  # type: ignore[method-assign]
     session.method.objective.steps = [[[0.1 * (step % 3 + 1)] * 6] * 2 for step in range(20)]
