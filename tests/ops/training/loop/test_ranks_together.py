@@ -85,6 +85,7 @@ def assert_same(one: list[dict[str, float]], other: list[dict[str, float]], tole
     assert {"loss", "held_out_loss", "grad_norm"} <= one[-1].keys() & other[-1].keys() | {"held_out_loss"}
 
 
+@pytest.mark.slow
 def test_every_shipped_file_learns_what_one_rank_learns(trainings: Trainings) -> None:
     """As it is shipped, in float32, and with each video spread over both ranks; and then goes on in another way."""
     trainings.add("alone", "zero1")
@@ -117,6 +118,7 @@ def test_every_shipped_file_learns_what_one_rank_learns(trainings: Trainings) ->
         assert_same(expected, trainings.lines(name), 1e-4)
 
 
+@pytest.mark.slow
 def test_four_ranks_are_two_groups_or_one(trainings: Trainings) -> None:
     """Groups share batches out, images go to every rank; both meet what one rank does, under ZeRO-3, too."""
     trainings.heads = 4
@@ -127,6 +129,17 @@ def test_four_ranks_are_two_groups_or_one(trainings: Trainings) -> None:
     trainings.run(ranks=4, steps=4)
     for name in ("groups", "group"):
         assert_same(trainings.lines("alone"), trainings.lines(name), 1e-4)
+
+
+def test_a_spread_training_goes_on_by_itself_under_another_stage(trainings: Trainings) -> None:
+    trainings.add("alone", "zero1")
+    trainings.run(ranks=1, steps=4)
+    trainings.add("moved", "zero3_offload", ranks_per_node=2, sequence_parallel=2)
+    trainings.run(ranks=2, steps=2)
+    assert_same(trainings.lines("alone")[:3], trainings.lines("moved"), 1e-4)
+    trainings.add("moved", "zero2")
+    trainings.run(ranks=1, steps=4)
+    assert_same(trainings.lines("alone")[2:], trainings.lines("moved"), 1e-4)
 
 
 def test_a_bad_sample_is_found_where_ranks_compute_together(trainings: Trainings) -> None:
