@@ -154,7 +154,7 @@ def sources(clips: int) -> Iterator[pa.Table]:
 
 def _in_own_process(project: Project, *what: str) -> Measured:
     argv = [sys.executable, "-m", "benchmarks.whole_tables", "--in", str(project.root), *what]
-    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     return Measured(*json.loads(done.stdout.splitlines()[-1]))
 
 
