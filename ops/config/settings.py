@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from ops.config.automation import Automation
 from ops.config.captions import Captions
@@ -17,6 +17,11 @@ from ops.config.training import Launch, Pictures, common_divisors
 from ops.config.vae import Vae
 
 TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
+
+
+def _said(message: str) -> str:
+    """What a validator has raised, without what pydantic puts before it."""
+    return message.removeprefix("Value error, ")
 
 
 class Settings(Section):
@@ -47,14 +52,27 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _launches_are_whole(self) -> Settings:
+        own = {"vae": self.vae.launch, **{f"stages.{stage.name}": stage.launch for stage in self.stages}}
+        for name, launch in own.items():
+            try:
+                launch.over(self.launch)
+            except ValidationError as error:
+                told = "; ".join(": ".join((*map(str, each["loc"]), _said(each["msg"]))) for each in error.errors())
+                raise ValueError(f"{name}.launch: {told}") from None
+        return self
+
+    @model_validator(mode="after")
     def _sequences_fit_heads(self) -> Settings:
-        heads, launch = self.denoiser.model.heads, self.launch
-        if heads % launch.sequence_parallel:
-            raise ValueError(
-                f"launch.sequence_parallel is {launch.sequence_parallel}, but must divide denoiser.model.heads, "
-                f"{heads}, and launch.ranks_per_node, {launch.ranks_per_node}: use "
-                f"{common_divisors(heads, launch.ranks_per_node)}"
-            )
+        launches = {"": self.launch, **{f"stages.{s.name}.": s.launch.over(self.launch) for s in self.stages}}
+        heads = self.denoiser.model.heads
+        for name, launch in launches.items():
+            if heads % launch.sequence_parallel:
+                raise ValueError(
+                    f"{name}launch.sequence_parallel is {launch.sequence_parallel}, but must divide "
+                    f"denoiser.model.heads, {heads}, and {name}launch.ranks_per_node, {launch.ranks_per_node}: use "
+                    f"{common_divisors(heads, launch.ranks_per_node)}"
+                )
         return self
 
     def untrainable(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from ops.config.section import Positive, Section
-from ops.config.training import Schedule
+from ops.config.training import OwnLaunch, Schedule
 
 StageKind = Literal["text_to_video", "image_condition", "structure", "refiner", "lora"]
 TrainingKind = Literal["vae", StageKind]
@@ -38,6 +38,8 @@ class TextToVideo(Section):
     compile: bool = False
     """Blocks go through `torch.compile`: the first steps of each bucket are slow, the others faster."""
     schedule: Schedule
+    launch: OwnLaunch = OwnLaunch()
+    """How the stage is launched, where that differs from the recipe's `launch`."""
 
     EXECUTION: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "compile"})
     """What says how the stage is trained, not what comes of it: it is in no fingerprint."""

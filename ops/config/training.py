@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN
 from ops.config.section import Execution, Positive, Section, Share, one_plus_four_n
@@ -94,6 +94,21 @@ class Launch(Execution):
                 f"{self.ranks_per_node}: use {common_divisors(self.ranks_per_node)}"
             )
         return self
+
+
+class OwnLaunch(Execution):
+    """What a training says of its launch that the recipe's `launch` does not: the same keys, as many as differ."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    def over(self, launch: Launch) -> Launch:
+        """Both together.
+
+        Raises:
+            ValidationError: a key or a value that no launch has, or that does not go with the others.
+        """
+        own: dict[str, Any] = self.model_extra or {}
+        return Launch.model_validate({**launch.model_dump(), **own})
 
 
 def common_divisors(*numbers: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from ops.config.section import Positive, Section, one_plus_four_n
-from ops.config.training import Schedule
+from ops.config.training import OwnLaunch, Schedule
 
 
 class VaeModel(Section):
@@ -68,3 +68,5 @@ class Vae(Section):
     views: VaeViews = VaeViews()
     losses: VaeLosses = VaeLosses()
     schedule: Schedule
+    launch: OwnLaunch = OwnLaunch()
+    """How it is launched, where that differs from the recipe's `launch`: a VAE wants fewer ranks than a denoiser."""

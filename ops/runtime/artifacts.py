@@ -7,10 +7,10 @@ the same inputs find the finished work again; `artifact.json`, written last, is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Self, TypeVar, get_args
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -50,35 +50,34 @@ class Results(Record):
 class Identity(BaseModel):
     """The settings that decide what a piece of work makes: all that its fingerprint is of, besides its inputs.
 
-    How and where the work is done is not among them, for that may change between attempts at the same: a class whose
-    fields hold a section of `Execution` is refused when it is defined.
+    How and where the work is done is not among them, for that may change between attempts at the same: sections of
+    `Execution` are left out wherever they stand.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        for name, of in cls.model_fields.items():
-            if section := _execution_in(of.annotation):
-                raise TypeError(f"{cls.__name__}.{name} holds {section}, which says how work is done, not what is made")
-
     def payload(self) -> dict[str, JsonValue]:
         """What is hashed."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=_execution_in(self))
 
     def setting(self, key: str) -> str | None:
         """The setting of the recipe that a key of the payload comes from; None when another key tells the same."""
         return key
 
 
-def _execution_in(annotation: object) -> str | None:
-    """The first section of `Execution` within a type."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if issubclass(annotation, Execution):
-            return annotation.__name__
-        inner = [each.annotation for each in annotation.model_fields.values()]
-        return next(filter(None, map(_execution_in, inner)), None)
-    return next(filter(None, map(_execution_in, get_args(annotation))), None)
+def _execution_in(value: object) -> Any:
+    """Where sections of `Execution` stand within a value, as pydantic's `exclude` takes it: nowhere is empty."""
+    if isinstance(value, Execution):
+        return True
+    if isinstance(value, BaseModel):
+        held: Iterable[tuple[str | int, object]] = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        held = value.items()
+    elif isinstance(value, tuple | list):
+        held = enumerate(value)
+    else:
+        return {}
+    return {key: where for key, each in held if (where := _execution_in(each))}
 
 
 R = TypeVar("R", bound=Results)

@@ -68,11 +68,11 @@ class StageIdentity(Identity):
     def payload(self) -> dict[str, JsonValue]:
         """Without the kind where it is the one that stages were of before they had kinds, and without what says how
         the stage is trained."""
-        unsaid = {"kind"} if self.stage.kind == DEFAULT_KIND else set()
-        return {
-            **super().payload(),
-            "stage": self.stage.model_dump(mode="json", exclude={*unsaid, *self.stage.EXECUTION}),
-        }
+        unsaid = {*self.stage.EXECUTION, *(["kind"] if self.stage.kind == DEFAULT_KIND else [])}
+        payload = super().payload()
+        stage = payload["stage"]
+        assert isinstance(stage, dict)
+        return {**payload, "stage": {key: value for key, value in stage.items() if key not in unsaid}}
 
 
 def train(
@@ -239,7 +239,7 @@ def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, lau
 
 def _launch(job: Job, module: str, launch: Launch) -> None:
     """Start the ranks, and again after a failure as often as `launch.max_restarts` allows."""
-    settings = job.settings.launch.model_copy(update={"hostfile": str(job.hostfile) if job.hostfile else None})
+    settings = job.launch.model_copy(update={"hostfile": str(job.hostfile) if job.hostfile else None})
     command = Command(
         argv=argv(LaunchSpec(module, job.write(), settings)),
         environment=environment(settings, job.root),

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops.config import Schedule, Settings, TextToVideo
+from ops.config import Launch, Schedule, Settings, TextToVideo
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 from ops.training.results import InitFrom
@@ -49,8 +49,12 @@ class Job(BaseModel):
     @property
     def hostfile(self) -> Path | None:
         """Relative to the project."""
-        named = self.settings.launch.hostfile
+        named = self.launch.hostfile
         return self.root / named if named else None
+
+    @property
+    def launch(self) -> Launch:
+        return self.training.launch
 
     @property
     def training(self) -> Training:

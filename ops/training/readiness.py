@@ -86,12 +86,11 @@ def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
     from ops.training.loop.engine import configuration_of
 
-    launch = project.settings.launch
     for each in trainings(project.settings).values():
         if each.asset not in assets or each.adopted:
             continue
         try:
-            configuration_of(each, project.root, launch, launch.nodes * launch.ranks_per_node)
+            configuration_of(each, project.root, each.launch.nodes * each.launch.ranks_per_node)
         except ConfigError as error:
             named = "vae" if each.kind == "vae" else f"stage '{each.name}'"
             yield f"{named}: {error}"

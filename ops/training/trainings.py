@@ -45,13 +45,14 @@ class UnknownTraining(ValueError):
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a recipe: the asset that it makes, and its section there.
+    """One training of a recipe: the asset that it makes, its section there, and how it is launched.
 
     `predecessor` is the one whose best weights it starts from.
     """
 
     asset: str
     section: Vae | Stage
+    launch: Launch
     predecessor: Training | None = None
 
     @property
@@ -75,9 +76,10 @@ class Training:
             return f"compile is true for stage '{self.name}', and would take in what ZeRO-3 does around each layer"
         return None
 
-    def ranks_of_a_video(self, launch: Launch) -> int:
+    @property
+    def ranks_of_a_video(self) -> int:
         """How many ranks compute one together."""
-        return 1 if self.procedure.whole else launch.sequence_parallel
+        return 1 if self.procedure.whole else self.launch.sequence_parallel
 
     @property
     def name(self) -> str:
@@ -109,11 +111,11 @@ class Training:
 
 def trainings(settings: Settings) -> dict[str, Training]:
     """Every training of a recipe by its asset, each after what it starts from: the VAE, then the stages."""
-    vae = Training(settings.vae.architecture, settings.vae)
+    vae = Training(settings.vae.architecture, settings.vae, settings.vae.launch.over(settings.launch))
     found = {vae.asset: vae}
     before = None
     for stage in settings.stages:
-        before = Training(asset_of(stage.name), stage, before)
+        before = Training(asset_of(stage.name), stage, stage.launch.over(settings.launch), before)
         found[before.asset] = before
     return found
 

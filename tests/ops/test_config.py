@@ -87,6 +87,13 @@ def test_every_shipped_preset_names_an_existing_deepspeed_file() -> None:
             "launch.sequence_parallel is 8, but must divide denoiser.model.heads, 4, and launch.ranks_per_node, 8: "
             "use 1, 2 or 4",
         ),
+        ({"vae": {"launch": {"nodes": 2}}}, "vae.launch: launcher 'torchrun' is for one node, but nodes is 2"),
+        ({"stages": {"joint": {"launch": {"rank": 2}}}}, "stages.joint.launch: rank: Extra inputs are not permitted"),
+        (
+            {"stages": {"joint": {"launch": {"sequence_parallel": 8, "ranks_per_node": 8}}}},
+            "stages.joint.launch.sequence_parallel is 8, but must divide denoiser.model.heads, 4, and "
+            "stages.joint.launch.ranks_per_node, 8: use 1, 2 or 4",
+        ),
         ({"stages": []}, "stages is empty"),
         ({"captions": {"captioner": "endpoint"}}, "captioner 'endpoint' needs 'endpoint' and 'model'"),
     ],

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ops import weights
-from ops.config import ConfigError, Settings, presets, resolve
+from ops.config import Settings, presets, resolve
 from ops.runtime.device import Accelerator
 from ops.steps import STEPS
-from ops.training.loop.engine import configuration
+from ops.training.loop.engine import configuration_of
 from ops.training.readiness import NotReady, require_sources
+from ops.training.trainings import trainings
 from pipelines.terminal.weights import needed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +29,8 @@ class Needs:
     packages: frozenset[str] = frozenset()
     own: bool = False
     server: str | None = None
-    nodes_of_vae: int | None = None
-    """Over how many nodes the VAE's batches spread, where they do not over all."""
+    ranks_of_vae: int | None = None
+    """Where they are fewer than those of the recipe."""
 
 
 OF_THE_PAPERS = {"lpips-alex", "easyocr", "clip-vit-l14", "laion-v2", "dover", "lpips-vgg"}
@@ -39,8 +40,8 @@ NEEDS = {
     "demo": Needs("cpu", 2, {"lpips-alex", "lpips-vgg", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
     "shapes": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "minilm-l6"}),
     "tiny": Needs("cpu", 1, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
-    "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER, nodes_of_vae=1),
-    "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER, nodes_of_vae=1),
+    "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER, ranks_of_vae=8),
+    "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER, ranks_of_vae=8),
 }
 
 
@@ -51,15 +52,16 @@ def everything(recipe: Settings) -> set[str]:
 @pytest.mark.parametrize("preset", presets(ROOT))
 def test_a_preset_needs_this(preset: str) -> None:
     recipe = resolve(ROOT, preset, {})
+    of_all, vae = recipe.launch.nodes * recipe.launch.ranks_per_node, recipe.vae.launch.over(recipe.launch)
     sources = [collection.path for collection in (*recipe.sources.videos, *recipe.sources.images)]
     found = Needs(
         accelerator=recipe.launch.accelerator,
-        ranks=recipe.launch.nodes * recipe.launch.ranks_per_node,
+        ranks=of_all,
         weights=set(needed(recipe)),
         packages=frozenset(path.removeprefix("package:") for path in sources if path.startswith("package:")),
         own=not sources,
         server=recipe.captions.endpoint,
-        nodes_of_vae=NEEDS[preset].nodes_of_vae,
+        ranks_of_vae=ranks if (ranks := vae.nodes * vae.ranks_per_node) != of_all else None,
     )
     assert found == NEEDS[preset]
 
@@ -87,12 +89,8 @@ def test_sources_that_a_preset_lacks_are_asked_for_before_anything_runs(preset: 
 
 @pytest.mark.parametrize("preset", presets(ROOT))
 def test_batches_of_a_preset_spread_over_its_ranks(preset: str) -> None:
-    """Of a denoiser that can be trained. The VAE comes first, perhaps over fewer nodes: then over all it is refused."""
-    recipe, needs = resolve(ROOT, preset, {}), NEEDS[preset]
-    for stage in recipe.stages if recipe.denoiser.architecture == "skiparse" else ():
-        assert configuration(ROOT, recipe.launch, stage.schedule, needs.ranks)
-    nodes = needs.nodes_of_vae or recipe.launch.nodes
-    assert configuration(ROOT, recipe.launch, recipe.vae.schedule, nodes * recipe.launch.ranks_per_node)
-    if needs.nodes_of_vae:
-        with pytest.raises(ConfigError, match="batch"):
-            configuration(ROOT, recipe.launch, recipe.vae.schedule, needs.ranks)
+    """Of a denoiser that can be trained, and of the VAE, which may have a launch of its own."""
+    recipe = resolve(ROOT, preset, {})
+    for each in trainings(recipe).values():
+        if each.kind == "vae" or recipe.denoiser.architecture == "skiparse":
+            assert configuration_of(each, ROOT, each.launch.nodes * each.launch.ranks_per_node)

@@ -43,7 +43,7 @@ def main(compose: Callable[[Setup], Method[B]]) -> None:
     die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
     job = Job.from_arguments()
-    os.environ.update(accelerator_environment(job.settings.launch.accelerator))  # other nodes may lack it
+    os.environ.update(accelerator_environment(job.launch.accelerator))  # other nodes may lack it
     ranks = discover(hostfile=job.hostfile)
     logs = job.folder / "logs"
     own_log(logs, ranks.rank)
@@ -102,7 +102,7 @@ def only_one(path: Path, ranks: Ranks) -> Iterator[None]:
 def _train(job: Job, ranks: Ranks, compose: Callable[[Setup], Method[B]]) -> None:
     import torch.distributed as dist
 
-    launch = job.settings.launch
+    launch = job.launch
     set_threads(launch.ranks_per_node)
     seed_everything(job.settings.seed + ranks.rank)
     from ops.training.loop import engine as deepspeed_engine
@@ -150,8 +150,8 @@ def prepared(
     from ops.training.methods.method import Setup
 
     schedule = job.schedule
-    spread = job.training.ranks_of_a_video(job.settings.launch)
-    config = deepspeed_engine.configuration_of(job.training, job.root, job.settings.launch, ranks.world_size)
+    spread = job.training.ranks_of_a_video
+    config = deepspeed_engine.configuration_of(job.training, job.root, ranks.world_size)
     layout = shard_layout(config, ranks.world_size)
     converted = job.folder / "converted"
 
@@ -169,7 +169,7 @@ def prepared(
     beside_optimizer = torch.device("cpu") if deepspeed_engine.offloaded(config) else device
     ema = Ema(method.model.to(device), schedule.ema_decay, ranks, beside_optimizer)
     wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
-    left_out = LeftOut(job.settings.launch, method.data.samples.count)
+    left_out = LeftOut(job.launch, method.data.samples.count)
     state = State(wrapped, ema, rule_of(schedule.clipping), left_out, layout)
     session = Session(job, ranks, device, shares, method, state)
     if start:

@@ -41,13 +41,14 @@ def start_distributed() -> None:
     deepspeed.init_distributed(verbose=False)
 
 
-def configuration_of(training: Training, root: Path, launch: Launch, world_size: int) -> dict[str, Any]:
+def configuration_of(training: Training, root: Path, world_size: int) -> dict[str, Any]:
     """`configuration` for a training of the recipe.
 
     Raises:
         ConfigError: also for a ZeRO stage under which it cannot be trained.
     """
-    config = configuration(root, launch, training.schedule, world_size, training.ranks_of_a_video(launch))
+    launch = training.launch
+    config = configuration(root, launch, training.schedule, world_size, training.ranks_of_a_video)
     if zero_stage(config) == 3 and (reason := training.stays_whole):
         raise ConfigError(f"{root / launch.deepspeed}: zero_optimization.stage is 3, but {reason}: use 1 or 2")
     return config

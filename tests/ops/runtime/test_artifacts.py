@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ops.config import Launch, Optimizer
+from ops.config.section import Section
 from ops.runtime.artifacts import (
     ForeignArtifact,
     Identity,
@@ -85,8 +86,14 @@ def test_results_that_do_not_fit_are_refused_with_the_file_and_what_to_do(
     assert find(project, "soup", "v2", Cooked) is not None, "another one does not stand in the way"
 
 
-def test_how_work_is_done_can_be_in_no_identity() -> None:
-    with pytest.raises(TypeError, match=r"Hurried\.launch holds Launch, which says how work is done, not what is made"):
+def test_how_work_is_done_is_in_no_identity() -> None:
+    class Kitchen(Section):
+        ovens: int = 2
+        launch: Launch = Launch()
 
-        class Hurried(Identity):
-            launch: Launch | None
+    class Hurried(Identity):
+        launch: Launch | None
+        kitchens: tuple[Kitchen, ...] = (Kitchen(),)
+
+    assert Hurried(launch=Launch()).payload() == {"kitchens": [{"ovens": 2}]}
+    assert Hurried(launch=None).payload() == {"launch": None, "kitchens": [{"ovens": 2}]}

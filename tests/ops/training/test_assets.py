@@ -73,6 +73,11 @@ def test_only_what_changes_the_model_changes_the_fingerprint(make_lab: Callable,
     first = fingerprint(lab)
     assert fingerprint(lab.with_launch(ranks_per_node=2, accelerator="cpu")) == first
     params = yaml.safe_load((lab.project.root / "params.yaml").read_text())
+    params["vae"]["launch"] = {"ranks_per_node": 2}
+    (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
+    lab.project = Project(lab.project.root)
+    assert lab.project.settings.vae.launch.over(lab.project.settings.launch).ranks_per_node == 2
+    assert fingerprint(lab) == first
     params["vae"]["losses"]["kl_weight"] = 1e-5
     (lab.project.root / "params.yaml").write_text(yaml.safe_dump(params))
     lab.project = Project(lab.project.root)
@@ -85,10 +90,11 @@ def test_a_fingerprint_is_of_code_seed_and_settings(make_lab: Callable, tmp_path
     (dataset,) = (found.inputs["training_set"] for found in entries(project, "latents"))
     common = {"code": assets.CODE, "seed": settings["seed"]}
     vae = {**common, "schedule": settings["vae"]["schedule"], **settings["vae"]}
+    del vae["launch"]
     made = assets.work_of(project, training(project.settings, "wfvae"), dataset)[0]
     assert made.fingerprint == digest({"asset": "wfvae", "inputs": {"training_set": dataset}, "settings": vae})
     stage = settings["stages"][0]
-    for unsaid in ("kind", "gradient_checkpointing", "compile"):  # none of them decides what comes of it
+    for unsaid in ("kind", "launch", "gradient_checkpointing", "compile"):  # none of them decides what comes of it
         del stage[unsaid]
     of_stage = {**common, "schedule": stage["schedule"], "denoiser": settings["denoiser"], "stage": stage}
     of_stage["text_width"] = settings["text_encoder"]["width"]
