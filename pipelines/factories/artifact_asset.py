@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from ops.lineage import inputs
 from ops.runtime.artifacts import Artifact, Results
 from ops.runtime.project import Project
 from pipelines import pictures
@@ -50,12 +51,14 @@ def artifact_asset(
 def result(project: Project, artifact: Artifact[Results], **more: dg.MetadataValue) -> dg.MaterializeResult[None]:
     """What Dagster remembers of an artifact, and `more` beside it.
 
-    The versions of its inputs are those that it was made from, and not those that were current when its step began.
+    The versions of its inputs are those that it was made from, and not those that were current when its step began. An
+    input of its inputs, which an artifact may name, too, is none for Dagster, which would call the asset unsynced.
     """
+    direct = inputs(project.settings)[artifact.asset]
     seen = {**pictures.shown(project, artifact.folder), **mlflow_links.links(project, artifact)}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),
-        tags={f"{INPUT_VERSION}/{asset}": version for asset, version in artifact.inputs.items()},
+        tags={f"{INPUT_VERSION}/{asset}": artifact.inputs[asset] for asset in direct if asset in artifact.inputs},
         metadata={
             **seen,  # first on the page, and …
             **metadata.values(artifact.results.as_json()),
