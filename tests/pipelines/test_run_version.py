@@ -55,19 +55,19 @@ def test_another_run_is_about_what_was_current_when_it_first_asked(tmp_path: Pat
     assert seen == ["current"] * 2
 
 
-def test_dagster_records_the_version_that_was_used_and_not_the_newest(tmp_path: Path) -> None:
+def test_dagster_records_the_version_that_was_used_and_not_the_newest(project: Project) -> None:
     @dg.asset
     def training_set() -> dg.MaterializeResult:
         return dg.MaterializeResult(data_version=dg.DataVersion("newer"))
 
     @dg.asset(deps=[training_set])
-    def vae() -> dg.MaterializeResult:
-        work = Work(Project(tmp_path), "vae", {"training_set": "older"}, Identity(), Results)
-        return result(Project(tmp_path), work.finish("v", Results()))
+    def wfvae() -> dg.MaterializeResult:
+        work = Work(project, "wfvae", {"training_set": "older"}, Identity(), Results)
+        return result(project, work.finish("v", Results()))
 
     with dg.DagsterInstance.ephemeral() as instance:
-        dg.materialize([training_set, vae], instance=instance)
-        event = instance.get_latest_materialization_event(dg.AssetKey("vae"))
+        dg.materialize([training_set, wfvae], instance=instance)
+        event = instance.get_latest_materialization_event(dg.AssetKey("wfvae"))
     assert event is not None
     assert event.asset_materialization is not None
     assert (event.asset_materialization.tags or {})["dagster/input_data_version/training_set"] == "older"
