@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from ops.config.overrides import name_of
+from ops.config.section import told
 from ops.config.settings import Settings
 
 MOVED = {
@@ -28,7 +29,7 @@ def explain(
         keys = [str(part) for part in problem["loc"]]
         named = _named(tree, problem["loc"])
         file = params if _has(overrides, keys) or _has(overrides, named) else preset
-        message = problem["msg"].removeprefix("Value error, ")
+        message = told(problem["msg"])
         if problem["type"] == "extra_forbidden":
             close = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
             message = "unknown key" + (f" (did you mean '{close[0]}'?)" if close else "")

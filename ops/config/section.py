@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,17 @@ class Section(BaseModel):
 
 class Execution(Section):
     """A section that says how and where work is done, not what is made: it is in no fingerprint."""
+
+
+T = TypeVar("T")
+EXECUTION = "says how work is done"
+Executed = Annotated[T, EXECUTION]
+"""A single setting of that nature within another section."""
+
+
+def told(message: str) -> str:
+    """What a validator has raised, without what pydantic puts before it."""
+    return message.removeprefix("Value error, ")
 
 
 def one_plus_four_n(frames: int) -> int:

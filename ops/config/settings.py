@@ -10,18 +10,21 @@ from ops.config.curation import Curation
 from ops.config.dataset import Dataset, TextEncoder
 from ops.config.denoiser import Denoiser
 from ops.config.release import Evaluation, Release
-from ops.config.section import Section
+from ops.config.section import Section, told
 from ops.config.sources import Sources
 from ops.config.stages import Stage
-from ops.config.training import Launch, Pictures, common_divisors
+from ops.config.training import Launch, OwnLaunch, Pictures, common_divisors
 from ops.config.vae import Vae
 
 TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
 
 
-def _said(message: str) -> str:
-    """What a validator has raised, without what pydantic puts before it."""
-    return message.removeprefix("Value error, ")
+def _whole(own: OwnLaunch, launch: Launch, name: str) -> Launch:
+    try:
+        return own.over(launch)
+    except ValidationError as error:
+        reasons = "; ".join(": ".join((*map(str, each["loc"]), told(each["msg"]))) for each in error.errors())
+        raise ValueError(f"{name}: {reasons}") from None
 
 
 class Settings(Section):
@@ -53,24 +56,16 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _launches_are_whole(self) -> Settings:
-        own = {"vae": self.vae.launch, **{f"stages.{stage.name}": stage.launch for stage in self.stages}}
-        for name, launch in own.items():
-            try:
-                launch.over(self.launch)
-            except ValidationError as error:
-                told = "; ".join(": ".join((*map(str, each["loc"]), _said(each["msg"]))) for each in error.errors())
-                raise ValueError(f"{name}.launch: {told}") from None
-        return self
-
-    @model_validator(mode="after")
-    def _sequences_fit_heads(self) -> Settings:
-        launches = {"": self.launch, **{f"stages.{s.name}.": s.launch.over(self.launch) for s in self.stages}}
+        whole = {"launch": self.launch, "vae.launch": _whole(self.vae.launch, self.launch, "vae.launch")}
+        for stage in self.stages:
+            name = f"stages.{stage.name}.launch"
+            whole[name] = _whole(stage.launch, self.launch, name)
         heads = self.denoiser.model.heads
-        for name, launch in launches.items():
+        for name, launch in whole.items():
             if heads % launch.sequence_parallel:
                 raise ValueError(
-                    f"{name}launch.sequence_parallel is {launch.sequence_parallel}, but must divide "
-                    f"denoiser.model.heads, {heads}, and {name}launch.ranks_per_node, {launch.ranks_per_node}: use "
+                    f"{name}.sequence_parallel is {launch.sequence_parallel}, but must divide denoiser.model.heads, "
+                    f"{heads}, and {name}.ranks_per_node, {launch.ranks_per_node}: use "
                     f"{common_divisors(heads, launch.ranks_per_node)}"
                 )
         return self

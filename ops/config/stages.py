@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ops.config.section import Positive, Section
+from ops.config.section import Executed, Positive, Section
 from ops.config.training import OwnLaunch, Schedule
 
 StageKind = Literal["text_to_video", "image_condition", "structure", "refiner", "lora"]
@@ -32,17 +32,14 @@ class TextToVideo(Section):
     """Of samples."""
     sparse_ratio: Positive | None = None
     """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Executed[bool] = False
     """Compute what each block remembers again in the backward pass, instead of keeping it: much less memory, for about
     a third more time."""
-    compile: bool = False
+    compile: Executed[bool] = False
     """Blocks go through `torch.compile`: the first steps of each bucket are slow, the others faster."""
     schedule: Schedule
     launch: OwnLaunch = OwnLaunch()
     """How the stage is launched, where that differs from the recipe's `launch`."""
-
-    EXECUTION: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "compile"})
-    """What says how the stage is trained, not what comes of it: it is in no fingerprint."""
 
 
 def _has_a_training(stage: Any) -> Any:

@@ -23,8 +23,6 @@ from ops.training.launching.program import set_threads
 from ops.training.launching.ranks import Ranks, discover
 from ops.training.recording.reporting import note_failure, own_log
 
-SPREAD = "OpenSoraT2V_v1_3"
-
 
 class Order(BaseModel):
     """What the ranks are told: what to make, of what, and where to put it. `folder` takes their logs."""
@@ -84,9 +82,10 @@ def render_together(
 
 def _require_shared_heads(project: Project, parts: Parts, ranks: int) -> None:
     from models.released import read_config
+    from models.released.config import T2V_CLASS
 
     config = read_config(project.root / parts.denoiser)
-    if config["_class_name"] != SPREAD:
+    if config["_class_name"] != T2V_CLASS:
         raise SamplingError(f"ranks is {ranks}, but {config['_class_name']} is sampled by one rank alone")
     heads = int(config["num_attention_heads"])
     if heads % ranks:

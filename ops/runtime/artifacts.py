@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from ops.config.section import Execution
+from ops.config.section import EXECUTION, Execution
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
@@ -51,7 +51,7 @@ class Identity(BaseModel):
     """The settings that decide what a piece of work makes: all that its fingerprint is of, besides its inputs.
 
     How and where the work is done is not among them, for that may change between attempts at the same: sections of
-    `Execution` are left out wherever they stand.
+    `Execution` and settings that are `Executed` are left out wherever they stand.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,11 +66,15 @@ class Identity(BaseModel):
 
 
 def _execution_in(value: object) -> Any:
-    """Where sections of `Execution` stand within a value, as pydantic's `exclude` takes it: nowhere is empty."""
+    """Where what says how work is done stands within a value, as pydantic's `exclude` takes it: nowhere is empty."""
     if isinstance(value, Execution):
         return True
+    held: Iterable[tuple[str | int, object]]
     if isinstance(value, BaseModel):
-        held: Iterable[tuple[str | int, object]] = ((name, getattr(value, name)) for name in type(value).model_fields)
+        fields = type(value).model_fields
+        held = (
+            (name, Execution() if EXECUTION in of.metadata else getattr(value, name)) for name, of in fields.items()
+        )
     elif isinstance(value, Mapping):
         held = value.items()
     elif isinstance(value, tuple | list):

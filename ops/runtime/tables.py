@@ -78,10 +78,10 @@ def each(path: Path, names: Sequence[str]) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
-def parts(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The table, or these columns of it, some ten thousand rows at a time, none of them empty."""
+def parts(path: Path, names: Sequence[str] | None = None, rows: int = GROUP) -> Iterator[pa.Table]:
+    """The table, or these columns of it, at most so many rows at a time, none of them empty."""
     with pq.ParquetFile(there(path)) as file:
-        for batch in file.iter_batches(GROUP, columns=None if names is None else list(names)):
+        for batch in file.iter_batches(rows, columns=None if names is None else list(names)):
             if len(batch):
                 yield pa.Table.from_batches([batch])
 
@@ -100,9 +100,9 @@ def rows_at(path: Path, numbers: Sequence[int]) -> list[Row]:
     return [found[number] for number in numbers]
 
 
-def kept_parts(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+def kept_parts(path: Path, names: Sequence[str], rows: int = GROUP) -> Iterator[pa.Table]:
     """These columns of the rows that no rule has rejected, part by part."""
-    for part in parts(path, list(dict.fromkeys([*names, "rejected_by"]))):
+    for part in parts(path, list(dict.fromkeys([*names, "rejected_by"])), rows):
         left = part.filter(pc.is_null(part["rejected_by"]))
         if len(left):
             yield left.select(names)
@@ -110,16 +110,7 @@ def kept_parts(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
 
 def kept_rows(path: Path, names: Sequence[str]) -> Iterator[list[Row]]:
     """The same as Python rows, a few thousand at a time."""
-    for part in kept_parts(path, names):
-        for start in range(0, len(part), BATCH):
-            yield part.slice(start, BATCH).to_pylist()
-
-
-def small_parts(path: Path) -> Iterator[pa.Table]:
-    """The table, as many rows at a time as may be Python objects."""
-    for part in parts(path):
-        for start in range(0, len(part), BATCH):
-            yield part.slice(start, BATCH)
+    return (part.to_pylist() for part in kept_parts(path, names, BATCH))
 
 
 def kept_column(path: Path, name: str) -> pa.ChunkedArray:

@@ -66,13 +66,13 @@ class StageIdentity(Identity):
         return {"schedule": None, "text_width": "text_encoder.width"}.get(section, key)
 
     def payload(self) -> dict[str, JsonValue]:
-        """Without the kind where it is the one that stages were of before they had kinds, and without what says how
-        the stage is trained."""
-        unsaid = {*self.stage.EXECUTION, *(["kind"] if self.stage.kind == DEFAULT_KIND else [])}
+        """Without the kind where it is the one that stages were of before they had kinds."""
         payload = super().payload()
         stage = payload["stage"]
         assert isinstance(stage, dict)
-        return {**payload, "stage": {key: value for key, value in stage.items() if key not in unsaid}}
+        if self.stage.kind == DEFAULT_KIND:
+            del stage["kind"]
+        return payload
 
 
 def train(

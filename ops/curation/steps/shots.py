@@ -32,11 +32,9 @@ def shots(project: Project, step: CurationStep) -> None:
     parked = _measured(project, source)
     with ScoreStore.of(project) as store:
         series = _Series(project.settings.curation, store, parked)
-        tables.write_parts(
-            project.table(step.name),
-            (tables.of_rows(_rows(part.to_pylist(), series), schema) for part in tables.small_parts(source)),
-            schema,
-        )
+        parts = tables.parts(source, rows=tables.BATCH)
+        cut = (tables.of_rows(_rows(part.to_pylist(), series), schema) for part in parts)
+        tables.write_parts(project.table(step.name), cut, schema)
 
 
 def _measured(project: Project, source: Path) -> dict[str, Failure]:

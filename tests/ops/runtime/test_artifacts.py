@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ops.config import Launch, Optimizer
-from ops.config.section import Section
+from ops.config.section import Executed, Section
 from ops.runtime.artifacts import (
     ForeignArtifact,
     Identity,
@@ -89,6 +89,7 @@ def test_results_that_do_not_fit_are_refused_with_the_file_and_what_to_do(
 def test_how_work_is_done_is_in_no_identity() -> None:
     class Kitchen(Section):
         ovens: int = 2
+        quietly: Executed[bool] = False
         launch: Launch = Launch()
 
     class Hurried(Identity):
