@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LISTED = 50
 """At most so many offending ids are written out for a failed expectation; the count is always whole."""
 EXAMPLES = 5
+_WHICH: dict[str, Any] = {"result_format": "COMPLETE"}
+"""Asks Great Expectations for every row that is against an expectation."""
 
 
 @dataclass
@@ -82,11 +84,9 @@ class _Question:
     """An expectation, what it is about, and what has become of it so far."""
 
     def __init__(self, expectation: GxExpectation) -> None:
-        self.expectation, self.key = (
-            expectation,
-            _identity(expectation.configuration.type, expectation.configuration.kwargs),
-        )
         kwargs = expectation.configuration.kwargs
+        self.expectation = expectation
+        self.key = _identity(expectation.configuration.type, kwargs)
         names = (kwargs.get(name) for name in ("column", "column_A", "column_B"))
         self.columns = [name for name in names if name] + list(kwargs.get("column_list", ()))
         self.outcome = Outcome(_told(expectation), self.columns[0] if self.columns else None)
@@ -181,9 +181,6 @@ class _Engine:
             if message := _exception(found[each.key]):
                 raise RuntimeError(f"the expectation {each.outcome.expectation} could not be evaluated: {message}")
         return found
-
-
-_WHICH: dict[str, Any] = {"result_format": "COMPLETE"}
 
 
 def _find_repeated(question: _Question, suite: Suite, project: Project, ask: _Engine) -> None:
