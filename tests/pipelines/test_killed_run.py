@@ -16,7 +16,7 @@ from ops.runtime.artifacts import current
 from ops.runtime.project import Project
 from ops.runtime.tracking.connection import connect
 from ops.training.recording.metrics_file import read
-from ops.weights.results import Weights
+from ops.training.results import Trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STEPS = 24
@@ -69,7 +69,7 @@ def test_a_killed_dagster_run_goes_on_in_the_same_mlflow_run(beside) -> None:
 
     beside("run", "--select", "wfvae")
 
-    artifact = current(project, "wfvae", Weights)
+    artifact = current(project, "wfvae", Trained)
     assert (artifact.folder, artifact.results.mlflow_run_id) == (folder, first)
     client = connect(project)
     experiment = client.get_run(first).info.experiment_id
