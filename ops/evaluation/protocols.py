@@ -43,8 +43,8 @@ def of_metric(metric: VideoMetric, made: Protocol, project: Project) -> Protocol
 
 
 def held_out_loss(denoiser: Artifact[Trained]) -> Protocol:
-    """The training's own held-out loss: it depends on the latents, so on dataset and VAE, and on the diffusion that
-    the training was of."""
+    """The training's own held-out loss: it depends on the latents, so on dataset and VAE, on how many of the held-out
+    samples were looked at, and on the diffusion that the training was of."""
     trained = recipe_of(denoiser)
     return Protocol(
         HELD_OUT,
@@ -52,6 +52,7 @@ def held_out_loss(denoiser: Artifact[Trained]) -> Protocol:
             "latents": denoiser.inputs["latents"],
             "kinds": sorted(trained.kinds),
             "diffusion": digest(trained.written("denoiser", "diffusion")),
+            "samples": trained.validate_samples,
             "seed": trained.seed,
         },
         metrics={"held_out_loss": METRICS["held_out_loss"].version},

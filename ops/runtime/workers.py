@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeVar
 
 from ops.runtime.device import cores
+from ops.runtime.interruptions import held_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -165,6 +166,7 @@ def _awaited(crew: Sequence[_Worker]) -> list[_Worker]:
 class _Worker:
     """The owner's side of one process."""
 
+    @held_back()
     def __init__(self, function: Callable[[Any], Any], threads: int, limits: Limits) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         self.deadline = math.inf

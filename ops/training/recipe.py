@@ -51,8 +51,15 @@ class Recipe:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Of samples, that the stage was trained on."""
-        name = self.stages[self.asset]["name"]
-        return self._section(tuple[Kind, ...], "stages", f"{name}", "kinds")
+        return self._of_stage(tuple[Kind, ...], "kinds")
+
+    @property
+    def validate_samples(self) -> int:
+        """How many held-out samples the stage looked at most."""
+        return self._of_stage(int, "schedule", "validate_samples")
+
+    def _of_stage(self, kind: type[T], *keys: str) -> T:
+        return self._section(kind, "stages", f"{self.stages[self.asset]['name']}", *keys)
 
     def _section(self, kind: type[T], *keys: str) -> T:
         try:

@@ -15,6 +15,7 @@ from ops.curation.measuring.ledger import Ledger, Standing, Work
 from ops.curation.measuring.scores import Score, ScoreStore
 from ops.exit_codes import TooManyParked
 from ops.runtime import parallel
+from ops.runtime.interruptions import held_back
 from ops.runtime.parallel import Failure, Resources
 from ops.runtime.progress import Progress
 
@@ -117,7 +118,8 @@ class _Rounds(Generic[Item, Result]):
 
         def started(item: Any) -> None:
             if id(item) not in self._open:  # the pool may try an item twice
-                self._open[id(item)] = self._start(by_item[id(item)])
+                with held_back():
+                    self._open[id(item)] = self._start(by_item[id(item)])
 
         try:
             items = [task.item for task in tasks]

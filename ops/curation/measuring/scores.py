@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ops.catalogue import Kind
 from ops.runtime.files import digest
+from ops.runtime.interruptions import held_back
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
@@ -125,14 +126,15 @@ class ScoreStore:
         if self.database.in_transaction:
             yield
             return
-        self.database.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self.database.execute("rollback")
-            self._identities.clear()  # some of them may have been taken back
-            raise
-        self.database.execute("commit")
+        with held_back():
+            self.database.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self.database.execute("rollback")
+                self._identities.clear()  # some of them may have been taken back
+                raise
+            self.database.execute("commit")
 
     def remember(self, step: str, identity: Any, kind: Kind = "video") -> str:
         """Note what scores of this step are made with, before the first of them is put; returns the digest."""

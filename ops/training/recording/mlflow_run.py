@@ -14,6 +14,7 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, R
 
 from ops.config.named import by_name
 from ops.runtime.files import write_json
+from ops.runtime.interruptions import held_back
 from ops.runtime.source_code import git_state
 from ops.runtime.tracking import pipeline_run
 from ops.runtime.tracking.connection import STORE_ERRORS, connect, first_line, model_exists, revive_run
@@ -109,6 +110,7 @@ class MlflowRun:
             self.log_file(page_of(path), FOLDER)
         return last
 
+    @held_back()
     def _begin(self) -> None:
         job, client = self._job, self._client
         experiment = pipeline_run.experiment_id(client, job.project)
@@ -218,6 +220,7 @@ class MlflowRun:
         self._outbox.add(record)
         self._send()
 
+    @held_back()
     def _deliver(self, record: Record) -> None:
         """Hand a record to MLflow. After an answer that was lost it is done again: figures are not doubled by that."""
         match record["kind"]:
@@ -275,6 +278,7 @@ class MlflowRun:
         """The logged model of a checkpoint, by the hash of its content."""
         return self._models.get(content)
 
+    @held_back()
     def log_released(self, folder: Path, step: int, figures: Mapping[str, float]) -> str | None:
         """Copy a released model into the artifact store, if it is small enough. Returns the logged model's id."""
         if sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) > LARGEST_COPY:
@@ -290,6 +294,7 @@ class MlflowRun:
         mlflow.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         return model.model_id
 
+    @held_back()
     def end(self, status: Status) -> None:
         """Close the run. Where the training did not end well, a store that is away does not hide why."""
         self.flush()

@@ -37,7 +37,7 @@ def test_edits_between_training_sampling_and_release_change_nothing_that_was_mad
 
     project = edited(project, *EDITS[:2])  # after the training
     before = protocols.held_out_loss(current(project, "denoiser_video", Trained))
-    assert (before.id, before.terms["kinds"]) == (protocol.id, ["video"])
+    assert (before.id, before.terms["kinds"], before.terms["samples"]) == (protocol.id, ["video"], 256)
     made = samples.make_samples(project)
 
     project = edited(project, *EDITS[2:])  # after the sampling

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import RunStatus
 from PIL import Image
 
@@ -106,3 +109,32 @@ def test_a_store_that_is_away_is_not_asked_at_every_step_but_in_the_end(
     assert [record["points"][0][3] for record in waiting] == [10, 20]
     run.settle(print)
     assert [point.step for point in connect(job.project).get_metric_history(run.run_id, "loss")] == [10, 20]
+
+
+def test_a_request_to_stop_waits_for_what_is_being_written(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a transaction it would leave the store locked for everybody, this process's own farewell
+    included."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    run = MlflowRun(job, "psnr", {}, {}, system_metrics=False)
+    log_batch = MlflowClient.log_batch
+
+    def told_meanwhile(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        log_batch(client, *args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", told_meanwhile)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stopped):
+            run.log(10, {"loss": 0.5})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    monkeypatch.undo()
+    assert [point.value for point in connect(job.project).get_metric_history(run.run_id, "loss")] == [0.5]
+    run.end("KILLED")
