@@ -116,7 +116,8 @@ def made_up(samples: int, seed: int = 0) -> Iterator[pa.Table]:
 def _rank(table: Path, number: int, barrier: Barrier, answers: Any) -> None:
     before = own_bytes()
     index, opening = timed(lambda: SampleIndex(table))
-    order = DataOrder(index.members("train", ("video", "image")), BATCH, 1, "v")
+    members = index.members("train", ("video", "image"))
+    order = DataOrder(members, dict.fromkeys(members, BATCH), 1, "v")
     _, epoch = timed(lambda: order.batch(1))
     steps = np.random.default_rng(number).integers(1, order.batches_per_epoch, STEPS).tolist()
     named = [timed(lambda step=step: order.batch(step)) for step in steps]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from models.geometry import PIXELS_PER_TOKEN
+from models.geometry import PIXELS_PER_TOKEN, latent_frames
 from ops.config.section import Positive, Section, Share, one_plus_four_n
 
 
@@ -24,6 +24,11 @@ class Dataset(Section):
     min_kept_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """What would lose more than the rest of its picture to the crop into the nearest ratio is dropped; at 0.5 an item
     may be twice as wide or tall as its bucket, which is the threshold of Open-Sora Plan."""
+    enlarge: bool = False
+    """What is smaller than its bucket is enlarged, blurred as it then is, rather than dropped as published."""
+    latent_frames_multiple: Positive = 1
+    """Lengths are cut to as many latent frames as this divides, so that `launch.sequence_parallel` ranks have equal
+    parts of them. Images are not concerned."""
     windows_per_clip: Positive = 1
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     max_dropped_share: Share = 0.5
@@ -38,6 +43,11 @@ class Dataset(Section):
     def _sizes_exist(self) -> Dataset:
         if self.min_frames > self.num_frames:
             raise ValueError(f"min_frames {self.min_frames} exceeds num_frames {self.num_frames}")
+        if self.latent_frames_multiple > latent_frames(self.num_frames):
+            raise ValueError(
+                f"latent_frames_multiple {self.latent_frames_multiple} leaves no length: num_frames {self.num_frames} "
+                f"has {latent_frames(self.num_frames)} latent frames"
+            )
         self.sizes()
         return self
 

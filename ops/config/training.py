@@ -47,6 +47,14 @@ class Schedule(Section):
     steps: Positive
     batch_size: Positive
     """Samples a step over all ranks."""
+    batch_by: Literal["samples", "tokens"] = "samples"
+    """By tokens, `batch_size` counts samples of the largest size that `dataset` allows; a batch of smaller ones has as
+    many more of them as make up about the same number of tokens, so that every step costs about the same."""
+    batch_multiple: Positive | None = None
+    """By tokens, each batch is a multiple of so many samples, which must divide `batch_size` and go round the ranks and
+    their micro-batches; it is `batch_size` if not given. A smaller one brings the steps nearer to each other."""
+    least_batches: Annotated[float, Field(ge=0)] = 0
+    """A bucket with fewer samples than so many of its batches is not trained on, rather than shown again and again."""
     checkpoint_every: Positive
     validate_every: Positive
     validate_samples: Positive = 256
@@ -55,6 +63,14 @@ class Schedule(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     optimizer: Optimizer
     clipping: Clipping = Clipping()
+
+    @model_validator(mode="after")
+    def _multiple_goes_into_batch(self) -> Schedule:
+        if self.batch_multiple and self.batch_by == "samples":
+            raise ValueError("batch_multiple is of batches by tokens: say batch_by: tokens, or leave it out")
+        if self.batch_multiple and self.batch_size % self.batch_multiple:
+            raise ValueError(f"batch_multiple {self.batch_multiple} must divide batch_size, {self.batch_size}")
+        return self
 
 
 class Launch(Execution):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 
-from models.geometry import fitting_frames
+from models.geometry import latent_frames, video_frames
 from ops.config import Dataset, ratio_of
 
 
@@ -55,6 +55,19 @@ def nearest_size(
     return sizes[ratio]
 
 
+def require_size(height: int, width: int, size: tuple[int, int]) -> None:
+    """Of a picture that is not to be enlarged: that it covers a bucket's size (height, width).
+
+    Raises:
+        Unusable: it would have to be.
+    """
+    if height < size[0] or width < size[1]:
+        raise Unusable(
+            f"smaller than its bucket's {size[0]}x{size[1]}: set dataset.enlarge, or lower dataset.max_area to train "
+            "on smaller sizes"
+        )
+
+
 def kept_share(height: int, width: int, size: tuple[int, int]) -> float:
     """The share of a picture that is left when it is cut to the shape of a bucket."""
     ratio, wanted = height / width, size[0] / size[1]
@@ -62,12 +75,14 @@ def kept_share(height: int, width: int, size: tuple[int, int]) -> float:
 
 
 def usable_frames(available: int, dataset: Dataset) -> int:
-    """The longest 1 + 4n frames of those available, at most `num_frames`.
+    """The longest 1 + 4n frames of those available, at most `num_frames`, whose latent frames are a multiple of
+    `latent_frames_multiple`.
 
     Raises:
         Unusable: fewer than `min_frames` are left.
     """
-    frames = fitting_frames(min(available, dataset.num_frames))
+    latents = latent_frames(min(available, dataset.num_frames))
+    frames = video_frames(latents - latents % dataset.latent_frames_multiple)
     if frames < dataset.min_frames:
         raise Unusable(f"too short for dataset.min_frames ({dataset.min_frames} at {dataset.fps:g} a second)")
     return frames

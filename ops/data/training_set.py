@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ops.catalogue import Kind
 from ops.config import Settings
-from ops.data.buckets import Bucket, Unusable, nearest_size
+from ops.data.buckets import Bucket, Unusable, nearest_size, require_size
 from ops.data.columns import SAMPLE_SCORES
 from ops.data.frame_windows import windows
 from ops.data.item_tally import ItemTally
@@ -139,6 +139,8 @@ class _Samples:
             span = (row["start_frame"], row["end_frame"], row["fps"])
             chosen = windows(item.item_id, *span, dataset, self._settings.seed, row["frame_times"])
         height, width = nearest_size(*item.size, self._sizes, dataset.min_kept_share)
+        if not dataset.enlarge:
+            require_size(*item.size, (height, width))
         bucket = Bucket(len(chosen[0]), height, width)
         self._tally.add(item.kind, bucket, item.size, len(chosen))
         named = str(bucket)

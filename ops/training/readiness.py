@@ -16,6 +16,7 @@ from ops.data.columns import Split
 from ops.data.text_encoder import as_read
 from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.training.data.batch_sizes import NoBatches, batch_sizes, largest, too_small
 from ops.training.trainings import stages, trainings
 
 SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
@@ -60,8 +61,15 @@ def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> l
         NotReady: naming each training, what stands in its way, and what helps.
     """
     settings = project.settings
-    wanted, samples = _among(settings, assets), _samples(dataset)
-    obstacles = [*_unsplittable(project, assets), *_without_samples(wanted, samples)]
+    wanted, buckets = _among(settings, assets), _buckets(dataset)
+    samples: Counter[tuple[Kind, Split]] = Counter()
+    for (kind, split, _), count in buckets.items():
+        samples[kind, split] += count
+    obstacles = [
+        *_unsplittable(project, assets),
+        *_without_samples(wanted, samples),
+        *_without_batches(wanted, buckets, settings),
+    ]
     _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
     return [
         f"stage '{stage.name}' will see no {kind} samples: the training set has none"
@@ -75,12 +83,10 @@ def _among(settings: Settings, assets: Collection[str]) -> list[TextToVideo]:
     return [each.section for each in stages(settings) if each.asset in assets and isinstance(each.section, TextToVideo)]
 
 
-def _samples(dataset: Path) -> Counter[tuple[Kind, Split]]:
-    rows = tables.each(dataset / "buckets.parquet", ("kind", "split", "samples"))
-    found: Counter[tuple[Kind, Split]] = Counter()
-    for row in rows:
-        found[row["kind"], row["split"]] += row["samples"]
-    return found
+def _buckets(dataset: Path) -> Counter[tuple[Kind, Split, str]]:
+    """How many samples of each kind and split are in which bucket."""
+    rows = tables.each(dataset / "buckets.parquet", ("kind", "split", "bucket", "samples"))
+    return Counter({(row["kind"], row["split"], row["bucket"]): row["samples"] for row in rows})
 
 
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
@@ -105,6 +111,21 @@ def _without_samples(stages: Sequence[TextToVideo], samples: Counter[tuple[Kind,
         elif not any(samples[kind, "held_out"] for kind in stage.kinds):
             remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}, or raise dataset.held_out_share")
             yield f"stage '{stage.name}' has no held-out {kinds} samples to be judged by: {remedy}"
+
+
+def _without_batches(
+    stages: Sequence[TextToVideo], buckets: Counter[tuple[Kind, Split, str]], settings: Settings
+) -> Iterator[str]:
+    for stage in stages:
+        samples: Counter[str] = Counter()
+        for (kind, split, bucket), count in buckets.items():
+            if kind in stage.kinds and split == "train":
+                samples[bucket] += count
+        try:
+            sizes = batch_sizes(samples, largest(settings.dataset, stage.kinds), stage.schedule)
+            too_small(samples, sizes, stage.schedule)
+        except NoBatches as error:
+            yield f"stage '{stage.name}': {error}"
 
 
 def _unread_prompts(settings: Settings) -> Iterator[str]:

@@ -19,14 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ops.training.data.batch_sizes import NoBatches
 from ops.training.loop.randomness import seed_of
 
 Places = NDArray[np.uint32]
 """Of samples within their bucket."""
-
-
-class NoBatches(ValueError):
-    """The selection leaves nothing to train on; the message holds the bucket table."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class BucketCount:
 
     bucket: str
     samples: int
+    batch_size: int
     batches: int
     repeated: int
 
@@ -49,10 +47,11 @@ class _Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class DataOrder:
-    """`buckets` maps each bucket to its sample ids in ascending order; `batch_size` counts samples over all ranks."""
+    """`buckets` maps each bucket to its sample ids in ascending order, and `batch_sizes` to the samples of its batches,
+    over all ranks."""
 
     buckets: Mapping[str, Sequence[str]]
-    batch_size: int
+    batch_sizes: Mapping[str, int]
     seed: int
     dataset_version: str
     _epochs: _Epochs = field(init=False, repr=False, compare=False)
@@ -60,7 +59,7 @@ class DataOrder:
     def __post_init__(self) -> None:
         if not self.batches_per_epoch:
             raise NoBatches(f"there are no samples to train on\n{table(self.counts())}")
-        object.__setattr__(self, "_epochs", _Epochs([count.samples for count in self.counts()], self.batch_size))
+        object.__setattr__(self, "_epochs", _Epochs(self.counts()))
 
     @property
     def batches_per_epoch(self) -> int:
@@ -68,13 +67,9 @@ class DataOrder:
 
     def counts(self) -> list[BucketCount]:
         return [
-            BucketCount(
-                name,
-                len(ids),
-                batches := -(-len(ids) // self.batch_size),
-                batches * self.batch_size - len(ids),
-            )
+            BucketCount(name, len(ids), size, batches := -(-len(ids) // size), batches * size - len(ids))
             for name, ids in sorted(self.buckets.items())
+            for size in (self.batch_sizes[name],)
         ]
 
     def batch(self, step: int, left_out: Collection[str] = ()) -> tuple[str, ...]:
@@ -86,7 +81,7 @@ class DataOrder:
         Raises:
             NoBatches: when everything is left out.
         """
-        for later in range(self.batches_per_epoch):
+        for later in range(2 * self.batches_per_epoch):  # the rest of this epoch may not show what the next one does
             ids, places = self._planned(step + later)
             gone = _places_of(left_out, ids)
             missing = np.isin(places, gone)
@@ -121,9 +116,9 @@ class DataOrder:
 class _Epochs:
     """The orders of the two epochs last asked for, since batches are read ahead over the end of one."""
 
-    def __init__(self, sizes: Sequence[int], batch_size: int) -> None:
-        self._sizes, self._batch_size = sizes, batch_size
-        self._ends = list(accumulate(-(-size // batch_size) for size in sizes))
+    def __init__(self, buckets: Sequence[BucketCount]) -> None:
+        self._buckets = buckets
+        self._ends = list(accumulate(bucket.batches for bucket in buckets))
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def batch(self, seed: int, index: int) -> tuple[int, Places]:
@@ -131,24 +126,27 @@ class _Epochs:
         orders, turns = self._drawn(seed)
         turn = int(turns[index])
         bucket = int(np.searchsorted(self._ends, turn, "right"))
-        first = (turn - (self._ends[bucket - 1] if bucket else 0)) * self._batch_size
-        return bucket, orders[bucket][first : first + self._batch_size]
+        size = self._buckets[bucket].batch_size
+        first = (turn - (self._ends[bucket - 1] if bucket else 0)) * size
+        return bucket, orders[bucket][first : first + size]
 
     def _draw(self, seed: int) -> tuple[list[Places], Places]:
         """The order of each bucket, filled up, and which batch, counted from bucket to bucket, has which turn."""
         random = np.random.Generator(np.random.PCG64(seed))
-        orders = [self._filled(size, random) for size in self._sizes]
+        orders = [_filled(bucket.samples, bucket.batch_size, random) for bucket in self._buckets]
         return orders, _shuffled(self._ends[-1], random)
 
-    def _filled(self, size: int, random: np.random.Generator) -> Places:
-        missing, whole = -size % self._batch_size, size - size % self._batch_size
-        filled = np.arange(size + missing, dtype=np.uint32)
-        order = filled[:size]
-        random.shuffle(order)
-        # the order begins with what the last, unfilled batch does not hold, unless it holds everything
-        fillers = order[_shuffled(whole, random)[:missing]] if whole else order
-        filled[size:] = np.resize(fillers, missing)
-        return filled
+
+def _filled(size: int, batch_size: int, random: np.random.Generator) -> Places:
+    """The places of a bucket's samples in some order, and behind them those that fill its last batch."""
+    missing, whole = -size % batch_size, size - size % batch_size
+    filled = np.arange(size + missing, dtype=np.uint32)
+    order = filled[:size]
+    random.shuffle(order)
+    # the order begins with what the last, unfilled batch does not hold, unless it holds everything
+    fillers = order[_shuffled(whole, random)[:missing]] if whole else order
+    filled[size:] = np.resize(fillers, missing)
+    return filled
 
 
 def _shuffled(count: int, random: np.random.Generator) -> Places:
@@ -167,6 +165,6 @@ def _places_of(names: Collection[str], ids: Sequence[str]) -> Places:
 
 def table(counts: Sequence[BucketCount]) -> str:
     """The buckets as lines of text."""
-    lines = [f"{'bucket':<14}{'samples':>9}{'batches':>9}{'repeated':>9}"]
-    lines += [f"{c.bucket:<14}{c.samples:>9}{c.batches:>9}{c.repeated:>9}" for c in counts]
+    lines = [f"{'bucket':<14}{'samples':>9}{'a batch':>9}{'batches':>9}{'repeated':>9}"]
+    lines += [f"{c.bucket:<14}{c.samples:>9}{c.batch_size:>9}{c.batches:>9}{c.repeated:>9}" for c in counts]
     return "\n".join(lines if counts else [*lines, "(no bucket)"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ops.config import ConfigError
@@ -12,9 +12,9 @@ from ops.training.launching.ranks import Ranks
 T = TypeVar("T")
 
 
-def micro_batch(batch_size: int, parts: int, accumulation: int) -> int:
+def micro_batch(batch_size: int, parts: int, accumulation: int, setting: str = "batch_size") -> int:
     """The samples that a rank computes at once, if a global batch falls into `parts` that are each computed in
-    `accumulation` micro-batches.
+    `accumulation` micro-batches. `setting` of the schedule is where its size comes from.
 
     Raises:
         ConfigError: naming the settings, when that does not come out even.
@@ -22,7 +22,7 @@ def micro_batch(batch_size: int, parts: int, accumulation: int) -> int:
     size, rest = divmod(batch_size, parts * accumulation)
     if rest or not size:
         raise ConfigError(
-            f"schedule.batch_size {batch_size} cannot be divided over {parts} ranks with "
+            f"schedule.{setting} {batch_size} cannot be divided over {parts} ranks with "
             f"gradient_accumulation_steps {accumulation}; use a multiple of {parts * accumulation}"
         )
     return size
@@ -52,6 +52,10 @@ class DataShare:
         if rest:
             raise ConfigError(f"{ranks.world_size} ranks cannot be divided into groups of {ranks_of_a_part}")
         return cls(batch_size, micro_batch(batch_size, parts, accumulation), ranks.rank // ranks_of_a_part, parts)
+
+    def resized(self, batch_size: int) -> DataShare:
+        """Of a batch of another size, in as many micro-batches."""
+        return replace(self, batch_size=batch_size, micro_batch=self.micro_batch * batch_size // self.batch_size)
 
     @property
     def positions(self) -> range:
@@ -83,16 +87,25 @@ class Shares:
     image: DataShare
 
     @classmethod
-    def of(cls, batch_size: int, accumulation: int, ranks: Ranks, ranks_of_a_video: int = 1) -> Shares:
-        """Raises ConfigError when batches cannot be divided so."""
+    def of(
+        cls, batch_size: int, accumulation: int, ranks: Ranks, ranks_of_a_video: int = 1, multiple: int | None = None
+    ) -> Shares:
+        """`multiple` is what the sizes of all batches are a multiple of (`schedule.batch_multiple`).
+
+        Raises:
+            ConfigError: when batches cannot be divided so.
+        """
         video = DataShare.of(batch_size, accumulation, ranks, ranks_of_a_video)
+        if multiple:
+            micro_batch(multiple, video.parts, accumulation, "batch_multiple")
+        divided = multiple or batch_size
         fewest = next(
             together
             for together in range(1, ranks_of_a_video + 1)
-            if ranks_of_a_video % together == 0 and batch_size % (ranks.world_size // together * accumulation) == 0
+            if ranks_of_a_video % together == 0 and divided % (ranks.world_size // together * accumulation) == 0
         )
         return cls(video, DataShare.of(batch_size, accumulation, ranks, fewest))
 
-    def by_frames(self, frames: int) -> DataShare:
-        """Of samples of so many frames; an image has one."""
-        return self.image if frames == 1 else self.video
+    def of_batch(self, frames: int, batch_size: int) -> DataShare:
+        """Of a batch of so many samples of so many frames each; an image has one."""
+        return (self.image if frames == 1 else self.video).resized(batch_size)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ops.catalogue import Kind
 from ops.data.columns import Sample
 from ops.data.sample_index import SampleIndex
+from ops.training.data.batch_sizes import batch_sizes, largest, too_small
 from ops.training.data.data_order import DataOrder
 from ops.training.job import Job
 from ops.training.loop.randomness import seed_of
@@ -21,13 +22,14 @@ class NoHeldOutSamples(ValueError):
 @dataclass(frozen=True)
 class TrainingSamples:
     """`by_id` reads any of them; `train` and `held_out` count those that are learned from and those that are not, of
-    which a validation looks at `looked_at`."""
+    which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples."""
 
     by_id: SampleIndex
     train: int
     held_out: int
     looked_at: Sequence[Sample]
     order: DataOrder
+    too_small: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
@@ -35,16 +37,19 @@ class TrainingSamples:
 
         Raises:
             NoHeldOutSamples: when none is held out.
-            NoBatches: when there is none to learn from.
+            NoBatches: when there is none to learn from, or too few of each size.
         """
         schedule, seed = job.schedule, job.settings.seed
         index = SampleIndex.of(job.project, job.dataset_version)
-        train, held_out = (index.members(split, kinds) for split in ("train", "held_out"))
-        train_count, held_out_count = (sum(map(len, members.values())) for members in (train, held_out))
+        buckets, held_out = (index.members(split, kinds) for split in ("train", "held_out"))
+        held_out_count = sum(map(len, held_out.values()))
         require_held_out(held_out_count, kinds)
-        order = DataOrder(train, schedule.batch_size, seed, job.dataset_version)
+        sizes = batch_sizes(buckets, largest(job.settings.dataset, kinds), schedule)
+        small = too_small({name: len(ids) for name, ids in buckets.items()}, sizes, schedule)
+        train = {name: ids for name, ids in buckets.items() if name not in small}
+        order = DataOrder(train, sizes, seed, job.dataset_version)
         looked_at = index.rows(drawn(held_out, schedule.validate_samples, seed))
-        return cls(index, train_count, held_out_count, looked_at, order)
+        return cls(index, sum(map(len, train.values())), held_out_count, looked_at, order, small)
 
     @property
     def count(self) -> int:
@@ -60,9 +65,14 @@ class TrainingSamples:
         return self.by_id[sample_id]["bucket"]
 
     def notes(self) -> list[str]:
-        """For the log, when a validation does not see everything that is held out."""
+        """For the log: what of the training set is not learned from, and not looked at by a validation."""
         seen, of = len(self.looked_at), self.held_out
-        return [f"validation looks at {seen:,} of {of:,} held-out samples (schedule.validate_samples)"] * (seen < of)
+        small = [
+            f"bucket {name} is left out: its {count:,} samples are fewer than schedule.least_batches asks for"
+            for name, count in sorted(self.too_small.items())
+        ]
+        unseen = f"validation looks at {seen:,} of {of:,} held-out samples (schedule.validate_samples)"
+        return [*small, *[unseen] * (seen < of)]
 
 
 def require_held_out(count: int, kinds: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ops.training.data.data_order import NoBatches
+from ops.training.data.batch_sizes import NoBatches
 from ops.training.data.left_out import LossNotFinite, UnusableSamples
 from ops.training.loop.collective import gathered
 from ops.training.loop.session import Session
@@ -81,7 +81,7 @@ def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> di
         except UnusableSamples as found:
             unusable |= found.reasons
         else:
-            alone.append((sample_ids[position], read, session.draw(step, position, alone=True)))
+            alone.append((sample_ids[position], read, session.draw(step, position, len(sample_ids), alone=True)))
     if everyone := dict(gathered(list(unusable.items()))):
         return everyone
     for look, what in ((_loss_alone, "loss"), (_gradient_alone, "gradient")):

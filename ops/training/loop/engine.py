@@ -123,7 +123,8 @@ def _adds_up_elsewhere(config: dict[str, Any]) -> bool:
 
 def shares_of(config: dict[str, Any], schedule: Schedule, ranks: Ranks, ranks_of_a_video: int) -> Shares:
     """The share of a rank in every batch."""
-    return Shares.of(schedule.batch_size, config["gradient_accumulation_steps"], ranks, ranks_of_a_video)
+    accumulation = config["gradient_accumulation_steps"]
+    return Shares.of(schedule.batch_size, accumulation, ranks, ranks_of_a_video, schedule.batch_multiple)
 
 
 def zero_stage(config: dict[str, Any]) -> int:

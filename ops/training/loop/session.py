@@ -50,7 +50,7 @@ class Session(Generic[B]):
 
     def share(self, sample_ids: Sequence[str]) -> DataShare:
         """This rank's of a batch, whose samples are all of one size."""
-        return self.shares.by_frames(self.method.data.samples.by_id[sample_ids[0]]["frames"])
+        return self.shares.of_batch(self.method.data.samples.by_id[sample_ids[0]]["frames"], len(sample_ids))
 
     def read(self, step: int) -> Batch[B]:
         ids = self.sample_ids(step)
@@ -62,9 +62,9 @@ class Session(Generic[B]):
                 batch.unusable.update(found.reasons)
         return batch
 
-    def draw(self, step: int, first_position: int, alone: bool = False) -> Draw:
-        """The random numbers of a micro-batch."""
-        return Draw(self.job.settings.seed, step, first_position, self.job.schedule.batch_size, alone)
+    def draw(self, step: int, first_position: int, batch_size: int, alone: bool = False) -> Draw:
+        """The random numbers of a micro-batch of a global batch of this size."""
+        return Draw(self.job.settings.seed, step, first_position, batch_size, alone)
 
     def bucket(self, sample_ids: Sequence[str]) -> str:
         """That a batch is of."""

@@ -1,9 +1,67 @@
+import json
+from pathlib import Path
+
 import pytest
+from pydantic import ValidationError
 
 from ops.config import Dataset
-from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size, usable_frames
+from ops.data.buckets import Bucket, Unusable, kept_share, nearest_size, require_size, usable_frames
 
 V1_3 = Dataset(max_area=65536)
+PUBLISHED = json.loads((Path(__file__).parent / "parity" / "token_buckets.json").read_text(encoding="utf-8"))
+
+
+def of_our_stride(cases: list) -> list:
+    """A token is 16 pixels wide here, as in the paper; the scripts of v1.3 have 32."""
+    return [case for case in cases if case["stride"] == 16]
+
+
+@pytest.mark.parametrize("table", of_our_stride(PUBLISHED["tables"]), ids=lambda table: table["max_area"])
+def test_sizes_are_the_published_ones(table: dict):
+    for ratio, size in table["sizes"].items():
+        if size is None:
+            with pytest.raises(ValidationError, match=f"max_area {table['max_area']} is too small for ratio {ratio}"):
+                Dataset(max_area=table["max_area"], ratios=(ratio,))
+        else:
+            assert Dataset(max_area=table["max_area"], ratios=(ratio,)).sizes() == {ratio: tuple(size)}
+
+
+@pytest.mark.parametrize("case", of_our_stride(PUBLISHED["reference_code_mapping"]), ids=lambda case: case["max_area"])
+def test_sources_go_to_the_published_buckets(case: dict):
+    sizes = Dataset(max_area=case["max_area"]).sizes()
+    large = [each for each in case["sources"] if each["source"][0] * each["source"][1] >= case["max_area"]]
+    assert large
+    for each in large:
+        assert nearest_size(*each["source"], sizes, min_kept_share=0) == tuple(each["sample"]), each
+    assert [sizes[each["nearest"]] for each in case["sources"]] == [
+        nearest_size(*each["source"], sizes, min_kept_share=0) for each in case["sources"]
+    ]
+
+
+OF_OUR_VAES = [case for case in PUBLISHED["frame_lengths"] if case["temporal_stride"] == 4]
+
+
+@pytest.mark.parametrize("case", OF_OUR_VAES, ids=lambda case: case["sequence_parallel"])
+def test_lengths_are_the_published_ones(case: dict):
+    dataset = Dataset(num_frames=513, max_area=65536, latent_frames_multiple=case["sequence_parallel"])
+    for available, length in case["frames"].items():
+        if length == -1:
+            with pytest.raises(Unusable):
+                usable_frames(int(available), dataset)
+        else:
+            assert usable_frames(int(available), dataset) == length
+
+
+def test_a_multiple_that_no_length_has_is_refused():
+    with pytest.raises(ValidationError, match="latent_frames_multiple 25 leaves no length: num_frames 93 has 24"):
+        Dataset(max_area=65536, latent_frames_multiple=25)
+
+
+def test_what_would_be_enlarged_is_unusable():
+    require_size(144, 256, (144, 256))
+    for smaller in ((143, 400), (400, 255)):
+        with pytest.raises(Unusable, match=r"smaller than its bucket's 144x256: set dataset.enlarge"):
+            require_size(*smaller, (144, 256))
 
 
 def test_the_paper_example_of_sizes():

@@ -67,7 +67,7 @@ def test_ranks_together_see_what_one_rank_would(
     sizes: dict[str, int], world: World, step: int, data: st.DataObject
 ) -> None:
     buckets = {name: tuple(f"{name}{number}" for number in range(size)) for name, size in sizes.items()}
-    order = DataOrder(buckets, world.batch_size, 1, "v")
+    order = DataOrder(buckets, dict.fromkeys(buckets, world.batch_size), 1, "v")
     every = [name for ids in buckets.values() for name in ids]
     left_out = data.draw(st.sets(st.sampled_from(every), max_size=len(every) - 1))
     alone = order.batch(step, left_out)
@@ -102,5 +102,5 @@ def test_images_are_computed_by_as_few_ranks_as_the_batch_goes_round(
 ) -> None:
     shares = [Shares.of(batch_size, 1, Ranks(rank, ranks, 0), of_a_video) for rank in range(ranks)]
     for frames, of_a_sample in ((1, together), (5, of_a_video)):
-        held = Counter(place for share in shares for place in share.by_frames(frames).positions)
+        held = Counter(place for share in shares for place in share.of_batch(frames, batch_size).positions)
         assert held == dict.fromkeys(range(batch_size), of_a_sample)

@@ -45,7 +45,7 @@ class Numbers:
         return torch.tensor([[self.served[name]] for name in sample_ids], dtype=self.dtype)
 
     def walk(self, **buckets: Sequence[str]) -> None:
-        order = DataOrder({name: sorted(ids) for name, ids in buckets.items()}, 2, 1, "v")
+        order = DataOrder({name: sorted(ids) for name, ids in buckets.items()}, dict.fromkeys(buckets, 2), 1, "v")
         self.samples = replace(self.samples, order=order)
 
 
@@ -70,7 +70,7 @@ class Roots:
 def one_weight(data: dict[str, float], setup: Setup) -> Method[Any]:
     """A training of the weight w of `Roots`, which looks at a hundred samples."""
     rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all", "frames": 5} for name in data}
-    order = DataOrder({"all": sorted(data)}, 2, 1, "v")
+    order = DataOrder({"all": sorted(data)}, {"all": 2}, 1, "v")
     numbers = Numbers(TrainingSamples(rows, 100, 0, (), order), data, setup.dtype)
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)

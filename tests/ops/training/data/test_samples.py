@@ -14,7 +14,7 @@ def held_out(**buckets: int) -> dict[str, list[str]]:
 def samples(count: int, chosen: list[str]) -> TrainingSamples:
     rows: Any = [{"sample_id": name} for name in chosen]
     nobody: Any = {}
-    return TrainingSamples(nobody, 1, count, rows, DataOrder({"wide": ("a",)}, 1, 1, "v"))
+    return TrainingSamples(nobody, 1, count, rows, DataOrder({"wide": ("a",)}, {"wide": 1}, 1, "v"))
 
 
 def test_a_validation_draws_evenly_and_sees_every_bucket() -> None:

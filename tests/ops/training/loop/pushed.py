@@ -76,7 +76,7 @@ def compose(setup: Setup) -> Method[Any]:
     batch_size = setup.shares.video.batch_size
     names = [f"s{place}" for place in range(batch_size)]
     rows: Any = {name: {"sample_id": name, "path": f"{name}.mp4", "bucket": "all", "frames": 5} for name in names}
-    samples = TrainingSamples(rows, batch_size, 0, (), DataOrder({"all": sorted(names)}, batch_size, 1, "v"))
+    samples = TrainingSamples(rows, batch_size, 0, (), DataOrder({"all": sorted(names)}, {"all": batch_size}, 1, "v"))
     model = nn.Linear(WEIGHTS, 1, bias=False)
     nn.init.ones_(model.weight)
     written: Any = Written(setup.dtype)
