@@ -24,6 +24,7 @@ import pyarrow as pa
 from rich.console import Console
 
 from benchmarks.report import Report
+from ops.config import DEFAULT_CUT
 from ops.data.sample_index import SampleIndex
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
@@ -97,6 +98,7 @@ def made_up(samples: int, seed: int = 0) -> Iterator[pa.Table]:
             "source_id": source,
             "kind": np.where(length == 1, "image", "video"),
             "split": np.where(number // 20 % 1000 == 0, "held_out", "train"),
+            "cut": np.full(count, DEFAULT_CUT),
             "bucket": [
                 f"{f}x{h}x{w}" for f, h, w in zip(length.tolist(), height.tolist(), width.tolist(), strict=True)
             ],

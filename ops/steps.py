@@ -88,7 +88,12 @@ _STEPS = (
         "training_set",
         "ops.data.training_set:training_set",
         ("curated_clips", "curated_images", "captions"),
-        ("dataset", "seed", *(f"text_encoder.{key}" for key in ("weights", "clean_captions", "min_readable_share"))),
+        (
+            "dataset",
+            "cuts",
+            "seed",
+            *(f"text_encoder.{key}" for key in ("weights", "clean_captions", "min_readable_share")),
+        ),
         "data/training_set",
         "Samples in buckets of equal token count, split by source into train and held out.",
     ),

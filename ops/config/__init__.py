@@ -21,7 +21,7 @@ from ops.config.curation import (
     TextCrop,
     VideoKind,
 )
-from ops.config.dataset import Dataset, TextEncoder, ratio_of
+from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder, ratio_of
 from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
 from ops.config.overrides import assign, merge
@@ -29,13 +29,14 @@ from ops.config.recipe import change, load, presets, read_yaml, resolve
 from ops.config.release import Evaluation, Release
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
 from ops.config.section import ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
-from ops.config.settings import Settings
+from ops.config.settings import DEFAULT_CUT, Settings, WantedCut
 from ops.config.sources import ImageCollection, Sources, VideoCollection
 from ops.config.stages import Stage, StageKind, TextToVideo, TrainingKind
 from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
 from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
 
 __all__ = [
+    "DEFAULT_CUT",
     "LOWER_IS_BETTER",
     "PICTURE_CHANGE",
     "RULED_SCORES",
@@ -47,6 +48,7 @@ __all__ = [
     "Clipping",
     "ConfigError",
     "Curation",
+    "Cut",
     "Dataset",
     "Denoiser",
     "DenoiserModel",
@@ -60,6 +62,7 @@ __all__ = [
     "LocalCaptions",
     "NearDuplicates",
     "Optimizer",
+    "OwnCut",
     "PeopleImageRules",
     "Pictures",
     "Positive",
@@ -90,6 +93,7 @@ __all__ = [
     "VaeViews",
     "VideoCollection",
     "VideoKind",
+    "WantedCut",
     "WronglyCalled",
     "assign",
     "change",

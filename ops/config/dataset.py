@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, isqrt
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN, latent_frames
-from ops.config.section import Positive, Section, Share, one_plus_four_n
+from ops.config.rules import Rule
+from ops.config.section import Positive, Section, Share, laid_over, one_plus_four_n
 
 
-class Dataset(Section):
-    """Buckets by tokens (mmdit's min-max rule): each ratio h:w gets the largest size within `max_area` pixels."""
+class Cut(Section):
+    """How samples are cut out of what was curated: their lengths and sizes, and which items they are of.
+
+    Buckets are by tokens (mmdit's min-max rule): each ratio h:w gets the largest size within `max_area` pixels.
+    """
 
     num_frames: Positive = 93
     min_frames: Positive = 29
@@ -30,9 +35,9 @@ class Dataset(Section):
     """Lengths are cut to as many latent frames as this divides, so that `launch.sequence_parallel` ranks have equal
     parts of them. Images are not concerned."""
     windows_per_clip: Positive = 1
-    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    max_dropped_share: Share = 0.5
-    """More than this share of the curated items dropped by the buckets is an error."""
+    where: tuple[Rule, ...] = ()
+    """Only items that keep all these rules, of those that curation has kept; scores that an item's kind does not have
+    are not asked for."""
 
     @field_validator("num_frames", "min_frames")
     @classmethod
@@ -40,7 +45,7 @@ class Dataset(Section):
         return one_plus_four_n(value)
 
     @model_validator(mode="after")
-    def _sizes_exist(self) -> Dataset:
+    def _sizes_exist(self) -> Self:
         if self.min_frames > self.num_frames:
             raise ValueError(f"min_frames {self.min_frames} exceeds num_frames {self.num_frames}")
         if self.latent_frames_multiple > latent_frames(self.num_frames):
@@ -54,6 +59,43 @@ class Dataset(Section):
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Ratio → (height, width) in pixels, both multiples of 16."""
         return {ratio: _largest_size(ratio, self.max_area) for ratio in self.ratios}
+
+    def differs_from(self, other: Cut) -> str:
+        """By what, in the words of a recipe such as `num_frames=25 max_area=65536`; empty for an equal one."""
+        ours, theirs = (each.model_dump(include=set(Cut.model_fields)) for each in (self, other))
+        return " ".join(f"{key}={_in_words(value)}" for key, value in ours.items() if value != theirs[key])
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_in_words, value))
+    if isinstance(value, Mapping):  # a rule
+        low, high = (value[bound] for bound in ("minimum", "maximum"))
+        left, right = ("" if low is None else f"{low:g}<=", "" if high is None else f"<={high:g}")
+        return f"{left}{value['score']}{right}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class Dataset(Cut):
+    """The training set: how it is cut where a training says nothing else, and how it is split."""
+
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    max_dropped_share: Share = 0.5
+    """More than this share of the curated items dropped by the buckets is an error."""
+
+
+class OwnCut(Section):
+    """What a training says of its samples that the recipe's `dataset` does not: the same keys, as many as differ."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    def over(self, dataset: Dataset) -> Cut:
+        """Both together.
+
+        Raises:
+            ValidationError: a key or a value that no cut has, or that does not go with the others.
+        """
+        return laid_over(self, Cut.model_validate(dataset.model_dump(include=set(Cut.model_fields))))
 
 
 def _largest_size(ratio: str, max_area: int) -> tuple[int, int]:

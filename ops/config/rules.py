@@ -39,6 +39,11 @@ class Rule(Section):
         both: dict[Bound, float | None] = {"minimum": self.minimum, "maximum": self.maximum}
         return {bound: value for bound, value in both.items() if value is not None}
 
+    def keeps(self, value: float | None) -> bool:
+        """Whether something with this score stays; what has none does not."""
+        low, high = self.minimum, self.maximum
+        return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
     @model_validator(mode="after")
     def _can_reject(self) -> Rule:
         possible = RULED_SCORES[self.score].bounds

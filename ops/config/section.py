@@ -28,6 +28,18 @@ class Execution(Section):
     """A section that says how and where work is done, not what is made: it is in no fingerprint."""
 
 
+S = TypeVar("S", bound=BaseModel)
+
+
+def laid_over(own: BaseModel, base: S) -> S:
+    """A section with those of its keys replaced that another one holds as extras.
+
+    Raises:
+        ValidationError: a key or a value that the section has not, or that does not go with the others.
+    """
+    return type(base).model_validate({**base.model_dump(), **(own.model_extra or {})})
+
+
 T = TypeVar("T")
 EXECUTION = "says how work is done"
 Executed = Annotated[T, EXECUTION]

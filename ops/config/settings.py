@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Protocol, TypeVar
+
 from pydantic import ValidationError, model_validator
 
+from ops.catalogue import Kind
 from ops.config.automation import Automation
 from ops.config.captions import Captions
 from ops.config.curation import Curation
-from ops.config.dataset import Dataset, TextEncoder
+from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder
 from ops.config.denoiser import Denoiser
 from ops.config.release import Evaluation, Release
 from ops.config.section import Section, told
 from ops.config.sources import Sources
 from ops.config.stages import Stage
-from ops.config.training import Launch, OwnLaunch, Pictures, common_divisors
+from ops.config.training import Launch, Pictures, common_divisors
 from ops.config.vae import Vae
 
+KINDS: tuple[Kind, ...] = ("video", "image")
 TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
 
 
-def _whole(own: OwnLaunch, launch: Launch, name: str) -> Launch:
+B = TypeVar("B")
+W = TypeVar("W")
+DEFAULT_CUT = "dataset"
+"""The name of samples that are cut as the recipe's `dataset` says."""
+
+
+class _Own(Protocol[B, W]):
+    def over(self, base: B, /) -> W: ...
+
+
+class WantedCut(NamedTuple):
+    """Samples that some trainings of a recipe want, of these kinds."""
+
+    cut: Cut
+    kinds: frozenset[Kind]
+
+
+def _whole(own: _Own[B, W], base: B, name: str) -> W:
     try:
-        return own.over(launch)
+        return own.over(base)
     except ValidationError as error:
         reasons = "; ".join(": ".join((*map(str, each["loc"]), told(each["msg"]))) for each in error.errors())
         raise ValueError(f"{name}: {reasons}") from None
@@ -69,6 +90,34 @@ class Settings(Section):
                     f"{common_divisors(heads, launch.ranks_per_node)}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _cuts_are_whole(self) -> Settings:
+        _whole(self.vae.dataset, self.dataset, "vae.dataset")
+        for stage in self.stages:
+            _whole(stage.dataset, self.dataset, f"stages.{stage.name}.dataset")
+        return self
+
+    def cut_of(self, own: OwnCut) -> tuple[str, Cut]:
+        """What a training says of its samples, as a whole, and the name by which they go in the training set."""
+        cut = own.over(self.dataset)
+        return cut.differs_from(self.dataset) or DEFAULT_CUT, cut
+
+    def cuts(self) -> dict[str, WantedCut]:
+        """All that is cut out of the curated items, by name: what the VAE and the stages are trained on."""
+        wanted: dict[str, WantedCut] = {}
+        owners: list[tuple[OwnCut, tuple[Kind, ...]]] = [(stage.dataset, stage.kinds) for stage in self.stages]
+        if not self.vae.released:
+            owners.insert(0, (self.vae.dataset, KINDS))
+        for own, kinds in owners:
+            name, cut = self.cut_of(own)
+            before = wanted[name].kinds if name in wanted else frozenset()
+            wanted[name] = WantedCut(cut, before | frozenset(KINDS if name == DEFAULT_CUT else kinds))
+        return wanted
+
+    def stage_cuts(self) -> tuple[str, ...]:
+        """Those of them that stages are trained on, by name."""
+        return tuple(sorted({self.cut_of(stage.dataset)[0] for stage in self.stages}))
 
     def untrainable(self) -> tuple[str, ...]:
         """Why the recipe cannot be trained; one sentence for each reason, with its remedy.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ops.config.dataset import OwnCut
 from ops.config.section import Executed, Positive, Section
 from ops.config.training import OwnLaunch, Schedule
 
@@ -37,6 +38,8 @@ class TextToVideo(Section):
     a third more time."""
     compile: Executed[bool] = False
     """Blocks go through `torch.compile`: the first steps of each bucket are slow, the others faster."""
+    dataset: OwnCut = OwnCut()
+    """The samples that the stage is trained on, where they differ from the recipe's `dataset`."""
     schedule: Schedule
     launch: OwnLaunch = OwnLaunch()
     """How the stage is launched, where that differs from the recipe's `launch`."""

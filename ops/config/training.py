@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN
-from ops.config.section import Execution, Positive, Section, Share, one_plus_four_n
+from ops.config.section import Execution, Positive, Section, Share, laid_over, one_plus_four_n
 from ops.runtime.device import Accelerator
 
 
@@ -123,8 +123,7 @@ class OwnLaunch(Execution):
         Raises:
             ValidationError: a key or a value that no launch has, or that does not go with the others.
         """
-        own: dict[str, Any] = self.model_extra or {}
-        return Launch.model_validate({**launch.model_dump(), **own})
+        return laid_over(self, launch)
 
 
 def common_divisors(*numbers: int) -> str:

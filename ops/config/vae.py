@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from ops.config.dataset import OwnCut
 from ops.config.section import Positive, Section, one_plus_four_n
 from ops.config.training import OwnLaunch, Schedule
 
@@ -67,6 +68,9 @@ class Vae(Section):
     model: VaeModel = VaeModel()
     views: VaeViews = VaeViews()
     losses: VaeLosses = VaeLosses()
+    dataset: OwnCut = OwnCut()
+    """The samples that it is trained on, where they differ from the recipe's `dataset`: a VAE learns from short and
+    small ones."""
     schedule: Schedule
     launch: OwnLaunch = OwnLaunch()
     """How it is launched, where that differs from the recipe's `launch`: a VAE wants fewer ranks than a denoiser."""

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from math import log
 
 from models.geometry import latent_frames, video_frames
-from ops.config import Dataset, ratio_of
+from ops.config import Cut, ratio_of
 
 
 class Unusable(ValueError):
     """An item that no bucket takes; the message is the reason."""
+
+
+class NotChosen(Unusable):
+    """An item that `where` does not choose: it is not counted as dropped."""
 
 
 @dataclass(frozen=True, order=True)
@@ -74,15 +78,15 @@ def kept_share(height: int, width: int, size: tuple[int, int]) -> float:
     return min(ratio, wanted) / max(ratio, wanted)
 
 
-def usable_frames(available: int, dataset: Dataset) -> int:
+def usable_frames(available: int, cut: Cut) -> int:
     """The longest 1 + 4n frames of those available, at most `num_frames`, whose latent frames are a multiple of
     `latent_frames_multiple`.
 
     Raises:
         Unusable: fewer than `min_frames` are left.
     """
-    latents = latent_frames(min(available, dataset.num_frames))
-    frames = video_frames(latents - latents % dataset.latent_frames_multiple)
-    if frames < dataset.min_frames:
-        raise Unusable(f"too short for dataset.min_frames ({dataset.min_frames} at {dataset.fps:g} a second)")
+    latents = latent_frames(min(available, cut.num_frames))
+    frames = video_frames(latents - latents % cut.latent_frames_multiple)
+    if frames < cut.min_frames:
+        raise Unusable(f"too short for dataset.min_frames ({cut.min_frames} at {cut.fps:g} a second)")
     return frames

@@ -14,6 +14,7 @@ Split = Literal["train", "held_out"]
 _ITEM_ID = Column("item_id", str, "what it belongs to: `clip_id` of a clip, `source_id` of an image")
 _CAPTION = Column("caption", str, "the caption")
 _SPLIT = "`train` or `held_out`; a source is never in both"
+_CUT = "for which trainings: `dataset` as the recipe has it, or what their own `dataset` sets otherwise"
 _BUCKET = "frames x height x width of its samples, such as `17x48x64`"
 
 
@@ -77,11 +78,12 @@ class Sample(TypedDict):
     `crop` is [x0, x1, y0, y1] in pixels of the upright frame.
     """
 
-    sample_id: Annotated[str, "16 digits: hash of item, frames and bucket"]
+    sample_id: Annotated[str, "16 digits: hash of item, frames, bucket and cut"]
     item_id: Annotated[str, _ITEM_ID]
     source_id: Annotated[str, SOURCE_ID]
     kind: Annotated[Kind, KIND]
     split: Annotated[Split, _SPLIT, OneOf(["train", "held_out"], "every sample is in a split")]
+    cut: Annotated[str, _CUT, There()]
     bucket: Annotated[str, _BUCKET]
     frames: Annotated[int, "frames of the bucket"]
     height: Annotated[int, "height of the bucket"]
@@ -117,8 +119,9 @@ SAMPLE_SCORES = {column.name: column.scored_by for column in TRAINING_SET.column
 BUCKETS = Table(
     "buckets",
     "data/training_set/buckets.parquet",
-    "One row a bucket and split, and one row a kind and reason for items that fit no bucket.",
+    "One row a cut, bucket and split, and one row a cut, kind and reason for items that fit no bucket.",
     (
+        Column("cut", str, _CUT, (There(),)),
         Column(
             "bucket",
             str,

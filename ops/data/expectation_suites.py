@@ -281,7 +281,11 @@ def _training_expectations(settings: Settings) -> list[GxExpectation]:
             column_B="last_frame",
             notes="the decoded source holds every listed frame",
         ),
-        between("frames", "no sample is longer than dataset.num_frames", maximum=settings.dataset.num_frames),
+        between(
+            "frames",
+            "no sample is longer than dataset.num_frames of the trainings",
+            maximum=max(wanted.cut.num_frames for wanted in settings.cuts().values()),
+        ),
         *expectations_of(TRAINING_SET.columns),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from itertools import count, takewhile
 
-from ops.config import Dataset
+from ops.config import Cut
 from ops.curation.timeline import Timeline, Times
 from ops.data.buckets import Unusable, usable_frames
 
@@ -28,21 +28,21 @@ def resampled(start: int, end: int, fps: float, target_fps: float, times: Times 
 
 
 def windows(
-    clip_id: str, start: int, end: int, fps: float, dataset: Dataset, seed: int, times: Times | None = None
+    clip_id: str, start: int, end: int, fps: float, cut: Cut, seed: int, times: Times | None = None
 ) -> list[list[int]]:
     """Up to `windows_per_clip` different windows of 1 + 4n decoded indices, in order; seeded by the clip.
 
     Raises:
         Unusable: the clip is too short for one window, or too long.
     """
-    longest = LONGEST * dataset.windows_per_clip * dataset.num_frames / dataset.fps
+    longest = LONGEST * cut.windows_per_clip * cut.num_frames / cut.fps
     if Timeline(start, end, fps, times).seconds > longest:
         raise Unusable(
             f"longer than {longest:.1f} s, {LONGEST} times what its windows span: lower curation.clips.max_seconds "
             "or raise dataset.windows_per_clip"
         )
-    indices = resampled(start, end, fps, dataset.fps, times)
-    length = usable_frames(len(indices), dataset)
-    choices = range(max(0, len(indices) - dataset.num_frames - 1) + 1)
-    begins = random.Random(f"{seed}:{clip_id}").sample(choices, min(dataset.windows_per_clip, len(choices)))
+    indices = resampled(start, end, fps, cut.fps, times)
+    length = usable_frames(len(indices), cut)
+    choices = range(max(0, len(indices) - cut.num_frames - 1) + 1)
+    begins = random.Random(f"{seed}:{clip_id}").sample(choices, min(cut.windows_per_clip, len(choices)))
     return [indices[begin : begin + length] for begin in sorted(begins)]

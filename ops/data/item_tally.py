@@ -28,28 +28,30 @@ Size = tuple[int, int]
 class ItemTally:
     def __init__(self) -> None:
         self._kinds, self._shapes, self._samples = array("B"), array("I"), array("I")
-        self._numbers: dict[tuple[Bucket, Size], int] = {}
+        self._numbers: dict[tuple[str, Bucket, Size], int] = {}
         self._contents: list[pa.DictionaryArray] = []
-        self._dropped: dict[tuple[Kind, str], list[pa.Array]] = {}
-        self.reasons: Counter[str] = Counter()
+        self._dropped: dict[tuple[str, Kind, str], list[pa.Array]] = {}
+        self.used: Counter[str] = Counter()
+        """Cut → the items that have become samples of it."""
+        self.reasons: dict[str, Counter[str]] = {}
+        """Cut → why items have not, and how many."""
 
-    def __len__(self) -> int:
-        return len(self._kinds) + self.reasons.total()
-
-    def add(self, kind: Kind, bucket: Bucket, size: Size, samples: int) -> None:
+    def add(self, cut: str, kind: Kind, bucket: Bucket, size: Size, samples: int) -> None:
         """An item of this size that has become samples of a bucket; `contents` must hear of it, too."""
         self._kinds.append(KINDS.index(kind))
-        self._shapes.append(self._numbers.setdefault((bucket, size), len(self._numbers)))
+        self._shapes.append(self._numbers.setdefault((cut, bucket, size), len(self._numbers)))
         self._samples.append(samples)
+        self.used[cut] += 1
 
     def contents(self, hashes: Sequence[str]) -> None:
         """The sha256 of the items that were added since the last call, in their order."""
         self._contents.append(pa.array(hashes, pa.string()).dictionary_encode())
 
-    def drop(self, kind: Kind, reason: str, item_ids: Sequence[str]) -> None:
-        """Items that are in no bucket."""
-        self._dropped.setdefault((kind, reason), []).append(pa.array(item_ids, pa.string()))
-        self.reasons[reason] += len(item_ids)
+    def drop(self, cut: str, kind: Kind, reason: str, item_ids: Sequence[str], counted: bool = True) -> None:
+        """Items that are in no bucket; those that are not `counted` among the dropped were not asked for."""
+        self._dropped.setdefault((cut, kind, reason), []).append(pa.array(item_ids, pa.string()))
+        if counted:
+            self.reasons.setdefault(cut, Counter())[reason] += len(item_ids)
 
     def held_out(self, share: float, seed: int) -> NDArray[np.bool_]:
         """bool [items that were added]: those whose content is held out, kind by kind.
@@ -75,15 +77,16 @@ class ItemTally:
     def buckets(self, out: NDArray[np.bool_]) -> Iterator[pa.Table]:
         """The rows of `buckets.parquet`."""
         yield pa.Table.from_pylist(list(self._of_buckets(out)), BUCKETS)
-        for (kind, reason), parts in sorted(self._dropped.items(), key=lambda item: item[0]):
+        for (cut, kind, reason), parts in sorted(self._dropped.items(), key=lambda item: item[0]):
             ids = pa.concat_arrays(parts)
-            row = pa.Table.from_pylist([{"kind": kind, "samples": 0, "items": len(ids), "reason": reason}], BUCKETS)
+            about = {"cut": cut, "kind": kind, "samples": 0, "items": len(ids), "reason": reason}
+            row = pa.Table.from_pylist([about], BUCKETS)
             dropped = pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids.take(pc.sort_indices(ids)))
             yield row.set_column(BUCKETS.get_field_index("dropped"), BUCKETS.field("dropped"), dropped)
 
     def _of_buckets(self, out: NDArray[np.bool_]) -> Iterator[Row]:
         shapes, samples = np.asarray(self._shapes), np.asarray(self._samples)
-        groups: dict[tuple[Bucket, Kind, Split], list[tuple[Size, int, int]]] = {}
+        groups: dict[tuple[str, Bucket, Kind, Split], list[tuple[Size, int, int]]] = {}
         key = (shapes.astype(np.int64) * len(KINDS) + self._of_kinds()) * len(SPLITS) + out
         found, of_group = np.unique(key, return_inverse=True)
         items, counts = np.bincount(of_group, minlength=len(found)), np.bincount(of_group, samples, len(found))
@@ -91,13 +94,14 @@ class ItemTally:
         for each, items_of, samples_of in zip(found.tolist(), items.tolist(), counts.astype(int).tolist(), strict=True):
             rest, split = divmod(each, len(SPLITS))
             shape, kind = divmod(rest, len(KINDS))
-            bucket, size = named[shape]
-            groups.setdefault((bucket, KINDS[kind], SPLITS[split]), []).append((size, items_of, samples_of))
-        for (bucket, kind, split), members in sorted(groups.items()):
+            cut, bucket, size = named[shape]
+            groups.setdefault((cut, bucket, KINDS[kind], SPLITS[split]), []).append((size, items_of, samples_of))
+        for (cut, bucket, kind, split), members in sorted(groups.items()):
             wanted = (bucket.height, bucket.width)
             shares = [(kept_share(*size, wanted), number) for size, _, number in members]
             total = sum(number for _, number in shares)
             yield {
+                "cut": cut,
                 "bucket": str(bucket),
                 "kind": kind,
                 "split": split,

@@ -40,6 +40,8 @@ class LatentsIdentity(Identity):
     shard_samples: int
     pixels: dict[str, int]
     """The versions of what turns files into pixels."""
+    cuts: tuple[str, ...]
+    """Those that stages are trained on; of samples that only the VAE sees there is no latent."""
 
 
 class LatentsResults(Results):
@@ -73,7 +75,7 @@ def cache_latents(project: Project, dataset: str | None = None) -> Artifact[Late
     work = work_of(project, vae, dataset)
     if done := work.finished():
         return done
-    samples = training_samples(project, version=dataset)
+    samples = training_samples(project, version=dataset, cuts=project.settings.stage_cuts())
     samples.sort(key=lambda row: (row["root"], row["path"], row["sample_id"]))
     if not samples:
         raise LatentError(f"version {dataset} of the training set is empty; nothing to encode")
@@ -85,7 +87,8 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
     from ops.data.pixels import VERSIONS
 
     inputs = {vae.asset: vae.version, "training_set": dataset}
-    return Work(project, ASSET, inputs, LatentsIdentity(shard_samples=SHARD_SAMPLES, pixels=VERSIONS), LatentsResults)
+    identity = LatentsIdentity(shard_samples=SHARD_SAMPLES, pixels=VERSIONS, cuts=project.settings.stage_cuts())
+    return Work(project, ASSET, inputs, identity, LatentsResults)
 
 
 def planned(project: Project) -> Work[LatentsResults]:

@@ -40,9 +40,11 @@ def _text(project: Project) -> str:
 
 
 def watched(settings: Settings) -> dict[str, Any]:
-    """The settings with the rules by score, also for scores without one: DVC finds a value by its key only."""
+    """The settings with the rules by score, also for scores without one: DVC finds a value by its key only. `cuts` are
+    what trainings want of the training set, by names that say where they differ from `dataset`, and of which kinds."""
     tree = settings.model_dump(mode="json")
     nothing = {"minimum": None, "maximum": None}
     rules = {score: settings.curation.rule(score) for score in RULED_SCORES}
     tree["curation"]["rules"] = {score: {**nothing, **(rule.bounds if rule else {})} for score, rule in rules.items()}
+    tree["cuts"] = {name: sorted(wanted.kinds) for name, wanted in settings.cuts().items()}
     return tree

@@ -6,7 +6,7 @@ its pages. It holds
 
 * `rows.arrow`: the rows as they are in the table, uncompressed, so that one of them is read where it lies,
 * `ids.npy`: all ids in ascending order (bytes), by which a sample has its *number*, and `places.npy`: number → row,
-* `members.npy`: the numbers of the samples of each split, kind and bucket, ascending, one group after the other,
+* `members.npy`: the numbers of the samples of each split, kind, cut and bucket, ascending, one group after the other,
 * `about.json`: those groups, and of which table all this is.
 """
 
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ops.catalogue import Kind
+from ops.config import DEFAULT_CUT
 from ops.data.columns import Sample, Split
 from ops.data.dataset_version import keep
 from ops.data.samples import SAMPLES
@@ -32,7 +33,7 @@ from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 
-FORM = 1
+FORM = 2
 """Raised when an index is laid otherwise; one of another form is made anew."""
 FOLDER, ABOUT = "index", "about.json"
 
@@ -42,6 +43,7 @@ Numbers = NDArray[np.uint32]
 class Group(NamedTuple):
     split: Split
     kind: Kind
+    cut: str
     bucket: str
     samples: int
 
@@ -113,12 +115,12 @@ class SampleIndex(Mapping[str, Sample]):
             raise KeyError(f"{self._table} has no sample {sample_id}")
         return self._row(int(self._places[number]))
 
-    def members(self, split: Split, kinds: Collection[Kind]) -> dict[str, Members]:
-        """Bucket → the ids of its samples of these kinds, of every bucket of the split that has any."""
+    def members(self, split: Split, kinds: Collection[Kind], cut: str = DEFAULT_CUT) -> dict[str, Members]:
+        """Bucket → the ids of its samples of these kinds, of every bucket of the split that has any of this cut."""
         parts: dict[str, list[Numbers]] = {}
         start = 0
         for group in self.groups:
-            if group.split == split and group.kind in kinds:
+            if group.split == split and group.kind in kinds and group.cut == cut:
                 parts.setdefault(group.bucket, []).append(self._members[start : start + group.samples])
             start += group.samples
         # a picture and a clip of one frame may share a bucket
@@ -133,14 +135,16 @@ class SampleIndex(Mapping[str, Sample]):
         return [self._row(place) for place in sorted(int(self._places[each]) for each in numbers if each is not None)]
 
     def beside(self, sample_id: str) -> list[Sample]:
-        """The samples of the same source that lie next to this one, itself included, in the order of the table."""
+        """The samples of the same cut and source that lie next to this one, itself included, in the order of the
+        table."""
         sample = self[sample_id]
         place = int(self._places[cast(int, self._number(sample_id))])
         found = [sample]
         for step in (-1, 1):
             other = place + step
             while 0 <= other < len(self) and (row := self._row(other))["source_id"] == sample["source_id"]:
-                found.insert(0 if step < 0 else len(found), row)
+                if row["cut"] == sample["cut"]:
+                    found.insert(0 if step < 0 else len(found), row)
                 other += step
         return found
 
@@ -160,7 +164,7 @@ class _About(TypedDict):
 
     form: int
     table: list[int]
-    groups: list[tuple[Split, Kind, str, int]]
+    groups: list[tuple[Split, Kind, str, str, int]]
     batches: list[int]
 
 
@@ -190,7 +194,7 @@ def _written(table: Path, folder: Path) -> _About:
     state = _state(table)
     parts: list[NDArray[np.bytes_]] = []
     codes: list[NDArray[np.int64]] = []
-    groups: dict[tuple[Split, Kind, str], int] = {}
+    groups: dict[tuple[Split, Kind, str, str], int] = {}
     with replacing(folder / "rows.arrow") as temporary, pa.ipc.new_file(str(temporary), SAMPLES) as writer:
         for part in tables.parts(table, SAMPLES.names):
             (batch,) = part.cast(SAMPLES).combine_chunks().to_batches()
@@ -214,9 +218,9 @@ def _written(table: Path, folder: Path) -> _About:
     return {"form": FORM, "table": state, "groups": sizes, "batches": [len(part) for part in parts]}
 
 
-def _codes(batch: pa.RecordBatch, groups: dict[tuple[Split, Kind, str], int]) -> NDArray[np.int64]:
+def _codes(batch: pa.RecordBatch, groups: dict[tuple[Split, Kind, str, str], int]) -> NDArray[np.int64]:
     """int64 [rows]: which of the groups, to which those are added that are new, each row is of."""
-    names = ("split", "kind", "bucket")
+    names = ("split", "kind", "cut", "bucket")
     joined = pc.binary_join_element_wise(*(batch[name] for name in names), "\n").dictionary_encode()
     local = [groups.setdefault(tuple(text.split("\n")), len(groups)) for text in joined.dictionary.to_pylist()]
     codes: NDArray[np.int64] = np.array(local, np.int64)[joined.indices.to_numpy()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from ops.catalogue import Kind
@@ -15,9 +16,14 @@ SAMPLES, BUCKETS = TRAINING_SET.schema, columns.BUCKETS.schema
 
 
 def training_samples(
-    project: Project, split: Split | None = None, kinds: tuple[Kind, ...] = (), version: str | None = None
+    project: Project,
+    split: Split | None = None,
+    kinds: tuple[Kind, ...] = (),
+    version: str | None = None,
+    cuts: Collection[str] | None = None,
 ) -> list[Sample]:
-    """The samples of a split (of both, if None) and of these kinds (of all, if none is named), in their order.
+    """The samples of a split (of both, if None), of these kinds (of all, if none is named) and of these cuts (of all,
+    if None), in their order.
 
     `version` is the DVC hash of the training set that is meant, whatever has become current since; None is what lies
     in data/ now.
@@ -27,4 +33,10 @@ def training_samples(
     """
     folder = project.data / "training_set" if version is None else keep(project, version).folder
     rows = cast(list[Sample], tables.read(folder / "samples.parquet"))
-    return [row for row in rows if split in (None, row["split"]) and (not kinds or row["kind"] in kinds)]
+    return [
+        row
+        for row in rows
+        if split in (None, row["split"])
+        and (not kinds or row["kind"] in kinds)
+        and (cuts is None or row["cut"] in cuts)
+    ]

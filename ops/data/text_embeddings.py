@@ -88,7 +88,7 @@ def made_for(project: Project, dataset: str) -> Artifact[TextResults]:
 
 def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str]]:
     """The work of encoding the captions of a version, and those captions."""
-    samples = training_samples(project, version=dataset)
+    samples = training_samples(project, version=dataset, cuts=project.settings.stage_cuts())
     captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
     work = Work(
         project,

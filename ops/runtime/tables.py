@@ -71,6 +71,11 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     return pq.read_table(there(path), columns=columns, read_dictionary=_shared(path)).unify_dictionaries()
 
 
+def names_of(path: Path) -> list[str]:
+    """The columns of a table."""
+    return list(pq.read_schema(there(path)).names)
+
+
 def each(path: Path, names: Sequence[str]) -> Iterator[Row]:
     """The rows, with these columns, of a table that need not fit into memory as Python rows."""
     with pq.ParquetFile(there(path)) as file:

@@ -17,7 +17,7 @@ from ops.data.text_encoder import as_read
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, batch_sizes, largest, too_small
-from ops.training.trainings import stages, trainings
+from ops.training.trainings import Training, stages, trainings
 
 SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
 TABLES: dict[Kind, str] = {"video": "raw_videos", "image": "raw_images"}
@@ -48,7 +48,7 @@ def require_sources(settings: Settings, assets: Collection[str]) -> None:
     _raise(
         f"stage '{stage.name}' will have no {_or(stage.kinds)} samples: {_setting(stage.kinds)} is null; "
         f"{_remedy(stage, 'name a folder there')}"
-        for stage in _among(settings, assets)
+        for _, stage in _among(settings, assets)
         if lacking.issuperset(stage.kinds)
     )
 
@@ -62,31 +62,38 @@ def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> l
     """
     settings = project.settings
     wanted, buckets = _among(settings, assets), _buckets(dataset)
-    samples: Counter[tuple[Kind, Split]] = Counter()
-    for (kind, split, _), count in buckets.items():
-        samples[kind, split] += count
     obstacles = [
         *_unsplittable(project, assets),
-        *_without_samples(wanted, samples),
-        *_without_batches(wanted, buckets, settings),
+        *_without_samples(wanted, buckets),
+        *_without_batches(wanted, buckets),
     ]
     _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
     return [
-        f"stage '{stage.name}' will see no {kind} samples: the training set has none"
-        for stage in wanted
+        f"stage '{each.name}' will see no {kind} samples: the training set has none"
+        for each, stage in wanted
         for kind in stage.kinds
-        if not samples[kind, "train"]
+        if not _count(buckets, each, kind, "train")
     ]
 
 
-def _among(settings: Settings, assets: Collection[str]) -> list[TextToVideo]:
-    return [each.section for each in stages(settings) if each.asset in assets and isinstance(each.section, TextToVideo)]
+Stages = Sequence[tuple[Training, TextToVideo]]
+Buckets = Counter[tuple[str, Kind, Split, str]]
+"""How many samples of each cut, kind and split are in which bucket."""
 
 
-def _buckets(dataset: Path) -> Counter[tuple[Kind, Split, str]]:
-    """How many samples of each kind and split are in which bucket."""
-    rows = tables.each(dataset / "buckets.parquet", ("kind", "split", "bucket", "samples"))
-    return Counter({(row["kind"], row["split"], row["bucket"]): row["samples"] for row in rows})
+def _among(settings: Settings, assets: Collection[str]) -> Stages:
+    found = [each for each in stages(settings) if each.asset in assets]
+    return [(each, each.section) for each in found if isinstance(each.section, TextToVideo)]
+
+
+def _buckets(dataset: Path) -> Buckets:
+    rows = tables.each(dataset / "buckets.parquet", ("cut", "kind", "split", "bucket", "samples"))
+    return Counter({(row["cut"], row["kind"], row["split"], row["bucket"]): row["samples"] for row in rows})
+
+
+def _count(buckets: Buckets, training: Training, kind: Kind, split: Split) -> int:
+    wanted = (training.cut, kind, split)
+    return sum(count for (*of, _), count in buckets.items() if tuple(of) == wanted)
 
 
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
@@ -102,27 +109,25 @@ def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
             yield f"{named}: {error}"
 
 
-def _without_samples(stages: Sequence[TextToVideo], samples: Counter[tuple[Kind, Split]]) -> Iterator[str]:
-    for stage in stages:
+def _without_samples(wanted: Stages, buckets: Buckets) -> Iterator[str]:
+    for each, stage in wanted:
         kinds = _or(stage.kinds)
-        if not any(samples[kind, "train"] for kind in stage.kinds):
+        if not any(_count(buckets, each, kind, "train") for kind in stage.kinds):
             remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}")
             yield f"stage '{stage.name}' has no {kinds} samples to train on: {remedy}"
-        elif not any(samples[kind, "held_out"] for kind in stage.kinds):
+        elif not any(_count(buckets, each, kind, "held_out") for kind in stage.kinds):
             remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}, or raise dataset.held_out_share")
             yield f"stage '{stage.name}' has no held-out {kinds} samples to be judged by: {remedy}"
 
 
-def _without_batches(
-    stages: Sequence[TextToVideo], buckets: Counter[tuple[Kind, Split, str]], settings: Settings
-) -> Iterator[str]:
-    for stage in stages:
+def _without_batches(wanted: Stages, buckets: Buckets) -> Iterator[str]:
+    for each, stage in wanted:
         samples: Counter[str] = Counter()
-        for (kind, split, bucket), count in buckets.items():
-            if kind in stage.kinds and split == "train":
+        for (cut, kind, split, bucket), count in buckets.items():
+            if (cut, split) == (each.cut, "train") and kind in stage.kinds:
                 samples[bucket] += count
         try:
-            sizes = batch_sizes(samples, largest(settings.dataset, stage.kinds), stage.schedule)
+            sizes = batch_sizes(samples, largest(each.dataset, stage.kinds), stage.schedule)
             too_small(samples, sizes, stage.schedule)
         except NoBatches as error:
             yield f"stage '{stage.name}': {error}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops.config import Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
+from ops.config import Cut, Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
 from ops.config.stages import Stage
 from ops.metrics.base import Metric
 from ops.metrics.held_out_loss import HeldOutLoss
@@ -47,12 +47,15 @@ class UnknownTraining(ValueError):
 class Training:
     """One training of a recipe: the asset that it makes, its section there, and how it is launched.
 
-    `predecessor` is the one whose best weights it starts from.
+    `predecessor` is the one whose best weights it starts from. `cut` names its samples in the training set, which are
+    cut out of the curated items as `dataset` says.
     """
 
     asset: str
     section: Vae | Stage
     launch: Launch
+    cut: str
+    dataset: Cut
     predecessor: Training | None = None
 
     @property
@@ -111,13 +114,17 @@ class Training:
 
 def trainings(settings: Settings) -> dict[str, Training]:
     """Every training of a recipe by its asset, each after what it starts from: the VAE, then the stages."""
-    vae = Training(settings.vae.architecture, settings.vae, settings.vae.launch.over(settings.launch))
+    vae = _training(settings, settings.vae.architecture, settings.vae)
     found = {vae.asset: vae}
     before = None
     for stage in settings.stages:
-        before = Training(asset_of(stage.name), stage, stage.launch.over(settings.launch), before)
+        before = _training(settings, asset_of(stage.name), stage, before)
         found[before.asset] = before
     return found
+
+
+def _training(settings: Settings, asset: str, section: Vae | Stage, before: Training | None = None) -> Training:
+    return Training(asset, section, section.launch.over(settings.launch), *settings.cut_of(section.dataset), before)
 
 
 def training(settings: Settings, asset: str) -> Training:

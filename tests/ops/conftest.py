@@ -232,6 +232,7 @@ def _sample(project: Project, path: Path, split: str, start: int | None, caption
         "source_id": content[:16],
         "kind": "image" if start is None else "video",
         "split": split,
+        "cut": "dataset",
         "bucket": f"{frames}x32x32",
         **{"frames": frames, "height": 32, "width": 32, "crop": None, "caption": caption, "sha256": content},
         "licence": None if start is None else "CC0-1.0",

@@ -93,8 +93,22 @@ def test_columns_come_with_their_types_and_meanings(project: Project) -> None:
 
 def test_samples_come_with_their_buckets(project: Project) -> None:
     folder = project.data / "training_set"
-    full = {"bucket": "17x48x64", "kind": "video", "split": "train", "samples": 8, "items": 2, "enlarged": 1}
-    short = {"kind": "video", "items": 2, "reason": "shorter than dataset.min_frames", "dropped": ["a", "b"]}
+    full = {
+        "cut": "dataset",
+        "bucket": "17x48x64",
+        "kind": "video",
+        "split": "train",
+        "samples": 8,
+        "items": 2,
+        "enlarged": 1,
+    }
+    short = {
+        "cut": "dataset",
+        "kind": "video",
+        "items": 2,
+        "reason": "shorter than dataset.min_frames",
+        "dropped": ["a", "b"],
+    }
     tables.write(folder / "samples.parquet", [{"sample_id": str(number)} for number in range(8)], samples.SAMPLES)
     tables.write(folder / "buckets.parquet", [full, short], samples.BUCKETS)
     found = _contents(project, "training_set")

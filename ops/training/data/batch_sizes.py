@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from models.geometry import PATCH, latent_size
 from ops.catalogue import Kind
-from ops.config import Dataset, Schedule
+from ops.config import Cut, Schedule
 from ops.data.buckets import Bucket
 
 
@@ -20,7 +20,7 @@ def tokens(bucket: Bucket) -> int:
     return frames * (height // PATCH) * (width // PATCH)
 
 
-def largest(dataset: Dataset, kinds: Iterable[Kind]) -> Bucket:
+def largest(dataset: Cut, kinds: Iterable[Kind]) -> Bucket:
     """The bucket of these kinds with the most tokens that the settings allow, whether or not any sample is in it."""
     height, width = max(dataset.sizes().values(), key=lambda size: size[0] * size[1])
     return Bucket(dataset.num_frames if "video" in kinds else 1, height, width)

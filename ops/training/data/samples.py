@@ -33,7 +33,7 @@ class TrainingSamples:
 
     @classmethod
     def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
-        """Those of these kinds, of the version of the training set that the job names.
+        """Those of these kinds that are cut for this training, of the version of the training set that the job names.
 
         Raises:
             NoHeldOutSamples: when none is held out.
@@ -41,10 +41,11 @@ class TrainingSamples:
         """
         schedule, seed = job.schedule, job.settings.seed
         index = SampleIndex.of(job.project, job.dataset_version)
-        buckets, held_out = (index.members(split, kinds) for split in ("train", "held_out"))
+        cut, dataset = job.training.cut, job.training.dataset
+        buckets, held_out = (index.members(split, kinds, cut) for split in ("train", "held_out"))
         held_out_count = sum(map(len, held_out.values()))
         require_held_out(held_out_count, kinds)
-        sizes = batch_sizes(buckets, largest(job.settings.dataset, kinds), schedule)
+        sizes = batch_sizes(buckets, largest(dataset, kinds), schedule)
         small = too_small({name: len(ids) for name, ids in buckets.items()}, sizes, schedule)
         train = {name: ids for name, ids in buckets.items() if name not in small}
         order = DataOrder(train, sizes, seed, job.dataset_version)

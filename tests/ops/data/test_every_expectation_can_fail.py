@@ -52,7 +52,7 @@ GOOD: dict[str, Any] = {
     },
     **{"recognised_text_scorer": told("rapidocr"), "item_id": "c" * 16, "kind": "video", "caption": "A dog runs"},
     **{"captioner": "{}", "origin": "sidecar", "note": "cut", "input_tokens": 1, "output_tokens": 1, "cost": 0.1},
-    **{"sample_id": "d" * 16, "split": "train", "bucket": "9x48x64", "frame_indices": [*range(9)]},
+    **{"sample_id": "d" * 16, "split": "train", "cut": "dataset", "bucket": "9x48x64", "frame_indices": [*range(9)]},
     **{"samples": 2, "items": 1, "enlarged": 1},
 }
 """Columns that are not named here are null in a good row."""

@@ -20,6 +20,7 @@ ROWS: list[dict[str, Any]] = [
         "source_id": f"source{number // 3}",
         "kind": "image" if number % 4 == 0 else "video",
         "split": "held_out" if number >= 30 else "train",
+        "cut": "dataset",
         "bucket": "1x64x64" if number % 4 == 0 or number == 1 else f"{17 + 4 * (number % 2)}x48x64",
         "frame_indices": list(range(number % 5)),
         "caption": f"number {number}, ünïcode",

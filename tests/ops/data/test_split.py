@@ -47,11 +47,11 @@ def test_a_single_content_cannot_be_split():
 def test_copies_count_once_in_whatever_parts_they_come():
     tally = ItemTally()
     for _ in range(3):
-        tally.add("video", Bucket(1, 16, 16), (16, 16), 1)
+        tally.add("dataset", "video", Bucket(1, 16, 16), (16, 16), 1)
         tally.contents(["a" * 64])
     with pytest.raises(EmptySplit, match="only 1 video source"):
         tally.held_out(0.2, 0)
-    tally.add("video", Bucket(1, 16, 16), (16, 16), 2)
+    tally.add("dataset", "video", Bucket(1, 16, 16), (16, 16), 2)
     tally.contents(["b" * 64])
     out = tally.held_out(0.2, 0).tolist()
     assert out in ([True] * 3 + [False], [False] * 3 + [True])

@@ -233,6 +233,7 @@ def _sample(path: Path, number: int, frames: int, split: Split) -> Sample:
         "source_id": f"source{number}",
         "kind": "video" if frames > 1 else "image",
         "split": split,
+        "cut": "dataset",
         "bucket": f"{frames}x32x32",
         "frames": frames,
         "height": 32,
@@ -249,7 +250,11 @@ def _sample(path: Path, number: int, frames: int, split: Split) -> Sample:
 def _write_latents(project: Project, rows: list[Sample]) -> None:
     inputs = {"wfvae": "v", "training_set": VERSION}
     work = Work(
-        project, "latents", inputs, latents.LatentsIdentity(shard_samples=64, pixels={}), latents.LatentsResults
+        project,
+        "latents",
+        inputs,
+        latents.LatentsIdentity(shard_samples=64, pixels={}, cuts=("dataset",)),
+        latents.LatentsResults,
     )
     tensors, index = {}, []
     for row in rows:

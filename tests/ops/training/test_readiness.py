@@ -23,8 +23,9 @@ def with_recipe(project: Project, **overrides: object) -> Project:
 
 
 def with_samples(project: Project, parts: Sequence[tuple[str, str]]) -> Project:
-    rows = [{"bucket": "1x64x64", "kind": kind, "split": split, "samples": 3, "items": 3} for kind, split in parts]
-    dropped = {"kind": "video", "samples": 0, "items": 1, "reason": "too short", "dropped": ["a"]}
+    of = {"cut": "dataset", "bucket": "1x64x64", "samples": 3, "items": 3}
+    rows = [{**of, "kind": kind, "split": split} for kind, split in parts]
+    dropped = {"cut": "dataset", "kind": "video", "samples": 0, "items": 1, "reason": "too short", "dropped": ["a"]}
     tables.write(project.data / "training_set" / "buckets.parquet", [*rows, dropped], BUCKETS)
     return project
 

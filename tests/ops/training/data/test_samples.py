@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ops.data.samples import SAMPLES
+from ops.runtime import tables
 from ops.training.data.data_order import DataOrder
 from ops.training.data.samples import TrainingSamples, drawn
 
@@ -40,3 +44,17 @@ def test_all_are_looked_at_when_there_are_few() -> None:
     chosen = drawn(everything, 8, seed=1)
     assert sorted(chosen) == sorted(everything["wide"] + everything["still"])
     assert samples(8, chosen).notes() == []
+
+
+def test_a_training_sees_the_samples_that_are_cut_for_it(make_lab: Callable[[Path], Any], tmp_path: Path) -> None:
+    lab = make_lab(tmp_path / "lab").change("vae.dataset", {"num_frames": 9})
+    rows = tables.read(lab.samples)
+    own = [{**row, "sample_id": f"own-{row['sample_id']}", "cut": "num_frames=9"} for row in rows]
+    tables.write(lab.samples, [*rows, *own], SAMPLES)
+    for asset, prefix in (("wfvae", "own-"), ("denoiser_joint", "")):
+        samples = TrainingSamples.of(lab.job(asset), ("video", "image"))
+        shown = {name for ids in samples.order.buckets.values() for name in ids}
+        assert shown == {f"{prefix}{row['sample_id']}" for row in rows if row["split"] == "train"}
+        assert {row["sample_id"] for row in samples.looked_at} == {
+            f"{prefix}{row['sample_id']}" for row in rows if row["split"] == "held_out"
+        }

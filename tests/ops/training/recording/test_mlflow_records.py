@@ -96,7 +96,9 @@ def test_a_stage_does_not_start_from_weights_of_another_vae(uninterrupted: Calla
     lab = type(original)(Project(tmp_path / "lab"))
     latents = current(lab.project, "latents", LatentsResults)
     inputs = {**latents.inputs, "wfvae": "another"}
-    foreign = Work(lab.project, "latents", inputs, LatentsIdentity(shard_samples=64, pixels={}), LatentsResults)
+    foreign = Work(
+        lab.project, "latents", inputs, LatentsIdentity(shard_samples=64, pixels={}, cuts=("dataset",)), LatentsResults
+    )
     shutil.copytree(latents.folder, foreign.folder)
     foreign.finish("foreign", latents.results)
     with pytest.raises(ForeignLatents, match="soraflow run --select denoiser_joint"):
