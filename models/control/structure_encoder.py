@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from models.dit.embeddings import PatchEmbed
 from models.geometry import PATCH
-from models.wfvae.convolutions import causal_input
+from models.wfvae.convolutions import Conv3d, causal_input
 
 STRIDES = ((1, 2, 2), (2, 2, 2), (2, 2, 2))
 """Their products are the reduction of the VAE; the first keeps every frame, where edges are still sharp."""
 
 
-class StridedCausalConv3d(nn.Conv3d):
+class StridedCausalConv3d(Conv3d):
     """A 3×3×3 convolution that sees no later frame, so that frame 0 stays a latent of its own, as in the VAE."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, int, int]) -> None:

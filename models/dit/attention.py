@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import ascend
 from models.dit.rope import RotaryTable, rotate
 from models.dit.sequence import WHOLE, Spread
 from models.dit.skiparse import Pattern, join, pad, split
@@ -84,5 +85,7 @@ class CrossAttention(Attention):
 
 def attend(q_BSHE: Tensor, k_BLHE: Tensor, v_BLHE: Tensor, bias: Tensor | None) -> Tensor:
     """Softmax attention [B, S, H, E]; without a bias the fastest kernel of the device is free to run."""
+    if ascend.is_here(q_BSHE):
+        return ascend.attend(q_BSHE, k_BLHE, v_BLHE, bias)
     q, k, v = (x.transpose(1, 2) for x in (q_BSHE, k_BLHE, v_BLHE))
     return F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.to(q.dtype)).transpose(1, 2)

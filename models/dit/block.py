@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import ascend
 from models.dit.attention import CrossAttention, SelfAttention, SelfContext
 from models.dit.skiparse import Pattern
 
@@ -64,4 +65,5 @@ class Block(nn.Module):
 
 def modulated(x_BSD: Tensor, shift_B1D: Tensor, scale_B1D: Tensor) -> Tensor:
     """Layer normalisation without weights of its own; scale and shift take their place."""
-    return F.layer_norm(x_BSD, x_BSD.shape[-1:], eps=EPSILON) * (1 + scale_B1D) + shift_B1D
+    normed = ascend.in_single(lambda x: F.layer_norm(x, x.shape[-1:], eps=EPSILON), x_BSD)
+    return normed * (1 + scale_B1D) + shift_B1D

@@ -74,6 +74,16 @@ def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     module.load_state_dict({ours: given[theirs] for ours, theirs in names.items()}, assign=assign)
 
 
+def names_of(module: nn.Module) -> dict[str, str]:
+    """The released key of each entry of a network's state dict, in the order in which `dump` has them."""
+    return class_of(module).names(module)
+
+
+def constants_of(module: nn.Module) -> dict[str, Tensor]:
+    """What the released state dict holds beside these: the same in every release of the class."""
+    return class_of(module).constants()
+
+
 def dump(module: nn.Module) -> dict[str, Tensor]:
     """The state dict of a network under its released key names, wavelet filters included."""
     own, released = module.state_dict(), class_of(module)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import ascend
 from models.wfvae.cache import CausalCache
 from models.wfvae.convolutions import CausalConv3d, PointwiseConv3d, fold_frames, unfold_frames
 from models.wfvae.normalization import activated, normalization
@@ -60,9 +61,16 @@ class FrameAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
         q, k, v = (_places(layer(normed)) for layer in (self.query, self.key, self.value))
-        attended = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
+        attended = _attended(q, k, v).transpose(1, 2)
         frames = unfold_frames(attended.unflatten(2, x.shape[3:]), x.shape[0])
         return self.project(frames).add_(x)
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """[B·T, H·W, C] of the same with a head, [B·T, 1, H·W, C]."""
+    if ascend.is_here(q):
+        return ascend.attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), None).squeeze(2)
+    return F.scaled_dot_product_attention(q, k, v).squeeze(1)
 
 
 def _places(x: Tensor) -> Tensor:

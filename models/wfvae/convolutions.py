@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import ascend
 from models.wfvae import winograd
 from models.wfvae.cache import CausalCache
 
@@ -25,7 +26,14 @@ def causal_input(layer: nn.Module, x: Tensor, kernel: int, stride: int, cache: C
     return x
 
 
-class CausalConv3d(nn.Conv3d):
+class Conv3d(nn.Conv3d):
+    """A 3D convolution, on Ascend in half precision."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return ascend.in_half(super()._conv_forward, input, weight, bias)
+
+
+class CausalConv3d(Conv3d):
     """A 3D convolution whose output at frame t sees frames up to t: frame 0 is repeated in front, zeros pad space."""
 
     def __init__(
@@ -52,17 +60,26 @@ class CausalConv3d(nn.Conv3d):
     def _of_image(self, x: Tensor) -> Tensor:
         """All taps of a lone frame see that frame, so their sum is one 2D kernel."""
         kernel = self.weight.sum(dim=2)
-        return F.conv2d(x.squeeze(2), kernel, self.bias, self.stride[1:], self.padding[1:]).unsqueeze(2)
+        return ascend.in_half(self._convolved_frame, x.squeeze(2), kernel, self.bias).unsqueeze(2)
+
+    def _convolved_frame(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(x, kernel, bias, self.stride[1:], self.padding[1:])
 
 
 class FrameConv2d(nn.Conv2d):
-    """A 2D convolution applied to each frame of a video [B, C, T, H, W]."""
+    """A 2D convolution applied to each frame of a video [B, C, T, H, W]; one with a stride is, on Ascend, in half
+    precision."""
 
     def forward(self, x: Tensor) -> Tensor:
         return unfold_frames(super().forward(fold_frames(x)), x.shape[0])
 
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.stride == (1, 1):
+            return super()._conv_forward(input, weight, bias)
+        return ascend.in_half(super()._conv_forward, input, weight, bias)
 
-class PointwiseConv3d(nn.Conv3d):
+
+class PointwiseConv3d(Conv3d):
     """A 1×1×1 convolution, the channel mix of a single place."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:

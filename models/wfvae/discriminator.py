@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from models.wfvae.convolutions import Conv3d
+
 MAX_WIDENING = 8
 SLOPE = 0.2
 
@@ -19,10 +21,10 @@ class PatchDiscriminator3D(nn.Module):
         super().__init__()
         widths = [width * min(2**i, MAX_WIDENING) for i in range(layers + 1)]
         strides = [(2 if i < 2 else 1, 2, 2) for i in range(layers)] + [(1, 1, 1)]
-        modules: list[nn.Module] = [nn.Conv3d(3, width, 3, strides[0], 1), nn.LeakyReLU(SLOPE)]
+        modules: list[nn.Module] = [Conv3d(3, width, 3, strides[0], 1), nn.LeakyReLU(SLOPE)]
         for a, b, stride in zip(widths, widths[1:], strides[1:], strict=False):
-            modules += [nn.Conv3d(a, b, 3, stride, 1, bias=False), nn.BatchNorm3d(b), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*modules, nn.Conv3d(widths[-1], 1, 3, 1, 1))
+            modules += [Conv3d(a, b, 3, stride, 1, bias=False), nn.BatchNorm3d(b), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*modules, Conv3d(widths[-1], 1, 3, 1, 1))
         self.apply(_initialise)
 
     def forward(self, video: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from models import ascend
 from models.wfvae.cache import CausalCache
 from models.wfvae.convolutions import causal_input
 
@@ -51,6 +52,10 @@ class _Haar(nn.Module):
         device = torch.get_default_device()
         self.register_buffer("matrix", bank if device.type == "meta" else bank.to(device), persistent=False)
 
+    @staticmethod
+    def _product(matrix: Tensor, x: Tensor) -> Tensor:
+        return ascend.in_half(lambda x: matrix.to(x.dtype) @ x, x)
+
 
 class HaarAnalysis(_Haar):
     """Video to wavelet coefficients, causal in time: [B, C, 2m+1, 2h, 2w] → [B, 8·C, m+1, h, w] over "thw"
@@ -63,7 +68,7 @@ class HaarAnalysis(_Haar):
         size = (frames // self.step, height // 2, width // 2)
         blocks = x.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, self.step))
         columns = blocks.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(batch, self.matrix.shape[1], -1)
-        return (self.matrix.to(x.dtype) @ columns).reshape(batch, -1, *size)
+        return self._product(self.matrix, columns).reshape(batch, -1, *size)
 
 
 class HaarSynthesis(_Haar):
@@ -73,7 +78,7 @@ class HaarSynthesis(_Haar):
     def forward(self, coefficients: Tensor, cache: CausalCache | None = None) -> Tensor:
         bands = self.matrix.shape[0]
         batch, channels, *size = coefficients.shape
-        blocks = self.matrix.T.to(coefficients.dtype) @ coefficients.reshape(batch, bands, -1)
+        blocks = self._product(self.matrix.T, coefficients.reshape(batch, bands, -1))
         blocks = blocks.view(batch, self.step, 2, 2, channels // bands, *size)
         x = blocks.permute(0, 4, 5, 1, 6, 2, 7, 3).flatten(6, 7).flatten(4, 5).flatten(2, 3)
         starts = cache is None or cache.first

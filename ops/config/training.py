@@ -74,13 +74,17 @@ class Schedule(Section):
 
 
 class Launch(Execution):
-    """`torchrun` starts ranks on this node; the others are DeepSpeed's launchers for several nodes."""
+    """`torchrun` starts ranks on this node; `slurm`, `pdsh` and `openmpi` are DeepSpeed's launchers for several. `env`
+    starts none: a scheduler has, and has told each its RANK, WORLD_SIZE and LOCAL_RANK."""
 
-    launcher: Literal["torchrun", "slurm", "pdsh", "openmpi"] = "torchrun"
+    launcher: Literal["torchrun", "slurm", "pdsh", "openmpi", "env"] = "torchrun"
     accelerator: Accelerator = "cuda"
     nodes: Positive = 1
     ranks_per_node: Positive = 1
     hostfile: str | None = None
+    port: Annotated[int, Field(ge=1024, le=65535)] = 29500
+    """Of the first node, on which the ranks of several nodes find each other; jobs that share that node need each their
+    own."""
     deepspeed: str = "configs/deepspeed/zero2.json"
     sequence_parallel: Positive = 1
     """So many consecutive ranks, of one node, compute each video of a denoiser stage together. Images and the VAE are

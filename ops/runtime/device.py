@@ -1,4 +1,5 @@
-"""Which accelerator computes. Everything that differs between `cuda`, `npu` and `cpu` is asked for here."""
+"""Which accelerator computes: what differs between `cuda`, `npu` and `cpu` is asked for here. What Ascend alone needs
+stands in `models/ascend.py`."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import time
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from models import ascend
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +41,8 @@ def accelerator(name: Accelerator | None = None) -> torch.device:
         )
     if name == "cpu":
         return torch.device("cpu")
+    if name == ascend.KIND:
+        ascend.prepare()
     return torch.device(name, int(os.environ.get("LOCAL_RANK", "0")))
 
 
@@ -53,18 +58,18 @@ def accelerator_environment(name: Accelerator) -> dict[str, str]:
     environment = {
         "DS_ACCELERATOR": name,
         # With torch-npu installed and no Ascend driver, plain `import torch` raises unless this is off.
-        "TORCH_DEVICE_BACKEND_AUTOLOAD": str(int(name == "npu")),
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": str(int(name == ascend.KIND)),
     }
-    if name == "npu":  # waiting for the slowest node of a big job takes longer than the default
-        environment["HCCL_CONNECT_TIMEOUT"] = os.environ.get("HCCL_CONNECT_TIMEOUT", "1800")
+    if name == ascend.KIND:
+        environment |= {key: os.environ.get(key, value) for key, value in ascend.ENVIRONMENT.items()}
     return environment
 
 
 def widest_float(device: torch.device) -> torch.dtype:
-    """What sums over many ranks are held in; Ascend has no float64."""
+    """What sums over many ranks are held in."""
     import torch
 
-    return torch.float32 if device.type == "npu" else torch.float64
+    return ascend.widest_float() if device.type == ascend.KIND else torch.float64
 
 
 def count(name: Accelerator) -> int:
@@ -73,7 +78,7 @@ def count(name: Accelerator) -> int:
 
     if name == "cpu":
         return 1
-    if name == "npu":
+    if name == ascend.KIND:
         if find_spec("torch_npu") is None:
             return 0
         import torch_npu  # noqa: F401  registers torch.npu

@@ -5,6 +5,7 @@ The file is what progress bars draw and what tells a slow job from a dead one: i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ class Progress:
     """`done` of `total` units of an asset's work, with a short note such as 'loss 0.41'."""
 
     def __init__(self, path: Path, asset: str, total: int, unit: str) -> None:
-        self._path, self._written = path, 0.0
+        self._path, self._written = path, -math.inf
         self._state = {"asset": asset, "done": 0, "total": total, "unit": unit, "note": ""}
         self.update(0)
 
@@ -32,9 +33,9 @@ class Progress:
     def update(self, done: int, note: str = "") -> None:
         """State how much is done. Cheap: written at most twice a second, and always at the end."""
         self._state.update(done=done, note=note)
-        now = time.time()
+        now = time.monotonic()
         if done in (0, self._state["total"]) or now - self._written >= SECONDS_BETWEEN_WRITES:
-            write_json(self._path, {**self._state, "updated_at": now})
+            write_json(self._path, {**self._state, "updated_at": time.time()})
             self._written = now
 
     def over(self, items: Iterable[T]) -> Iterator[T]:

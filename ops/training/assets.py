@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
@@ -18,8 +20,10 @@ from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import Status
 from ops.training.checkpoints import store as checkpoints
 from ops.training.job import Job
+from ops.training.launching.hostfile import NodesNotReached, require_answers
 from ops.training.launching.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
 from ops.training.launching.launch import run as run_command
+from ops.training.launching.ranks import discover
 from ops.training.recording.mlflow_records import restore_records
 from ops.training.results import Adopted, InitFrom, Trained
 from ops.training.trainings import Training, training
@@ -97,6 +101,27 @@ def train(
     if done:
         restore_records(project, done)
     return done or _train(work, found, init_from, launch)
+
+
+def take_part(project: Project, asset: str) -> None:
+    """A training of the recipe as one of its ranks, which something else than soraflow has started; the first of them
+    does what `train` does. It raises the same, and LaunchError.
+
+    The others need no more than the job, which each works out for itself from what lies on the shared disk.
+    """
+    found = training(project.settings, asset)
+    if found.launch.launcher != "env":
+        raise ConfigError(f"launch.launcher of {asset} is '{found.launch.launcher}'; here it has to be 'env'")
+    if discover(dict(os.environ)).first:
+        train(project, asset)
+        return
+    _require_trainable(project)
+    work, init_from = work_of(project, found)
+    if work.finished():
+        return
+    job = _job(work, init_from)
+    with TemporaryDirectory() as own:
+        run_command(_command(job, found.procedure.program, Path(own)))
 
 
 def planned(project: Project, asset: str) -> Work[Trained] | Work[Adopted]:
@@ -216,10 +241,19 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
 
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:
-    settings, project = work.project.settings, work.project
+    project = work.project
     SampleIndex.of(project, work.inputs["training_set"])  # made here, once, and not while ranks wait for each other
     work.folder.mkdir(parents=True, exist_ok=True)
-    job = Job(
+    _launch(_job(work, init_from), found.procedure.program, launch)
+    results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
+    best = work.folder / results.released
+    version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})
+    return work.finish(version=version, results=results)
+
+
+def _job(work: Work[Trained], init_from: InitFrom | None) -> Job:
+    project = work.project
+    return Job(
         root=project.root.resolve(),
         folder=work.folder.resolve(),
         asset=work.asset,
@@ -227,32 +261,28 @@ def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, lau
         inputs=work.inputs,
         dataset_version=work.inputs["training_set"],
         init_from=init_from,
-        settings=settings,
+        settings=project.settings,
         pipeline_run=project.pipeline_run,
     )
-    _launch(job, found.procedure.program, launch)
-    results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
-    best = work.folder / results.released
-    version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})
-    return work.finish(version=version, results=results)
 
 
 def _launch(job: Job, module: str, launch: Launch) -> None:
-    """Start the ranks, and again after a failure as often as `launch.max_restarts` allows."""
-    settings = job.launch.model_copy(update={"hostfile": str(job.hostfile) if job.hostfile else None})
-    command = Command(
-        argv=argv(LaunchSpec(module, job.write(), settings)),
-        environment=environment(settings, job.root),
-        logs=job.folder / "logs",
-        heartbeat=job.project.var / "progress" / f"{job.asset}.json",
-        heartbeat_seconds=settings.heartbeat_seconds,
-    )
-    if settings.launcher != "torchrun":
-        command = write_exports(job.folder / "exports.env", command)
-    for restarts_left in reversed(range(settings.max_restarts + 1)):
+    """Start the ranks, and again after a failure as often as `launch.max_restarts` allows.
+
+    Raises:
+        LaunchError: also where nodes do not answer, or the job has ended well, it says, and has left no results.
+    """
+    command = _command(job, module, job.folder)
+    results = job.folder / "results.json"
+    for restarts_left in reversed(range(job.launch.max_restarts + 1)):
         try:
-            return launch(command)
-        except LaunchError as error:
+            if job.hostfile and job.launch.launcher != "torchrun":
+                require_answers(job.hostfile, job.launch)
+            launch(command)
+            if not results.is_file():  # DeepSpeed takes a launcher that was killed for one that is done
+                raise LaunchError(f"the job has ended without {results}; see {command.logs / 'launcher.log'}")
+            return
+        except (LaunchError, NodesNotReached) as error:
             _close(job, "FAILED")
             if not restarts_left:
                 raise
@@ -260,6 +290,21 @@ def _launch(job: Job, module: str, launch: Launch) -> None:
         except BaseException:
             _close(job, "KILLED")
             raise
+
+
+def _command(job: Job, module: str, beside: Path) -> Command:
+    """What starts the ranks; the files that tell them what to do lie in the folder `beside`."""
+    settings = job.launch.model_copy(update={"hostfile": str(job.hostfile) if job.hostfile else None})
+    command = Command(
+        argv=argv(LaunchSpec(module, job.write(beside), settings)),
+        environment=environment(settings, job.root),
+        logs=job.folder / "logs",
+        heartbeat=job.project.var / "progress" / f"{job.asset}.json",
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    if settings.launcher in ("torchrun", "env"):
+        return command
+    return write_exports(beside / "exports.env", command)
 
 
 def _close(job: Job, status: Status) -> None:

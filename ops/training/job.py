@@ -77,8 +77,9 @@ class Job(BaseModel):
         """A job of an earlier version named its stage, too."""
         return {key: each for key, each in value.items() if key != "stage"} if isinstance(value, dict) else value
 
-    def write(self) -> Path:
-        path = self.folder / FILE
+    def write(self, folder: Path | None = None) -> Path:
+        """As `job.json`, in its own folder unless told another."""
+        path = (folder or self.folder) / FILE
         with replacing(path) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path

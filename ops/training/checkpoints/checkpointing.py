@@ -1,61 +1,31 @@
-"""What a session writes into a checkpoint and takes back from it, on all ranks together."""
+"""What a session writes into a checkpoint, on all ranks together and while training goes on."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
 from typing import TypeVar
 
 import torch
-import torch.distributed as dist
+from safetensors.torch import save_file
 
-from models import released
+from ops.training.checkpoints import released_form
 from ops.training.checkpoints import store as checkpoints
-from ops.training.checkpoints import universal
-from ops.training.checkpoints.shard_layout import ShardLayout
-from ops.training.checkpoints.store import CheckpointState, CheckpointStore
-from ops.training.launching.ranks import Ranks
+from ops.training.checkpoints.copying import copied
+from ops.training.checkpoints.store import SHARDS, CheckpointState, CheckpointStore, Files
+from ops.training.checkpoints.writing import Writing
 from ops.training.loop import engine as deepspeed_engine
 from ops.training.loop.collective import from_first
 from ops.training.loop.session import Session
 
 B = TypeVar("B")
+SECONDS_BETWEEN_SIGNS = 5.0
+SECONDS_BEFORE_THE_END = 10.0
+"""Less than launchers give a process that they have told to stop."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """What a training goes on from, and where its shards lie, perhaps `converted` from another layout."""
-
-    path: Path
-    shards: Path
-    converted: bool
-
-
-def agreed_start(
-    store: CheckpointStore, ranks: Ranks, layout: ShardLayout, converted: Path, underway: Callable[[str], None]
-) -> Start | None:
-    """Where all ranks start from; None at the beginning.
-
-    The first rank looks, and converts the shards when they were written in another layout; `underway` is told.
-    """
-    start: Start | None = None
-    if ranks.first and (newest := store.newest_sound()):
-        before = checkpoints.layout_of(newest, layout)
-        start = Start(newest, newest / "deepspeed", converted=False)
-        if before != layout:
-            print(f"converting {newest} {_change(before, layout)}", flush=True)
-            underway("converting a checkpoint")
-            universal.convert(newest / "deepspeed", converted, layout["apart"])
-            start = Start(newest, converted, converted=True)
-    return from_first(start)
-
-
-def _change(before: ShardLayout, now: ShardLayout) -> str:
-    if before["world_size"] != now["world_size"]:
-        return f"from {before['world_size']} to {now['world_size']} ranks"
-    return f"from shards of {before} to {now}"
+class CheckpointNotWritten(RuntimeError):
+    """Checkpoints could not be written, one after the other; the message says why, and what still is there."""
 
 
 def store_of(session: Session[B]) -> CheckpointStore:
@@ -64,48 +34,123 @@ def store_of(session: Session[B]) -> CheckpointStore:
 
 
 def save(session: Session[B], held_out: Mapping[str, float]) -> None:
-    """Every rank writes its shards, the first one the rest and the marker. MLflow hears of it afterwards.
+    """Begin a checkpoint of the state as it is, once the one before is written. Every rank calls this alike.
 
-    Each part is a sign of life, for a large model on a slow disk takes a while.
+    What a rank has to write is copied here, and written while training goes on; `settle` makes a checkpoint of it. One
+    that could not be written is said in the log, for somebody may make room on the disk until the next; that one is
+    waited for.
+
+    Raises:
+        CheckpointNotWritten: when neither the one before could be written nor this one.
     """
-    store, first = store_of(session), session.ranks.first
-    path = store.path(session.state.step)
+    failed_before = finished(session)
     session.recorder.saving()
-    if first:
-        store.begin(session.state.step)
-    dist.barrier()
-    _save_shards(session, path)
-    _save_released(session, path)
-    if first:
-        for each in session.method.kept:
-            each.save(path)
-    dist.barrier()
-    if first:
-        checkpoints.seal(path, _state(session, held_out), lambda file: _working(session, f"checking {file}"))
-        session.recorder.checkpoint(path)
-        _prune(session, store)
-    dist.barrier()
+    if _begun(session):
+        path = store_of(session).path(session.state.step)
+        _working(session, "copying the state for a checkpoint")
+        session.saving.writing = Writing(path, _state(session, held_out), session.ranks)
+        session.saving.writing.begin(_files(session))
+    if failed_before:
+        require_written(session)
+
+
+def settle(session: Session[B]) -> None:
+    """Make a checkpoint of what all ranks have written, if they have, and let MLflow hear of it. It is the first rank
+    that does; the others hear of it from `finished`."""
+    writing = session.saving.writing
+    if writing and session.ranks.first and writing.everywhere():
+        _settle(session, writing)
+
+
+def finished(session: Session[B]) -> str | None:
+    """Wait until nothing is being written; says why the last checkpoint could not be, or None. Every rank calls this
+    alike."""
+    writing = session.saving.writing
+    if writing:
+        _wait_for(session, writing)
+        settle(session)
+        session.saving.writing = None
+    return from_first(session.saving.failed)
+
+
+def require_written(session: Session[B]) -> None:
+    """Wait for the last checkpoint. Every rank calls this alike.
+
+    Raises:
+        CheckpointNotWritten: it could not be written.
+    """
+    if why := finished(session):
+        raise CheckpointNotWritten(
+            f"{why}. The checkpoints before are as they were, and the training goes on from the newest of them when it "
+            f"is started again: first make room where {session.job.folder} is, or lower schedule.keep_last"
+        )
+
+
+def settle_before_the_end(session: Session[B]) -> None:
+    """What a rank can do by itself that was told to stop: what is written by now, or shortly, becomes a checkpoint."""
+    writing = session.saving.writing
+    if writing and session.ranks.first and writing.wait(SECONDS_BEFORE_THE_END):
+        _settle(session, writing)
+
+
+def abandon(session: Session[B]) -> None:
+    """Write no further file: the training has failed, and nobody waits for what is being written."""
+    if session.saving.writing:
+        session.saving.writing.abandoned = True
+
+
+def _begun(session: Session[B]) -> bool:
+    """Whether there is an empty folder for it, on every rank alike."""
+    begun = True
+    if session.ranks.first:
+        try:
+            store_of(session).begin(session.state.step)
+        except OSError as error:
+            begun = False
+            _tell_failed(session, f"of step {session.state.step}", str(error))
+    return from_first(begun)
+
+
+def _wait_for(session: Session[B], writing: Writing) -> None:
+    """As long as it takes; that this rank's own file grows is a sign of life."""
+    before: tuple[str, int] | None = None
+    while not writing.wait(SECONDS_BETWEEN_SIGNS):
+        if (now := writing.progress) != before:
+            _working(session, f"waiting for {writing.path.name} to be written: {now[0]}")
+            before = now
+
+
+def _settle(session: Session[B], writing: Writing) -> None:
+    session.saving.writing = None
+    if why := writing.seal():
+        checkpoints.remove(writing.path)  # for the room that it takes
+        _tell_failed(session, writing.path.name, why)
+        return
+    session.saving.failed = None
+    session.recorder.checkpoint(writing.path)
+    _prune(session, store_of(session))
+
+
+def _tell_failed(session: Session[B], name: str, why: str) -> None:
+    session.saving.failed = why
+    session.recorder.say(f"WARNING: there is no checkpoint {name}: {why}")
 
 
 def _working(session: Session[B], note: str) -> None:
     session.recorder.working(session.state.step, note)
 
 
-def _save_shards(session: Session[B], path: Path) -> None:
-    """What each rank has of its own."""
-    _working(session, "saving: the engine's shards")
-    deepspeed_engine.save(session.state.engine, path / "deepspeed")
-    save_rng(path, session.ranks.rank, session.device)
-
-
-def _save_released(session: Session[B], path: Path) -> None:
-    """Weights and their average. All ranks bring them together, one after the other, and the first writes."""
-    state = session.state
-    for name, what, whole in (("model", "weights", state.weights), ("ema", "their average", state.ema.joined)):
-        _working(session, f"saving: {what}")
-        module = whole()
-        if session.ranks.first:
-            released.save_pretrained(module, path / name)
+def _files(session: Session[B]) -> Files:
+    """What this rank writes. All ranks bring weights and their average together, a tensor at a time."""
+    state, ranks, shape = session.state, session.ranks, session.state.ema.slicing.empty
+    shards = deepspeed_engine.shards(state.engine)
+    made: Files = {f"{SHARDS}/{name}": partial(torch.save, shard) for name, shard in shards.items()}
+    made |= {f"rng/rank{ranks.rank}.safetensors": partial(save_file, _rng(session.device))}
+    made |= released_form.files("model", state.weights(), shape, ranks)
+    made |= released_form.files("ema", state.ema.entries(), shape, ranks)
+    for each in session.method.kept if ranks.first else ():
+        made |= each.files()
+    return made
 
 
 def _state(session: Session[B], held_out: Mapping[str, float]) -> CheckpointState:
@@ -120,7 +165,7 @@ def _state(session: Session[B], held_out: Mapping[str, float]) -> CheckpointStat
         "held_out": dict(held_out),
         "first": state.first,
         "clipping": state.clipping.state(),
-        "left_out": state.left_out.samples,
+        "left_out": copied(state.left_out.samples),
         "mlflow_run_id": recorder.run_id,
         "last_logged_step": max(state.step, recorder.last_logged_step),
         "seconds": state.seconds,
@@ -136,45 +181,9 @@ def _prune(session: Session[B], store: CheckpointStore) -> None:
         session.recorder.forget(hashes[path])
 
 
-def restore(session: Session[B], start: Start) -> None:
-    """Continue from a checkpoint."""
-    path, job, ours = start.path, session.job, session.state
-    state = checkpoints.read_state(path)
-    if state["fingerprint"] != job.fingerprint:
-        raise RuntimeError(
-            f"{path} belongs to a training with fingerprint {state['fingerprint']}, not {job.fingerprint} "
-            f"(its dataset version is {state['dataset_version']}, this one's {job.dataset_version}); "
-            f"remove {job.folder} to train anew"
-        )
-    deepspeed_engine.load(ours.engine, start.shards)
-    ours.ema.load(released.from_pretrained(path / "ema"))
-    ours.clipping.restore(state["clipping"])
-    ours.left_out.samples = state["left_out"]
-    for each in session.method.kept:
-        each.restore(path)
-    restore_rng(path, session.ranks.rank, session.device)
-    ours.step, ours.first, ours.seconds_before = state["step"], state["first"], state["seconds"]
-
-
-def save_rng(folder: Path, rank: int, device: torch.device) -> None:
+def _rng(device: torch.device) -> dict[str, torch.Tensor]:
     """Nothing in our own steps draws from these generators; a library that does must go on where it was."""
-    from safetensors.torch import save_file
-
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states["device"] = getattr(torch, device.type).get_rng_state()
-    (folder / "rng").mkdir(exist_ok=True)
-    save_file(states, folder / "rng" / f"rank{rank}.safetensors")
-
-
-def restore_rng(folder: Path, rank: int, device: torch.device) -> None:
-    from safetensors.torch import load_file
-
-    path = folder / "rng" / f"rank{rank}.safetensors"
-    if not path.is_file():
-        print(f"{folder} has no generator state of rank {rank}: there were fewer ranks", file=sys.stderr)
-        return
-    states = load_file(path)
-    torch.set_rng_state(states["cpu"])
-    if device.type != "cpu" and "device" in states:
-        getattr(torch, device.type).set_rng_state(states["device"])
+    return states

@@ -6,6 +6,9 @@ checkpoints/step_000100/
     rng/          one generator state a rank
     state.json    step, clipping, MLflow run, metric, …
     COMPLETE      {"files": {path: {"bytes": …, "sha256": …}}}, written last
+
+Each rank writes files of its own, brings them to the disk and hashes them; the first one collects what all have
+written and writes state.json and COMPLETE.
 """
 
 from __future__ import annotations
@@ -15,15 +18,21 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
+
+from safetensors import SafetensorError
 
 from ops.runtime.files import digest, sha256, sync_folder, write_json
 from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.clipping.rule import ClippingState
 from ops.training.data.left_out import Absence
 
+Files: TypeAlias = dict[str, Callable[[Path], object]]
+"""Files of a checkpoint, by their path in it, each with what writes it to where it is told."""
+
+SHARDS = "deepspeed"
 MARKER = "COMPLETE"
 CORRUPT = "CORRUPT"
 """What a marker is renamed to when the files are found not to be those that it lists."""
@@ -58,6 +67,10 @@ class Listed(TypedDict):
 
     bytes: int
     sha256: str
+
+
+class Abandoned(RuntimeError):
+    """A checkpoint that is not written to its end, because nobody waits for it any more."""
 
 
 class CorruptCheckpoint(RuntimeError):
@@ -124,33 +137,75 @@ class CheckpointStore:
         return True
 
     def prune(self, keep_last: int, best: Path | None) -> list[Path]:
-        """Remove all but the last `keep_last` and the best one. Returns what was removed."""
+        """Remove all but the last `keep_last` and the best one, and what was never complete. Returns what was complete.
+
+        Not to be called while one is being written.
+        """
         old = [path for path in self.complete()[:-keep_last] if path != best]
-        for path in old:
+        for path in (*old, *self._unfinished()):
             remove(path)
         return old
+
+    def _unfinished(self) -> Iterator[Path]:
+        """What died while it was written; at a step to which a training of another schedule may never come again."""
+        for path in self.folder.glob("step_*"):
+            if not (path / MARKER).is_file() and not (path / CORRUPT).is_file():
+                yield path
 
 
 def step_of(path: Path) -> int:
     return int(path.name.removeprefix("step_"))
 
 
-def seal(path: Path, state: CheckpointState, looking: Callable[[str], None] = lambda _: None) -> None:
-    """Write `state.json`, bring every file to the disk and declare the checkpoint complete; `looking` as in
-    `CheckpointStore`."""
-    write_json(path / "state.json", state)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+def write(path: Path, files: Files, going_on: Callable[[str], bool] = lambda _: True) -> dict[str, Listed]:
+    """Write files of a checkpoint and bring them to the disk; returns what the marker is to say of them.
+
+    `files` is emptied on the way, for each holds a copy of what it writes. `going_on` is told each before it is
+    written, and may say that it is not worth it any more.
+
+    Raises:
+        OSError: the disk took less than all; with the name of the file.
+        Abandoned: `going_on` said no.
+    """
     listing: dict[str, Listed] = {}
-    permissions = stat.S_IMODE((path / "state.json").stat().st_mode)  # those of any new file, by umask
-    for file in files:
-        looking(file.name)
+    while files:
+        name = next(iter(files))
+        if not going_on(name):
+            raise Abandoned(f"{path / name} is not written: the training has ended")
+        listing[name] = _write_one(path / name, files.pop(name))
+    for folder in {file.parent for file in map(path.joinpath, listing)}:
+        sync_folder(folder)
+    return listing
+
+
+def _write_one(file: Path, write: Callable[[Path], object]) -> Listed:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        permissions = stat.S_IMODE(file.stat().st_mode)  # those of any new file, by umask
+        write(file)
         file.chmod(permissions)  # safetensors makes files private
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
-        listing[file.relative_to(path).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
-    for folder in {file.parent for file in files}:
-        sync_folder(folder)
-    write_json(path / MARKER, {"files": listing})
+        return {"bytes": file.stat().st_size, "sha256": sha256(file)}
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the system says
+        raise OSError(f"{file} could not be written: {error}") from error
+
+
+def seal(path: Path, state: CheckpointState, listing: Mapping[str, Listed]) -> None:
+    """Write `state.json` and declare the checkpoint complete, of the files that all ranks have written.
+
+    Raises:
+        CorruptCheckpoint: files are there that nobody has listed, or not those that were.
+    """
+    found = {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
+    written = {name: file["bytes"] for name, file in listing.items()}
+    if found != written:
+        odd = sorted(name for name in found.keys() | written.keys() if found.get(name) != written.get(name))
+        raise CorruptCheckpoint(f"{path} does not hold what was written into it; look at {', '.join(odd)}")
+    everything = {**listing, **write(path, {"state.json": lambda file: write_json(file, state)})}
+    sync_folder(path)
+    write_json(path / MARKER, {"files": everything})
     sync_folder(path.parent)
 
 

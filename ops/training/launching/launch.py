@@ -1,6 +1,7 @@
 """The one launcher: from a launch specification to the command that starts all ranks, and the watch over it.
 
-One node runs under `torchrun`; several run under `deepspeed` with Slurm, pdsh or OpenMPI, from a hostfile. Whoever
+One node runs under `torchrun`; several run under `deepspeed` with Slurm, pdsh or OpenMPI, from a hostfile; under `env`
+somebody else has started a process for each rank, of which this is one (`ops/training/__main__.py`). Whoever
 starts the command (this module's `run`, or a caller that wants Dagster Pipes around it) gets the same promises:
 ranks die together, each rank has its own log, and a job that stays silent past its deadline is ended.
 """
@@ -20,7 +21,8 @@ from pathlib import Path
 
 from ops.config import ConfigError, Launch
 from ops.runtime.device import accelerator_environment, cores
-from ops.training.launching.ranks import first_host
+from ops.training.launching.hostfile import nodes
+from ops.training.launching.ranks import discover
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_SAY_GOODBYE = 20.0
@@ -35,6 +37,7 @@ EXPORTED = (
     "OMP_NUM_THREADS",
     "HF_HUB_OFFLINE",
     "HCCL_",
+    "MASTER_PORT",
 )
 
 
@@ -74,9 +77,13 @@ def argv(spec: LaunchSpec) -> list[str]:
     """The command line that starts every rank.
 
     Raises:
-        ConfigError: when several nodes are asked for without a hostfile.
+        ConfigError: when several nodes are asked for without a hostfile, or with one that has other nodes; under `env`
+            when this process is not one of the ranks that are asked for.
     """
     launch = spec.launch
+    if launch.launcher == "env":
+        _require_all_ranks(launch)
+        return [spec.python, "-m", spec.module, "--job", str(spec.job)]
     if launch.launcher == "torchrun":
         return [
             *(spec.python, "-m", "torch.distributed.run"),
@@ -88,25 +95,47 @@ def argv(spec: LaunchSpec) -> list[str]:
             f"launch.hostfile is missing: launcher '{launch.launcher}' reads the nodes from a file with one line "
             f"'HOSTNAME slots={launch.ranks_per_node}' for each of the {launch.nodes} nodes"
         )
+    first, *_ = nodes(Path(launch.hostfile), launch)
     return [
         *(spec.python, "-m", "deepspeed.launcher.runner"),
         *("--launcher", launch.launcher, "--hostfile", launch.hostfile),
-        *_nodes(launch),
-        *_without_ssh(launch.launcher, Path(launch.hostfile)),
+        *_numbers(launch),
+        *_without_ssh(launch.launcher, first.name),
+        *_dying_together(launch.launcher),
+        *("--master_port", str(launch.port)),
         "--no_local_rank",
         # A path, not --module: DeepSpeed's Slurm runner forgets to pass the -m on.
         *(_source(spec.module), "--job", str(spec.job)),
     ]
 
 
-def _without_ssh(launcher: str, hostfile: Path) -> list[str]:
+def _require_all_ranks(launch: Launch) -> None:
+    if "RANK" not in os.environ:
+        raise ConfigError(
+            "launch.launcher is 'env', but there is no RANK: have your scheduler run `python -m ops.training ASSET` "
+            "for each rank, and this again when that is done"
+        )
+    wanted, found = launch.nodes * launch.ranks_per_node, discover(dict(os.environ)).world_size
+    if found != wanted:
+        raise ConfigError(
+            f"launch.launcher 'env' takes the ranks as they are: WORLD_SIZE is {found}, but launch.nodes times "
+            f"launch.ranks_per_node is {wanted}"
+        )
+
+
+def _without_ssh(launcher: str, first_host: str) -> list[str]:
     """srun and mpirun need no ssh; DeepSpeed would still use it, to try it and to ask for the first host's address."""
     if launcher == "pdsh":
         return []
-    return ["--no_ssh_check", "--master_addr", first_host(hostfile)]
+    return ["--no_ssh_check", "--master_addr", first_host]
 
 
-def _nodes(launch: Launch) -> list[str]:
+def _dying_together(launcher: str) -> list[str]:
+    """srun alone lets the other ranks go on without one that has failed."""
+    return ["--launcher_args=--kill-on-bad-exit=1"] if launcher == "slurm" else []
+
+
+def _numbers(launch: Launch) -> list[str]:
     if launch.launcher == "openmpi":  # takes every slot of the hostfile and refuses to be told a number
         return []
     return ["--num_nodes", str(launch.nodes), "--num_gpus", str(launch.ranks_per_node)]
@@ -134,6 +163,8 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
         # torchrun sets 1 when there are several ranks and nothing is said
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
+    if launch.launcher in ("slurm", "openmpi"):  # DeepSpeed tells the ranks of pdsh alone
+        extra["MASTER_PORT"] = str(launch.port)
     return {**PATIENCE_WITH_MLFLOW, **os.environ, **extra}
 
 
@@ -144,8 +175,10 @@ def run(command: Command) -> None:
         LaunchError: when a rank fails, or the job is silent for longer than its deadline.
     """
     command.logs.mkdir(parents=True, exist_ok=True)
+    for note in command.logs.glob("rank*.failed"):
+        note.unlink(missing_ok=True)  # of an earlier attempt
     with (command.logs / "launcher.log").open("ab") as log:
-        attempt = Attempt(command, time.time(), log.tell())
+        attempt = Attempt(command, log.tell())
         process = subprocess.Popen(
             command.argv,
             env=command.environment,
@@ -164,9 +197,14 @@ def run(command: Command) -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], attempt: Attempt) -> None:
+    """By this machine's own count of seconds: clocks jump, and those of nodes differ. The heartbeat is alive as often
+    as its time is another one, whichever."""
     deadline = attempt.command.heartbeat_seconds
+    beat, since = _modified(attempt.command.heartbeat), time.monotonic()
     while process.poll() is None:
-        silent = time.time() - max(attempt.started, _modified(attempt.command.heartbeat))
+        if (now := _modified(attempt.command.heartbeat)) != beat:
+            beat, since = now, time.monotonic()
+        silent = time.monotonic() - since
         if silent > deadline:
             end(process)
             raise LaunchError(
@@ -205,7 +243,6 @@ class Attempt:
     """A start of a command, and where in `launcher.log` its part begins. Tells why it failed, as far as logs do."""
 
     command: Command
-    started: float
     offset: int
 
     def explain(self, code: int) -> str:
@@ -223,7 +260,7 @@ class Attempt:
 
     def first_failure(self) -> Path:
         """The log of the rank that was the first to note its failure, or the launcher's if none has come to that."""
-        notes = [path for path in self.command.logs.glob("rank*.failed") if _modified(path) >= self.started]
+        notes = list(self.command.logs.glob("rank*.failed"))
         return min(notes, key=_modified).with_suffix(".log") if notes else self.command.logs / "launcher.log"
 
     def _killed_rank(self) -> tuple[int, int] | None:

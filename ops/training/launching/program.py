@@ -81,13 +81,13 @@ def only_one(path: Path, ranks: Ranks) -> Iterator[None]:
     import fcntl
 
     with path.open("a+", encoding="utf-8") as file:
-        deadline = time.time() + SECONDS_FOR_A_GHOST
+        deadline = time.monotonic() + SECONDS_FOR_A_GHOST
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.time() > deadline:
+                if time.monotonic() > deadline:
                     file.seek(0)
                     raise RuntimeError(
                         f"process {file.read().strip()} is training in {path.parent}; wait for it, or end it"
@@ -137,7 +137,7 @@ def prepared(
     """A session at the point from which the training goes on. Nobody hears of it yet, but for signs of life."""
     import torch
 
-    from ops.training.checkpoints.checkpointing import agreed_start, restore
+    from ops.training.checkpoints.restoring import agreed_start, restore
     from ops.training.checkpoints.shard_layout import shard_layout
     from ops.training.checkpoints.store import CheckpointStore
     from ops.training.clipping.rules import rule_of

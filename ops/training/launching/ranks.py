@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.config import ConfigError
+from ops.training.launching.hostfile import hosts
 
 DEFAULT_PORT = "29500"  # DeepSpeed's
 # rank, world size, rank on the node, as the launchers name them
@@ -51,16 +52,5 @@ def discover(environment: MutableMapping[str, str] = os.environ, hostfile: Path 
         )
     environment.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank))
     environment.setdefault("MASTER_PORT", DEFAULT_PORT)
-    environment.setdefault("MASTER_ADDR", first_host(hostfile) if hostfile else "127.0.0.1")
+    environment.setdefault("MASTER_ADDR", hosts(hostfile)[0].name if hostfile else "127.0.0.1")
     return Ranks(rank, world_size, local_rank)
-
-
-def first_host(hostfile: Path) -> str:
-    """The host of the first line, which is where rank 0 runs."""
-    if not hostfile.is_file():
-        raise ConfigError(f"launch.hostfile names {hostfile}, which does not exist")
-    for line in hostfile.read_text(encoding="utf-8").splitlines():
-        words = line.partition("#")[0].split()
-        if words:
-            return words[0]
-    raise ConfigError(f"launch.hostfile {hostfile} names no host")

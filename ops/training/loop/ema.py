@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +45,10 @@ class Ema:
         Of a single rank it is the average itself, which goes on following.
         """
         return self.slicing.joined(self.slices)
+
+    def entries(self) -> Iterator[tuple[str, Tensor]]:
+        """The state dict of the average, a tensor at a time, as `Slicing.entries`."""
+        return self.slicing.entries(self.slices)
 
     @torch.no_grad()
     def load(self, weights: nn.Module) -> None:

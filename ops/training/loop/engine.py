@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ops.config import ConfigError, Launch, Optimizer, Schedule
+from ops.training.checkpoints.copying import copied
 from ops.training.data.data_share import Shares
 from ops.training.launching.ranks import Ranks
 from ops.training.trainings import Training
@@ -173,12 +175,24 @@ def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> Deep
     return engine
 
 
-def save(engine: DeepSpeedEngine, folder: Path) -> None:
-    """Called by every rank; `folder/state` then holds the shards."""
-    engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
-    if engine.global_rank == 0:
-        for script in folder.glob("zero_to_*.py"):  # DeepSpeed's conversion scripts; the released form is beside
-            script.unlink()
+def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
+    """What this rank has to keep of the engine, by the file in which `load` looks for it; every rank calls this.
+
+    DeepSpeed hands each shard to a writer, in whose place here stands one that copies it into the processor's memory.
+    """
+    copies: dict[str, Any] = {}
+    writer = engine.checkpoint_engine
+    with TemporaryDirectory() as folder:  # for its conversion script, of which there is no need
+
+        def save(state_dict: Any, path: str) -> None:
+            copies[Path(path).relative_to(folder).as_posix()] = copied(state_dict)
+
+        writer.save = save
+        try:
+            engine.save_checkpoint(folder, tag=TAG, save_latest=False)
+        finally:
+            del writer.save
+    return copies
 
 
 def load(engine: DeepSpeedEngine, folder: Path) -> None:

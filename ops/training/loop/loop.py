@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TypeVar
 
@@ -19,13 +20,30 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def run_steps(session: Session[B]) -> None:
-    """Train from the step after the session's to the schedule's last."""
-    schedule, state, recorder = session.job.schedule, session.state, session.recorder
+    """Train from the step after the session's to the schedule's last, and see its checkpoint written.
+
+    Raises:
+        CheckpointNotWritten: see `checkpointing.save`.
+    """
+    state, recorder = session.state, session.recorder
     if state.step == 0 and state.first is None:
         figures = judged(session, 0)
         state.first = figures[session.method.validation.metric]
         recorder.figures(0, figures)
-    said = 0.0
+    try:
+        _steps(session)
+        checkpointing.require_written(session)
+    except Exception:
+        checkpointing.abandon(session)
+        raise
+    except BaseException:  # told to stop
+        checkpointing.settle_before_the_end(session)
+        raise
+
+
+def _steps(session: Session[B]) -> None:
+    schedule, state, recorder = session.job.schedule, session.state, session.recorder
+    said = -math.inf
     for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
         started = time.perf_counter()
         figures = step_without_unusable(session, step, batch)
@@ -39,9 +57,10 @@ def run_steps(session: Session[B]) -> None:
             figures.update(held_out)
         recorder.figures(step, figures)
         recorder.working(step, f"loss {figures['loss']:.4g}")
-        if due or time.time() - said > SECONDS_BETWEEN_LINES:
+        if due or time.monotonic() - said > SECONDS_BETWEEN_LINES:
             recorder.say(_line(step, schedule.steps, figures))
-            said = time.time()
+            said = time.monotonic()
+        checkpointing.settle(session)
         if due:
             checkpointing.save(session, held_out)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+from ops.training.checkpoints.writing import Saving
 from ops.training.data.data_share import DataShare, Shares
 from ops.training.data.left_out import UnusableSamples
 from ops.training.job import Job
 from ops.training.launching.ranks import Ranks
+from ops.training.loop.pace import Pace
 from ops.training.loop.state import State
 from ops.training.methods.method import Draw, Method, Watch
 from ops.training.recording.incidents import Incident, left_out_file
@@ -32,6 +35,8 @@ class Batch(Generic[B]):
     share: DataShare
     parts: list[B]
     unusable: dict[str, str]
+    seconds: float = 0.0
+    """That reading took."""
 
 
 @dataclass
@@ -43,6 +48,12 @@ class Session(Generic[B]):
     method: Method[B]
     state: State
     recorder: Recorder = field(default_factory=Recorder)
+    saving: Saving = field(default_factory=Saving)
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        together = self.state.layout["apart"] or self.job.training.ranks_of_a_video > 1
+        self.pace = Pace(self.device, alone=not together)
 
     def sample_ids(self, step: int) -> tuple[str, ...]:
         """The global batch of a step, without what is left out by now."""
@@ -53,14 +64,14 @@ class Session(Generic[B]):
         return self.shares.of_batch(self.method.data.samples.by_id[sample_ids[0]]["frames"], len(sample_ids))
 
     def read(self, step: int) -> Batch[B]:
-        ids = self.sample_ids(step)
+        started, ids = time.perf_counter(), self.sample_ids(step)
         batch: Batch[B] = Batch(ids, self.share(ids), [], {})
         for positions in batch.share.micro_batches:
             try:
                 batch.parts.append(self.method.data.read(ids[positions.start : positions.stop]))
             except UnusableSamples as found:
                 batch.unusable.update(found.reasons)
-        return batch
+        return replace(batch, seconds=time.perf_counter() - started)
 
     def draw(self, step: int, first_position: int, batch_size: int, alone: bool = False) -> Draw:
         """The random numbers of a micro-batch of a global batch of this size."""

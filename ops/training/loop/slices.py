@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.distributed as dist
@@ -48,10 +48,22 @@ class Slicing:
         A single rank gets views of its slices.
         """
         module = copy.deepcopy(self.empty)
-        shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
-        whole = {name: self._whole(held, shapes[name]) for name, held in zip(shapes, slices, strict=True)}
-        module.load_state_dict(whole, strict=False, assign=True)
+        module.load_state_dict(dict(self._parameters(slices)), strict=False, assign=True)
         return module
+
+    @torch.no_grad()
+    def entries(self, slices: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """The state dict of the same model, a tensor at a time, each whole on every rank; every rank takes all alike.
+
+        Who keeps none of them holds no more than the largest.
+        """
+        parameters = {name for name, _ in self.empty.named_parameters()}
+        yield from self._parameters(slices)
+        yield from ((name, buffer) for name, buffer in self.empty.state_dict().items() if name not in parameters)
+
+    def _parameters(self, slices: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
+        for (name, parameter), held in zip(self.empty.named_parameters(), slices, strict=True):
+            yield name, self._whole(held, parameter.shape)
 
     def filled(self, weights: nn.Module) -> nn.Module:
         """A model of this shape with the weights and buffers of another; RuntimeError where they do not fit."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor, nn
 
 from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.clipping.dropping import Dropping
@@ -34,7 +35,7 @@ class State:
     """The held-out metric before the first step."""
     seconds_before: float = 0.0
     """Spent by the attempts that this one resumes."""
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def model(self) -> nn.Module:
@@ -47,13 +48,13 @@ class State:
         """How many numbers are trained or kept, over all ranks."""
         return sum(parameter.numel() for parameter in self.ema.slicing.empty.parameters())
 
-    def weights(self) -> nn.Module:
-        """The model with the weights that are trained whole, on every rank; every rank calls this alike."""
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """The state dict of the model that is trained, a tensor at a time, each whole; every rank takes all alike."""
         if not self.layout["apart"]:
-            return self.model
-        return self.ema.slicing.joined(self.ema.slicing.of(self.model))
+            return iter(self.model.state_dict().items())
+        return self.ema.slicing.entries(self.ema.slicing.of(self.model))
 
     @property
     def seconds(self) -> float:
         """Spent by all attempts so far."""
-        return self.seconds_before + time.time() - self.started
+        return self.seconds_before + time.monotonic() - self.started

@@ -33,7 +33,10 @@ def one_step(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float
     rate = deepspeed_engine.learning_rate(session.job.schedule.optimizer, step, session.job.schedule.steps)
     for group in state.engine.optimizer.param_groups:
         group["lr"] = rate
+    session.pace.read(batch.seconds)
     update = _update(session, step, batch, rate)
+    for line in session.pace.compared(step):
+        session.recorder.say(line)
     figures = update.figures
     if state.left_out.samples:
         figures["left_out"] = len(state.left_out.samples)

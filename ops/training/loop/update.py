@@ -33,7 +33,8 @@ def passes(session: Session[B], step: int, batch: Batch[B], between: Callable[[]
     for number, (part, positions) in enumerate(zip(batch.parts, batch.share.micro_batches, strict=True)):
         if number:
             between()
-        loss, figures = objective.loss(engine, part, session.draw(step, positions.start, batch.share.batch_size))
+        with session.pace.computing(step):
+            loss, figures = objective.loss(engine, part, session.draw(step, positions.start, batch.share.batch_size))
         figures = {"loss": loss, **figures}
         for name, value in figures.items():
             totals[name] = totals.get(name, torch.zeros_like(value)) + value.detach() / len(batch.parts)

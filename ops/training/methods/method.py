@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.dit.sequence import ALONE, SequenceGroup
+from ops.training.checkpoints.store import Files
 from ops.training.data.data_share import Shares
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
@@ -107,8 +108,8 @@ class Objective(Protocol[Seen]):
 class Kept(Protocol):
     """Whatever of a training a checkpoint has to hold beside weights and optimizer."""
 
-    def save(self, folder: Path) -> None:
-        """Write it into a checkpoint. First rank only."""
+    def files(self) -> Files:
+        """What writes it into a checkpoint, as it is now and whatever it becomes meanwhile. First rank only."""
         ...
 
     def restore(self, folder: Path) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from models.wfvae.discriminator import PatchDiscriminator3D
 from ops.config import Optimizer, VaeLosses
+from ops.training.checkpoints.copying import copied
+from ops.training.checkpoints.store import Files
 from ops.training.loop.collective import average, mean_gradients
 from ops.training.objectives import vae_losses
 
@@ -67,9 +69,9 @@ class Critic:
         self._optimizer.step()
         return {"critic": total}
 
-    def save(self, folder: Path) -> None:
-        state = {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
-        torch.save(state, folder / FILE)
+    def files(self) -> Files:
+        state = copied({"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()})
+        return {FILE: lambda file: torch.save(state, file)}
 
     def restore(self, folder: Path) -> None:
         state = torch.load(folder / FILE, map_location="cpu", weights_only=True)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ops.data.columns import Sample
+from ops.training.checkpoints.store import Files
 from ops.training.data.left_out import UnusableSamples, require_finite
 from ops.training.data.samples import same_size_batches
 from ops.training.loop.collective import anywhere, gathered
@@ -94,8 +95,8 @@ class HeldOut(Generic[B, Value]):
             same_size_batches([row for row in rows if (row["frames"] == 1) == images], len(share.positions))
         )
 
-    def save(self, folder: Path) -> None:
-        self._improvement.save(folder)
+    def files(self) -> Files:
+        return self._improvement.files()
 
     def restore(self, folder: Path) -> None:
         self._improvement.restore(folder)

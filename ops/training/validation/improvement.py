@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.runtime.files import write_json
+from ops.training.checkpoints.store import Files
 
 FILE = "first_validation.json"
 
@@ -44,9 +45,10 @@ class Improvement:
                 groups[self._items[sample_id]].append(value)
         return {item: sum(group) / len(group) for item, group in groups.items()}
 
-    def save(self, folder: Path) -> None:
-        if self._first is not None:
-            write_json(folder / FILE, self._first)
+    def files(self) -> Files:
+        """What it is compared with does not change any more."""
+        first = self._first
+        return {} if first is None else {FILE: lambda file: write_json(file, first)}
 
     def restore(self, folder: Path) -> None:
         if (folder / FILE).is_file():

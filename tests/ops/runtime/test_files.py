@@ -32,7 +32,7 @@ def test_the_umask_decides_who_may_read_what_is_written(tmp_path: Path) -> None:
     code = (
         "import os, sys, torch; from pathlib import Path; from safetensors.torch import save_file\n"
         "from models.tensor_file import save_tensors; from ops.runtime.files import replacing, write_json\n"
-        "from ops.training.checkpoints.store import seal\n"
+        "from ops.training.checkpoints.store import seal, write\n"
         "for umask in sys.argv[2:]:\n"
         "    os.umask(int(umask))\n"
         "    folder = Path(sys.argv[1], umask)\n"
@@ -40,9 +40,8 @@ def test_the_umask_decides_who_may_read_what_is_written(tmp_path: Path) -> None:
         "    with replacing(folder / 'b.safetensors') as temporary:\n"
         "        save_file({'a': torch.zeros(2)}, temporary)\n"
         "    save_tensors({'a': torch.zeros(2)}, folder / 'c.safetensors', {})\n"
-        "    (folder / 'step').mkdir()\n"
-        "    save_file({'a': torch.zeros(2)}, folder / 'step' / 'd.safetensors')\n"
-        "    seal(folder / 'step', {})\n"
+        "    files = {'d.safetensors': lambda file: save_file({'a': torch.zeros(2)}, file)}\n"
+        "    seal(folder / 'step', {}, write(folder / 'step', files))\n"
     )
     umasks = [0o002, 0o022, 0o027, 0o077]
     subprocess.run([sys.executable, "-c", code, str(tmp_path), *map(str, umasks)], check=True)

@@ -88,7 +88,7 @@ class Lab:
     def job(self, asset: str) -> Job:
         """What its training would be told, without starting it."""
         commands: list[Command] = []
-        with pytest.raises(FileNotFoundError, match=r"results\.json"):
+        with pytest.raises(assets.LaunchError, match=r"results\.json"):
             self.train(asset, commands.append)
         return Job.model_validate_json((commands[0].logs.parent / "job.json").read_text(encoding="utf-8"))
 
@@ -108,15 +108,17 @@ class Lab:
         tensors[f"{sample_id}.mean"][0, 0, 0, 0] = value
         save_file(tensors, shard)
 
-    def train_and_kill(self, asset: str, rank: int, after_step: int) -> Path:
-        """Train with a rank that is SIGKILLed when it has finished a step. Returns the training's folder."""
+    def train_and_kill(self, asset: str, rank: int, after_step: int, writing: bool = False) -> Path:
+        """Train with a rank that is SIGKILLed when it has finished a step, or while it is `writing` the checkpoint of
+        that step. Returns the training's folder."""
         folders: list[Path] = []
 
         def launch(command: Command) -> None:
             folders.append(command.logs.parent)
             at = command.argv.index("--job") - 2
             start, (_, module), arguments = command.argv[:at], command.argv[at : at + 2], command.argv[at + 2 :]
-            run(replace(command, argv=[*start, str(DYING), str(rank), str(after_step), module, *arguments]))
+            dying = [str(DYING), str(rank), str(after_step), *(["--writing"] if writing else [])]
+            run(replace(command, argv=[*start, *dying, module, *arguments]))
 
         with pytest.raises(assets.LaunchError, match=f"rank {rank} was killed by signal 9"):
             self.train(asset, launch)

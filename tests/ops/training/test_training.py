@@ -17,7 +17,7 @@ from ops.runtime.tracking.connection import connect
 from ops.training.checkpoints import store as checkpoints
 from ops.training.data.data_share import Shares
 from ops.training.job import Job
-from ops.training.launching.launch import Command
+from ops.training.launching.launch import Command, LaunchError
 from ops.training.launching.ranks import ALONE
 from ops.training.methods import denoiser
 from ops.training.methods.method import Setup
@@ -105,6 +105,27 @@ def test_two_ranks_killed_and_continued_by_one_follow_the_curve_of_one(
     assert_close(curve(folder), curve(whole.folder), 1e-3, {"loss", "unweighted_loss", "held_out_loss", "grad_norm"})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_dies_while_it_writes_costs_that_checkpoint_alone(
+    rank: int, uninterrupted: Callable, make_lab: Callable, tmp_path: Path
+) -> None:
+    """It is killed in the background write of step 10; the training is steps ahead, and goes on from step 5."""
+    _, whole = uninterrupted("denoiser_joint")
+    lab = make_lab(tmp_path / "lab").with_launch(
+        accelerator="cpu", deepspeed="configs/deepspeed/zero1_cpu.json", ranks_per_node=2
+    )
+    folder = lab.train_and_kill("denoiser_joint", rank=rank, after_step=10, writing=True)
+    store = checkpoints.CheckpointStore(folder / "checkpoints")
+    assert [checkpoints.step_of(path) for path in store.complete()] == [5]
+    assert list(store.path(10).rglob("*")), "it was being written"
+    lab.train("denoiser_joint")
+    assert "resuming after step 5" in (folder / "logs" / "rank0.log").read_text()
+    assert_close(curve(folder), curve(whole.folder), 1e-3, {"loss", "unweighted_loss", "held_out_loss", "grad_norm"})
+    for path in store.complete():
+        checkpoints.verify(path)
+
+
 def test_what_a_training_leaves_behind(uninterrupted: Callable) -> None:
     _, artifact = uninterrupted("wfvae")
     results = artifact.results
@@ -160,7 +181,7 @@ def test_mlflow_knows_the_run_its_data_and_its_checkpoints(uninterrupted: Callab
 def test_a_stage_starts_from_the_best_average_of_the_one_before(uninterrupted: Callable) -> None:
     lab, joint = uninterrupted("denoiser_joint")
     commands: list[Command] = []
-    with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing was started, so nothing came of it
+    with pytest.raises(LaunchError, match=r"results\.json"):  # nothing was started, so nothing came of it
         lab.train("denoiser_video", commands.append)
     job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
     assert job.init_from is not None

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from ops.training.checkpoints import store as checkpoints
-from ops.training.checkpoints.store import CheckpointStore
+from ops.training.checkpoints.store import CheckpointStore, CorruptCheckpoint
 
 
 @pytest.fixture
@@ -20,9 +22,8 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 def write(store: CheckpointStore, step: int) -> Path:
     path = store.begin(step)
-    (path / "ema").mkdir()
-    (path / "ema" / "weights").write_text(f"weights of {step}")
-    checkpoints.seal(path, {"step": step, "metric": float(step)})
+    listing = checkpoints.write(path, {"ema/weights": lambda file: file.write_text(f"weights of {step}")})
+    checkpoints.seal(path, {"step": step, "metric": float(step)}, listing)
     return path
 
 
@@ -31,15 +32,46 @@ def test_the_newest_sound_one_is_found(store: CheckpointStore) -> None:
     assert checkpoints.read_state(store.path(30)) == {"step": 30, "metric": 30.0}
 
 
-def test_writing_and_reading_a_large_one_is_no_silence(store: CheckpointStore) -> None:
+def test_reading_a_large_one_is_no_silence(store: CheckpointStore) -> None:
     looked_at: list[str] = []
+    assert CheckpointStore(store.folder, looked_at.append).newest_sound() == store.path(30)
+    assert looked_at == ["ema/weights", "state.json"]
+
+
+def test_what_several_ranks_have_written_is_sealed_by_what_each_says(store: CheckpointStore) -> None:
+    """Nobody reads what another has written; a file that nobody has listed, or that was cut, is seen all the same."""
     path = store.begin(40)
-    (path / "weights").touch()
-    checkpoints.seal(path, {"step": 40}, looked_at.append)
-    assert looked_at == ["state.json", "weights"]
-    looked_at.clear()
-    assert CheckpointStore(store.folder, looked_at.append).newest_sound() == path
-    assert looked_at == ["state.json", "weights"]
+    ranks = [checkpoints.write(path, {f"rank{n}": lambda file, n=n: file.write_text(str(n))}) for n in range(3)]
+    both = {**ranks[0], **ranks[1]}
+    with pytest.raises(CorruptCheckpoint, match=r"look at rank2$"):
+        checkpoints.seal(path, {"step": 40}, both)
+    (path / "rank2").write_text("short of a byte")
+    with pytest.raises(CorruptCheckpoint, match=r"look at rank2$"):
+        checkpoints.seal(path, {"step": 40}, {**both, **ranks[2]})
+    assert path not in store.complete()
+    (path / "rank2").write_text("2")
+    checkpoints.seal(path, {"step": 40}, {**both, **ranks[2]})
+    checkpoints.verify(path)
+
+
+def test_what_the_disk_does_not_take_is_named(store: CheckpointStore) -> None:
+    """Through the libraries, which say it in words of their own."""
+    full = Path("/dev/full")
+    for name, write_it in {
+        "plain": lambda file: full.write_text("x", encoding="utf-8"),
+        "torch": lambda file: torch.save(torch.zeros(9), full),
+        "safetensors": lambda file: save_file({"a": torch.zeros(9)}, file / "no folder"),
+    }.items():
+        with pytest.raises(OSError, match=f"step_000040/{name} could not be written: "):
+            checkpoints.write(store.begin(40), {name: write_it})
+
+
+def test_an_interrupted_one_of_a_step_that_may_never_come_again_is_removed(store: CheckpointStore) -> None:
+    (store.path(25) / "deepspeed").mkdir(parents=True)
+    (store.path(20) / "COMPLETE").rename(store.path(20) / "CORRUPT")
+    assert store.prune(keep_last=9, best=None) == []
+    assert not store.path(25).exists()
+    assert store.path(20).exists(), "somebody may want to look at it"
 
 
 def test_one_without_its_marker_does_not_exist(store: CheckpointStore) -> None:
@@ -115,8 +147,9 @@ def test_the_content_hash_sees_one_part_only(store: CheckpointStore) -> None:
     first = checkpoints.content_hash(store.path(10), "ema")
     assert first != checkpoints.content_hash(store.path(20), "ema")
     path = store.begin(10)
-    (path / "ema").mkdir()
-    (path / "ema" / "weights").write_text("weights of 10")
-    (path / "other").write_text("x")
-    checkpoints.seal(path, {"step": 10, "metric": 3.0})
+    files = {"ema/weights": "weights of 10", "other": "x"}
+    listing = checkpoints.write(
+        path, {name: lambda file, text=text: file.write_text(text) for name, text in files.items()}
+    )
+    checkpoints.seal(path, {"step": 10, "metric": 3.0}, listing)
     assert checkpoints.content_hash(path, "ema") == first

@@ -39,22 +39,54 @@ def test_several_nodes_run_under_deepspeed(hosts: str, checkout: Path) -> None:
     program = [str(checkout / "ops/training/methods/denoiser.py"), "--job", "/p/job.json"]
     runner = [PYTHON, "-m", "deepspeed.launcher.runner"]
     numbers, no_ssh = ["--num_nodes", "2", "--num_gpus", "8"], ["--no_ssh_check", "--master_addr", "node7"]
+    port = ["--master_port", "29500"]
     several = {"nodes": 2, "ranks_per_node": 8, "hostfile": hosts}
     assert argv(spec(launcher="slurm", **several)) == [
-        *(*runner, "--launcher", "slurm", "--hostfile", hosts, *numbers, *no_ssh, "--no_local_rank", *program)
+        *(*runner, "--launcher", "slurm", "--hostfile", hosts, *numbers, *no_ssh),
+        *("--launcher_args=--kill-on-bad-exit=1", *port, "--no_local_rank", *program),
     ]
     assert argv(spec(launcher="pdsh", **several)) == [
-        *(*runner, "--launcher", "pdsh", "--hostfile", hosts, *numbers, "--no_local_rank", *program)
+        *(*runner, "--launcher", "pdsh", "--hostfile", hosts, *numbers, *port, "--no_local_rank", *program)
     ]
     # mpirun takes every slot of the hostfile; DeepSpeed refuses numbers with it
     assert argv(spec(launcher="openmpi", **several)) == [
-        *(*runner, "--launcher", "openmpi", "--hostfile", hosts, *no_ssh, "--no_local_rank", *program)
+        *(*runner, "--launcher", "openmpi", "--hostfile", hosts, *no_ssh, *port, "--no_local_rank", *program)
     ]
 
 
 def test_several_nodes_need_a_hostfile() -> None:
     with pytest.raises(ConfigError, match=r"launch\.hostfile is missing.*slots=8.*4 nodes"):
         argv(spec(launcher="slurm", nodes=4, ranks_per_node=8))
+
+
+def test_ranks_of_somebody_else_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = spec(launcher="env", nodes=2, ranks_per_node=4)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ConfigError, match=r"no RANK: have your scheduler run `python -m ops\.training ASSET`"):
+        argv(made)
+    for name, value in {"RANK": "5", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE is 4, but launch\.nodes times launch\.ranks_per_node is 8"):
+        argv(made)
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    assert argv(made) == [PYTHON, "-m", "ops.training.methods.denoiser", "--job", "/p/job.json"]
+    monkeypatch.setenv("MASTER_PORT", "1234")
+    assert environment(made.launch, Path("/p"))["MASTER_PORT"] == "1234"
+
+
+def test_a_clock_that_jumps_ends_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does that of another node, which touches the heartbeat: an hour behind, an hour ahead."""
+    now = time.time()
+    script = f"""
+import os, pathlib, time
+beat = pathlib.Path(os.environ["FOLDER"], "beat")
+for number in range(12):
+    beat.touch()
+    os.utime(beat, (0, {now} + (-3600 if number % 2 else 3600) + number))
+    time.sleep(0.25)
+"""
+    monkeypatch.setattr("ops.training.launching.launch.time.time", lambda: now + 7200 * time.monotonic())
+    run(command(tmp_path, script, heartbeat_seconds=2))
 
 
 def test_deepspeed_turns_it_into_a_call_of_srun(hosts: str, tmp_path: Path) -> None:
@@ -73,7 +105,7 @@ def test_deepspeed_turns_it_into_a_call_of_srun(hosts: str, tmp_path: Path) -> N
     command = write_exports(tmp_path / "exports.env", command)
     done = subprocess.run([sys.executable, *command.argv[1:]], capture_output=True, text=True, env=command.environment)
     srun = done.stdout.splitlines()[-1]
-    assert srun.startswith("-n 16 --nodes 2 --gpus-per-node 8 --export=ALL,")
+    assert srun.startswith("-n 16 --kill-on-bad-exit=1 --nodes 2 --gpus-per-node 8 --export=ALL,")
     assert "SORAFLOW_PROJECT=/p" in srun
     assert srun.split()[-3:] == [command.argv[-3], "--job", "/p/job.json"]
 

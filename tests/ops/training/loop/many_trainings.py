@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ops.runtime.device import seed_everything
-from ops.training.checkpoints import checkpointing
+from ops.training.checkpoints import checkpointing, released_form
 from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks, discover
@@ -23,6 +23,7 @@ from ops.training.methods import denoiser
 
 def main() -> None:
     torch.set_num_threads(1)
+    released_form.SMALLEST_PART = 2**12  # so that each rank writes its part of models that are small
     ranks = discover()
     start_distributed()
     steps, *jobs = sys.argv[1:]
@@ -44,6 +45,7 @@ def train(job: Job, ranks: Ranks, last: int) -> None:
     held_out = loop.judged(session, last)
     lines[-1] |= held_out
     checkpointing.save(session, held_out)
+    checkpointing.require_written(session)
     if ranks.first:
         (job.folder / "steps.json").write_text(json.dumps(lines), encoding="utf-8")
 

@@ -200,6 +200,7 @@ def test_a_stage_that_drops_resumes_where_it_was(laid: Callable, alone: Ranks, t
 
     steps(session, 1, 2)
     checkpointing.save(session, {"held_out_loss": 1.0})
+    checkpointing.require_written(session)
     expected = steps(session, 3, 4)
     resumed = program.prepared(job, alone, CPU, denoiser.compose)
     assert steps(resumed, 3, 4) == expected

@@ -1,0 +1,75 @@
+"""The released form of a model, written by several ranks: each has a file of whole tensors, and none has all of them.
+
+It is the layout in which diffusers lays large models: files in parts, and an index that says what is in which. A model
+that is small is one file, of the first rank.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from models import released
+from models.tensor_file import save_tensors
+from ops.training.checkpoints.copying import copied
+from ops.training.checkpoints.store import Files
+from ops.training.launching.ranks import Ranks
+
+SMALLEST_PART = 2**28
+"""Bytes, in float32: it takes another writer for each so many."""
+INDEX_FILE = f"{released.WEIGHTS_FILE}.index.json"
+
+
+def writers(shape: nn.Module, world_size: int) -> dict[str, int]:
+    """The rank that writes each entry of a model's state dict, by our key. Each writes neighbouring entries, all about
+    as many bytes; they are spread over the ranks, and so over the nodes. `shape` may be without content."""
+    own = shape.state_dict()
+    sizes = [4 * own[key].numel() for key in released.names_of(shape)]
+    parts = min(world_size, max(1, sum(sizes) // SMALLEST_PART))
+    before = [0, *accumulate(sizes)]
+    part_of = [start * parts // max(1, sum(sizes)) for start in before[:-1]]
+    return {key: part * world_size // parts for key, part in zip(released.names_of(shape), part_of, strict=True)}
+
+
+def files(folder: str, entries: Iterable[tuple[str, Tensor]], shape: nn.Module, ranks: Ranks) -> Files:
+    """What this rank writes of a model into `folder` of a checkpoint, copied. `entries` is the model's state dict, a
+    tensor at a time, of which it keeps its own; `shape` is one of the same shape, perhaps without content."""
+    writer_of, names = writers(shape, ranks.world_size), released.names_of(shape)
+    tensors = {names[key]: copied(value).contiguous() for key, value in entries if writer_of.get(key) == ranks.rank}
+    constants = released.constants_of(shape)
+    if ranks.first:
+        dtype = next(iter(tensors.values())).dtype
+        tensors |= {key: value.to("cpu", dtype) for key, value in constants.items()}
+    where = _file_names(writer_of)
+    made: Files = {}
+    if tensors:
+        made[f"{folder}/{where[ranks.rank]}"] = lambda file: save_tensors(tensors, file, metadata={"format": "pt"})
+    if ranks.first:
+        config = json.dumps(released.config_of(shape), indent=2) + "\n"
+        made[f"{folder}/{released.CONFIG_FILE}"] = lambda file: file.write_text(config, encoding="utf-8")
+    if ranks.first and len(where) > 1:
+        parts = {names[key]: where[rank] for key, rank in writer_of.items()} | dict.fromkeys(constants, where[0])
+        index = _index(parts, shape, tensors)
+        made[f"{folder}/{INDEX_FILE}"] = lambda file: file.write_text(index, encoding="utf-8")
+    return made
+
+
+def _file_names(writer_of: Mapping[str, int]) -> dict[int, str]:
+    """The file of each rank that writes one, as diffusers numbers them."""
+    ranks = sorted(set(writer_of.values()))
+    if len(ranks) == 1:
+        return {ranks[0]: released.WEIGHTS_FILE}
+    name = Path(released.WEIGHTS_FILE)
+    return {
+        rank: f"{name.stem}-{number:05d}-of-{len(ranks):05d}{name.suffix}" for number, rank in enumerate(ranks, start=1)
+    }
+
+
+def _index(parts: Mapping[str, str], shape: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    each = next(iter(tensors.values())).element_size()
+    total = each * sum(value.numel() for value in shape.state_dict().values())
+    return json.dumps({"metadata": {"total_size": total}, "weight_map": dict(sorted(parts.items()))}, indent=2) + "\n"
