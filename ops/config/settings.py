@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError, model_validator
 
@@ -29,10 +30,6 @@ DEFAULT_CUT = "dataset"
 """The name of samples that are cut as the recipe's `dataset` says."""
 
 
-class _Own(Protocol[B, W]):
-    def over(self, base: B, /) -> W: ...
-
-
 class WantedCut(NamedTuple):
     """Samples that some trainings of a recipe want, of these kinds."""
 
@@ -40,9 +37,10 @@ class WantedCut(NamedTuple):
     kinds: frozenset[Kind]
 
 
-def _whole(own: _Own[B, W], base: B, name: str) -> W:
+def _whole(laid_over: Callable[[B], W], base: B, name: str) -> W:
+    """A training's own settings laid over the recipe's; an error says under which name they stand."""
     try:
-        return own.over(base)
+        return laid_over(base)
     except ValidationError as error:
         reasons = "; ".join(": ".join((*map(str, each["loc"]), told(each["msg"]))) for each in error.errors())
         raise ValueError(f"{name}: {reasons}") from None
@@ -77,10 +75,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _launches_are_whole(self) -> Settings:
-        whole = {"launch": self.launch, "vae.launch": _whole(self.vae.launch, self.launch, "vae.launch")}
+        whole = {"launch": self.launch, "vae.launch": _whole(self.vae.launch.over, self.launch, "vae.launch")}
         for stage in self.stages:
             name = f"stages.{stage.name}.launch"
-            whole[name] = _whole(stage.launch, self.launch, name)
+            whole[name] = _whole(stage.launch.over, self.launch, name)
         heads = self.denoiser.model.heads
         for name, launch in whole.items():
             if heads % launch.sequence_parallel:
@@ -93,9 +91,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _cuts_are_whole(self) -> Settings:
-        _whole(self.vae.dataset, self.dataset, "vae.dataset")
+        _whole(self.vae.dataset.over, self.dataset, "vae.dataset")
         for stage in self.stages:
-            _whole(stage.dataset, self.dataset, f"stages.{stage.name}.dataset")
+            _whole(stage.dataset.over, self.dataset, f"stages.{stage.name}.dataset")
         return self
 
     def cut_of(self, own: OwnCut) -> tuple[str, Cut]:
