@@ -48,8 +48,9 @@ def save(session: Session[B], held_out: Mapping[str, float]) -> None:
     if _begun(session):
         path = store_of(session).path(session.state.step)
         _working(session, "copying the state for a checkpoint")
-        session.saving.writing = Writing(path, _state(session, held_out), session.ranks)
-        session.saving.writing.begin(_files(session))
+        writing = Writing(path, _state(session, held_out), session.ranks)
+        writing.begin(_files(session))
+        session.saving.writing = writing
     if failed_before:
         require_written(session)
 

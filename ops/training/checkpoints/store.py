@@ -18,6 +18,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NotRequired, TypeAlias, TypedDict
@@ -36,6 +37,8 @@ SHARDS = "deepspeed"
 MARKER = "COMPLETE"
 CORRUPT = "CORRUPT"
 """What a marker is renamed to when the files are found not to be those that it lists."""
+SECONDS_OF_A_SHARED_DISK = 90.0
+"""After which what one node has written is seen by another: NFS keeps what it knows of a folder for up to a minute."""
 
 
 class CheckpointState(TypedDict):
@@ -192,21 +195,29 @@ def _write_one(file: Path, write: Callable[[Path], object]) -> Listed:
         raise OSError(f"{file} could not be written: {error}") from error
 
 
-def seal(path: Path, state: CheckpointState, listing: Mapping[str, Listed]) -> None:
-    """Write `state.json` and declare the checkpoint complete, of the files that all ranks have written.
+def seal(
+    path: Path, state: CheckpointState, listing: Mapping[str, Listed], patience: float = SECONDS_OF_A_SHARED_DISK
+) -> None:
+    """Write `state.json` and declare the checkpoint complete, of the files that all ranks have written; those of other
+    nodes are waited for.
 
     Raises:
-        CorruptCheckpoint: files are there that nobody has listed, or not those that were.
+        CorruptCheckpoint: files are there that nobody has listed, or after `patience` seconds not yet those that were.
     """
-    found = {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
     written = {name: file["bytes"] for name, file in listing.items()}
-    if found != written:
-        odd = sorted(name for name in found.keys() | written.keys() if found.get(name) != written.get(name))
+    deadline = time.monotonic() + patience
+    while (found := _sizes(path)) != written and found.keys() <= written.keys() and time.monotonic() < deadline:
+        time.sleep(1.0)
+    if odd := sorted(name for name in found.keys() | written.keys() if found.get(name) != written.get(name)):
         raise CorruptCheckpoint(f"{path} does not hold what was written into it; look at {', '.join(odd)}")
     everything = {**listing, **write(path, {"state.json": lambda file: write_json(file, state)})}
     sync_folder(path)
     write_json(path / MARKER, {"files": everything})
     sync_folder(path.parent)
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    return {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
 
 
 def listed(path: Path) -> dict[str, Listed]:

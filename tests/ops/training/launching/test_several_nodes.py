@@ -121,13 +121,15 @@ def test_a_training_outlives_the_death_of_a_node(
     lab = type(lab)(type(lab.project)(lab.project.root))
     killer = threading.Thread(target=kill_second_node, args=(lab, nodes))
     killer.start()
-    with pytest.raises(LaunchError, match=r"the training job ended with exit code \d+\. The end of .*rank[01]\.log"):
+    # Under Slurm and OpenMPI the other ranks are ended before they could complain; then the launcher's log says why.
+    told = r"the training job ended with exit code \d+\. The end of .*(rank[01]|launcher)\.log"
+    with pytest.raises(LaunchError, match=told):
         lab.train("denoiser_joint")
     killer.join()
     (folder,) = lab.project.artifacts.glob("denoiser_joint/*")
     assert nodes.left() == []
     assert {path.name for path in (folder / "logs").glob("rank*.log")} == {f"rank{rank}.log" for rank in range(4)}
-    assert lab.status_of(folder) == "FAILED"
+    assert lab.status_of(folder) in ("FAILED", "KILLED")
 
     artifact = lab.train("denoiser_joint")
     assert artifact.results.steps == 20
