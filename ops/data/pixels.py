@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ops.curation.decoding import pictures
 from ops.curation.decoding.frames import UndecodableVideo, frames_at
@@ -20,6 +21,8 @@ from ops.runtime.project import Project
 from ops.runtime.video import rendering
 
 Row = Mapping[str, Any]
+Pixels = NDArray[np.uint8]
+"""Of a sample, [T, H, W, 3]."""
 VERSIONS = {"pictures": pictures.VERSION, "rendering": rendering.VERSION}
 """Of the code that makes pixels of files: the same sample has other pixels where one of them is another."""
 
@@ -64,10 +67,22 @@ class PixelReader:
         self._alone = threading.Lock()
         self._of_one_source = of_one_source
 
-    def read(self, sample: Sample) -> np.ndarray:
-        """uint8 [T, H, W, 3]; do not write into it."""
+    workers = 0
+    """Beside this process."""
+
+    def read(self, samples: Sequence[Sample]) -> list[Pixels | str]:
+        """Of each sample its pixels, which are not to be written into, or what is wrong with it."""
+        return [self._read_or_told(sample) for sample in samples]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _read_or_told(self, sample: Sample) -> Pixels | str:
         with self._alone:
-            return self._read(sample)
+            try:
+                return self._read(sample)
+            except UnreadableSource as error:
+                return str(error)
 
     def _read(self, sample: Sample) -> np.ndarray:
         key = sample["sample_id"]

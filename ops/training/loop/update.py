@@ -30,10 +30,10 @@ def passes(session: Session[B], step: int, batch: Batch[B], between: Callable[[]
     figures, means over its micro-batches; the gradient of a loss with a figure that is not finite is NaN."""
     engine, objective = session.state.engine, session.method.objective
     totals: dict[str, Tensor] = {}
-    for number, (part, positions) in enumerate(zip(batch.parts, batch.share.micro_batches, strict=True)):
+    for number, positions in enumerate(batch.share.micro_batches):
         if number:
             between()
-        loss, figures = objective.loss(engine, part, session.draw(step, positions.start))
+        loss, figures = objective.loss(engine, batch.parts[positions.start], session.draw(step, positions.start))
         figures = {"loss": loss, **figures}
         for name, value in figures.items():
             totals[name] = totals.get(name, torch.zeros_like(value)) + value.detach() / len(batch.parts)

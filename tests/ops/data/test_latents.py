@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ops.data.latent_moments import LatentError, Moments
-from ops.data.latents import LatentSet, LatentsResults, cache_latents
+from ops.data.latents import LatentSet, LatentsResults, make_latents
 from ops.data.samples import training_samples
 from ops.runtime.artifacts import current
 from ops.weights.results import Weights
@@ -25,7 +25,7 @@ def test_every_sample_has_its_posterior_and_the_work_is_done_once(trained_world)
         "wfvae": current(project, "wfvae", Weights).version,
         "training_set": artifact.inputs["training_set"],
     }
-    assert cache_latents(project) == artifact
+    assert make_latents(project) == artifact
 
 
 def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trained_world) -> None:
@@ -47,13 +47,13 @@ def test_an_interrupted_cache_goes_on_at_the_missing_shard(world, monkeypatch) -
 
     whole = current(world.project, "latents", LatentsResults)
     monkeypatch.setattr(module, "SHARD_SAMPLES", 3)
-    first = cache_latents(world.project)
+    first = make_latents(world.project)
     assert first.results.shards == 3
     assert first.results.scale == pytest.approx(whole.results.scale)
     (first.folder / "artifact.json").unlink()
     (first.folder / "shard_00001.safetensors").unlink()
     kept = (first.folder / "shard_00000.safetensors").stat().st_mtime_ns
-    again = cache_latents(world.project)
+    again = make_latents(world.project)
     assert again == first
     assert (first.folder / "shard_00000.safetensors").stat().st_mtime_ns == kept
 
@@ -62,18 +62,18 @@ def test_what_the_vae_cannot_encode_is_named_and_measured_by_none(world, monkeyp
     """A training then leaves it out, as any latent that is not finite."""
     import ops.data.latents as module
 
-    whole = cache_latents(world.project)
+    whole = make_latents(world.project)
     victim = next(sample for sample in training_samples(world.project) if sample["split"] == "held_out")
-    encode = module._Encoder.__call__
+    encode = module._Encoder.all
 
-    def spoiled(encoder, sample, pixels):
-        mean, log_variance = encode(encoder, sample, pixels)
-        return mean * float("nan") if sample["sample_id"] in spoilt else mean, log_variance
+    def spoiled(encoder, samples):
+        for sample, mean, log_variance in encode(encoder, samples):
+            yield sample, mean * float("nan") if sample["sample_id"] in spoilt else mean, log_variance
 
     spoilt = {victim["sample_id"]}
-    monkeypatch.setattr(module._Encoder, "__call__", spoiled)
+    monkeypatch.setattr(module._Encoder, "all", spoiled)
     shutil.rmtree(world.project.artifacts / "latents")
-    artifact = cache_latents(world.project)
+    artifact = make_latents(world.project)
     assert artifact.results.not_finite == {victim["sample_id"]: victim["path"]}
     assert artifact.results.scale == whole.results.scale
     assert LatentSet(artifact)[victim["sample_id"]][0].isnan().all()
@@ -81,7 +81,7 @@ def test_what_the_vae_cannot_encode_is_named_and_measured_by_none(world, monkeyp
     spoilt = {sample["sample_id"] for sample in training_samples(world.project)[:2]}
     shutil.rmtree(world.project.artifacts / "latents")
     with pytest.raises(LatentError, match=r"no finite latents for 2 of \d+ samples.*lets 1 be left out"):
-        cache_latents(world.project)
+        make_latents(world.project)
 
 
 def test_a_latent_set_travels_to_workers(trained_world) -> None:
@@ -100,7 +100,7 @@ def test_an_unknown_sample_and_an_empty_training_set_are_errors(world) -> None:
     shutil.rmtree(world.project.artifacts / "latents")
     tables.write(world.dataset.folder / "samples.parquet", [], SAMPLES)
     with pytest.raises(LatentError, match="empty"):
-        cache_latents(world.project)
+        make_latents(world.project)
 
 
 def test_the_variance_of_a_draw_is_that_of_the_means_plus_the_mean_variance() -> None:
