@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks.fresh_project import CHECKOUT, fresh_project
 from benchmarks.report import Report
 from ops.data import dvc
-from ops.data.latents import make_latents
+from ops.data.latent_making import make_latents
 from ops.data.text_embeddings import make_text
 from ops.runtime.project import Project
 from ops.steps import STEPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,27 @@ def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[
             yield from _of_source(file, members)
         except (UndecodableVideo, UndecodableImage, FileNotFoundError) as error:
             raise UnreadableSource(f"{file} is not what was curated ({error}): run the curation again") from error
+
+
+def readable(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Pixels | str]]:
+    """The same, with what is wrong with it in the place of what cannot be read. They come grouped by source, which is
+    decoded once, unless something ails one of them: then for each by itself."""
+    for _, group in groupby(samples, key=lambda row: (row["root"], row["path"])):
+        waiting = {row["sample_id"]: row for row in group}
+        try:
+            for sample, pixels in read_samples(project, list(waiting.values())):
+                del waiting[sample["sample_id"]]
+                yield sample, pixels
+        except UnreadableSource:
+            for sample in waiting.values():
+                yield sample, _read_or_told(project, sample)
+
+
+def _read_or_told(project: Project, sample: Sample) -> Pixels | str:
+    try:
+        return read_sample(project, sample)
+    except UnreadableSource as error:
+        return str(error)
 
 
 class PixelReader:

@@ -73,17 +73,22 @@ def run(
     limits: Limits,
     died: list[Item],
     started: Callable[[Item], None] = lambda item: None,
+    numbered: bool = False,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield (item, result) as they are done; an item whose worker died by itself goes into `died` instead.
 
-    `started` hears of each item just before a worker gets it.
+    `started` hears of each item just before a worker gets it. `numbered` workers have a LOCAL_RANK each, as ranks of a
+    training do, by which they take accelerators.
 
     Raises:
         RuntimeError: a worker ended before it was given any work.
     """
     waiting = deque(items)
     threads = max(1, cores() // max(1, workers))
-    crew = [_Worker(function, threads, limits) for _ in range(min(workers, len(items)))]
+    crew = [
+        _Worker(function, threads, limits, number=number if numbered else None)
+        for number in range(min(workers, len(items)))
+    ]
     try:
         while crew:
             for worker in _awaited(crew):
@@ -94,7 +99,7 @@ def run(
                     yield item, result
                 if waiting and worker.is_spent:
                     worker.leave()
-                    crew[crew.index(worker)] = _Worker(function, threads, limits)
+                    crew[crew.index(worker)] = _Worker(function, threads, limits, number=worker.number)
                 elif waiting:
                     item = waiting.popleft()
                     started(item)
@@ -261,13 +266,19 @@ class _Worker:
     """The owner's side of one process."""
 
     def __init__(
-        self, function: Callable[[Any], Any], threads: int, limits: Limits, tasks: int = TASKS_PER_WORKER
+        self,
+        function: Callable[[Any], Any],
+        threads: int,
+        limits: Limits,
+        tasks: int = TASKS_PER_WORKER,
+        number: int | None = None,
     ) -> None:
+        self.number = number
         self.connection, theirs = _SPAWN.Pipe()
         self.deadline = math.inf
         self._limits, self._tasks = limits, tasks
         self._item, self._given, self._killed = _NO_ITEM, 0, False
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits), daemon=True)
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits, number), daemon=True)
         self._process.start()
         theirs.close()
         self._send(function)
@@ -318,10 +329,12 @@ class _Worker:
             self.connection.send(message)
 
 
-def _serve(connection: Connection, threads: int, limits: Limits) -> None:
+def _serve(connection: Connection, threads: int, limits: Limits, number: int | None) -> None:
     """The worker's side. The function comes first: what it imports has to see the limits."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    if number is not None:
+        os.environ["LOCAL_RANK"] = str(number)
     threading.Thread(target=_end_with_owner, daemon=True).start()
     _limit_memory(round(limits.gib * 2**30))
     function = connection.recv()

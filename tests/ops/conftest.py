@@ -174,7 +174,7 @@ def world(trained_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def _make_world(root: Path) -> World:
-    from ops.data.latents import make_latents
+    from ops.data.latent_making import make_latents
     from ops.data.text_embeddings import make_text
 
     shutil.copytree(Path(__file__).parents[2] / "configs", root / "configs")

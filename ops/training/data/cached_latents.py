@@ -31,6 +31,8 @@ class CachedLatents:
         self._latents, self.samples = latents, samples
 
     def read(self, sample_ids: Sequence[str]) -> CachedBatch:
+        if lost := [name for name in sample_ids if name not in self._latents]:
+            raise UnusableSamples(dict.fromkeys(lost, "it has no latent, for its source could not be read"))
         posteriors = {sample_id: self._latents[sample_id] for sample_id in sample_ids}
         unusable = [name for name, tensors in posteriors.items() if not all(t.isfinite().all() for t in tensors)]
         if unusable:

@@ -46,7 +46,7 @@ class FilmedClips:
             self._spared = {name: each for name, each in pixels.items() if not isinstance(each, str)}
             raise UnusableSamples(unusable)
         usable = [torch.from_numpy(each) for name in sample_ids if not isinstance(each := pixels[name], str)]
-        return Clips(tuple(sample_ids), torch.stack(usable))
+        return Clips(tuple(sample_ids), torch.stack(usable) if len(usable) > 1 else usable[0][None])
 
     def ahead(self, samples: int) -> int:
         """As many steps as it takes for all workers to be at work, and one more."""

@@ -34,7 +34,7 @@ def vae() -> dg.Definitions:
                 "latents",
                 group="vae",
                 deps=made_from["latents"],
-                make=lambda project, dataset: function("ops.data.latents:make_latents")(project, dataset),
+                make=lambda project, dataset: function("ops.data.latent_making:make_latents")(project, dataset),
                 of_training_set=True,
                 description=LATENTS[settings.latents.mode],
                 kinds={"pytorch", "safetensors"},

@@ -10,7 +10,7 @@ from rich.console import Console
 from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
-from ops.data.latents import make_latents
+from ops.data.latent_making import make_latents
 from ops.release.champion import release_candidate
 from ops.release.registry import Registry
 from ops.release.trace import Adoption, trace

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from ops.data.latents import make_latents
+from ops.data.latent_making import make_latents
 from ops.data.samples import SAMPLES, training_samples
 from ops.data.text_embeddings import make_text
 from ops.runtime import tables
