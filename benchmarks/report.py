@@ -24,7 +24,7 @@ to measure it on yours. Absolute times say more about the machine than about sor
 its figures say how good something is, not what it costs.
 """
 TITLES = (
-    *("Orchestration", "Curation", "Another threshold", "Decode once"),
+    *("Orchestration", "Curation", "Another threshold", "Decode once", "Loading"),
     *("Batches of clips", "Batches of clips on a GPU", "Cut detection"),
     *("Learning on the made world", "Index of samples", "Batches by tokens", "Whole tables", "Training step"),
     "Dropping gradients",

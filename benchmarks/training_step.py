@@ -19,8 +19,8 @@ from rich.console import Console
 from benchmarks.fresh_project import CHECKOUT, fresh_project
 from benchmarks.report import Report
 from ops.data import dvc
-from ops.data.latents import cache_latents
-from ops.data.text_embeddings import cache_text
+from ops.data.latent_making import make_latents
+from ops.data.text_embeddings import make_text
 from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training import assets
@@ -85,8 +85,8 @@ def measure_both(steps: int) -> dict[str, Figures]:
         _make_training_set(project)
         vae_asset, stage, *_ = trainings(project.settings)
         vae = measure(lambda start: assets.train(project, vae_asset, start))
-        cache_latents(project)
-        cache_text(project)
+        make_latents(project)
+        make_text(project)
         return {"WF-VAE": vae, "denoiser": measure(lambda start: assets.train(project, stage, start))}
 
 

@@ -23,6 +23,7 @@ from ops.config.curation import (
 )
 from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder, ratio_of
 from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion
+from ops.config.encodings import Latents, Mode, Precision, TextEmbeddings
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
 from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
@@ -58,14 +59,17 @@ __all__ = [
     "ImageCollection",
     "ImageCollectionRules",
     "ImageRules",
+    "Latents",
     "Launch",
     "LocalCaptions",
+    "Mode",
     "NearDuplicates",
     "Optimizer",
     "OwnCut",
     "PeopleImageRules",
     "Pictures",
     "Positive",
+    "Precision",
     "Release",
     "Rule",
     "RuledScore",
@@ -83,6 +87,7 @@ __all__ = [
     "StageKind",
     "TechnicalQuality",
     "TextCrop",
+    "TextEmbeddings",
     "TextEncoder",
     "TextImageRules",
     "TextToVideo",

@@ -13,6 +13,7 @@ from ops.config.captions import Captions
 from ops.config.curation import Curation
 from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder
 from ops.config.denoiser import Denoiser
+from ops.config.encodings import Latents, TextEmbeddings
 from ops.config.release import Evaluation, Release
 from ops.config.section import Section, told
 from ops.config.sources import Sources
@@ -54,7 +55,9 @@ class Settings(Section):
     captions: Captions = Captions()
     dataset: Dataset
     text_encoder: TextEncoder
+    text_embeddings: TextEmbeddings = TextEmbeddings()
     vae: Vae
+    latents: Latents = Latents()
     denoiser: Denoiser = Denoiser()
     stages: tuple[Stage, ...]
     launch: Launch = Launch()

@@ -89,6 +89,13 @@ class Launch(Execution):
     sequence_parallel: Positive = 1
     """So many consecutive ranks, of one node, compute each video of a denoiser stage together. Images and the VAE are
     trained without."""
+    loader_workers: Annotated[int, Field(ge=0)] = 4
+    """Processes of each rank that decode videos and pictures for it, ahead of the steps that they are for. 0 decodes in
+    the rank itself and keeps what it decoded as far as a GiB goes, which is for the few sources of a small dataset."""
+    loader_seconds: Positive = 300
+    """A sample that is not decoded by then has its worker killed and is begun once more; then it is left out."""
+    loader_gib: Annotated[float, Field(gt=0)] = 8.0
+    """Of data in one of these processes."""
     heartbeat_seconds: Positive = 1800
     """A training job silent for longer is ended and reported."""
     max_restarts: Annotated[int, Field(ge=0)] = 0

@@ -179,7 +179,8 @@ _SHARD = Column("shard", str, "the safetensors file, beside the index")
 LATENTS = Table(
     "latents",
     "var/artifacts/latents/<fingerprint>/index.parquet",
-    "One row a sample. Its shard holds `<sample_id>.mean` and `<sample_id>.log_variance`, float32 [C, t, h, w].",
+    "One row a sample; none where `latents.mode` is `online`. Its shard holds `<sample_id>.mean` and "
+    "`<sample_id>.log_variance`, [C, t, h, w].",
     (
         TRAINING_SET.column("sample_id"),
         KIND,
@@ -192,7 +193,8 @@ LATENTS = Table(
 TEXT_EMBEDDINGS = Table(
     "text_embeddings",
     "var/artifacts/text_embeddings/<fingerprint>/index.parquet",
-    "One row a caption, and one for the empty caption. Its shard holds `<key>`, [tokens, width].",
+    "One row a caption, and one for the empty caption; none where `text_embeddings.mode` is `online`. Its shard holds "
+    "`<key>`, [tokens, width].",
     (
         Column("key", str, "name of the tensor: first 32 digits of the caption's sha256"),
         _CAPTION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,32 @@ class Moments:
         self._squares = self._squares + (values.square() + log_variance.double().flatten(1).exp()).sum(1)
         self._count += values.shape[1]
         self.samples += 1
+
+    @classmethod
+    def sum(cls, parts: Iterable[Moments]) -> Moments:
+        """Of all that any of them has counted."""
+        whole = cls()
+        for part in parts:
+            whole.samples += part.samples
+            whole._count += part._count
+            whole._sum = whole._sum + part._sum
+            whole._squares = whole._squares + part._squares
+        return whole
+
+    def as_json(self) -> dict[str, Any]:
+        """Exact: a float64 survives."""
+        sums = [each.tolist() if self.samples else 0.0 for each in (self._sum, self._squares)]
+        return {"samples": self.samples, "count": self._count, "sum": sums[0], "squares": sums[1]}
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Moments:
+        """Of what `as_json` gives."""
+        import torch
+
+        found = cls()
+        found.samples, found._count = told["samples"], told["count"]
+        found._sum, found._squares = (torch.tensor(told[key], dtype=torch.float64) for key in ("sum", "squares"))
+        return found
 
     def shift_and_scale(self) -> tuple[list[float], list[float]]:
         """The mean and 1/standard deviation of each channel."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ops.curation.decoding import pictures
 from ops.curation.decoding.frames import UndecodableVideo, frames_at
@@ -20,6 +22,8 @@ from ops.runtime.project import Project
 from ops.runtime.video import rendering
 
 Row = Mapping[str, Any]
+Pixels = NDArray[np.uint8]
+"""Of a sample, [T, H, W, 3]."""
 VERSIONS = {"pictures": pictures.VERSION, "rendering": rendering.VERSION}
 """Of the code that makes pixels of files: the same sample has other pixels where one of them is another."""
 
@@ -47,6 +51,27 @@ def read_samples(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[
             raise UnreadableSource(f"{file} is not what was curated ({error}): run the curation again") from error
 
 
+def readable(project: Project, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Pixels | str]]:
+    """The same, with what is wrong with it in the place of what cannot be read. They come grouped by source, which is
+    decoded once, unless something ails one of them: then for each by itself."""
+    for _, group in groupby(samples, key=lambda row: (row["root"], row["path"])):
+        waiting = {row["sample_id"]: row for row in group}
+        try:
+            for sample, pixels in read_samples(project, list(waiting.values())):
+                del waiting[sample["sample_id"]]
+                yield sample, pixels
+        except UnreadableSource:
+            for sample in waiting.values():
+                yield sample, _read_or_told(project, sample)
+
+
+def _read_or_told(project: Project, sample: Sample) -> Pixels | str:
+    try:
+        return read_sample(project, sample)
+    except UnreadableSource as error:
+        return str(error)
+
+
 class PixelReader:
     """Samples in any order, with those read lately kept in memory.
 
@@ -64,10 +89,22 @@ class PixelReader:
         self._alone = threading.Lock()
         self._of_one_source = of_one_source
 
-    def read(self, sample: Sample) -> np.ndarray:
-        """uint8 [T, H, W, 3]; do not write into it."""
+    workers = 0
+    """Beside this process."""
+
+    def read(self, samples: Sequence[Sample]) -> list[Pixels | str]:
+        """Of each sample its pixels, which are not to be written into, or what is wrong with it."""
+        return [self._read_or_told(sample) for sample in samples]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _read_or_told(self, sample: Sample) -> Pixels | str:
         with self._alone:
-            return self._read(sample)
+            try:
+                return self._read(sample)
+            except UnreadableSource as error:
+                return str(error)
 
     def _read(self, sample: Sample) -> np.ndarray:
         key = sample["sample_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+OPEN = 128
+"""Files; millions of samples are in more than a process may hold."""
 
 
 def planned(folder: Path, items: Sequence[T], each: int) -> Iterator[tuple[Path, Sequence[T]]]:
@@ -29,21 +32,23 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, s
 
 
 class Shards:
-    """The shards of a folder, each opened when it is first asked for. May be sent to worker processes, which open them
-    anew."""
+    """The shards of a folder, each opened when it is asked for, and kept open while it is among the OPEN last ones. May
+    be sent to worker processes, which open them anew."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._open: dict[str, Any] = {}
+        self._open: OrderedDict[str, Any] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
+        return {**self.__dict__, "_open": OrderedDict()}
 
     def get(self, shard: str, name: str) -> torch.Tensor:
         """A tensor of a shard, on the CPU."""
         from safetensors import safe_open
 
-        if shard not in self._open:
-            self._open[shard] = safe_open(self.folder / shard, framework="pt")
-        tensor: torch.Tensor = self._open[shard].get_tensor(name)
+        file = self._open.pop(shard, None) or safe_open(self.folder / shard, framework="pt")
+        self._open[shard] = file  # the last one now
+        while len(self._open) > OPEN:
+            self._open.popitem(last=False)
+        tensor: torch.Tensor = file.get_tensor(name)
         return tensor

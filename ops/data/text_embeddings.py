@@ -1,19 +1,25 @@
-"""The `text_embeddings` asset: every distinct text that training may say, and the empty one, encoded once."""
+"""The `text_embeddings` asset: what the text encoder makes of what training may say.
+
+`text_embeddings.mode: cached` encodes every distinct text, and the empty one, once and keeps it. `online` keeps none: a
+training encodes what a step says, and the asset names the encoder that it has to use.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ops.config import TextEncoder
+from pydantic import JsonValue
+
+from ops.config import Mode, Precision, TextEncoder
 from ops.data import tensor_shards, text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.columns import TEXT_EMBEDDINGS
 from ops.data.samples import training_samples
 from ops.runtime import tables
-from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Results, Work
+from ops.runtime.artifacts import Artifact, Entry, Identity, MissingArtifact, Results, Work
 from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -39,17 +45,45 @@ class TextError(KeyError):
 
 
 class TextIdentity(Identity):
+    """Of `cached`."""
+
     captions: str
     """The digest of all texts."""
     encoder: str
     encoder_version: str
+    encoder_dtype: Precision = "float32"
+    dtype: Precision = "float32"
     shard_captions: int
 
+    def payload(self) -> dict[str, JsonValue]:
+        """Without the types where they are those that all were made by before there was a choice."""
+        return {
+            key: value
+            for key, value in super().payload().items()
+            if (key, value) not in (("encoder_dtype", "float32"), ("dtype", "float32"))
+        }
+
     def setting(self, key: str) -> str | None:
-        return {"encoder": "text_encoder.weights"}.get(key, key)
+        named = {"encoder": "text_encoder.weights", "dtype": "text_embeddings.stored_dtype"}
+        return {**named, "encoder_dtype": "text_embeddings.encoder_dtype"}.get(key, key)
+
+
+class OnlineIdentity(Identity):
+    """Of `online`."""
+
+    mode: Literal["online"] = "online"
+    encoder: str
+    encoder_version: str
+    encoder_dtype: Precision
+
+    def setting(self, key: str) -> str | None:
+        named = {"encoder": "text_encoder.weights", "encoder_version": key}
+        return named.get(key, f"text_embeddings.{key}")
 
 
 class TextResults(Results):
+    mode: Mode = "cached"
+    """Of `online` nothing but the encoder's name is kept, and no caption is counted."""
     captions: int
     truncated: int
     emptied: int
@@ -58,10 +92,10 @@ class TextResults(Results):
     dataset_version: str
 
 
-def cache_text(project: Project, dataset: str | None = None) -> Artifact[TextResults]:
-    """Encode the captions of a version of the training set (None: the current one); resumes at the first missing shard.
+def make_text(project: Project, dataset: str | None = None) -> Artifact[TextResults]:
+    """What the recipe's mode makes of the captions of a version of the training set (None: the current one).
 
-    The fingerprint holds the caption set and the encoder's files, not the dataset version: a dataset that
+    The fingerprint holds the caption set (`cached`) and the encoder's files, not the dataset version: a dataset that
     changed in its clips only finds its embeddings here.
     """
     from ops.data.dvc import version
@@ -87,22 +121,28 @@ def made_for(project: Project, dataset: str) -> Artifact[TextResults]:
 
 
 def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str]]:
-    """The work of encoding the captions of a version, and those captions."""
+    """The work of encoding the captions of a version, and those captions; none of them where that is done online."""
+    settings = project.settings.text_embeddings
+    encoder, encoder_version = project.settings.text_encoder.weights, text_encoder.version(project)
+    if settings.mode == "online":
+        online = OnlineIdentity(encoder=encoder, encoder_version=encoder_version, encoder_dtype=settings.encoder_dtype)
+        return Work(project, ASSET, {}, online, TextResults), []
     samples = training_samples(project, version=dataset, cuts=project.settings.stage_cuts())
     captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
-    work = Work(
-        project,
-        ASSET,
-        inputs={},
-        identity=TextIdentity(
-            captions=digest(captions),
-            encoder=project.settings.text_encoder.weights,
-            encoder_version=text_encoder.version(project),
-            shard_captions=SHARD_CAPTIONS,
-        ),
-        kind=TextResults,
+    cached = TextIdentity(
+        captions=digest(captions),
+        encoder=encoder,
+        encoder_version=encoder_version,
+        encoder_dtype=settings.encoder_dtype,
+        dtype=settings.stored_dtype,
+        shard_captions=SHARD_CAPTIONS,
     )
-    return work, captions
+    return Work(project, ASSET, {}, cached, TextResults), captions
+
+
+def encoder_version_of(made: Entry | Artifact[TextResults]) -> str:
+    """Of the encoder that an artifact was made by, or that it names."""
+    return str(made.settings["encoder_version"])
 
 
 def planned(project: Project) -> Work[TextResults]:
@@ -113,16 +153,30 @@ def planned(project: Project) -> Work[TextResults]:
 
 
 def encode_all(work: Work[TextResults], captions: list[str], dataset_version: str) -> Artifact[TextResults]:
-    """Write shards and index of `captions` into the work's folder and finish it."""
+    """Write shards and index of `captions` into the work's folder and finish it; resumes at the first missing shard. Of
+    `online` there is nothing to write."""
     from safetensors import safe_open
 
+    mode = work.project.settings.text_embeddings.mode
+    if mode == "online":
+        return work.finish(
+            version=digest(work.identity.payload()),
+            results=TextResults(
+                mode=mode,
+                captions=0,
+                truncated=0,
+                emptied=0,
+                width=work.project.settings.text_encoder.width,
+                dataset_version=dataset_version,
+            ),
+        )
     work.folder.mkdir(parents=True, exist_ok=True)
     encoder, index = _Lazy(work.project), []
     progress = Progress.of(work.project, ASSET, len(captions), "captions")
     shards = list(tensor_shards.planned(work.folder, captions, SHARD_CAPTIONS))
     for path, part in shards:
         if not path.is_file():
-            _write_shard(path, part, encoder)
+            _write_shard(path, part, encoder, work.project.settings.text_embeddings.stored_dtype)
         with safe_open(path, framework="pt") as shard:
             cut = set(filter(None, shard.metadata()["truncated"].split(",")))
             settings = work.project.settings.text_encoder
@@ -151,7 +205,8 @@ class _Lazy:
 
     def __call__(self, texts: Sequence[str]) -> list[text_encoder.Encoded]:
         if self._encoder is None:
-            self._encoder = text_encoder.PromptEncoder(self._project)
+            precision = self._project.settings.text_embeddings.encoder_dtype
+            self._encoder = text_encoder.PromptEncoder(self._project, precision=precision)
         return self._encoder(texts)
 
 
@@ -160,12 +215,14 @@ def key(caption: str) -> str:
     return hashlib.sha256(caption.encode()).hexdigest()[:32]
 
 
-def _write_shard(path: Path, captions: Sequence[str], encoder: _Lazy) -> None:
+def _write_shard(path: Path, captions: Sequence[str], encoder: _Lazy, precision: Precision) -> None:
+    import torch
+
     tensors, cut = {}, []
     for start in range(0, len(captions), BATCH):
         batch = captions[start : start + BATCH]
         for caption, encoded in zip(batch, encoder(batch), strict=True):
-            tensors[key(caption)] = encoded.embedding
+            tensors[key(caption)] = encoded.embedding.to(getattr(torch, precision))
             cut += [key(caption)] * encoded.truncated
     tensor_shards.write(path, tensors, {"truncated": ",".join(cut)})
 
@@ -196,9 +253,42 @@ class TextSet:
     def __contains__(self, caption: str) -> bool:
         return caption in self._rows
 
+    def embeddings(self, captions: Sequence[str]) -> list[torch.Tensor]:
+        """Those of several captions."""
+        return [self[caption] for caption in captions]
+
     def __getitem__(self, caption: str) -> torch.Tensor:
-        """The embedding [L, D] of a caption at its real length; `""` is the unconditional one."""
+        """The embedding, float32 [L, D], of a caption at its real length; `""` is the unconditional one."""
         if caption not in self._rows:
             folder = self._shards.folder
             raise TextError(f"no embedding of the caption {caption[:60]!r} in {folder}: make `text_embeddings`")
-        return self._shards.get(self._rows[caption]["shard"], key(caption))
+        return self._shards.get(self._rows[caption]["shard"], key(caption)).float()
+
+
+class OnlineText:
+    """Encodes captions when they are asked for; the unconditional one, which is asked for most, once."""
+
+    def __init__(self, project: Project, artifact: Artifact[TextResults]) -> None:
+        """By the encoder that the artifact names.
+
+        Raises:
+            TextError: when its files or settings are others now.
+        """
+        wanted = encoder_version_of(artifact)
+        if text_encoder.version(project) != wanted:
+            raise TextError(
+                f"the text encoder {project.settings.text_encoder.weights} is not that of `{ASSET}` "
+                f"{artifact.version} any more: bring its files back (`soraflow weights list`), or make `{ASSET}` again"
+            )
+        precision = project.settings.text_embeddings.encoder_dtype
+        self._encoder = text_encoder.PromptEncoder(project, precision=precision)
+        self._unconditional = self._encoder([UNCONDITIONAL])[0].embedding
+
+    def embeddings(self, captions: Sequence[str]) -> list[torch.Tensor]:
+        """Float32 [L, D] of each, on the CPU, as `TextSet` gives them."""
+        said = list(dict.fromkeys(caption for caption in captions if caption != UNCONDITIONAL))
+        found = {UNCONDITIONAL: self._unconditional}
+        for start in range(0, len(said), BATCH):
+            batch = said[start : start + BATCH]
+            found |= {text: each.embedding for text, each in zip(batch, self._encoder(batch), strict=True)}
+        return [found[caption] for caption in captions]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.config import ConfigError, TextEncoder
+from ops.config import ConfigError, Precision, TextEncoder
 from ops.data.captioning.cleaning import cleaned, readable_share
 from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
@@ -29,7 +29,8 @@ class Encoded:
 class PromptEncoder:
     """Tokenizer and encoder of these settings, or the recipe's; needs no network and runs no code from the folder."""
 
-    def __init__(self, project: Project, settings: TextEncoder | None = None) -> None:
+    def __init__(self, project: Project, settings: TextEncoder | None = None, precision: Precision = "float32") -> None:
+        """`precision` is what it computes in; embeddings come in float32."""
         from transformers import AutoTokenizer
 
         from ops.runtime.device import accelerator
@@ -38,7 +39,7 @@ class PromptEncoder:
         self.folder = folder(project, self.settings)
         self._device = accelerator(project.settings.launch.accelerator)
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
-        self._model = _encoder(self.folder, self.settings.width).to(self._device)
+        self._model = _encoder(self.folder, self.settings.width, precision).to(self._device)
 
     def __call__(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode texts, cleaned if the recipe asks for that; one longer than `max_tokens` is cut there and marked,
@@ -54,7 +55,7 @@ class PromptEncoder:
             return_tensors="pt",
         )
         mask = tokens["attention_mask"]
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: a training saves what it computes of these for its backward pass
             hidden = self._model(tokens["input_ids"].to(self._device), mask.to(self._device)).float().cpu()
         cut = [self._is_cut(text, int(count)) for text, count in zip(texts, mask.sum(1), strict=True)]
         return [
@@ -113,7 +114,7 @@ def version(project: Project, settings: TextEncoder | None = None) -> str:
     return digest({"files": files, "settings": shaping})
 
 
-def _encoder(root: Path, width: int) -> Any:
+def _encoder(root: Path, width: int, precision: Precision) -> Any:
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
     from transformers.utils.logging import disable_progress_bar
 
@@ -126,5 +127,6 @@ def _encoder(root: Path, width: int) -> Any:
     found = getattr(config, "hidden_size", None) or getattr(config, "d_model", None)
     if found != width:
         raise ConfigError(f"text_encoder.width is {width}, but the encoder in {root} gives {found} channels")
-    model = auto.from_pretrained(str(root), local_files_only=True)
+    # read as it computes: 5.7 billion weights in float32 would fill a node's memory once a rank
+    model = auto.from_pretrained(str(root), local_files_only=True, dtype=precision)
     return TextEncoder(model).eval().requires_grad_(False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.geometry import fitting_frames
-from ops.data.latents import load_vae
+from ops.data.latent_encoder import load_vae
 from ops.data.pixels import fitted
 from ops.evaluation.reconstruction import given_back
 from ops.made_world.clips import FRAMES, RATE, SIDE

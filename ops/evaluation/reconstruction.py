@@ -201,7 +201,7 @@ class Reconstruction:
     """Held-out pixels through a VAE and back."""
 
     def __init__(self, project: Project, vae: Artifact[Weights]) -> None:
-        from ops.data.latents import load_vae
+        from ops.data.latent_encoder import load_vae
 
         self._project, self._model = project, load_vae(project, vae)
 

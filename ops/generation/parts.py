@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from ops.config import Diffusion, TextEncoder
 from ops.data.latents import LatentsResults, vae_of
 from ops.data.text_embeddings import ASSET as TEXT
-from ops.data.text_embeddings import TextIdentity
+from ops.data.text_embeddings import encoder_version_of
 from ops.runtime.artifacts import Artifact, Entry, MissingArtifact, R, entries
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
@@ -91,7 +91,7 @@ def _encoder_version(project: Project, denoiser: Artifact[Trained]) -> str:
     """Of the encoder that made the embeddings which the denoiser was trained on. Other settings that happen to give
     the same embeddings come later, for then the training is found finished."""
     oldest = _upstream(project, denoiser, TEXT, denoiser.inputs.get(TEXT))[-1]
-    return TextIdentity.model_validate(oldest.settings).encoder_version
+    return encoder_version_of(oldest)
 
 
 def _checkpoint(denoiser: Artifact[Trained], step: int | None) -> Checkpoint:

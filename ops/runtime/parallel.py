@@ -29,6 +29,7 @@ def map(
     progress: Progress | None = None,
     started: Callable[[Item], None] | None = None,
     resources: Resources | None = None,
+    numbered: bool = False,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield (item, result) as they are done, in no particular order.
 
@@ -36,12 +37,13 @@ def map(
     the settings allow gives a `Failure`. `started` hears of each item just before a process of the pool gets it, once
     for each try; on Ray, which begins items where nobody here sees it, it hears of none. `resources` say what a worker
     needs: on a cluster where it has room (without them it is taken to need what it may have), here how many have.
+    `numbered` gives each process of the pool an accelerator of its own.
     """
     if curation.engine == "ray":
         resources = resources or Resources(curation.memory_limit_gib)
         results = ray_engine.run(function, items, curation, resources)
     else:
-        results = _over_pool(function, items, curation, started or _nobody_listens, resources)
+        results = _over_pool(function, items, curation, started or _nobody_listens, resources, numbered)
     for done, (item, result) in enumerate(results, start=1):
         yield item, result
         if progress is not None:
@@ -67,12 +69,13 @@ def _over_pool(
     curation: Curation,
     started: Callable[[Item], None] = _nobody_listens,
     resources: Resources | None = None,
+    numbered: bool = False,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """An item whose worker died has a second try, alone: perhaps a neighbour had taken all the memory."""
     limits = workers.Limits(curation.time_limit_seconds, curation.memory_limit_gib)
     count = min(worker_count(curation, resources), len(items))
     suspects: list[Item] = []
-    yield from workers.run(function, items, count, limits, suspects, started)
+    yield from workers.run(function, items, count, limits, suspects, started, numbered)
     guilty: list[Item] = []
     yield from workers.run(function, suspects, 1, limits, guilty, started)
     for item in guilty:

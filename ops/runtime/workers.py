@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+import sys
 import threading
 import time
 import traceback
@@ -17,9 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.machinery import ModuleSpec
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from typing import Any, Literal, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, Literal, TypeVar
 
 from ops.runtime.device import cores
 from ops.runtime.interruptions import held_back
@@ -28,6 +31,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 TASKS_PER_WORKER = 64
 """A worker is replaced after this many items, because decoders leak memory."""
+TASKS_AHEAD = 4
+"""So many items before that, the successor of a lasting worker is started."""
 LONGEST_TRACE = 20_000
 """Characters kept of it."""
 PATIENCE = 5.0
@@ -57,6 +62,9 @@ class Limits:
     """Of one item; importing what the function needs does not count."""
     gib: float
     """Of data in one worker (RLIMIT_DATA, which does not count addresses that are only reserved)."""
+    seconds_setting: str = "curation.time_limit_seconds"
+    gib_setting: str = "curation.memory_limit_gib"
+    """Where the two come from, for an error."""
 
 
 def run(
@@ -66,17 +74,22 @@ def run(
     limits: Limits,
     died: list[Item],
     started: Callable[[Item], None] = lambda item: None,
+    numbered: bool = False,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield (item, result) as they are done; an item whose worker died by itself goes into `died` instead.
 
-    `started` hears of each item just before a worker gets it.
+    `started` hears of each item just before a worker gets it. `numbered` workers have a LOCAL_RANK each, as ranks of a
+    training do, by which they take accelerators.
 
     Raises:
         RuntimeError: a worker ended before it was given any work.
     """
     waiting = deque(items)
     threads = max(1, cores() // max(1, workers))
-    crew = [_Worker(function, threads, limits) for _ in range(min(workers, len(items)))]
+    crew = [
+        _Worker(function, threads, limits, number=number if numbered else None)
+        for number in range(min(workers, len(items)))
+    ]
     try:
         while crew:
             for worker in _awaited(crew):
@@ -87,7 +100,7 @@ def run(
                     yield item, result
                 if waiting and worker.is_spent:
                     worker.leave()
-                    crew[crew.index(worker)] = _Worker(function, threads, limits)
+                    crew[crew.index(worker)] = _Worker(function, threads, limits, number=worker.number)
                 elif waiting:
                     item = waiting.popleft()
                     started(item)
@@ -103,9 +116,13 @@ def run(
 class LastingWorker:
     """One worker for an owner that comes by its items one after the other. It is started with the first of them."""
 
-    def __init__(self, function: Any, threads: int, limits: Limits) -> None:
-        self._start = partial(_Worker, function, threads, limits)
+    def __init__(self, function: Any, threads: int, limits: Limits, tasks: int = TASKS_PER_WORKER) -> None:
+        """Its process is replaced after so many `tasks`."""
+        self._start = partial(_Worker, function, threads, limits, tasks)
         self._worker: _Worker | None = None
+        self._next: _Worker | None = None
+        """Started ahead, so that nobody waits for what it imports."""
+        self._closed = False
 
     def result(self, item: Any) -> Any:
         """What the item gives, or its `Failure`; an item whose worker died has a second try.
@@ -116,31 +133,114 @@ class LastingWorker:
         for _ in range(2):
             worker = self._ready()
             worker.give(item)
+            if worker.is_nearly_spent and self._next is None:
+                self._next = self._start()
             _awaited([worker])
             _, result = worker.take()
             if result is not _DIED:
                 return result
         return DIED_TWICE
 
+    def discard(self) -> None:
+        """End its process; the next item gets another one."""
+        if self._worker is not None:
+            self._worker.kill()
+
+    def close(self) -> None:
+        """End its processes for good, whatever they are at. Another thread may call this."""
+        self._closed = True
+        for worker in (self._worker, self._next):
+            if worker is not None:
+                worker.kill()
+
     def _ready(self) -> _Worker:
+        if self._closed:
+            raise RuntimeError("the worker has been sent home")
         if self._worker is not None and not self._worker.is_spent:
             return self._worker
         if self._worker is not None:
             self._worker.leave()
-        self._worker = self._start()
+        self._worker, self._next = self._next or self._start(), None
         _awaited([self._worker])
         self._worker.take()
         return self._worker
 
 
-def caught(function: Callable[[Item], Result], item: Item) -> Result | Failure:
+class Crew(Generic[Item, Result]):
+    """Workers for an owner whose threads each bring a few items and wait for what comes of them.
+
+    What hangs, crashes or swells is begun once more, by a fresh worker, before it is a `Failure`.
+    """
+
+    def __init__(
+        self, function: Callable[[Item], Result], workers: int, limits: Limits, tasks: int = TASKS_PER_WORKER
+    ) -> None:
+        """`function` is pickled. Processes are started when there is work for them."""
+        self._crew = [LastingWorker(function, 1, limits, tasks) for _ in range(workers)]
+        self._orders: SimpleQueue[tuple[Item, int, SimpleQueue[tuple[int, Any]]]] = SimpleQueue()
+        for worker in self._crew:  # daemons, for the end of a program must not wait for an item that hangs
+            threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
+
+    def results(self, items: Sequence[Item]) -> list[Result | Failure]:
+        """What each item gives, in their order.
+
+        Raises:
+            RuntimeError: a worker ended before it was given any work, or the crew was sent home.
+        """
+        answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        for number, item in enumerate(items):
+            self._orders.put((item, number, answers))
+        found = dict(answers.get() for _ in items)
+        for each in found.values():
+            if isinstance(each, _Broken):
+                raise RuntimeError(each.message)
+        return [found[number] for number in range(len(items))]
+
+    def close(self) -> None:
+        """End all workers; who waits for one gets an error."""
+        for worker in self._crew:
+            worker.close()
+
+    def _serve(self, worker: LastingWorker) -> None:
+        while True:
+            item, number, answers = self._orders.get()
+            answers.put((number, _begun_twice(worker, item)))
+
+
+def _begun_twice(worker: LastingWorker, item: Any) -> Any:
+    try:
+        result = worker.result(item)
+        if isinstance(result, Failure) and result.code in ("too_slow", "out_of_memory"):
+            worker.discard()  # what it holds may be what there was too much of
+            result = worker.result(item)
+    except (RuntimeError, OSError, ValueError) as error:  # the last two where its pipe is closed meanwhile
+        return _Broken(str(error))
+    return result
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """An error of the crew and not of an item."""
+
+    message: str
+
+
+def spare_own_module() -> None:
+    """Keep workers from importing the program that this process runs, as `spawn` has them do: of a training that would
+    be seconds and hundreds of megabytes each, and nothing in it is theirs."""
+    sys.modules["__main__"].__spec__ = ModuleSpec("ops.__main__", None)  # `spawn` takes a package's own for no module
+
+
+def caught(
+    function: Callable[[Item], Result], item: Item, gib_setting: str = "curation.memory_limit_gib"
+) -> Result | Failure:
     """The result, or the error as a `Failure`."""
     try:
         return function(item)
     except Exception as error:
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
         if isinstance(error, MemoryError) or any(words in text for words in _MEMORY_WORDS):
-            text = f"needs more memory than it may have (curation.memory_limit_gib): {text}"
+            text = f"needs more memory than it may have ({gib_setting}): {text}"
             return Failure(text, "out_of_memory", _trace(error))
         return Failure(text, trace=_trace(error))
 
@@ -167,18 +267,31 @@ class _Worker:
     """The owner's side of one process."""
 
     @held_back()
-    def __init__(self, function: Callable[[Any], Any], threads: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        threads: int,
+        limits: Limits,
+        tasks: int = TASKS_PER_WORKER,
+        number: int | None = None,
+    ) -> None:
+        self.number = number
         self.connection, theirs = _SPAWN.Pipe()
         self.deadline = math.inf
-        self._limits, self._item, self._given, self._killed = limits, _NO_ITEM, 0, False
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits.gib), daemon=True)
+        self._limits, self._tasks = limits, tasks
+        self._item, self._given, self._killed = _NO_ITEM, 0, False
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits, number), daemon=True)
         self._process.start()
         theirs.close()
         self._send(function)
 
     @property
     def is_spent(self) -> bool:
-        return self._killed or self._given >= TASKS_PER_WORKER
+        return self._killed or self._given >= self._tasks
+
+    @property
+    def is_nearly_spent(self) -> bool:
+        return self._tasks - self._given <= TASKS_AHEAD
 
     def give(self, item: Any) -> None:
         self._item, self._given = item, self._given + 1
@@ -198,8 +311,8 @@ class _Worker:
                 raise RuntimeError(f"{message}; its own error is printed above") from None
             return item, _DIED
         self.kill()
-        limit = self._limits.seconds
-        return item, Failure(f"not done after {limit:g} s (curation.time_limit_seconds); stopped", "too_slow")
+        limits = self._limits
+        return item, Failure(f"not done after {limits.seconds:g} s ({limits.seconds_setting}); stopped", "too_slow")
 
     def leave(self) -> None:
         self.connection.close()
@@ -218,17 +331,19 @@ class _Worker:
             self.connection.send(message)
 
 
-def _serve(connection: Connection, threads: int, gib: float) -> None:
+def _serve(connection: Connection, threads: int, limits: Limits, number: int | None) -> None:
     """The worker's side. The function comes first: what it imports has to see the limits."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    if number is not None:
+        os.environ["LOCAL_RANK"] = str(number)
     threading.Thread(target=_end_with_owner, daemon=True).start()
-    _limit_memory(round(gib * 2**30))
+    _limit_memory(round(limits.gib * 2**30))
     function = connection.recv()
     connection.send(None)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the owner is gone: nobody waits for an answer
         while True:
-            _answer(connection, caught(function, connection.recv()))
+            _answer(connection, caught(function, connection.recv(), limits.gib_setting))
 
 
 def _answer(connection: Connection, result: Any) -> None:

@@ -174,8 +174,8 @@ def world(trained_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def _make_world(root: Path) -> World:
-    from ops.data.latents import cache_latents
-    from ops.data.text_embeddings import cache_text
+    from ops.data.latent_making import make_latents
+    from ops.data.text_embeddings import make_text
 
     shutil.copytree(Path(__file__).parents[2] / "configs", root / "configs")
     (root / "params.yaml").write_text(PARAMS)
@@ -183,8 +183,8 @@ def _make_world(root: Path) -> World:
     _write_dataset(project)
     world = World(project)
     world.train_vae()
-    cache_latents(project)
-    cache_text(project)
+    make_latents(project)
+    make_text(project)
     world.train_denoiser("image", {2: 0.9, 4: 0.8})
     world.train_denoiser("video", {2: 0.5, 4: 0.4, 6: 0.45, 8: 0.6})
     return world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,15 +11,23 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ops.config import Denoiser
 from ops.data.captioning.phrases import wordings
-from ops.data.text_embeddings import UNCONDITIONAL, TextSet
+from ops.data.text_embeddings import UNCONDITIONAL
 from ops.training.data.samples import TrainingSamples
 from ops.training.methods.method import Draw
+
+
+class Texts(Protocol):
+    """Embeddings of captions, kept or made on the way."""
+
+    def embeddings(self, captions: Sequence[str]) -> list[Tensor]:
+        """Float32 [L, D] of each, at its real length, on the CPU."""
+        ...
 
 
 class Captions:
     """In training, one of a sample's wordings or, with the chance `diffusion.caption_dropout`, nothing."""
 
-    def __init__(self, text: TextSet, samples: TrainingSamples, denoiser: Denoiser) -> None:
+    def __init__(self, text: Texts, samples: TrainingSamples, denoiser: Denoiser) -> None:
         self._text, self._samples, self._denoiser = text, samples, denoiser
         self._dropout = denoiser.diffusion.caption_dropout
 
@@ -42,6 +51,6 @@ class Captions:
 
     def embedded(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embeddings [B, L, D], padded to the longest, and their mask [B, L]."""
-        embeddings = [self._text[caption].float() for caption in captions]
+        embeddings = self._text.embeddings(captions)
         mask = pad_sequence([torch.ones(len(e), dtype=torch.long) for e in embeddings], batch_first=True)
         return pad_sequence(embeddings, batch_first=True), mask

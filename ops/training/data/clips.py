@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 from torch import Tensor
 
+from ops.config import Launch
 from ops.data.columns import Sample
-from ops.data.pixels import PixelReader, UnreadableSource
+from ops.data.pixel_workers import decoding
+from ops.data.pixels import Pixels
 from ops.runtime.project import Project
 from ops.training.data.left_out import UnusableSamples
+from ops.training.data.prefetch import AHEAD
 from ops.training.data.samples import TrainingSamples
 
 
@@ -26,21 +30,30 @@ class Clips:
 class FilmedClips:
     """Clips of the training split come at `zoom` times their bucket's size, so that views can be cut out of them."""
 
-    def __init__(self, project: Project, samples: TrainingSamples, zoom: int) -> None:
+    def __init__(self, project: Project, samples: TrainingSamples, launch: Launch, zoom: int = 1) -> None:
         self.samples, self._zoom = samples, zoom
-        self._reader = PixelReader(project, self._of_one_source)
+        self._decoding = decoding(project, launch, self._of_one_source)
+        self._spared: dict[str, Pixels] = {}
+        """What was decoded beside samples that could not be, last time: the batch is asked for again without these."""
 
     def read(self, sample_ids: Sequence[str]) -> Clips:
-        pixels: list[Tensor] = []
-        unusable: dict[str, str] = {}
-        for sample_id in sample_ids:
-            try:
-                pixels.append(torch.from_numpy(self._reader.read(self._sized(self.samples.by_id[sample_id]))))
-            except UnreadableSource as error:
-                unusable[sample_id] = str(error)
-        if unusable:
+        spared = self._spared
+        wanted = [name for name in dict.fromkeys(sample_ids) if name not in spared]
+        decoded = self._decoding.read([self._sized(self.samples.by_id[name]) for name in wanted])
+        found = {**spared, **dict(zip(wanted, decoded, strict=True))}
+        pixels = {name: found[name] for name in sample_ids}
+        if unusable := {name: each for name, each in pixels.items() if isinstance(each, str)}:
+            self._spared = {name: each for name, each in pixels.items() if not isinstance(each, str)}
             raise UnusableSamples(unusable)
-        return Clips(tuple(sample_ids), torch.stack(pixels))
+        usable = [torch.from_numpy(each) for name in sample_ids if not isinstance(each := pixels[name], str)]
+        return Clips(tuple(sample_ids), torch.stack(usable) if len(usable) > 1 else usable[0][None])
+
+    def ahead(self, samples: int) -> int:
+        """As many steps as it takes for all workers to be at work, and one more."""
+        return max(AHEAD, ceil(self._decoding.workers / samples) + 1)
+
+    def close(self) -> None:
+        self._decoding.close()
 
     def _of_one_source(self, sample: Sample) -> list[Sample]:
         return [self._sized(row) for row in self.samples.by_id.beside(sample["sample_id"])]

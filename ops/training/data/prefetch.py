@@ -1,4 +1,4 @@
-"""Reading batches in the background, while the batch before them is being computed."""
+"""Reading batches in the background, while those before them are being computed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from typing import TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 AHEAD = 2
+"""Of what one thread reads by itself."""
 
 
-def prefetched(keys: Iterable[K], read: Callable[[K], V]) -> Iterator[tuple[K, V]]:
-    """Each key with what `read` makes of it, in order; a failed read is raised where its key comes up."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+def prefetched(keys: Iterable[K], read: Callable[[K], V], ahead: int = AHEAD) -> Iterator[tuple[K, V]]:
+    """Each key with what `read` makes of it, in order; a failed read is raised where its key comes up.
+
+    `ahead` are there beyond the one that is taken. More than AHEAD are asked for where `read` waits for others who do
+    the work: then all are read at the same time.
+    """
+    threads = 1 if ahead <= AHEAD else ahead
+    with ThreadPoolExecutor(threads, thread_name_prefix="read-ahead") as pool:
         waiting: deque[tuple[K, Future[V]]] = deque()
         try:
             for key in keys:
                 waiting.append((key, pool.submit(read, key)))
-                if len(waiting) > AHEAD:
+                if len(waiting) > ahead:
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:

@@ -8,13 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ops.runtime.device import accelerator, accelerator_environment, cores, seed_everything
 from ops.runtime.pages import Pages
 from ops.runtime.progress import Progress
+from ops.runtime.workers import spare_own_module
 from ops.training.job import Job
 from ops.training.launching.launch import die_with_parent
 from ops.training.launching.ranks import Ranks, discover
@@ -41,6 +42,7 @@ def main(compose: Callable[[Setup], Method[B]]) -> None:
     the exit status is that of a process ended by SIGTERM.
     """
     die_with_parent()
+    spare_own_module()
     signal.signal(signal.SIGTERM, _terminate)
     job = Job.from_arguments()
     os.environ.update(accelerator_environment(job.launch.accelerator))  # other nodes may lack it
@@ -112,10 +114,11 @@ def _train(job: Job, ranks: Ranks, compose: Callable[[Setup], Method[B]]) -> Non
     try:
         progress = Progress.of(job.project, job.asset, job.schedule.steps, "steps") if ranks.first else None
         session = prepared(job, ranks, device, compose, progress)
-        if progress:
-            _with_records(session, progress)
-        else:
-            _loop(session)
+        with closing(session.method.data):
+            if progress:
+                _with_records(session, progress)
+            else:
+                _loop(session)
     finally:
         dist.destroy_process_group()
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from ops.training.checkpoints import checkpointing
 from ops.training.data.left_out import UnusableSamples
-from ops.training.data.prefetch import prefetched
 from ops.training.loop.session import Batch, Session
 from ops.training.loop.step import one_step
 from ops.training.loop.update import SKIPPED
@@ -43,10 +42,11 @@ def run_steps(session: Session[B]) -> None:
 
 def _steps(session: Session[B]) -> None:
     schedule, state, recorder = session.job.schedule, session.state, session.recorder
-    said = -math.inf
-    for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
+    said, ended = -math.inf, time.perf_counter()
+    for step, batch in session.read_ahead(range(state.step + 1, schedule.steps + 1)):
         started = time.perf_counter()
         figures = step_without_unusable(session, step, batch)
+        figures["wait_seconds"] = started - ended
         if SKIPPED not in figures:  # or else the average would go on alone
             state.ema.update(state.model, step)
         state.step = step
@@ -63,13 +63,14 @@ def _steps(session: Session[B]) -> None:
         checkpointing.settle(session)
         if due:
             checkpointing.save(session, held_out)
+        ended = time.perf_counter()
 
 
 def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float]:
     """`one_step`, again and again with other samples in the place of those that turn out to be unusable."""
     while True:
         if batch.sample_ids != session.sample_ids(step):  # one of them was left out after this was read
-            batch = session.read(step)
+            batch = session.read(step, batch)
         try:
             return one_step(session, step, batch)
         except UnusableSamples as found:

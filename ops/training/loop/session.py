@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from torch import nn
 from ops.training.checkpoints.writing import Saving
 from ops.training.data.data_share import DataShare, Shares
 from ops.training.data.left_out import UnusableSamples
+from ops.training.data.prefetch import prefetched
 from ops.training.job import Job
 from ops.training.launching.ranks import Ranks
 from ops.training.loop.pace import Pace
@@ -33,10 +34,17 @@ class Batch(Generic[B]):
 
     sample_ids: tuple[str, ...]
     share: DataShare
-    parts: list[B]
+    parts: dict[int, B]
+    """By the first of their places in the global batch."""
     unusable: dict[str, str]
     seconds: float = 0.0
     """That reading took."""
+
+    def part(self, other: Batch[B], positions: range) -> B | None:
+        """That of these places, if it was read and is of the same samples as another batch's."""
+        places = slice(positions.start, positions.stop)
+        same = self.share == other.share and self.sample_ids[places] == other.sample_ids[places]
+        return self.parts.get(positions.start) if same else None
 
 
 @dataclass
@@ -57,21 +65,28 @@ class Session(Generic[B]):
 
     def sample_ids(self, step: int) -> tuple[str, ...]:
         """The global batch of a step, without what is left out by now."""
-        return self.method.data.samples.order.batch(step, self.state.left_out.samples.keys())
+        # copied at once, for threads that read ahead ask while others are left out
+        return self.method.data.samples.order.batch(step, tuple(self.state.left_out.samples))
 
     def share(self, sample_ids: Sequence[str]) -> DataShare:
         """This rank's of a batch, whose samples are all of one size."""
         return self.shares.of_batch(self.method.data.samples.by_id[sample_ids[0]]["frames"], len(sample_ids))
 
-    def read(self, step: int) -> Batch[B]:
+    def read(self, step: int, known: Batch[B] | None = None) -> Batch[B]:
+        """`known` is what was read for the step before samples of it were left out: what stays is not read anew."""
         started, ids = time.perf_counter(), self.sample_ids(step)
-        batch: Batch[B] = Batch(ids, self.share(ids), [], {})
+        batch: Batch[B] = Batch(ids, self.share(ids), {}, {})
         for positions in batch.share.micro_batches:
             try:
-                batch.parts.append(self.method.data.read(ids[positions.start : positions.stop]))
+                part = known.part(batch, positions) if known else None
+                batch.parts[positions.start] = part or self.method.data.read(ids[positions.start : positions.stop])
             except UnusableSamples as found:
                 batch.unusable.update(found.reasons)
         return replace(batch, seconds=time.perf_counter() - started)
+
+    def read_ahead(self, steps: Iterable[int]) -> Iterator[tuple[int, Batch[B]]]:
+        """The batches of these steps, each with its step, read while those before them are computed."""
+        return prefetched(steps, self.read, self.method.data.ahead(len(self.shares.video.positions)))
 
     def draw(self, step: int, first_position: int, batch_size: int, alone: bool = False) -> Draw:
         """The random numbers of a micro-batch of a global batch of this size."""

@@ -30,11 +30,12 @@ def passes(session: Session[B], step: int, batch: Batch[B], between: Callable[[]
     figures, means over its micro-batches; the gradient of a loss with a figure that is not finite is NaN."""
     engine, objective = session.state.engine, session.method.objective
     totals: dict[str, Tensor] = {}
-    for number, (part, positions) in enumerate(zip(batch.parts, batch.share.micro_batches, strict=True)):
+    for number, positions in enumerate(batch.share.micro_batches):
         if number:
             between()
+        draw = session.draw(step, positions.start, batch.share.batch_size)
         with session.pace.computing(step):
-            loss, figures = objective.loss(engine, part, session.draw(step, positions.start, batch.share.batch_size))
+            loss, figures = objective.loss(engine, batch.parts[positions.start], draw)
         figures = {"loss": loss, **figures}
         for name, value in figures.items():
             totals[name] = totals.get(name, torch.zeros_like(value)) + value.detach() / len(batch.parts)

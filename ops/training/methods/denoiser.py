@@ -1,4 +1,4 @@
-"""Training of a denoiser stage on cached latents. Run by the launcher, as `python -m ops.training.methods.denoiser`."""
+"""Training of a denoiser stage on latents. Run by the launcher, as `python -m ops.training.methods.denoiser`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import torch
 from models import released
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
+from models.latent_scale import LatentScale
 from ops.config import Settings
+from ops.data.latent_encoder import LatentEncoder
 from ops.data.latents import LatentSet, LatentsResults
-from ops.data.text_embeddings import TextResults, TextSet
-from ops.training.data.cached_latents import CachedLatents, LatentBatch
-from ops.training.data.captions import Captions
+from ops.data.text_embeddings import OnlineText, TextResults, TextSet
+from ops.runtime.artifacts import Artifact
+from ops.training.data.cached_latents import CachedLatents
+from ops.training.data.captions import Captions, Texts
+from ops.training.data.clips import FilmedClips
+from ops.training.data.latent_batch import LatentBatch, LatentData
+from ops.training.data.online_latents import OnlineLatents
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
-from ops.training.methods.inputs import input_of
+from ops.training.methods.inputs import input_of, needed_vae
 from ops.training.methods.method import Method, Setup
 from ops.training.objectives.denoising import Denoising
 from ops.training.pictures.held_out_samples import HeldOutSamples
@@ -36,12 +42,12 @@ def build_model(settings: Settings, latent_channels: int, seed: int) -> Skiparse
 def compose(setup: Setup) -> Method[LatentBatch]:
     job, settings, stage = setup.job, setup.job.settings, setup.job.denoiser_stage
     diffusion = settings.denoiser.diffusion
-    encoded = LatentSet(input_of(job, "latents", LatentsResults))
-    text = TextSet(input_of(job, "text_embeddings", TextResults))
+    made = input_of(job, "latents", LatentsResults)
+    scale = LatentScale.of(made.results.shift, made.results.scale)
     samples = TrainingSamples.of(job, stage.kinds)
-    latents = CachedLatents(encoded, samples)
+    latents, text = _latents(job, made, samples), _text(job)
     captions = Captions(text, samples, settings.denoiser)
-    model = _start(job, encoded.scale.channels)
+    model = _start(job, scale.channels)
     if stage.sparse_ratio:
         model.sparse_ratio = stage.sparse_ratio
     model.gradient_checkpointing = stage.gradient_checkpointing
@@ -51,11 +57,24 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     return Method(
         model=model,
         data=latents,
-        objective=Denoising(diffusion, latents, captions, setup),
-        validation=HeldOut(HeldOutError(diffusion, settings.seed, latents, captions, setup.sequence), latents, setup),
-        pictures=HeldOutSamples(job, samples.looked_at, encoded, text),
+        objective=Denoising(diffusion, scale, captions, setup),
+        validation=HeldOut(HeldOutError(diffusion, settings.seed, scale, captions, setup.sequence), latents, setup),
+        pictures=HeldOutSamples(job, samples.looked_at, scale, text),
         remarks=list(_foreign_scale(job)),
     )
+
+
+def _latents(job: Job, made: Artifact[LatentsResults], samples: TrainingSamples) -> LatentData:
+    """Those that were kept, or those that the VAE will make on the way."""
+    if made.results.mode == "cached":
+        return CachedLatents(LatentSet(made), samples)
+    encoder = LatentEncoder(job.project, needed_vae(job), job.settings.latents.encoder_dtype)
+    return OnlineLatents(FilmedClips(job.project, samples, job.launch), encoder)
+
+
+def _text(job: Job) -> Texts:
+    made = input_of(job, "text_embeddings", TextResults)
+    return TextSet(made) if made.results.mode == "cached" else OnlineText(job.project, made)
 
 
 def _start(job: Job, latent_channels: int) -> SkiparseDenoiser:

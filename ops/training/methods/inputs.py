@@ -27,3 +27,19 @@ def vae_of(job: Job) -> Artifact[Weights] | None:
     """The VAE that the job's latents were made with, whatever has become of the recipe since; None when it is gone."""
     encoded = find(job.project, "latents", job.inputs["latents"], LatentsResults)
     return find(job.project, *latents.vae_of(encoded), Weights) if encoded else None
+
+
+def needed_vae(job: Job) -> Artifact[Weights]:
+    """The same, for a training that cannot do without.
+
+    Raises:
+        FileNotFoundError: when it is gone.
+    """
+    found = vae_of(job)
+    if found is None:
+        name = job.settings.vae.architecture
+        raise FileNotFoundError(
+            f"the VAE of latents {job.inputs['latents']} is gone, and latents.mode is online: make it, and what was "
+            f"made by it, again with `soraflow run --select '{name}+'`"
+        )
+    return found

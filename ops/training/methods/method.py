@@ -84,11 +84,19 @@ class TrainingData(Protocol[Read]):
     def samples(self) -> TrainingSamples: ...
 
     def read(self, sample_ids: Sequence[str]) -> Read:
-        """A batch on the CPU, of the training split or held out. Called from a background thread.
+        """A batch on the CPU, of the training split or held out. Called from background threads.
 
         Raises:
             UnusableSamples: when what is stored of some cannot be trained on.
         """
+        ...
+
+    def ahead(self, samples: int) -> int:
+        """How many steps are to be read ahead, at the same time, where this rank takes so many samples of each."""
+        ...
+
+    def close(self) -> None:
+        """End what reads; nothing is read afterwards."""
         ...
 
 

@@ -28,7 +28,7 @@ def compose(setup: Setup) -> Method[Clips]:
     job, settings = setup.job, setup.job.settings
     losses, views = settings.vae.losses, settings.vae.views
     samples = TrainingSamples.of(job, ("video", "image"))
-    clips = FilmedClips(job.project, samples, views.zoom)
+    clips = FilmedClips(job.project, samples, job.launch, views.zoom)
     model = build_model(settings.vae.model, settings.seed)
     lpips = load_lpips(job.project, losses.lpips_net).to(setup.device) if losses.lpips_weight else None
     adversarial = losses.discriminator_start < job.schedule.steps

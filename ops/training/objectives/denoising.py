@@ -1,27 +1,28 @@
-"""The objective of a denoiser: the prediction of v (or ε) of noised draws from cached posteriors."""
+"""The objective of a denoiser: the prediction of v (or ε) of noised draws from posteriors."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from models.latent_scale import LatentScale
 from ops.config import Diffusion
-from ops.training.data.cached_latents import CachedLatents, LatentBatch
 from ops.training.data.captions import Captions
+from ops.training.data.latent_batch import LatentBatch, drawn
 from ops.training.methods.method import Draw, Setup
 from ops.training.objectives import diffusion
 
 
 class Denoising:
-    def __init__(self, settings: Diffusion, latents: CachedLatents, captions: Captions, setup: Setup) -> None:
-        self._settings, self._latents, self._captions = settings, latents, captions
+    def __init__(self, settings: Diffusion, scale: LatentScale, captions: Captions, setup: Setup) -> None:
+        self._settings, self._scale, self._captions = settings, scale, captions
         self._device, self._dtype = setup.device, setup.dtype
         self._sequence = setup.sequence
         self._schedule = diffusion.scheduler(settings)
         self._weights = diffusion.loss_weights(settings, self._schedule)
 
     def loss(self, model: nn.Module, batch: LatentBatch, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        latent = self._latents.drawn(batch, draw)
+        latent = drawn(batch, self._scale, draw)
         timesteps = self._timesteps(len(latent), draw)
         text, mask = self._captions.embedded(self._captions.drawn(batch.sample_ids, draw))
         losses = diffusion.element_losses(

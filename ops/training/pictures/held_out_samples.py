@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.geometry import PIXELS_PER_TOKEN, video_size
+from models.geometry import PIXELS_PER_TOKEN
+from models.latent_scale import LatentScale
 from models.pixels import to_pixels
 from ops.config import Pictures
 from ops.data.columns import Sample
-from ops.data.latents import LatentSet, load_vae
-from ops.data.text_embeddings import UNCONDITIONAL, TextSet
+from ops.data.latent_encoder import load_vae
+from ops.data.text_embeddings import UNCONDITIONAL
 from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.sampling.denoise import draw_latent
 from ops.sampling.request import Request
+from ops.training.data.captions import Texts
 from ops.training.data.samples import spread_samples
 from ops.training.job import Job
 from ops.training.methods.inputs import vae_of
@@ -28,10 +30,10 @@ FRAMES_SHOWN = 4
 
 
 class HeldOutSamples:
-    """Needs no text encoder, for captions are encoded already, and loads the VAE when the first picture is due."""
+    """Takes captions as the training does, and loads the VAE when the first picture is due."""
 
-    def __init__(self, job: Job, rows: Sequence[Sample], latents: LatentSet, text: TextSet) -> None:
-        self._job, self._latents, self._text = job, latents, text
+    def __init__(self, job: Job, rows: Sequence[Sample], scale: LatentScale, text: Texts) -> None:
+        self._job, self._scale, self._text = job, scale, text
         self._settings: Pictures = job.settings.pictures
         self._vae_artifact = vae_of(job) if self._settings.prompts else None
         self._rows = spread_samples(list({row["caption"]: row for row in rows}.values()), self._settings.prompts)
@@ -62,13 +64,14 @@ class HeldOutSamples:
         return bool(rows)
 
     def _sample(self, model: nn.Module, number: int, row: Sample, working: Callable[[], None]) -> Tensor:
+        caption, unconditional = self._text.embeddings([row["caption"], UNCONDITIONAL])
         return draw_latent(
             model,
             self._request(number, row),
-            self._latents.scale.channels,
+            self._scale.channels,
             self._job.settings.denoiser.diffusion,
-            self._text[row["caption"]].float(),
-            self._text[UNCONDITIONAL].float(),
+            caption,
+            unconditional,
             next(model.parameters()).device,
             lambda done, total: working(),
         )
@@ -76,23 +79,21 @@ class HeldOutSamples:
     def _request(self, number: int, row: Sample) -> Request:
         """At the sample's own size, unless that is above the limit."""
         evaluation = self._job.settings.evaluation
-        _, *latent = self._latents.row(row["sample_id"])["shape"]
-        frames, height, width = video_size(*latent)
         return Request(
             prompt=row["caption"],
             seed=self._job.settings.seed + number,
             steps=self._settings.steps,
             guidance=evaluation.guidance,
-            frames=min(frames, self._settings.frames),
-            height=_limited(height, self._settings.side),
-            width=_limited(width, self._settings.side),
+            frames=min(row["frames"], self._settings.frames),
+            height=_limited(row["height"], self._settings.side),
+            width=_limited(row["width"], self._settings.side),
             fps=evaluation.fps,
         )
 
     @torch.inference_mode()
     def _decode(self, latent: Tensor) -> Tensor:
         """[1, C, t, h, w] in the denoiser's units → uint8 [T, H, W, 3]."""
-        return to_pixels(self._vae.decode(self._latents.scale.restored(latent))[0]).cpu()
+        return to_pixels(self._vae.decode(self._scale.restored(latent))[0]).cpu()
 
     @cached_property
     def _vae(self) -> Any:

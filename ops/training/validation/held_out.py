@@ -12,6 +12,7 @@ from torch import nn
 from ops.data.columns import Sample
 from ops.training.checkpoints.store import Files
 from ops.training.data.left_out import UnusableSamples, require_finite
+from ops.training.data.prefetch import prefetched
 from ops.training.data.samples import same_size_batches
 from ops.training.loop.collective import anywhere, gathered
 from ops.training.methods.method import Setup, TrainingData, Watch
@@ -77,16 +78,21 @@ class HeldOut(Generic[B, Value]):
         batches = [batch for images in (True, False) for batch in self._portion(rows, images)]
         values: dict[str, Value] = {}
         unusable: dict[str, str] = {}
-        for number, members in enumerate(batches):
+        named = [[row["sample_id"] for row in members] for members in batches]
+        ahead = self._data.ahead(len(self._shares.video.positions))
+        for number, (sample_ids, batch) in enumerate(prefetched(named, self._read, ahead)):
             watch.progress(number, len(batches))
-            sample_ids = [row["sample_id"] for row in members]
-            try:
-                batch = self._data.read(sample_ids)
-            except UnusableSamples as found:
-                unusable.update(found.reasons)
+            if isinstance(batch, UnusableSamples):
+                unusable.update(batch.reasons)
             else:
                 values.update(zip(sample_ids, self._measure.values(model, batch), strict=True))
         return values, unusable
+
+    def _read(self, sample_ids: Sequence[str]) -> B | UnusableSamples:
+        try:
+            return self._data.read(sample_ids)
+        except UnusableSamples as found:
+            return found
 
     def _portion(self, rows: Sequence[Sample], images: bool) -> Sequence[list[Sample]]:
         """This rank's batches of images, or of videos, which ranks of one sequence meet over one after the other."""

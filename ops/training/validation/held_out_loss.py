@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from models.dit.sequence import ALONE, SequenceGroup
+from models.latent_scale import LatentScale
 from ops.config import Diffusion
-from ops.training.data.cached_latents import CachedLatents, LatentBatch
 from ops.training.data.captions import Captions
+from ops.training.data.latent_batch import LatentBatch, modes
 from ops.training.loop.randomness import normal, uniform
 from ops.training.objectives.diffusion import element_losses, loss_weights, scheduler
 
@@ -87,16 +88,16 @@ class HeldOutError:
         self,
         settings: Diffusion,
         seed: int,
-        latents: CachedLatents,
+        scale: LatentScale,
         captions: Captions,
         sequence: SequenceGroup = ALONE,
     ) -> None:
         self._errors = ErrorsByNoise(settings, seed, sequence)
-        self._timesteps, self._latents, self._captions = settings.train_timesteps, latents, captions
+        self._timesteps, self._scale, self._captions = settings.train_timesteps, scale, captions
 
     def values(self, model: nn.Module, batch: LatentBatch) -> list[Errors]:
         text, mask = self._captions.embedded(self._captions.plain(batch.sample_ids))
-        return self._errors.of(model, HeldOutBatch(batch.sample_ids, self._latents.modes(batch), text, mask))
+        return self._errors.of(model, HeldOutBatch(batch.sample_ids, modes(batch, self._scale), text, mask))
 
     def required(self, values: Mapping[str, Errors]) -> dict[str, list[float]]:
         return {name: [error for error, _ in pairs] for name, pairs in values.items()}

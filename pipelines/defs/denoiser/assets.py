@@ -2,21 +2,28 @@
 
 import dagster as dg
 
+from ops.config import Mode
 from ops.lineage import inputs
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 
+TEXT: dict[Mode, str] = {
+    "cached": "The text encoder's last hidden state for every caption, computed once.",
+    "online": "The text encoder, by which stages encode captions on the way.",
+}
+
 
 @dg.definitions
 def denoiser() -> dg.Definitions:
+    settings = Project.find().settings
     text_embeddings = artifact_asset(
         "text_embeddings",
         group="denoiser",
-        deps=inputs(Project.find().settings)["text_embeddings"],
-        make=lambda project, dataset: function("ops.data.text_embeddings:cache_text")(project, dataset),
+        deps=inputs(settings)["text_embeddings"],
+        make=lambda project, dataset: function("ops.data.text_embeddings:make_text")(project, dataset),
         of_training_set=True,
-        description="The text encoder's last hidden state for every caption, computed once.",
+        description=TEXT[settings.text_embeddings.mode],
         kinds={"huggingface", "safetensors"},
         pool="accelerator",
     )

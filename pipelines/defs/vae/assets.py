@@ -2,10 +2,16 @@
 
 import dagster as dg
 
+from ops.config import Mode
 from ops.lineage import inputs
 from ops.runtime.project import Project
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
+
+LATENTS: dict[Mode, str] = {
+    "cached": "The posterior of every sample, computed once, with the latent scale and shift.",
+    "online": "The latent scale and shift, measured over a part of the samples; stages encode them on the way.",
+}
 
 
 @dg.definitions
@@ -28,9 +34,9 @@ def vae() -> dg.Definitions:
                 "latents",
                 group="vae",
                 deps=made_from["latents"],
-                make=lambda project, dataset: function("ops.data.latents:cache_latents")(project, dataset),
+                make=lambda project, dataset: function("ops.data.latent_making:make_latents")(project, dataset),
                 of_training_set=True,
-                description="The posterior of every sample, computed once, with the latent scale and shift.",
+                description=LATENTS[settings.latents.mode],
                 kinds={"pytorch", "safetensors"},
                 pool="accelerator",
             ),

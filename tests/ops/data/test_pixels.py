@@ -84,7 +84,7 @@ def test_a_reader_decodes_the_windows_of_a_source_together_and_remembers(
     monkeypatch.setattr(pixels, "frames_at", lambda path, *args: (opened.append(path), decode(path, *args))[1])
     reader = pixels.PixelReader(ready, lambda _: windows)
     for k in (4, 0, 5, 2, 4, 1, 3):
-        assert np.array_equal(reader.read(windows[k]), expected[k])
+        assert np.array_equal(reader.read([windows[k]])[0], expected[k])
     assert len(opened) == 1
 
 
@@ -93,7 +93,7 @@ def test_a_reader_keeps_within_its_memory(ready: Project):
     one = 5 * 48 * 64 * 3
     reader = pixels.PixelReader(ready, lambda _: windows, cache_bytes=2 * one)
     for k in (0, 3, 1, 0, 5):
-        assert reader.read(windows[k])[0, 0, 0, 0] == k
+        assert reader.read([windows[k]])[0][0, 0, 0, 0] == k
         assert reader._held <= 2 * one
         assert reader._held == sum(array.nbytes for array in reader._cache.values())
 
@@ -102,9 +102,9 @@ def test_what_ails_one_window_of_a_source_is_not_the_others_affair(ready: Projec
     """Otherwise it would depend on the cache whether a sample can be read."""
     sound, cut = sample(sample_id="sound"), sample(sample_id="cut", frame_indices=[99])
     reader = pixels.PixelReader(ready, lambda _: [sound, cut])
-    assert np.array_equal(reader.read(sound), pixels.read_sample(ready, sound))
-    with pytest.raises(pixels.UnreadableSource):
-        reader.read(cut)
+    found, told = reader.read([sound, cut])
+    assert np.array_equal(found, pixels.read_sample(ready, sound))
+    assert "is not what was curated (ends before frame 99)" in told
 
 
 def test_threads_that_share_a_reader_read_one_after_the_other(ready: Project, monkeypatch: pytest.MonkeyPatch):
@@ -120,7 +120,7 @@ def test_threads_that_share_a_reader_read_one_after_the_other(ready: Project, mo
     monkeypatch.setattr(pixels, "read_samples", decode_slowly)
     reader = pixels.PixelReader(ready, lambda _: [sample()])
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(reader.read, [sample(), sample()])
+        (one,), (other,) = pool.map(reader.read, [[sample()], [sample()]])
     assert one is other
     assert len(begun) == 1
 

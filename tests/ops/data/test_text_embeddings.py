@@ -4,7 +4,7 @@ import torch
 from ops.config import ConfigError
 from ops.data import text_encoder
 from ops.data.samples import SAMPLES, training_samples
-from ops.data.text_embeddings import TextError, TextResults, TextSet, cache_text
+from ops.data.text_embeddings import TextError, TextResults, TextSet, make_text
 from ops.runtime import tables
 from ops.runtime.artifacts import current
 from ops.runtime.project import Project
@@ -18,7 +18,7 @@ def test_every_caption_and_the_empty_one_is_there_at_its_real_length(trained_wor
     assert texts[""].shape == (2, 384)  # the two marks that BERT puts around nothing
     assert texts["picture 0"].shape == (4, 384)
     assert not torch.equal(texts["a film with number 0"], texts["a film with number 1"])
-    assert cache_text(project) == artifact
+    assert make_text(project) == artifact
 
 
 def test_what_cleaning_changes_stands_in_the_index(world) -> None:
@@ -28,7 +28,7 @@ def test_what_cleaning_changes_stands_in_the_index(world) -> None:
     tables.write(world.dataset.folder / "samples.parquet", rows, SAMPLES)
     path = world.project.root / "params.yaml"
     path.write_text(path.read_text() + "text_encoder: {clean_captions: true}\n")
-    artifact = cache_text(Project(world.project.root))
+    artifact = make_text(Project(world.project.root))
     index = {row["caption"]: row["cleaned"] for row in tables.read(artifact.folder / "index.parquet")}
     assert (index["A Film!"], index["\u5154\u5b50 film"], index["\u5154\u5b50"]) == ("a film!", "film", "")
     assert index[""] is None

@@ -10,7 +10,7 @@ from rich.console import Console
 from models.released import save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
-from ops.data.latents import cache_latents
+from ops.data.latent_making import make_latents
 from ops.release.champion import release_candidate
 from ops.release.registry import Registry
 from ops.release.trace import Adoption, trace
@@ -31,7 +31,7 @@ def adopted(world, score_world, set_checks):
     path.write_text(path.read_text().replace("vae: {", "vae: {released: bought, "))
     new = type(world)(Project(root))
     assets.train(new.project, "wfvae")
-    cache_latents(new.project)
+    make_latents(new.project)
     new.train_denoiser("image", {2: 0.9})
     new.train_denoiser("video", {2: 0.5, 4: 0.4})
     score_world(new.project)

@@ -33,7 +33,7 @@ OTHER_MACHINE = 2e-2
 
 def curve(folder: Path) -> list[dict[str, float]]:
     lines = read(folder / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if name != "step_seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if not name.endswith("_seconds")} for line in lines]
 
 
 def assert_close(one: list[dict[str, float]], other: list[dict[str, float]], tolerance: float, names: set[str]) -> None:

@@ -105,7 +105,7 @@ def test_the_encoder_reads_clean_captions_if_the_recipe_asks_for_it(world):
 
 def test_all_wordings_of_the_training_set_are_encoded(world):
     """All that a step may say is among the embeddings."""
-    from ops.data.text_embeddings import TextSet, cache_text
+    from ops.data.text_embeddings import TextSet, make_text
 
     path = world.dataset.folder / "samples.parquet"
     rows = tables.read(path)
@@ -115,7 +115,7 @@ def test_all_wordings_of_the_training_set_are_encoded(world):
     params.write_text(params.read_text().replace("denoiser: {", f"denoiser: {{caption_phrases: [{rule}], "))
     project = Project(world.project.root)
     assert len(project.settings.denoiser.caption_phrases) == 1
-    texts = TextSet(cache_text(project))
+    texts = TextSet(make_text(project))
     for row in training_samples(project, version=world.dataset.hash):
         said = wordings(row, project.settings.denoiser)
         assert len(said) == 4

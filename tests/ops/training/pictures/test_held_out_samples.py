@@ -43,7 +43,7 @@ def drawn(world, tmp_path: Path):
             settings=settings,
         )
         held_out = training_samples(project, "held_out", ("image", "video"))
-        samples = HeldOutSamples(job, held_out, LatentSet(latents), TextSet(text))
+        samples = HeldOutSamples(job, held_out, LatentSet(latents).scale, TextSet(text))
         signs_of_life: list[None] = []
         there = samples.draw(model, tmp_path / name, (), lambda: signs_of_life.append(None))
         assert there == (tmp_path / name).is_file()

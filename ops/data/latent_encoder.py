@@ -1,0 +1,46 @@
+"""A frozen VAE that encodes samples: what `latents` are made by, before a training or in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ops.config import Precision
+from ops.runtime.artifacts import Artifact
+from ops.runtime.project import Project
+from ops.weights.results import Weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LatentEncoder:
+    """The best checkpoint of a VAE artifact, on this process's device; weights are loaded when it is made."""
+
+    def __init__(self, project: Project, vae: Artifact[Weights], precision: Precision) -> None:
+        import torch
+
+        from ops.runtime.device import accelerator
+
+        self._dtype: torch.dtype = getattr(torch, precision)
+        self._device = accelerator(project.settings.launch.accelerator)
+        self._model = load_vae(project, vae).to(self._dtype)
+
+    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(mean, log-variance) of one sample's pixels, uint8 [T, H, W, 3] on any device: float32 [C, t, h, w], on the
+        encoder's. One by one, so that a sample's posterior does not depend on what is beside it."""
+        import torch
+
+        from models.pixels import to_video
+
+        with torch.no_grad():  # not inference mode: a training saves what it computes of these for its backward pass
+            posterior = self._model.encode(to_video(pixels.to(self._device))[None].to(self._dtype))
+            return posterior.mean[0].float().contiguous(), posterior.log_variance[0].float().contiguous()
+
+
+def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
+    """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
+    from models.released import from_pretrained
+    from ops.runtime.device import accelerator
+
+    model = from_pretrained(vae.folder / vae.results.released)
+    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
