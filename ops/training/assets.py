@@ -13,7 +13,7 @@ from ops.data.latents import LatentsResults, vae_of
 from ops.data.sample_index import SampleIndex
 from ops.data.text_embeddings import made_for
 from ops.runtime.artifacts import Artifact, Identity, Work, current, find
-from ops.runtime.files import digest, sha256
+from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import Status
 from ops.training.checkpoints import store as checkpoints
@@ -217,8 +217,10 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:
     settings, project = work.project.settings, work.project
-    SampleIndex.of(project, work.inputs["training_set"])  # made here, once, and not while ranks wait for each other
+    # Made here, once, and not while ranks wait for each other.
+    index = SampleIndex.of(project, work.inputs["training_set"])
     work.folder.mkdir(parents=True, exist_ok=True)
+    _plan(project, found, index, work.folder)
     job = Job(
         root=project.root.resolve(),
         folder=work.folder.resolve(),
@@ -235,6 +237,23 @@ def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, lau
     best = work.folder / results.released
     version = digest({"model": checkpoints.content_hash(best.parent, best.name), "settings": work.identity.payload()})
     return work.finish(version=version, results=results)
+
+
+def _plan(project: Project, found: Training, index: SampleIndex, folder: Path) -> None:
+    """Leave the plan of a training in its folder, for its first rank to tell.
+
+    Raises:
+        ConfigError: when it does not fit into memory, with what would.
+    """
+    from ops.training.planning.plan import FILE
+    from ops.training.planning.planner import plan_of
+
+    counts = {bucket: len(ids) for bucket, ids in index.members("train", found.kinds).items()}
+    plan = plan_of(project, found, counts)
+    if plan.obstacle:
+        raise ConfigError(plan.obstacle)
+    with replacing(folder / FILE) as temporary:
+        temporary.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _launch(job: Job, module: str, launch: Launch) -> None:

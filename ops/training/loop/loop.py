@@ -10,9 +10,11 @@ from torch import nn
 from ops.training.checkpoints import checkpointing
 from ops.training.data.left_out import UnusableSamples
 from ops.training.data.prefetch import prefetched
+from ops.training.loop.meter import Meter
 from ops.training.loop.session import Batch, Session
 from ops.training.loop.step import one_step
 from ops.training.loop.update import SKIPPED
+from ops.training.planning.plan import planned
 
 B = TypeVar("B")
 SECONDS_BETWEEN_LINES = 5.0
@@ -26,13 +28,14 @@ def run_steps(session: Session[B]) -> None:
         state.first = figures[session.method.validation.metric]
         recorder.figures(0, figures)
     said = 0.0
+    meter = Meter(session.device, schedule.batch_size, planned(session.job.folder))
     for step, batch in prefetched(range(state.step + 1, schedule.steps + 1), session.read):
-        started = time.perf_counter()
+        meter.begin()
         figures = step_without_unusable(session, step, batch)
         if SKIPPED not in figures:  # or else the average would go on alone
             state.ema.update(state.model, step)
         state.step = step
-        figures["step_seconds"] = time.perf_counter() - started
+        figures.update(meter.figures(session.bucket(batch.sample_ids)))
         due = step % schedule.checkpoint_every == 0 or step == schedule.steps
         if due or step % schedule.validate_every == 0:
             held_out = judged(session, step)
@@ -44,6 +47,7 @@ def run_steps(session: Session[B]) -> None:
             said = time.time()
         if due:
             checkpointing.save(session, held_out)
+        meter.ask()
 
 
 def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float]:
