@@ -126,10 +126,15 @@ def held_bytes(device: torch.device) -> int:
     import torch
 
     if device.type == "cpu":
-        import psutil
-
-        return int(psutil.Process().memory_info().rss)
+        return int(_this_process().memory_info().rss)
     module: Any = getattr(torch, device.type)
     most = int(module.max_memory_allocated(device))
     module.reset_peak_memory_stats(device)
     return most
+
+
+@cache
+def _this_process() -> Any:
+    import psutil
+
+    return psutil.Process()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -89,14 +88,19 @@ def test_what_ranks_say_has_to_go_together() -> None:
     assert lost.what == "1 of 2 ranks answered, and counted [2]"
 
 
+TWO_RANKS = launch(launcher="torchrun", nodes=1, ranks_per_node=2)
+
+
 @pytest.mark.dist
-def test_ranks_meet_or_it_is_said_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = launch(launcher="torchrun", nodes=1, ranks_per_node=2)
-    assert list(node_checks.meeting(asked, tmp_path, tmp_path / "probe")) == []
+def test_ranks_meet(tmp_path: Path) -> None:
+    assert list(node_checks.meeting(TWO_RANKS, tmp_path, tmp_path / "probe")) == []
     first, second = node_checks.answers(tmp_path / "probe")
     assert (first.rank, second.rank, first.total, first.host) == (0, 1, 2, socket.gethostname())
     assert (first.commit, first.packages) == (commit(), packages())
-    # An accelerator that is not here: every rank fails, and the obstacle holds what the first of them printed.
-    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")
-    (alone,) = node_checks.meeting(asked.model_copy(update={"accelerator": "npu"}), tmp_path, tmp_path / "probe")
-    assert "launch.accelerator is 'npu', but this machine offers" in alone.what
+
+
+@pytest.mark.slow
+def test_why_ranks_do_not_meet_is_what_the_first_of_them_printed(tmp_path: Path) -> None:
+    elsewhere = TWO_RANKS.model_copy(update={"accelerator": "npu"})
+    (obstacle,) = node_checks.meeting(elsewhere, tmp_path, tmp_path / "probe")
+    assert "launch.accelerator is 'npu', but this machine offers" in obstacle.what

@@ -39,8 +39,11 @@ def counted(of: DenoiserCase) -> int:
     return flops.get_total_flops()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
-    "of", [case(), case(sparse_ratio=2, layers=7), case(sparse_ratio=4, samples=3), case(frames=1)], ids=repr
+    "of",
+    [case(sparse_ratio=2, layers=7), case(sparse_ratio=4, samples=3), case(frames=1, layers=1)],
+    ids=["7 layers", "padded", "image"],
 )
 def test_the_formula_counts_what_the_model_computes(of: DenoiserCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sequences of 36 and 12 tokens, which a ratio of 4 fills up to 48."""

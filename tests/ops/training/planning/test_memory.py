@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +29,7 @@ from ops.training.planning.memory import memory_of
 from ops.training.planning.passes import measured
 
 CPU = torch.device("cpu")
+PROGRAM = Path(__file__).with_name("counted_ranks.py")
 SAMPLES = 2
 TEXT_TOKENS = 4
 """Of the longest caption."""
@@ -117,9 +121,9 @@ def allocated(job: Job, recipe: Recipe, alone: Ranks) -> int:
         return live.peak
 
 
-def planned(job: Job, recipe: Recipe) -> int:
+def planned(job: Job, recipe: Recipe, ranks: int = 1) -> int:
     settings, (t, h, w) = job.settings, recipe.latent
-    size = {"samples": recipe.micro_batch, "frames": 4 * t - 3, "height": 8 * h, "width": 8 * w}
+    size = {"samples": recipe.micro_batch // ranks, "frames": 4 * t - 3, "height": 8 * h, "width": 8 * w}
     precision: Any = "bfloat16" if recipe.half else "float32"
     case: DenoiserCase | VaeCase
     if recipe.asset == "wfvae":
@@ -137,15 +141,34 @@ def planned(job: Job, recipe: Recipe) -> int:
             text_width=settings.text_encoder.width,
             recomputed=job.denoiser_stage.gradient_checkpointing,
         )
-    config = configuration_of(job.training, job.root, 1)
-    memory = memory_of(config, measured(case), 1, "cpu", dropping=recipe.name == "dropping")
+    config = configuration_of(job.training, job.root, ranks)
+    memory = memory_of(config, measured(case), ranks, "cpu", dropping=recipe.name == "dropping")
     return memory.on_host + max(most for phase, most in memory.peaks.items() if phase != "validation")
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [pytest.param(each, id=each.name, marks=[] if each.name in EVERY_TIME else pytest.mark.slow) for each in RECIPES],
+    [
+        pytest.param(each, id=each.name, marks=pytest.mark.costly if each.name in EVERY_TIME else pytest.mark.slow)
+        for each in RECIPES
+    ],
 )
 def test_a_plan_is_within_a_tenth_of_what_is_allocated(recipe: Recipe, lab: Any, alone: Ranks) -> None:
     job = job_of(lab, recipe)
     assert planned(job, recipe) == pytest.approx(allocated(job, recipe, alone), rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zero", [1, 2, 3])
+def test_what_two_ranks_hold_is_divided_as_the_engine_does(zero: int, lab: Any, tmp_path: Path) -> None:
+    recipe = Recipe("two ranks", zero, half=True, latent=(3, 8, 8))
+    described = job_of(lab, recipe).model_dump(mode="json") | {"folder": str(tmp_path / "job")}
+    described["settings"]["launch"]["ranks_per_node"] = 2
+    job = Job.model_validate(described)
+    job.folder.mkdir()
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(PROGRAM)]
+    environment = {**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([*command, str(job.write()), *map(str, recipe.latent)], env=environment, check=True)
+    held = [int((job.folder / f"bytes{rank}.txt").read_text(encoding="utf-8")) for rank in range(2)]
+    assert planned(job, recipe, ranks=2) == pytest.approx(max(held), rel=0.1)

@@ -13,8 +13,7 @@ from ops.training.planning.plan import Plan
 from ops.training.planning.planner import SECONDS_A_DAY, disk_of, plan_of
 from ops.training.trainings import training
 
-SMALL = {"layers": 3, "heads": 2, "head_width": 12}
-MIB_PER_GIB = 1024
+SMALL = {"layers": 2, "heads": 2, "head_width": 12}
 
 
 def planned(project: Project, memory_gib: float | None = None, counts: Any = None, **launch: Any) -> Plan:
@@ -26,6 +25,7 @@ def planned(project: Project, memory_gib: float | None = None, counts: Any = Non
     return plan_of(changed, training(changed.settings, "denoiser_video"), counts, compared=True)
 
 
+@pytest.mark.costly
 def test_what_cannot_fit_is_refused_with_the_setting_that_would(project: Project) -> None:
     roomy = planned(project)
     assert (roomy.fits, roomy.obstacle, roomy.days) == (None, None, None)
