@@ -49,6 +49,13 @@ def run(
     ] = None,
     videos: Annotated[Path | None, typer.Option(exists=True, help="Your own folder or manifest of videos.")] = None,
     images: Annotated[Path | None, typer.Option(exists=True, help="Your own folder or manifest of images.")] = None,
+    preflight: Annotated[
+        bool,
+        typer.Option(
+            "--preflight/--no-preflight",
+            help="Look first at all that the selected steps will need: weights, memory, disk, nodes.",
+        ),
+    ] = True,
 ) -> None:
     """Materialise the graph: curate, train, evaluate, release.
 
@@ -61,7 +68,7 @@ def run(
     from pipelines.terminal import run_display, summary
 
     project = _prepare(preset, set_ or [], videos, images)
-    status, run_id = run_display.run_and_watch(project, ",".join(select or ["*"]), console)
+    status, run_id = run_display.run_and_watch(project, ",".join(select or ["*"]), console, preflight)
     if run_id:
         summary.show(project, console, run_id)
     raise typer.Exit(status)
@@ -154,6 +161,22 @@ def why(
     from pipelines.terminal import why as page
 
     page.show(_with_environment(), asset, console)
+
+
+@app.command()
+def plan(
+    assets: Annotated[
+        list[str] | None, typer.Argument(help="Trainings such as denoiser_video; all by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs: all of it, in bytes and FLOPs.")] = False,
+) -> None:
+    """What the trainings will need: memory of a rank, FLOPs, days, disk. Nothing is started.
+
+    Exit status: 0 when all of them fit, 1 when one does not; it is then said which setting would.
+    """
+    from pipelines.terminal import plan as page
+
+    raise typer.Exit(0 if page.show(_with_environment(), assets or [], as_json, console) else 1)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN
 from ops.config.section import Execution, Positive, Section, Share, laid_over, one_plus_four_n
+from ops.runtime.accelerator_models import ModelName
 from ops.runtime.device import Accelerator
 
 
@@ -85,6 +86,15 @@ class Launch(Execution):
     port: Annotated[int, Field(ge=1024, le=65535)] = 29500
     """Of the first node, on which the ranks of several nodes find each other; jobs that share that node need each their
     own."""
+    model: ModelName | None = None
+    """Of accelerator that the ranks will have, where it is not in this machine: a plan counts with its data sheet."""
+    peak_tflops: Annotated[float, Field(gt=0)] | None = None
+    """The most that an accelerator computes, in 10¹² floating point operations a second, where `model` says another
+    number or none."""
+    memory_gib: Annotated[float, Field(gt=0)] | None = None
+    """Of an accelerator (of the node, where the accelerator is `cpu`), likewise."""
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.35
+    """The share of the peak that a plan expects of a training, from which it reckons days."""
     deepspeed: str = "configs/deepspeed/zero2.json"
     sequence_parallel: Positive = 1
     """So many consecutive ranks, of one node, compute each video of a denoiser stage together. Images and the VAE are

@@ -110,3 +110,36 @@ def busy_seconds(device: torch.device, started: float) -> float:
         return 0.0
     getattr(torch, device.type).synchronize(device)
     return time.perf_counter() - started
+
+
+def memory_here(name: Accelerator) -> float | None:
+    """GiB of one accelerator of this machine, or, for the CPU, of the machine; None where there is none of the kind."""
+    import torch
+
+    from ops.runtime.memory import machine_gib
+
+    if name == "cpu":
+        return machine_gib()
+    if name not in available():
+        return None
+    return float(getattr(torch, name).get_device_properties(0).total_memory) / 2**30
+
+
+def held_bytes(device: torch.device) -> int:
+    """The most that this process has held of the device's memory since this was last asked; of the CPU's, what it holds
+    now, resident, with Python and libraries."""
+    import torch
+
+    if device.type == "cpu":
+        return int(_this_process().memory_info().rss)
+    module: Any = getattr(torch, device.type)
+    most = int(module.max_memory_allocated(device))
+    module.reset_peak_memory_stats(device)
+    return most
+
+
+@cache
+def _this_process() -> Any:
+    import psutil
+
+    return psutil.Process()

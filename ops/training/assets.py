@@ -15,7 +15,7 @@ from ops.data.latents import LatentsResults, vae_of
 from ops.data.sample_index import SampleIndex
 from ops.data.text_embeddings import made_for
 from ops.runtime.artifacts import Artifact, Identity, Work, current, find
-from ops.runtime.files import digest, sha256
+from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import Status
 from ops.training.checkpoints import store as checkpoints
@@ -242,8 +242,10 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:
     project = work.project
-    SampleIndex.of(project, work.inputs["training_set"])  # made here, once, and not while ranks wait for each other
+    # Made here, once, and not while ranks wait for each other.
+    index = SampleIndex.of(project, work.inputs["training_set"])
     work.folder.mkdir(parents=True, exist_ok=True)
+    _plan(project, found, index, work.folder)
     _launch(_job(work, init_from), found.procedure.program, launch)
     results = Trained.of_json((work.folder / "results.json").read_text(encoding="utf-8"))
     best = work.folder / results.released
@@ -264,6 +266,23 @@ def _job(work: Work[Trained], init_from: InitFrom | None) -> Job:
         settings=project.settings,
         pipeline_run=project.pipeline_run,
     )
+
+
+def _plan(project: Project, found: Training, index: SampleIndex, folder: Path) -> None:
+    """Leave the plan of a training in its folder, for its first rank to tell.
+
+    Raises:
+        ConfigError: when it does not fit into memory, with what would.
+    """
+    from ops.training.planning.plan import FILE
+    from ops.training.planning.planner import plan_of
+
+    counts = {bucket: len(ids) for bucket, ids in index.members("train", found.kinds, found.cut).items()}
+    plan = plan_of(project, found, counts)
+    if plan.obstacle:
+        raise ConfigError(plan.obstacle)
+    with replacing(folder / FILE) as temporary:
+        temporary.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _launch(job: Job, module: str, launch: Launch) -> None:

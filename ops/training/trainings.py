@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops.catalogue import Kind
 from ops.config import Cut, Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
 from ops.config.stages import Stage
 from ops.metrics.base import Metric
@@ -71,6 +72,11 @@ class Training:
         return self.section.schedule
 
     @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Of samples that it learns from."""
+        return ("video", "image") if isinstance(self.section, Vae) else self.section.kinds
+
+    @property
     def stays_whole(self) -> str | None:
         """Why an engine must not take its weights apart, as ZeRO-3 does; None where it may."""
         if self.procedure.whole:
@@ -108,7 +114,7 @@ class Training:
                 "The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and adversarial losses)."
             )
         start = f"starting from {self.predecessor.name}" if self.predecessor else "from scratch"
-        kinds = " and ".join(self.section.kinds)
+        kinds = " and ".join(self.kinds)
         return f"The denoiser after {self.schedule.steps:,} steps on {kinds} samples, {start}."
 
 

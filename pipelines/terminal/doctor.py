@@ -6,43 +6,26 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from importlib import metadata
-from typing import Literal
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ops.runtime.project import Project
-from pipelines.terminal import doctor_records
-from pipelines.terminal.finding import Finding
-
-PACKAGES = (
-    *("dagster", "mlflow", "dvc", "great-expectations", "deepspeed", "torch", "torchvision", "torch-npu"),
-    *("diffusers", "transformers", "av", "ray", "antlr4-python3-runtime"),
-)
-LEAST_FREE_GB = 5
-MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "wrong": "[red]✗[/]"}
+from pipelines.terminal import doctor_records, machine
+from pipelines.terminal.finding import Finding, table
 
 
 def examine(project: Project, console: Console, free_slots: bool) -> bool:
     """Print all findings; true when none is wrong."""
     parts: tuple[Callable[[Project], Iterator[Finding]], ...] = (
-        *(_machine, _packages, _parsers, _accelerator, _disk, _decoders, _weights, _recipe),
+        *(_machine, lambda project: machine.packages(), _parsers),
+        lambda project: machine.accelerators([project.settings.launch.accelerator]),
+        *(machine.disk, _decoders, _weights, _recipe),
         *(doctor_records.dvc_files, doctor_records.mlflow_records, doctor_records.registry),
         lambda project: _slots(project, free_slots),
     )
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    healthy = True
-    for part in parts:
-        for finding in part(project):
-            healthy &= finding.state != "wrong"
-            remedy = f"\n[dim]{escape(finding.remedy)}[/]" if finding.remedy else ""
-            table.add_row(MARKS[finding.state], escape(finding.about), escape(finding.what) + remedy)
-    console.print(table)
-    return healthy
+    findings = [finding for part in parts for finding in part(project)]
+    console.print(table(findings))
+    return not any(finding.state == "wrong" for finding in findings)
 
 
 def _recipe(project: Project) -> Iterator[Finding]:
@@ -69,17 +52,6 @@ def _machine(project: Project) -> Iterator[Finding]:
     )
 
 
-def _packages(project: Project) -> Iterator[Finding]:
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            if name not in ("torch-npu", "ray"):
-                yield Finding("wrong", "packages", f"{name} is missing", "pip install -r requirements.lock")
-    yield Finding("ok", "packages", ", ".join(found))
-
-
 def _parsers(project: Project) -> Iterator[Finding]:
     from dagster import AssetSelection
 
@@ -96,22 +68,6 @@ def _parsers(project: Project) -> Iterator[Finding]:
         yield Finding("ok", "selections", "Dagster parses asset selections")
 
 
-def _accelerator(project: Project) -> Iterator[Finding]:
-    from ops.runtime import device
-
-    wanted = project.settings.launch.accelerator
-    present = device.available()
-    state: Literal["ok", "wrong"] = "ok" if wanted in present else "wrong"
-    remedy = "" if state == "ok" else f"set launch.accelerator to one of: {', '.join(present)}"
-    yield Finding(state, "accelerator", f"the preset wants {wanted}; here: {', '.join(present)}", remedy)
-
-
-def _disk(project: Project) -> Iterator[Finding]:
-    free = shutil.disk_usage(project.root).free / 1e9
-    low = free < LEAST_FREE_GB
-    yield Finding("wrong" if low else "ok", "disk", f"{free:.0f} GB free", "make room" if low else "")
-
-
 def _decoders(project: Project) -> Iterator[Finding]:
     import av
 
@@ -122,14 +78,9 @@ def _decoders(project: Project) -> Iterator[Finding]:
 
 
 def _weights(project: Project) -> Iterator[Finding]:
-    from ops import weights
     from pipelines.terminal.weights import needed
 
-    for name in needed(project.settings):
-        status = weights.status(project, name)
-        here = status.state in ("ready", "packaged")
-        remedy = "" if here else f"soraflow weights fetch {name}"
-        yield Finding("ok" if here else "wrong", "weights", f"{name}: {status.state}", remedy)
+    return machine.weights(project, needed(project.settings))
 
 
 def _slots(project: Project, free: bool) -> Iterator[Finding]:

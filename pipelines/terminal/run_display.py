@@ -18,6 +18,7 @@ from ops.runtime.project import Project
 from ops.training.readiness import require_sources, require_trainable
 from pipelines import lineage_run
 from pipelines.check_steps import checked_table
+from pipelines.terminal import preflight
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, EventLogRecord
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.3
 
 
-def run_and_watch(project: Project, selection: str, console: Console) -> tuple[int, str | None]:
-    """Run the selection, drawing its progress. Ctrl-C ends the run.
+def run_and_watch(
+    project: Project, selection: str, console: Console, look_first: bool = True
+) -> tuple[int, str | None]:
+    """Run the selection, drawing its progress, if `look_first` finds nothing that would end it. Ctrl-C ends the run.
 
     Returns the exit status of `lineage_run`, and the id of the run, None if it did not come to be one.
     """
     import dagster as dg
 
     wanted = {key.to_user_string() for key in lineage_run.selected(selection)}
+    if look_first:
+        preflight.require(project, wanted, console)
     require_trainable(project.settings, wanted)
     require_sources(project.settings, wanted)
     token = secrets.token_hex(8)

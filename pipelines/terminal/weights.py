@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -26,6 +28,29 @@ def needed(settings: Settings) -> list[str]:
     names = [entry for scorer in scorers for entry in scorer.weights]
     names += [f"lpips-{settings.vae.losses.lpips_net}", RECONSTRUCTION_METRIC, settings.text_encoder.weights]
     return list(dict.fromkeys(names))
+
+
+def needed_by(settings: Settings, assets: Collection[str]) -> list[str]:
+    """The entries without which one of these assets could not be made or would lack a value, the first needed first."""
+    from ops.curation.scorers import STEPS, scorer_of, steps_from
+
+    names: list[str] = []
+    if first := next((step for step in STEPS if step in assets), None):  # it measures for those after it, too
+        scorers = [scorer_of(step, settings.curation) for step in steps_from(first, settings.curation)]
+        names += [entry for scorer in scorers for entry in scorer.weights]
+    if settings.vae.architecture in assets and not settings.vae.released and settings.vae.losses.lpips_weight:
+        names.append(f"lpips-{settings.vae.losses.lpips_net}")
+    names += optional_for(settings, assets)
+    if {"text_embeddings", "samples"} & {*assets}:
+        names.append(settings.text_encoder.weights)
+    return list(dict.fromkeys(names))
+
+
+def optional_for(settings: Settings, assets: Collection[str]) -> list[str]:
+    """The entries without which a metric of these assets has no value, and all else goes on."""
+    used = f"lpips-{settings.vae.losses.lpips_net}" if settings.vae.architecture in assets else None
+    evaluated = f"{settings.vae.architecture}_evaluation" in assets
+    return [RECONSTRUCTION_METRIC] if evaluated and used != RECONSTRUCTION_METRIC else []
 
 
 def show(project: Project, console: Console) -> None:

@@ -195,6 +195,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow why denoiser_video": runs(shows="denoiser_video would"),
     "soraflow status": runs(),
     "soraflow summary": runs(shows="trace champion"),  # of the last run, which may have been a part
+    "soraflow plan": runs(shows="a rank, at most"),
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
     "soraflow curate report": runs(shows="curation_report.html"),
     "soraflow curate audit": has_a_page,

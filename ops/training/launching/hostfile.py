@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,27 +74,33 @@ def nodes(path: Path, launch: Launch) -> list[Host]:
     return listed[: launch.nodes]
 
 
-def require_answers(path: Path, launch: Launch) -> None:
-    """Ask each node before a job is started there: a launcher waits for the missing ones as long as for slow ones.
+def silent(path: Path, launch: Launch) -> dict[str, str]:
+    """Host → why it cannot be used, of those on which a job would run.
 
-    Under pdsh by ssh, as pdsh itself does; under Slurm and OpenMPI, which say by themselves what they cannot reach,
-    whether the network knows the name.
+    Each is asked: under pdsh by ssh, as pdsh itself does; under Slurm and OpenMPI, which say by themselves what they
+    cannot reach, whether the network knows the name.
 
     Raises:
-        NodesNotReached: naming all that do not answer.
+        ConfigError: the hostfile is not right.
     """
     ask = _by_ssh if launch.launcher == "pdsh" else _by_name
     asked = [host.name for host in nodes(path, launch)]
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         answers = list(pool.map(ask, asked))
-    _require_none_missing(path, [f"{name} ({why})" for name, why in zip(asked, answers, strict=True) if why])
+    return {name: why for name, why in zip(asked, answers, strict=True) if why}
 
 
-def _require_none_missing(path: Path, missing: Sequence[str]) -> None:
-    if missing:
+def require_answers(path: Path, launch: Launch) -> None:
+    """Ask each node before a job is started there: a launcher waits for the missing ones as long as for slow ones.
+
+    Raises:
+        NodesNotReached: naming all that do not answer.
+    """
+    if missing := silent(path, launch):
+        told = ", ".join(f"{name} ({why})" for name, why in missing.items())
         raise NodesNotReached(
-            f"launch.hostfile {path}: no answer from {', '.join(missing)}; take what is down out of the file, with "
-            "launch.nodes lowered by as many or other hosts in its place, or bring it back"
+            f"launch.hostfile {path}: no answer from {told}; take what is down out of the file, with launch.nodes "
+            "lowered by as many or other hosts in its place, or bring it back"
         )
 
 

@@ -235,6 +235,8 @@ def _loop(session: Session[B]) -> None:
 def _announce(session: Session[B]) -> None:
     from ops.training.clipping.rules import notes as clipping_notes
     from ops.training.data.data_order import table
+    from ops.training.planning.page import lines
+    from ops.training.planning.plan import planned
 
     method, schedule, say = session.method, session.job.schedule, session.recorder.say
     order = method.data.samples.order
@@ -242,6 +244,8 @@ def _announce(session: Session[B]) -> None:
     say(table(order.counts()))
     epochs = schedule.steps / order.batches_per_epoch
     say(f"{schedule.steps} steps of {schedule.batch_size} samples are {epochs:.1f} epochs")
+    if plan := planned(session.job.folder):
+        say("\n".join(lines(plan)))
     for note in [*clipping_notes(schedule.clipping, session.shares.video.parts), *method.notes()]:
         say(note)
     say(f"in MLflow: {_page(session.job)}")

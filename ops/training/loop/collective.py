@@ -61,8 +61,8 @@ def mean_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def average(tensors: Sequence[Tensor]) -> None:
-    """Replace each tensor by its mean over ranks, in place."""
-    if dist.get_world_size() == 1:
+    """Replace each tensor by its mean over ranks, in place. A process that has joined none is alone."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)

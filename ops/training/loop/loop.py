@@ -10,9 +10,11 @@ from torch import nn
 
 from ops.training.checkpoints import checkpointing
 from ops.training.data.left_out import UnusableSamples
+from ops.training.loop.meter import Meter
 from ops.training.loop.session import Batch, Session
 from ops.training.loop.step import one_step
 from ops.training.loop.update import SKIPPED
+from ops.training.planning.plan import planned
 
 B = TypeVar("B")
 SECONDS_BETWEEN_LINES = 5.0
@@ -42,15 +44,14 @@ def run_steps(session: Session[B]) -> None:
 
 def _steps(session: Session[B]) -> None:
     schedule, state, recorder = session.job.schedule, session.state, session.recorder
-    said, ended = -math.inf, time.perf_counter()
+    said, meter = -math.inf, Meter(session.device, planned(session.job.folder))
     for step, batch in session.read_ahead(range(state.step + 1, schedule.steps + 1)):
-        started = time.perf_counter()
+        meter.begin()
         figures = step_without_unusable(session, step, batch)
-        figures["wait_seconds"] = started - ended
         if SKIPPED not in figures:  # or else the average would go on alone
             state.ema.update(state.model, step)
         state.step = step
-        figures["step_seconds"] = time.perf_counter() - started
+        figures.update(meter.figures(session.bucket(batch.sample_ids), len(batch.sample_ids)))
         due = step % schedule.checkpoint_every == 0 or step == schedule.steps
         if due or step % schedule.validate_every == 0:
             held_out = judged(session, step)
@@ -63,7 +64,7 @@ def _steps(session: Session[B]) -> None:
         checkpointing.settle(session)
         if due:
             checkpointing.save(session, held_out)
-        ended = time.perf_counter()
+        meter.ask()
 
 
 def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from ops.metrics.lpips import load_lpips
 from ops.training.data.clips import Clips, FilmedClips
 from ops.training.data.samples import TrainingSamples
 from ops.training.methods.method import Method, Setup
-from ops.training.objectives.critic import Critic
+from ops.training.objectives.critic import Critic, untrained
 from ops.training.objectives.reconstruction import Reconstruction
 from ops.training.pictures.reconstructions import Reconstructions
 from ops.training.validation.held_out import HeldOut
@@ -27,16 +27,16 @@ def build_model(model: VaeModel, seed: int) -> WFVAE:
 def compose(setup: Setup) -> Method[Clips]:
     job, settings = setup.job, setup.job.settings
     losses, views = settings.vae.losses, settings.vae.views
-    samples = TrainingSamples.of(job, ("video", "image"))
+    samples = TrainingSamples.of(job, job.training.kinds)
     clips = FilmedClips(job.project, samples, job.launch, views.zoom)
     model = build_model(settings.vae.model, settings.seed)
     lpips = load_lpips(job.project, losses.lpips_net).to(setup.device) if losses.lpips_weight else None
     adversarial = losses.discriminator_start < job.schedule.steps
-    critic = Critic(losses, job.schedule.optimizer, setup.device) if adversarial else None
+    critic = Critic(losses, job.schedule.optimizer, untrained(losses).to(setup.device)) if adversarial else None
     return Method(
         model=model,
         data=clips,
-        objective=Reconstruction(losses, views, lpips, critic, setup),
+        objective=Reconstruction(losses, views, lpips, critic, setup.device, setup.dtype),
         validation=HeldOut(HeldOutPsnr(samples), clips, setup),
         pictures=Reconstructions(clips),
         companions=[critic] if critic else [],

@@ -23,11 +23,15 @@ MAX_NORM = 1.0
 FILE = "critic.pt"
 
 
+def untrained(losses: VaeLosses) -> PatchDiscriminator3D:
+    """The network that a recipe asks for."""
+    return PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers)
+
+
 class Critic:
-    def __init__(self, losses: VaeLosses, optimizer: Optimizer, device: torch.device) -> None:
-        """Learns at the same rate and with the same decay of weights as the VAE."""
-        self._losses = losses
-        self.network = PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers).to(device)
+    def __init__(self, losses: VaeLosses, optimizer: Optimizer, network: PatchDiscriminator3D) -> None:
+        """Learns at the same rate and with the same decay of weights as the VAE; `network` lies where that does."""
+        self._losses, self.network = losses, network
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay
         )

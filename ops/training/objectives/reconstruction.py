@@ -10,7 +10,7 @@ from models.wfvae.vae import WFVAE
 from ops.config import VaeLosses, VaeViews
 from ops.training.data.clips import Clips
 from ops.training.data.views import views
-from ops.training.methods.method import Draw, Setup
+from ops.training.methods.method import Draw
 from ops.training.objectives import vae_losses
 from ops.training.objectives.critic import Critic
 
@@ -19,11 +19,18 @@ class Reconstruction:
     """L1 (and squared error) + LPIPS + KL + wavelet loss, and from `discriminator_start` the critic's opinion."""
 
     def __init__(
-        self, losses: VaeLosses, seen: VaeViews, lpips: nn.Module | None, critic: Critic | None, setup: Setup
+        self,
+        losses: VaeLosses,
+        seen: VaeViews,
+        lpips: nn.Module | None,
+        critic: Critic | None,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
-        """`lpips` is wanted where its loss has a weight; without a `critic` there is no adversarial loss."""
+        """`lpips` is wanted where its loss has a weight; without a `critic` there is no adversarial loss. The VAE lies
+        on `device` and has its weights in `dtype`."""
         self._losses, self._views, self._lpips, self._critic = losses, seen, lpips, critic
-        self._device, self._dtype = setup.device, setup.dtype
+        self._device, self._dtype = device, dtype
 
     def loss(self, model: nn.Module, batch: Clips, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         video = to_video(views(batch.pixels, self._views, draw).to(self._device))

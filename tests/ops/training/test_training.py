@@ -19,6 +19,7 @@ from ops.training.data.data_share import Shares
 from ops.training.job import Job
 from ops.training.launching.launch import Command, LaunchError
 from ops.training.launching.ranks import ALONE
+from ops.training.loop.meter import CLOCKED
 from ops.training.methods import denoiser
 from ops.training.methods.method import Setup
 from ops.training.recording.dvc_source import DvcDatasetSource
@@ -33,7 +34,7 @@ OTHER_MACHINE = 2e-2
 
 def curve(folder: Path) -> list[dict[str, float]]:
     lines = read(folder / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if not name.endswith("_seconds")} for line in lines]
+    return [{name: value for name, value in line.items() if name not in CLOCKED} for line in lines]
 
 
 def assert_close(one: list[dict[str, float]], other: list[dict[str, float]], tolerance: float, names: set[str]) -> None:

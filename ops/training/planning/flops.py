@@ -1,0 +1,66 @@
+"""Model FLOPs: what the products of a training's forward and backward passes amount to, one multiplication with its
+addition counting two.
+
+They are those of the mathematics, whatever is computed twice to save memory: neither gradient checkpointing nor the
+attention scores that flash attention makes again in the backward pass count (as in PaLM, arXiv 2204.02311, appendix B).
+MFU is model FLOPs / (seconds · ranks · peak).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.dit.block import WIDENING
+from models.dit.embeddings import FREQUENCIES
+from models.dit.skiparse import Pattern, layer_pattern, padding
+from models.geometry import PATCH
+from ops.training.planning.cases import DenoiserCase
+
+
+def denoiser_flops(case: DenoiserCase) -> int:
+    """Of the forward and backward passes of all samples of a case, over all ranks that compute them.
+
+    S: latent tokens · L: text tokens · D: width. A block's projections take 8SD² (self) and 4SD² + 4LD² (cross), its
+    feed-forward part 16SD², its attentions 4SKD and 4SLD, with K the keys that a query sees: S, or of the padded
+    sequence one in `sparse_ratio`. The backward pass of a product is two products, of which the first layer of patches
+    and of text needs one.
+    """
+    model, s, text = case.model, case.tokens, case.text_tokens
+    d, k = model.heads * model.head_width, model.sparse_ratio
+    patches = PATCH * PATCH * case.channels
+    first = 2 * d * (s * patches + text * case.text_width + FREQUENCIES)
+    further = 2 * d * d * (text + 1 + 6) + 2 * s * d * patches
+    for layer in range(model.layers):
+        dense = layer_pattern(layer, model.layers, k) is Pattern.DENSE
+        queries = s if dense else s + padding(s, k)
+        attention = 4 * d * (queries * (queries if dense else queries // k) + s * text)
+        further += (8 + 4 + 4 * WIDENING) * s * d * d + 4 * text * d * d + attention
+    return case.samples * (2 * first + 3 * further)
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    """Scores, and what they weigh: shapes [B, H, S, E], [B, H, L, E]."""
+    b, h, s, e = query
+    return 2 * b * h * s * key[2] * (e + value[3])
+
+
+def _attention_backward(
+    _gradient: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
+) -> int:
+    return 2 * _attention(query, key, value)
+
+
+def counter() -> FlopCounterMode:
+    """Counts the model FLOPs of what runs inside it, on tensors with or without content, on the CPU."""
+    aten: Any = torch.ops.aten
+    return FlopCounterMode(
+        display=False,
+        custom_mapping={
+            aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+            aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+        },
+    )

@@ -1,0 +1,152 @@
+"""A training under one of the ways in which it might be launched: what a rank then computes at once, and holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from models.geometry import latent_size
+from ops.config import Settings, TextToVideo, Vae
+from ops.data.buckets import Bucket
+from ops.runtime.project import Project
+from ops.training.data.batch_sizes import batch_sizes, largest
+from ops.training.data.data_share import DataShare, Shares, micro_batch
+from ops.training.data.prefetch import AHEAD
+from ops.training.launching.ranks import Ranks
+from ops.training.loop.engine import configuration_of, precision
+from ops.training.planning.cases import DenoiserCase, Passes, Precision, VaeCase
+from ops.training.planning.memory import WIDE, Memory, memory_of
+from ops.training.planning.passes import measured, trained_numbers
+from ops.training.trainings import Training
+
+PLANS = "plans"
+"""The folder of `var/` in which measurements lie."""
+Buckets = Mapping[Bucket, int | None]
+"""With the training samples of each; None where they are not known."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A training under one of the ways in which it might be launched."""
+
+    project: Project
+    training: Training
+    accumulation: int | None = None
+    """Instead of the file's."""
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        config = configuration_of(self.training, self.project.root, self.ranks)
+        if self.accumulation is None:
+            return config
+        size = micro_batch(self.training.schedule.batch_size, self._parts, self.accumulation)
+        return {
+            **config,
+            "gradient_accumulation_steps": self.accumulation,
+            "train_micro_batch_size_per_gpu": size,
+        }
+
+    @property
+    def ranks(self) -> int:
+        return self.training.launch.nodes * self.training.launch.ranks_per_node
+
+    @property
+    def _parts(self) -> int:
+        return self.ranks // self.training.ranks_of_a_video
+
+    def shares(self) -> Shares:
+        accumulation = self.config["gradient_accumulation_steps"]
+        schedule, together = self.training.schedule, self.training.ranks_of_a_video
+        ranks = Ranks(0, self.ranks, 0)
+        return Shares.of(schedule.batch_size, accumulation, ranks, together, schedule.batch_multiple)
+
+    def batch_sizes(self, buckets: Iterable[Bucket]) -> dict[Bucket, int]:
+        """The samples of a batch of each, over all ranks."""
+        training, named = self.training, {str(bucket): bucket for bucket in buckets}
+        sizes = batch_sizes(named, largest(training.dataset, training.kinds), training.schedule)
+        return {named[name]: size for name, size in sizes.items()}
+
+    def share(self, bucket: Bucket) -> DataShare:
+        """A rank's of a batch of a bucket."""
+        return self.shares().of_batch(bucket.frames, self.batch_sizes([bucket])[bucket])
+
+    def case(self, bucket: Bucket, samples: int, recomputed: bool) -> DenoiserCase | VaeCase:
+        settings, section = self.project.settings, self.training.section
+        dtype: Precision = "bfloat16" if precision(self.config).itemsize == 2 else "float32"
+        size: dict[str, Any] = {"height": bucket.height, "width": bucket.width, "precision": dtype}
+        if isinstance(section, Vae):
+            return VaeCase(
+                **size,
+                samples=samples,
+                frames=min(bucket.frames, section.views.frames),
+                model=section.model,
+                losses=section.losses,
+                views=section.views,
+                adversarial=section.losses.discriminator_start < section.schedule.steps,
+            )
+        model = settings.denoiser.model.model_copy(
+            update={"sparse_ratio": section.sparse_ratio or settings.denoiser.model.sparse_ratio}
+        )
+        return DenoiserCase(
+            **size,
+            samples=samples,
+            frames=bucket.frames,
+            model=model,
+            channels=settings.vae.model.latent_channels,
+            text_tokens=settings.text_encoder.max_tokens,
+            text_width=settings.text_encoder.width,
+            recomputed=recomputed,
+            ranks_of_a_video=1 if bucket.frames == 1 else self.training.ranks_of_a_video,
+        )
+
+    @property
+    def recomputed(self) -> bool:
+        section = self.training.section
+        return isinstance(section, TextToVideo) and section.gradient_checkpointing
+
+    def largest(self, buckets: Buckets) -> tuple[Bucket, int]:
+        """The bucket of which a rank computes most at once, and how many samples of it that are."""
+        sizes = {bucket: self.share(bucket).micro_batch for bucket in buckets}
+        bucket = max(buckets, key=lambda bucket: (sizes[bucket] * self.case(bucket, 1, False).tokens, bucket))
+        return bucket, sizes[bucket]
+
+    def passes(self, bucket: Bucket, samples: int, recomputed: bool) -> Passes:
+        return measured(self.case(bucket, samples, recomputed), self.project.var / PLANS)
+
+    def sizes(self) -> tuple[int, int]:
+        """How many numbers are trained: of the model, and of what learns beside it."""
+        return trained_numbers(self.case(Bucket(1, 16, 16), 1, False))
+
+    def memory(self, buckets: Buckets) -> Memory:
+        bucket, samples = self.largest(buckets)
+        settings, share = self.project.settings, self.share(bucket)
+        launch, schedule = self.training.launch, self.training.schedule
+        waiting = (AHEAD + 1) * len(share.positions) * bytes_read(settings, self.training, bucket)
+        return memory_of(
+            self.config,
+            self.passes(bucket, samples, self.recomputed),
+            self.ranks,
+            launch.accelerator,
+            schedule.clipping.method == "dropping",
+            waiting,
+        )
+
+
+def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:
+    """Bytes of a sample as it is read: mean and log-variance of its latent in float32, or its pixels."""
+    if isinstance(training.section, Vae) or settings.latents.mode == "online":
+        zoom = training.section.views.zoom if isinstance(training.section, Vae) else 1
+        return 3 * bucket.frames * zoom * bucket.height * zoom * bucket.width
+    return bytes_of_latent(settings, bucket)
+
+
+def bytes_of_latent(settings: Settings, bucket: Bucket) -> int:
+    return (
+        2
+        * WIDE
+        * settings.vae.model.latent_channels
+        * math.prod(latent_size(bucket.frames, bucket.height, bucket.width))
+    )

@@ -1,0 +1,137 @@
+"""What a rank holds in memory while it trains, by the engine's rules of who holds what.
+
+N numbers are trained on R ranks, in weights of w bytes. The rules are those of DeepSpeed's ZeRO (arXiv 1910.02054) as
+its optimizers for stages 1 to 3 allocate them, and of `Ema`; `Passes` are measured. Tests hold the sum against what an
+engine really allocates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.runtime.device import Accelerator
+from ops.training.loop.engine import offloaded, precision, zero_stage
+from ops.training.planning.cases import Passes
+
+WIDE = 4
+"""Bytes of a float32 number: the optimizer's weights, its moments, the average."""
+
+
+class Memory(BaseModel):
+    """Of one rank, in bytes. `held` is what stays from step to step on the accelerator, `host` in the processor's
+    memory, each by its name; `peaks` is the most that the accelerator holds at once in each part of a step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    held: dict[str, int]
+    host: dict[str, int]
+    gradients: int
+    """The most that they come to, with the buffers that they are brought together in."""
+    activations: int
+    peaks: dict[str, int]
+
+    @property
+    def most(self) -> int:
+        return max(self.peaks.values())
+
+    @property
+    def on_host(self) -> int:
+        return sum(self.host.values())
+
+
+def memory_of(
+    config: dict[str, Any],
+    passes: Passes,
+    ranks: int,
+    accelerator: Accelerator,
+    dropping: bool = False,
+    loader: int = 0,
+) -> Memory:
+    """Of one of so many ranks, under a configuration of the engine that is filled in (`configuration_of`). `dropping`
+    is the clipping that looks at each rank's gradients, `loader` the bytes of batches that wait to be computed."""
+    zero, count = config["zero_optimization"], passes.parameters
+    width, own = precision(config).itemsize, -(-count // ranks)
+    stage, off = zero_stage(config), offloaded(config)
+    weights = width * (own if stage == 3 else count)
+    optimizer = {"optimizer": 3 * WIDE * own, "ema": WIDE * own}
+    held, host = {"weights": weights}, {"loader": loader}
+    if stage == 3 and "offload_param" in zero:
+        host["weights"] = held.pop("weights")
+    if off:  # gradients in float32, weights on their way back, and a parameter's gradient on its way
+        optimizer["gradients"] = WIDE * own
+        optimizer["buffers"] = width * (own + passes.largest)
+    (host if off else held).update(optimizer)
+    if passes.frozen or passes.companions:
+        held["companions"] = passes.frozen + passes.companions
+    if stage == 3:  # it keeps its share of the gradients, and the buffer for their way, from step to step
+        held["gradients"] = width * own + WIDE * _bucket(config)
+    resident = sum(held.values())
+    gathered = _gathered(zero, count, ranks, width) if stage == 3 else 0
+    live = [moment.live + _gradients(config, passes, own, moment.gradients, dropping) for moment in passes.moments]
+    live.append(passes.moments[-1].live + _reduced(config, passes, own, dropping))
+    temporary = (0 if off else _step(own, accelerator)) + (width * count if dropping else 0)
+    peaks = {
+        "passes": resident + gathered + max(live),
+        "optimizer": resident + temporary,
+        "average": resident + (WIDE * own if width < WIDE and stage < 3 else 0),
+        "validation": resident + (WIDE * count if ranks > 1 else 0),
+    }
+    if passes.companions:
+        peaks["companions"] = resident + passes.companions_live
+    return Memory(
+        held=held,
+        host=host,
+        gradients=held.get("gradients", 0) + _reduced(config, passes, own, dropping),
+        activations=passes.activations,
+        peaks=peaks,
+    )
+
+
+def _gradients(config: dict[str, Any], passes: Passes, own: int, made: int, dropping: bool) -> int:
+    """What gradients take once so many bytes of them are made in the last micro-batch of a step."""
+    width, stage, earlier = precision(config).itemsize, zero_stage(config), config["gradient_accumulation_steps"] > 1
+    if stage == 3:
+        return 0  # held
+    if stage == 1 or dropping:
+        return width * passes.parameters if earlier else made
+    buffers = _buffers(config) + (width * own if earlier else 0)
+    return buffers + (width * own + _sent(config, passes) if made > width * _bucket(config) else 0)
+
+
+def _reduced(config: dict[str, Any], passes: Passes, own: int, dropping: bool) -> int:
+    """The same when all are made and the last of them are brought together."""
+    width, stage = precision(config).itemsize, zero_stage(config)
+    if stage == 3:
+        return 0
+    made = width * passes.parameters if stage == 1 or dropping else 0
+    earlier = width * own if stage == 2 and config["gradient_accumulation_steps"] > 1 else 0
+    return made + earlier + width * own + _sent(config, passes) + (_buffers(config) if stage == 2 else 0)
+
+
+def _buffers(config: dict[str, Any]) -> int:
+    """Those in which ZeRO-2 gathers gradients for their way."""
+    return precision(config).itemsize * _bucket(config) * (2 if config["zero_optimization"].get("overlap_comm") else 1)
+
+
+def _bucket(config: dict[str, Any]) -> int:
+    return int(config["zero_optimization"].get("reduce_bucket_size", 5e8))
+
+
+def _sent(config: dict[str, Any], passes: Passes) -> int:
+    """A bucket on its way to other ranks, in the type that it travels in where that is another one."""
+    if precision(config).itemsize == WIDE or config.get("communication_data_type") != "fp32":
+        return 0
+    return WIDE * min(_bucket(config), passes.parameters)
+
+
+def _gathered(zero: dict[str, Any], count: int, ranks: int, width: int) -> int:
+    """The weights that ZeRO-3 brings together at once, at most."""
+    return 0 if ranks == 1 else width * min(count, int(zero.get("stage3_max_live_parameters", 1e9)))
+
+
+def _step(own: int, accelerator: Accelerator) -> int:
+    """What AdamW takes for its own share: gradients in float32, and what it computes from the second moments, of which
+    torch's loop over tensors, which a CPU takes, holds two at once."""
+    return WIDE * own * (3 if accelerator == "cpu" else 2)

@@ -1,0 +1,92 @@
+"""Every shipped preset fits the launch that it names, and trains at a tiny width, in bf16 through the engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from ops.config import presets, resolve
+from ops.runtime.project import Project
+from ops.training.job import Job
+from ops.training.launching import node_checks, program
+from ops.training.launching.ranks import Ranks
+from ops.training.loop import loop
+from ops.training.methods import denoiser, wfvae
+from ops.training.planning.planner import plan_of
+from ops.training.trainings import trainings
+
+ROOT = Path(__file__).resolve().parents[3]
+CPU = torch.device("cpu")
+UNTRAINABLE = {"v1_1"}
+"""Its denoiser and its VAE are used and not trained; `test_half_precision` takes steps with both."""
+TRAINABLE = [preset for preset in presets(ROOT) if preset not in UNTRAINABLE]
+NARROW = {
+    "text_encoder": {"weights": "minilm-l6", "max_tokens": 8, "width": 384},
+    "denoiser": {"model": {"heads": 2, "head_width": 12}},
+    "vae": {
+        "model": {
+            "base_channels": 8,
+            "latent_channels": 4,
+            "encoder_flow_channels": 8,
+            "decoder_flow_channels": 8,
+        },
+        "losses": {"lpips_net": "alex", "discriminator_width": 4},
+        "schedule": {"batch_size": 2},
+        "launch": {"nodes": 1},
+    },
+    "launch": {
+        "launcher": "torchrun",
+        "accelerator": "cpu",
+        "model": None,
+        "nodes": 1,
+        "ranks_per_node": 1,
+        "deepspeed": "configs/deepspeed/zero2.json",
+    },
+}
+
+
+def test_presets_that_cannot_be_trained_say_so() -> None:
+    assert {preset for preset in presets(ROOT) if resolve(ROOT, preset, {}).untrainable()} == UNTRAINABLE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", TRAINABLE)
+def test_a_preset_fits_the_launch_that_it_names(preset: str, tmp_path: Path) -> None:
+    recipe = resolve(ROOT, preset, {})
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for training in trainings(recipe).values():
+        plan = plan_of(Project(tmp_path, recipe=recipe), training)
+        assert plan.fits is True, plan.obstacle
+        assert plan.days is not None
+        assert 0 < plan.days < 365, plan.days
+        asked = [obstacle.what for obstacle in node_checks.hostfile(training.launch, tmp_path)]
+        assert asked == ([] if training.launch.launcher == "torchrun" else ["launch.hostfile is not set"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", TRAINABLE)
+def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone: Ranks, tmp_path: Path) -> None:
+    """All of its layers, patterns, losses, clipping and kinds of samples; two steps of each of its trainings."""
+    lab = make_lab(tmp_path / "lab")
+    recipe = resolve(ROOT, preset, {})
+    stages = {stage.name: {"schedule": {"batch_size": 2}} for stage in recipe.stages}
+    narrow: dict[str, Any] = {"preset": preset, **NARROW, "stages": stages}
+    (lab.project.root / "params.yaml").write_text(yaml.safe_dump(narrow), encoding="utf-8")
+    lab = type(lab)(Project(lab.project.root))
+    lab.encode_text()
+    first = lab.job(f"denoiser_{recipe.stages[0].name}")
+    for asset in trainings(lab.project.settings):
+        described = first.model_dump(mode="json") | {"asset": asset, "folder": str(tmp_path / asset)}
+        session = program.prepared(
+            Job.model_validate(described), alone, CPU, wfvae.compose if asset == "wfvae" else denoiser.compose
+        )
+        assert {parameter.dtype for parameter in session.state.model.parameters()} == {torch.bfloat16}
+        for step in (1, 2):
+            figures = loop.one_step(session, step, session.read(step))
+            assert all(map(math.isfinite, figures.values())), (asset, figures)
