@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ops.training.data.cached_latents import LatentBatch
+from ops.training.data.cached_latents import CachedBatch
 from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.launching.ranks import discover
@@ -42,10 +42,10 @@ def main() -> None:
 
 def sized(batch: Batch[Any], latent: tuple[int, ...]) -> Batch[Any]:
     """The same samples with latents of another size."""
-    parts = [
-        LatentBatch(each.sample_ids, *(torch.zeros(len(each.sample_ids), 4, *latent) for _ in range(2)))
-        for each in batch.parts
-    ]
+    parts = {
+        place: CachedBatch(each.sample_ids, *(torch.zeros(len(each.sample_ids), 4, *latent) for _ in range(2)))
+        for place, each in batch.parts.items()
+    }
     return replace(batch, parts=parts)
 
 

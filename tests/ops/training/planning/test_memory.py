@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from ops.training.data.cached_latents import LatentBatch
+from ops.training.data.cached_latents import CachedBatch
 from ops.training.data.clips import Clips
 from ops.training.job import Job
 from ops.training.launching import program
@@ -104,9 +104,9 @@ def sized(batch: Batch[Any], recipe: Recipe) -> Batch[Any]:
         if isinstance(of, Clips):
             return Clips(of.sample_ids, torch.zeros(recipe.micro_batch, 4 * t - 3, 8 * h, 8 * w, 3, dtype=torch.uint8))
         mean, spread = (torch.zeros(recipe.micro_batch, 4, *recipe.latent) for _ in range(2))
-        return LatentBatch(of.sample_ids, mean, spread)
+        return CachedBatch(of.sample_ids, mean, spread)
 
-    return replace(batch, parts=[part(each) for each in batch.parts])
+    return replace(batch, parts={place: part(each) for place, each in batch.parts.items()})
 
 
 def allocated(job: Job, recipe: Recipe, alone: Ranks) -> int:
