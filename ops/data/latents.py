@@ -198,7 +198,7 @@ class _Encoder:
         return mean.contiguous(), log_variance.contiguous()
 
 
-def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
+def load_vae(project: Project, vae: Artifact[Weights]) -> object:
     """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
     from models.released import from_pretrained
     from ops.runtime.device import accelerator

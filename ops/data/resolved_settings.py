@@ -23,7 +23,7 @@ def are_laid(project: Project) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == _text(project)
 
 
-def of_dataset(project: Project) -> dict[str, Any]:
+def of_dataset(project: Project) -> dict[str, object]:
     """Key → value of each setting that a step of the dataset reads."""
     tree = watched(project.settings)
     return {key: _at(tree, key) for step in STEPS.values() for key in step.settings}
@@ -39,7 +39,7 @@ def _text(project: Project) -> str:
     return yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True)
 
 
-def watched(settings: Settings) -> dict[str, Any]:
+def watched(settings: Settings) -> dict[str, object]:
     """The settings with the rules by score, also for scores without one: DVC finds a value by its key only."""
     tree = settings.model_dump(mode="json")
     nothing = {"minimum": None, "maximum": None}

@@ -36,7 +36,7 @@ class Shards:
         self.folder = folder
         self._open: dict[str, Any] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": {}}
 
     def get(self, shard: str, name: str) -> torch.Tensor:
