@@ -8,7 +8,6 @@ here, so that no published score has been reproduced.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,7 +49,7 @@ class UnfitWeights(ValueError):
     """A state dict that is not DOVER's; the message lists what is missing, unknown and of another shape."""
 
 
-def load_technical(branch: TechnicalBranch, published: Mapping[str, Any]) -> None:
+def load_technical(branch: TechnicalBranch, published: Mapping[str, object]) -> None:
     """Take the technical part of a published state dict, all of it and nothing else.
 
     Names outside the branch (the aesthetic one) are not looked at.
@@ -75,7 +74,7 @@ def _listed(what: str, names: list[str]) -> list[str]:
     return [f"{len(names)} {what}: {', '.join(names)}"] if names else []
 
 
-def _misfit(name: str, value: Any, ours: Mapping[str, Tensor]) -> str:
+def _misfit(name: str, value: object, ours: Mapping[str, Tensor]) -> str:
     """Empty if the entry fits."""
     wanted = tuple(ours[name].shape)
     found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -88,7 +86,7 @@ class LatteDenoiser(nn.Module):
         shift, scale = (self.modulation_out + embedding.unsqueeze(1))[:, :, None, None].unbind(1)
         return unpatchify(self.project_out(modulated(x, shift, scale)).flatten(1, 2), (frames, *grid))
 
-    def _run(self, block: nn.Module, *arguments: Any) -> Tensor:
+    def _run(self, block: nn.Module, *arguments: object) -> Tensor:
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
             return checkpoint(block, *arguments, use_reentrant=False)
         return block(*arguments)

@@ -53,7 +53,7 @@ from models.released.keys_v1_1 import (
 from models.wfvae.discriminator import PatchDiscriminator3D
 from models.wfvae.vae import WFVAE
 
-Config = Mapping[str, Any]
+Config = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ INPAINT_CLASS = "OpenSoraInpaint_v1_3"
 DISCRIMINATOR_CLASS = "NLayerDiscriminator3D"
 
 # Published name → (our name, the value that a config without the field stands for).
-WFVAE_FIELDS: dict[str, tuple[str, Any]] = {
+WFVAE_FIELDS: dict[str, tuple[str, object]] = {
     "base_channels": ("base_channels", 128),
     "latent_dim": ("latent_channels", 8),
     "encoder_energy_flow_hidden_size": ("encoder_flow_channels", 64),
@@ -31,7 +31,7 @@ WFVAE_FIELDS: dict[str, tuple[str, Any]] = {
     "norm_type": ("norm", "groupnorm"),
     "t_interpolation": ("temporal_upsampling", "nearest"),
 }
-DENOISER_FIELDS: dict[str, tuple[str, Any]] = {
+DENOISER_FIELDS: dict[str, tuple[str, object]] = {
     "num_layers": ("layers", 1),
     "num_attention_heads": ("heads", 16),
     "attention_head_dim": ("head_width", 88),
@@ -41,7 +41,7 @@ DENOISER_FIELDS: dict[str, tuple[str, Any]] = {
     "interpolation_scale_h": ("position_scale_h", 1.0),
     "interpolation_scale_w": ("position_scale_w", 1.0),
 }
-WFVAE_FIXED: dict[str, Any] = {
+WFVAE_FIXED: dict[str, object] = {
     "attention_type": "AttnBlock3DFix",
     "dropout": 0.0,
     "l1_dowmsample_block": "Downsample",
@@ -53,7 +53,7 @@ WFVAE_FIXED: dict[str, Any] = {
     "l2_upsample_block": "Spatial2xTime2x3DUpsample",
     "l2_upsample_wavelet": "InverseHaarWaveletTransform3D",
 }
-DENOISER_FIXED: dict[str, Any] = {
+DENOISER_FIXED: dict[str, object] = {
     "dropout": 0.0,
     "attention_bias": True,
     "patch_size": 2,
@@ -76,7 +76,7 @@ class ConfigError(ValueError):
     """A released configuration that our networks do not fit; the message names the field and what it must be."""
 
 
-def read_wfvae(config: Mapping[str, Any]) -> WFVAEConfig:
+def read_wfvae(config: Mapping[str, object]) -> WFVAEConfig:
     check(WFVAE_CLASS, config, {*WFVAE_FIELDS, *WFVAE_FIXED, *WFVAE_UNSEEN}, WFVAE_FIXED)
     return WFVAEConfig(**our_fields(config, WFVAE_FIELDS))
 
@@ -102,13 +102,13 @@ def read_discriminator(config: Mapping[str, Any]) -> dict[str, int]:
     return {"width": config.get("ndf", 64), "layers": config.get("n_layers", 4)}
 
 
-def write_wfvae(config: WFVAEConfig) -> dict[str, Any]:
+def write_wfvae(config: WFVAEConfig) -> dict[str, object]:
     fields = {theirs: getattr(config, ours) for theirs, (ours, _) in WFVAE_FIELDS.items()}
     scaling = {"scale": [LATENT_SCALE] * config.latent_channels, "shift": [0.0] * config.latent_channels}
     return {"_class_name": WFVAE_CLASS, **fields, **WFVAE_FIXED, **scaling}
 
 
-def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -> dict[str, Any]:
+def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -> dict[str, object]:
     fields = {theirs: getattr(config, ours) for theirs, (ours, _) in DENOISER_FIELDS.items()}
     derived = {
         "out_channels": config.in_channels,
@@ -123,7 +123,7 @@ def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -
     return {"_class_name": class_name, **fields, **derived, **DENOISER_FIXED, **sizes, **inpaint, **own}
 
 
-def check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: Mapping[str, Any]) -> None:
+def check(class_name: str, config: Mapping[str, object], known: set[str], fixed: Mapping[str, object]) -> None:
     """Raises ConfigError for another class, a field that is not `known`, or one that is not at its `fixed` value."""
     found = config.get("_class_name", class_name)
     if found != class_name:
@@ -138,7 +138,7 @@ def check(class_name: str, config: Mapping[str, Any], known: set[str], fixed: Ma
             raise ConfigError(f"{key} is {value!r}, but must be {fixed[key]!r}: no other {class_name} is supported")
 
 
-def check_derived(class_name: str, config: Mapping[str, Any], derived: Mapping[str, Any]) -> None:
+def check_derived(class_name: str, config: Mapping[str, object], derived: Mapping[str, object]) -> None:
     """Raises ConfigError for a field that is there and is not what the others make it."""
     for field, expected in derived.items():
         if config.get(field) not in (None, expected):

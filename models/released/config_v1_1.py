@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from models.causal_vae.config import CausalVAEConfig
 from models.latte.config import LatteConfig
@@ -13,13 +12,13 @@ CAUSAL_VAE_CLASS = "CausalVAEModel"
 LATTE_CLASS = "LatteT2V"
 
 # Published name → (our name, the value that a config without the field stands for).
-CAUSAL_VAE_FIELDS: dict[str, tuple[str, Any]] = {
+CAUSAL_VAE_FIELDS: dict[str, tuple[str, object]] = {
     "hidden_size": ("base_channels", 128),
     "hidden_size_mult": ("multipliers", (1, 2, 4, 4)),
     "z_channels": ("latent_channels", 4),
     "num_res_blocks": ("blocks", 2),
 }
-LATTE_FIELDS: dict[str, tuple[str, Any]] = {
+LATTE_FIELDS: dict[str, tuple[str, object]] = {
     "num_layers": ("layers", 1),
     "num_attention_heads": ("heads", 16),
     "attention_head_dim": ("head_width", 88),
@@ -28,7 +27,7 @@ LATTE_FIELDS: dict[str, tuple[str, Any]] = {
     "sample_size": ("latent_side", None),
     "video_length": ("latent_frames", None),
 }
-CAUSAL_VAE_FIXED: dict[str, Any] = {
+CAUSAL_VAE_FIXED: dict[str, object] = {
     "attn_resolutions": [],
     "double_z": True,
     "dropout": 0.0,
@@ -48,7 +47,7 @@ CAUSAL_VAE_FIXED: dict[str, Any] = {
     "decoder_spatial_upsample": ["", "SpatialUpsample2x", "SpatialUpsample2x", "SpatialUpsample2x"],
     "decoder_temporal_upsample": ["", "", "TimeUpsampleRes2x", "TimeUpsampleRes2x"],
 }
-LATTE_FIXED: dict[str, Any] = {
+LATTE_FIXED: dict[str, object] = {
     "dropout": 0.0,
     "attention_bias": True,
     "attention_type": "default",
@@ -71,7 +70,7 @@ CAUSAL_VAE_UNSEEN = {"resolution", "lr", "loss_type", "loss_params"}
 LATTE_UNSEEN = {"attention_mode", "model_max_length", "norm_num_groups", "num_embeds_ada_norm", "rope_scaling_type"}
 
 
-def read_causal_vae(config: Mapping[str, Any]) -> CausalVAEConfig:
+def read_causal_vae(config: Mapping[str, object]) -> CausalVAEConfig:
     known = {*CAUSAL_VAE_FIELDS, *CAUSAL_VAE_FIXED, *CAUSAL_VAE_UNSEEN, "embed_dim"}
     check(CAUSAL_VAE_CLASS, config, known, CAUSAL_VAE_FIXED)
     values = our_fields(config, CAUSAL_VAE_FIELDS)
@@ -79,13 +78,13 @@ def read_causal_vae(config: Mapping[str, Any]) -> CausalVAEConfig:
     return CausalVAEConfig(**values | {"multipliers": tuple(values["multipliers"])})
 
 
-def write_causal_vae(config: CausalVAEConfig) -> dict[str, Any]:
+def write_causal_vae(config: CausalVAEConfig) -> dict[str, object]:
     fields = {theirs: getattr(config, ours) for theirs, (ours, _) in CAUSAL_VAE_FIELDS.items()}
     fields |= {"hidden_size_mult": list(config.multipliers), "embed_dim": config.latent_channels}
     return {"_class_name": CAUSAL_VAE_CLASS, **fields, **CAUSAL_VAE_FIXED}
 
 
-def read_latte(config: Mapping[str, Any]) -> LatteConfig:
+def read_latte(config: Mapping[str, object]) -> LatteConfig:
     known = {*LATTE_FIELDS, *LATTE_FIXED, *LATTE_UNSEEN, "out_channels", "cross_attention_dim"}
     check(LATTE_CLASS, config, known, LATTE_FIXED)
     values = our_fields(config, LATTE_FIELDS)
@@ -94,7 +93,7 @@ def read_latte(config: Mapping[str, Any]) -> LatteConfig:
     return read
 
 
-def write_latte(config: LatteConfig) -> dict[str, Any]:
+def write_latte(config: LatteConfig) -> dict[str, object]:
     fields = {theirs: getattr(config, ours) for theirs, (ours, _) in LATTE_FIELDS.items()}
     # The reference scales positions by the height alone, so a square stands for every width.
     fields |= {"sample_size": [config.latent_side, config.latent_side]}
@@ -102,7 +101,7 @@ def write_latte(config: LatteConfig) -> dict[str, Any]:
     return {"_class_name": LATTE_CLASS, **fields, **LATTE_FIXED}
 
 
-def _height(sample_size: Any) -> int:
+def _height(sample_size: object) -> int:
     if isinstance(sample_size, (list, tuple)) and len(sample_size) == 2:
         sample_size = sample_size[0]
     if not isinstance(sample_size, int):

@@ -25,7 +25,7 @@ class StateDictError(ValueError):
     """A state dict that does not fit; the message lists every missing, unexpected, mis-shaped or non-finite entry."""
 
 
-def build(class_name: str, config: Mapping[str, Any]) -> nn.Module:
+def build(class_name: str, config: Mapping[str, object]) -> nn.Module:
     """A network of a released class, randomly initialised, from its published configuration.
 
     Raises ConfigError for an unknown class or field, a configuration of another class, or a value that is not
@@ -37,7 +37,7 @@ def build(class_name: str, config: Mapping[str, Any]) -> nn.Module:
     raise ConfigError(f"class {class_name!r} is not one of: {', '.join(CLASSES)}")
 
 
-def config_of(module: nn.Module) -> dict[str, Any]:
+def config_of(module: nn.Module) -> dict[str, object]:
     """The published configuration of a network, `_class_name` included; the inverse of `build`."""
     describe = class_of(module).describe
     if describe is None:
@@ -109,7 +109,7 @@ def from_pretrained(folder: Path | str, dtype: torch.dtype = torch.float32) -> n
     return module.to(dtype).eval()
 
 
-def save_pretrained(module: nn.Module, folder: Path | str, **notes: Any) -> None:
+def save_pretrained(module: nn.Module, folder: Path | str, **notes: object) -> None:
     """Write `config.json` and safetensors, in the layout of diffusers.
 
     `notes` replace fields of the configuration that a forward pass does not see: `scale` and `shift` of a VAE's

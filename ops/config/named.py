@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
@@ -13,7 +12,7 @@ from ops.config.overrides import name_of
 from ops.runtime.flat import flat
 
 
-def by_name(tree: Mapping[str, Any]) -> dict[str, str]:
+def by_name(tree: Mapping[str, object]) -> dict[str, str]:
     """{'a': {'b': 1}, 'stages': [{'name': 'video', 'c': True}]} → {'a.b': '1', 'stages.video.c': 'true'}.
 
     Values are written as `--set` reads them. A list whose items have no names of their own can only be set whole, and
@@ -22,7 +21,7 @@ def by_name(tree: Mapping[str, Any]) -> dict[str, str]:
     return {key: _written(value) for key, value in flat(tree, _items).items()}
 
 
-def _items(value: Any) -> Mapping[str, Any] | None:
+def _items(value: object) -> Mapping[str, object] | None:
     """What can be set inside a value, by name; None where only the whole can be."""
     if isinstance(value, Mapping):
         return value or None
@@ -37,7 +36,7 @@ def _items(value: Any) -> Mapping[str, Any] | None:
     }
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     """Text stays as it is where YAML reads it as that text, and is quoted elsewhere."""
     if not isinstance(value, str):
         return _flow(value)
@@ -47,7 +46,7 @@ def _written(value: Any) -> str:
         return _flow(value)
 
 
-def _flow(value: Any) -> str:
+def _flow(value: object) -> str:
     """JSON, but for what YAML reads otherwise: numbers such as 1e-05, and letters that JSON writes in halves."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_flow(key)}: {_flow(item)}' for key, item in value.items())}}}"

@@ -11,7 +11,7 @@ from ops.config.rules import RULED_SCORES
 from ops.config.section import ConfigError
 
 
-def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
     """`base` with `overrides` laid over it, mapping by mapping.
 
     A list is replaced whole, or, where its items have names, changed item by item: `stages.video.schedule.steps`,
@@ -20,7 +20,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     return {**base, **{key: _laid_over(key, base.get(key), value) for key, value in overrides.items()}}
 
 
-def _laid_over(key: str, old: Any, value: Any) -> Any:
+def _laid_over(key: str, old: object, value: object) -> object:
     if isinstance(old, Mapping) and isinstance(value, Mapping):
         return merge(old, value)
     if not isinstance(old, list | tuple) or not isinstance(value, Mapping):
@@ -41,7 +41,7 @@ def _laid_over(key: str, old: Any, value: Any) -> Any:
     return [item for item in laid if item is not None]
 
 
-def name_of(item: Any) -> str:
+def name_of(item: object) -> str:
     """What an item of a list goes by: a stage's name, the score of a rule."""
     return str(item.get("name") or item.get("score") or "") if isinstance(item, Mapping) else ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -29,7 +28,7 @@ def load(root: Path, preset: str | None = None, assignments: Sequence[str] = ())
     return resolve(root, *_chosen(root, preset, assignments))
 
 
-def resolve(root: Path, preset: str, overrides: Mapping[str, Any]) -> Settings:
+def resolve(root: Path, preset: str, overrides: Mapping[str, object]) -> Settings:
     """A preset with overrides laid over it, validated."""
     if preset not in presets(root):
         raise ConfigError(f"preset '{preset}' is unknown; configs/ has: {', '.join(presets(root))}")
@@ -56,7 +55,7 @@ def change(root: Path, preset: str | None, assignments: list[str]) -> Settings:
     return settings
 
 
-def _chosen(root: Path, preset: str | None, assignments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _chosen(root: Path, preset: str | None, assignments: Sequence[str]) -> tuple[str, dict[str, object]]:
     """The preset, and what is laid over it: the overrides of `params.yaml`, if it names that preset, and these."""
     path = root / "params.yaml"
     params = read_yaml(path)
@@ -75,7 +74,7 @@ def presets(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "configs").glob("*.yaml"))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, object]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ops.curation.timeline import Timeline, cut_times
 from ops.runtime.tables import Row
@@ -44,7 +43,7 @@ class Clip:
         text = f"{self.sha256} {self.start} {self.end} {self.crop}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         crop = None if self.crop is None else list(self.crop)
         return {
             "clip_id": self.id,

@@ -37,7 +37,7 @@ from ops.runtime.tables import Row
 VERSION = 4
 """Raised when an examination finds something else in the same file."""
 
-Examine = Callable[[Path], dict[str, Any]]
+Examine = Callable[[Path], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class _Examination:
 
     examine: Examine
 
-    def __call__(self, file: Path) -> tuple[dict[str, Any], Cost]:
+    def __call__(self, file: Path) -> tuple[dict[str, object], Cost]:
         read, began = file.stat().st_size, time.process_time()
         return self.examine(file), Cost(time.process_time() - began, 0.0, read)
 
@@ -82,10 +82,10 @@ def inspect_sources(
 
 def _examine(
     project: Project, step: str, sources: list[Source], examine: Examine
-) -> dict[Source, dict[str, Any] | Rejection | Failure]:
+) -> dict[Source, dict[str, object] | Rejection | Failure]:
     curation, identity = project.settings.curation, {"version": VERSION}
     kind: Kind = "image" if TABLES[step] == "images" else "video"
-    found: dict[Source, dict[str, Any] | Rejection | Failure] = {}
+    found: dict[Source, dict[str, object] | Rejection | Failure] = {}
     by_subject: dict[str, Source] = {}
     for source in sources:
         try:
@@ -101,7 +101,7 @@ def _examine(
             files = ((subject, source, file_of(project, source.root, source.path)) for subject, source in chosen)
             return [Task(file, str(file), source.path, (subject,)) for subject, source, file in files]
 
-        def scores(task: Task[Path], result: tuple[dict[str, Any], Cost]) -> list[Score]:
+        def scores(task: Task[Path], result: tuple[dict[str, object], Cost]) -> list[Score]:
             row, cost = result
             return [Score(score_key(prefix, task.subjects[0]), task.source, step, row, cost)]
 

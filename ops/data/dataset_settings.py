@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from ops.config.differences import differences
 from ops.data.dvc_repository import locked_stages
@@ -15,11 +14,11 @@ TRAINED_ON = tuple(STEPS)[: tuple(STEPS).index("training_set") + 1]
 """The steps that the training set is made by; the report is for people."""
 
 
-def changed_settings(project: Project) -> dict[str, tuple[Any, Any]]:
+def changed_settings(project: Project) -> dict[str, tuple[object, object]]:
     """Key → (value that the dataset was made under, value of today) for every setting that its steps read."""
     stages = locked_stages(project)
     today = json.loads(json.dumps(watched(project.settings)))
-    changed: dict[str, tuple[Any, Any]] = {}
+    changed: dict[str, tuple[object, object]] = {}
     for name in TRAINED_ON:
         made_under = stages.get(name, {}).get("params", {}).get(SETTINGS_FILE, {})
         for key, value in made_under.items():
@@ -27,7 +26,7 @@ def changed_settings(project: Project) -> dict[str, tuple[Any, Any]]:
     return changed
 
 
-def _at(tree: Any, key: str) -> Any:
+def _at(tree: object, key: str) -> object:
     for part in key.split("."):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree

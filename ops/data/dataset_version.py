@@ -94,12 +94,12 @@ def made_from(project: Project, version: str) -> dict[str, str]:
     return {name: found[name] for name in STEPS if name in found}
 
 
-def _locked_settings(project: Project, version: str) -> dict[str, Any]:
+def _locked_settings(project: Project, version: str) -> dict[str, object]:
     """What `dvc.lock` says that this version was made with; nothing, if its last run made another."""
     stage = locked_stages(project).get(TRAINING_SET, {})
     if version not in [out["md5"] for out in stage.get("outs", [])]:
         return {}
-    settings: dict[str, Any] = stage.get("params", {}).get(SETTINGS_FILE, {})
+    settings: dict[str, object] = stage.get("params", {}).get(SETTINGS_FILE, {})
     return settings
 
 

@@ -94,7 +94,7 @@ def version(project: Project, name: str) -> str:
     raise MissingVersion(f"{lock} has no version of '{name}': run `soraflow run --select '+{name}'`")
 
 
-def stale(project: Project) -> dict[str, list[Any]]:
+def stale(project: Project) -> dict[str, list[object]]:
     """Step → what changed since its output was committed, as `dvc status` says; empty when all is current."""
     status = open_repository(project).status()
     return {address.rpartition(":")[2]: changes for address, changes in status.items()}

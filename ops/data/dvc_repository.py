@@ -201,7 +201,7 @@ def mend_claims(project: Project) -> None:
 
 
 @contextmanager
-def _modified_whole(path: str, fs: Any = None) -> Iterator[Any]:
+def _modified_whole(path: str, fs: object = None) -> Iterator[object]:
     """DVC's `modify_yaml`, by a rename: a reader, or a crash, meets the old file or the new one, never half of it."""
     from dvc.utils.serialize import dump_yaml, parse_yaml_for_update
 
@@ -216,7 +216,7 @@ def _in_git(root: Path) -> bool:
     return any((folder / ".git").exists() for folder in (root, *root.parents))
 
 
-def _run_cache(repo: Repo) -> Any:
+def _run_cache(repo: Repo) -> object:
     from dvc.stage import PipelineStage, create_stage
     from dvc.stage.cache import StageCache
     from dvc.stage.loader import StageLoader

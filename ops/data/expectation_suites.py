@@ -85,7 +85,7 @@ def _tell_of_clip(row: dict[str, Any], source_frames: int, project: Project) -> 
     row["path_stays_below"] = stays_below(row["path"])
 
 
-def _is_whole(row: dict[str, Any]) -> bool:
+def _is_whole(row: dict[str, object]) -> bool:
     known = all(row[name] for name in ("end_frame", "fps", "width", "height", "path"))
     return known and row["start_frame"] is not None
 
@@ -342,7 +342,7 @@ def _with(part: pa.Table, derived: dict[str, pa.Array | pa.ChunkedArray]) -> pa.
     return pa.table(columns, names=[*part.column_names, *derived])
 
 
-def _frame(rows: list[dict[str, Any]], table: Path, derived: Sequence[str]) -> pd.DataFrame:
+def _frame(rows: list[dict[str, object]], table: Path, derived: Sequence[str]) -> pd.DataFrame:
     """Rows with the table's columns and the derived ones, also when there is no row."""
     import pandas as pd
 

@@ -34,7 +34,7 @@ class Validation:
     passed: bool
     expectations: list[str]
     failures: list[dict[str, Any]]
-    statistics: dict[str, Any]
+    statistics: dict[str, object]
 
 
 def validate(project: Project, name: str) -> Validation:
@@ -81,7 +81,7 @@ def _committed(project: Project, name: str) -> str | None:
         return None
 
 
-def _looked_at(project: Project, name: str) -> tuple[str, list[Outcome], dict[str, Any]]:
+def _looked_at(project: Project, name: str) -> tuple[str, list[Outcome], dict[str, object]]:
     """The version of a table, and what was found of it: a step that writes meanwhile makes it look again.
 
     Raises:

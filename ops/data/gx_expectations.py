@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.runtime.columns import Between, Column, Expectation, Holds, Lacks, Matches, OneOf, There
 
@@ -37,13 +37,13 @@ def with_checks(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     checks = [each for column in columns for each in column.expectation if isinstance(each, Holds)]
     if not checks:
         return frame
-    rows: list[Mapping[str, Any]] = [
+    rows: list[Mapping[str, object]] = [
         {key: None if _is_nan(value) else value for key, value in row.items()} for row in frame.to_dict("records")
     ]
     return frame.assign(**{each.name: [each.check(row) for row in rows] for each in checks})
 
 
-def _is_nan(value: Any) -> bool:
+def _is_nan(value: object) -> bool:
     return isinstance(value, float) and value != value
 
 
@@ -71,7 +71,7 @@ def lacks(column: str, regex: str, notes: str) -> GxExpectation:
     return gxe.ExpectColumnValuesToNotMatchRegex(column=column, regex=regex, notes=notes)
 
 
-def one_of(column: str, values: list[Any], notes: str) -> GxExpectation:
+def one_of(column: str, values: list[object], notes: str) -> GxExpectation:
     import great_expectations.expectations as gxe
 
     return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, notes=notes)

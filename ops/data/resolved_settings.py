@@ -23,7 +23,7 @@ def are_laid(project: Project) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == _text(project)
 
 
-def of_dataset(project: Project) -> dict[str, Any]:
+def of_dataset(project: Project) -> dict[str, object]:
     """Key → value of each setting that a step of the dataset reads."""
     tree = watched(project.settings)
     return {key: _at(tree, key) for step in STEPS.values() for key in step.settings}

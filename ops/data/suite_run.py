@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LISTED = 50
 """At most so many offending ids are written out for a failed expectation; the count is always whole."""
 EXAMPLES = 5
-_WHICH: dict[str, Any] = {"result_format": "COMPLETE"}
+_WHICH: dict[str, object] = {"result_format": "COMPLETE"}
 """Asks Great Expectations for every row that is against an expectation."""
 
 
@@ -37,10 +37,10 @@ class Outcome:
     expectation: str
     column: str | None
     passed: bool = True
-    observed: Any = None
+    observed: object = None
     count: int = 0
-    ids: list[Any] = field(default_factory=list)
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    ids: list[object] = field(default_factory=list)
+    examples: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, result: dict[str, Any], frame: pd.DataFrame, id_column: str) -> None:
         """One that was not met, asked of these rows."""
@@ -72,7 +72,7 @@ class Measured:
                 found = [min(low, values.min()), total + values.sum(), count + len(values), max(high, values.max())]
                 self._sums[column] = [float(each) for each in found]
 
-    def statistics(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, object]:
         ranges = {
             column: {"min": round(low, 6), "mean": round(total / count, 6), "max": round(high, 6)}
             for column, (low, total, count, high) in self._sums.items()
@@ -90,7 +90,7 @@ class _Question:
         names = (kwargs.get(name) for name in ("column", "column_A", "column_B"))
         self.columns = [name for name in names if name] + list(kwargs.get("column_list", ()))
         self.outcome = Outcome(_told(expectation), self.columns[0] if self.columns else None)
-        self.kept: list[Any] = []
+        self.kept: list[object] = []
         """Of each part, for an expectation of all rows together: its columns or, of keys, these."""
 
     @property
@@ -105,7 +105,7 @@ class _Question:
         return isinstance(self.expectation, ColumnMapExpectation | ColumnPairMapExpectation) and not self.of_keys
 
 
-def run(suite: Suite, project: Project) -> tuple[list[Outcome], dict[str, Any]]:
+def run(suite: Suite, project: Project) -> tuple[list[Outcome], dict[str, object]]:
     """What became of each expectation, and the statistics of the rows.
 
     Raises:
@@ -167,8 +167,8 @@ class _Engine:
             question.outcome.add(found, whole, self._id)
 
     def _results(
-        self, questions: Sequence[_Question], frame: pd.DataFrame, result_format: dict[str, Any]
-    ) -> dict[str, dict[str, Any]]:
+        self, questions: Sequence[_Question], frame: pd.DataFrame, result_format: dict[str, object]
+    ) -> dict[str, dict[str, object]]:
         batch = self._context.data_sources.pandas_default.read_dataframe(frame)
         suite = self._gx.ExpectationSuite(name="suite", expectations=[each.expectation for each in questions])
         # through JSON: NumPy scalars, which its own rendering trips over, become plain numbers
@@ -213,7 +213,7 @@ def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pa.Array:
     return pc.if_else(nothing, None, joined)
 
 
-def _identity(kind: str, kwargs: dict[str, Any]) -> str:
+def _identity(kind: str, kwargs: dict[str, object]) -> str:
     """By which a result finds its expectation: they come back in another order."""
     return json.dumps([kind, {name: value for name, value in kwargs.items() if name != "batch_id"}], sort_keys=True)
 
@@ -231,7 +231,7 @@ def _told(expectation: GxExpectation) -> str:
     return _identity(expectation.configuration.type, expectation.configuration.kwargs)
 
 
-def _whereabouts(frame: pd.DataFrame, id_column: str, value: Any) -> dict[str, Any]:
+def _whereabouts(frame: pd.DataFrame, id_column: str, value: object) -> dict[str, object]:
     """The file that a row is about, where the table names it, and the row's id."""
     if "path" not in frame:
         return {id_column: value}

@@ -25,7 +25,7 @@ def page(validation: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *_table(("column", *RANGE), ranges)]) + "\n"
 
 
-def report(validation: Mapping[str, Any]) -> str:
+def report(validation: Mapping[str, object]) -> str:
     """What failed and what to do; one line where nothing did."""
     return "\n".join([f"**{_verdict(validation)}**", "", *failed(validation)]).rstrip() + "\n"
 
@@ -46,13 +46,13 @@ def _verdict(validation: Mapping[str, Any]) -> str:
     return f"{verdict} for {validation['statistics']['rows']} rows, version {validation['version']}"
 
 
-def _extent(failure: Mapping[str, Any], rows: int) -> str:
+def _extent(failure: Mapping[str, object], rows: int) -> str:
     if failure["ids"]:
         return f"{failure['count']} of {rows} rows are against it."
     return f"What was found of the whole table: `{failure['observed']}`."
 
 
-def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _examples(examples: Sequence[Mapping[str, object]]) -> Iterator[str]:
     names = list(dict.fromkeys(name for example in examples for name in example))
     return _table(names, ([f"`{_short(example.get(name))}`" for name in names] for example in examples))
 
@@ -74,13 +74,13 @@ def _remedies(validation: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
+def _table(names: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:
     yield f"| {' | '.join(names)} |"
     yield "| --- " * len(names) + "|"
     for row in rows:
         yield f"| {' | '.join(str(cell).replace('|', BAR) for cell in row)} |"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = " ".join(str(value).replace("`", "'").split())
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pydantic import ConfigDict
@@ -198,7 +197,7 @@ def _plot(path: Path, scores: dict[int, list[Score]], best: int) -> None:
     figure = Figure(figsize=(6, 2.2 * len(metrics)), layout="constrained")
     for axes, metric in zip(figure.subplots(len(metrics), 1, squeeze=False)[:, 0], metrics, strict=True):
         values = {step: next(each for each in all_of if each.metric == metric) for step, all_of in scores.items()}
-        points: dict[int, Any] = {step: each.value for step, each in values.items() if each.value is not None}
+        points: dict[int, object] = {step: each.value for step, each in values.items() if each.value is not None}
         axes.plot(list(points), list(points.values()), marker="o")
         axes.axvline(best, linestyle=":", color="grey")
         axes.set_title(f"{metric} ({'higher' if values[best].higher_is_better else 'lower'} is better)", fontsize=9)

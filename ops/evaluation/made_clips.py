@@ -25,7 +25,7 @@ OF_EACH = 4
 
 
 def reconstructed(
-    project: Project, vae: Artifact[Weights], terms: dict[str, Any]
+    project: Project, vae: Artifact[Weights], terms: dict[str, object]
 ) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """(name, caption, frames uint8 [T, H, W, 3]) of four clips of every held-out combination, as the VAE gives them
     back. They have the frames, size and rate of `terms`, as far as a clip is long enough."""

@@ -40,7 +40,7 @@ class Protocol:
     def of_json(cls, value: dict[str, Any]) -> Protocol:
         return cls(**{key: value[key] for key in ("name", "terms", "metrics", "weights")})
 
-    def _fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, object]:
         return flat({"name": self.name, **self.terms, "metrics": self.metrics, "weights": self.weights})
 
     def differences(self, other: Protocol) -> list[str]:
@@ -76,7 +76,7 @@ class Score:
     higher_is_better: bool
     reason: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {**asdict(self), "protocol": self.protocol.as_json()}
 
     @classmethod

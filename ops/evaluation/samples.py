@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pydantic import JsonValue
@@ -164,7 +163,7 @@ def _stepper(progress: Progress, number: int, planned: Planned) -> Callable[[int
 
 
 def _row(folder: Path, planned: Planned) -> Row:
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "step": planned.step,
         "prompt_index": planned.prompt_index,
         "prompt": planned.request.prompt,

@@ -51,7 +51,7 @@ class VideoModel:
                 other.__dict__[shared] = self.__dict__[shared]
         return other
 
-    def _load(self, folder: str) -> Any:
+    def _load(self, folder: str) -> object:
         from models.released import from_pretrained
 
         path = self.project.root / folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.runtime.files import write_json
 from ops.sampling.request import Request, SamplingError
@@ -64,7 +64,7 @@ def render(
     return said
 
 
-def _record(model: VideoModel, request: Request, codec: str, notes: list[str]) -> dict[str, Any]:
+def _record(model: VideoModel, request: Request, codec: str, notes: list[str]) -> dict[str, object]:
     from ops.runtime.source_code import git_state
 
     return {

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ class MadeClip:
     name: str
     pixels: NDArray[np.uint8]
     caption: str
-    truth: dict[str, Any]
+    truth: dict[str, object]
 
 
 def ensure(parent: Path, source: MadeSource) -> Path:
@@ -62,10 +61,10 @@ def ensure(parent: Path, source: MadeSource) -> Path:
     return folder
 
 
-def truth_of(parent: Path, source: MadeSource) -> dict[str, dict[str, Any]]:
+def truth_of(parent: Path, source: MadeSource) -> dict[str, dict[str, object]]:
     """File name → what is in it: `caption`, `combinations`, and for cuts the first frame of the second scene."""
     folder = ensure(parent, source)
-    found: dict[str, dict[str, Any]] = json.loads(_truth_file(folder).read_text(encoding="utf-8"))
+    found: dict[str, dict[str, object]] = json.loads(_truth_file(folder).read_text(encoding="utf-8"))
     return found
 
 
@@ -111,7 +110,7 @@ def _subtitles(name: str, combination: Combination, random: np.random.Generator)
 _VARIANTS = {"one": _one, "two": _two, "cuts": _cuts, "subtitles": _subtitles}
 
 
-def _truth(scene: Scene) -> dict[str, Any]:
+def _truth(scene: Scene) -> dict[str, object]:
     return {
         "caption": scene.caption,
         "combinations": [

@@ -55,7 +55,7 @@ class Value:
     """
 
     value: float | None
-    terms: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, object] = field(default_factory=dict)
     reason: str | None = None
 
 

@@ -111,7 +111,7 @@ def _released(project: Project) -> Artifact[ReleaseResults] | None:
 
 
 def _recorded(released: Artifact[ReleaseResults]) -> dict[str, Any]:
-    recorded: dict[str, Any] = json.loads((released.folder / FILE).read_text(encoding="utf-8"))
+    recorded: dict[str, object] = json.loads((released.folder / FILE).read_text(encoding="utf-8"))
     return recorded
 
 
@@ -121,13 +121,15 @@ def _trained_on(released: Artifact[ReleaseResults]) -> str | None:
     return version
 
 
-def _changed_dataset_settings(project: Project) -> dict[str, tuple[Any, Any]]:
+def _changed_dataset_settings(project: Project) -> dict[str, tuple[object, object]]:
     from ops.data.dataset_settings import changed_settings
 
     return changed_settings(project)
 
 
-def _changed_training_settings(project: Project, released: Artifact[ReleaseResults]) -> dict[str, tuple[Any, Any]]:
+def _changed_training_settings(
+    project: Project, released: Artifact[ReleaseResults]
+) -> dict[str, tuple[object, object]]:
     then, today = _completed(_recorded(released)["settings"]), project.settings.model_dump(mode="json")
     return {
         key: values
@@ -136,7 +138,7 @@ def _changed_training_settings(project: Project, released: Artifact[ReleaseResul
     }
 
 
-def _completed(recorded: dict[str, Any]) -> dict[str, Any]:
+def _completed(recorded: dict[str, object]) -> dict[str, object]:
     """A recipe of an earlier soraflow with the settings that it had not yet, at their defaults."""
     try:
         return Settings.model_validate(recorded).model_dump(mode="json")
@@ -144,13 +146,13 @@ def _completed(recorded: dict[str, Any]) -> dict[str, Any]:
         return recorded
 
 
-def _listed(changed: dict[str, tuple[Any, Any]]) -> str:
+def _listed(changed: dict[str, tuple[object, object]]) -> str:
     named = [f"{key} ({_short(old)} → {_short(new)})" for key, (old, new) in list(changed.items())[:NAMED]]
     more = [f"{len(changed) - NAMED} more"] if len(changed) > NAMED else []
     return ", ".join([*named, *more])
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:39]}…"
 

@@ -36,7 +36,7 @@ class Made:
     version: str
     kind: str
     """`artifact`, `dataset`, or `lost` when its folder is no longer there."""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
     inputs: tuple[Made, ...] = ()
 
     @classmethod
@@ -188,7 +188,7 @@ def _upstream(project: Project, made: Artifact[Trained] | Entry) -> list[Entry]:
     return list(found.values())
 
 
-def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, Any]:
+def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, object]:
     """What the last training was done under, with the VAE and the stages before as they were trained, and the sections
     by which it was then scored and released."""
     today, recipes = project.settings.model_dump(mode="json"), [recipe_of(each) for each in made]
@@ -235,7 +235,7 @@ class _Walk:
         return Made(asset, version, "artifact", _facts(self._project, artifact), inputs)
 
 
-def _facts(project: Project, artifact: Entry) -> dict[str, Any]:
+def _facts(project: Project, artifact: Entry) -> dict[str, object]:
     """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
     plain: dict[str, Any]
     plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
@@ -289,7 +289,7 @@ def _dataset(project: Project, version: str) -> dict[str, Any]:
         datasets = keep(project, version).made_from
     except LostVersion as error:
         note = f"of the dataset only its version is known: {error}"
-        nothing: dict[str, Any] = {"clips": 0, "images": 0, "samples": {}, "sources": ()}
+        nothing: dict[str, object] = {"clips": 0, "images": 0, "samples": {}, "sources": ()}
         return {"datasets": {"training_set": version}, "dataset_note": note, **nothing}
     samples = training_samples(project, version=version)
     items = {(row["root"], row["path"], row["sha256"], row["kind"], row["item_id"]) for row in samples}

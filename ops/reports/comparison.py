@@ -147,7 +147,7 @@ def told(found: Difference) -> tuple[str, str, str, str, str]:
     return found.step, found.what.replace("_", " "), f"{found.first:{form}}", f"{found.second:{form}}", change
 
 
-_NOTHING: dict[str, Any] = {"kept": 0, "seconds": 0.0, "codes": {}}
+_NOTHING: dict[str, object] = {"kept": 0, "seconds": 0.0, "codes": {}}
 
 
 def _settings(record: dict[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ COSTS = ("CPU s", "GPU s", "MB looked at")
 
 def funnel_with_costs(
     rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, float]]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """The rows of a funnel of one kind as a table, each with what its scores have cost: {step: cost}."""
     return [
         {

@@ -78,7 +78,7 @@ def _unusable(path: Path) -> list[Row]:
 def metrics(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report in a few numbers: what was kept of videos and images, and the samples made of them."""
     last = {row["kind"]: row for row in report["funnel"]}
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for kind, row in last.items():
         found[{"video": "clips", "image": "images", "item": "items"}[kind]] = {
             "kept": row["kept"],

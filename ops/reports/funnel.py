@@ -30,7 +30,7 @@ def funnel(project: Project) -> list[dict[str, Any]]:
     return [*clip_funnel(project), *image_funnel(project), *_items(project)]
 
 
-def _items(project: Project) -> list[dict[str, Any]]:
+def _items(project: Project) -> list[dict[str, object]]:
     """Captions and buckets, once there are any. Those of an earlier curation are left out: they are not what came of
     this one, and their share would be one of other items."""
     if not project.table("captions").is_file():

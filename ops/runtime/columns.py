@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ColumnType = type | GenericAlias
 """As Python has it: `str`, `int` (64 bits), `float` (64 bits), `bool`, or a list of one of these."""
-Check = Callable[[Mapping[str, Any]], bool]
+Check = Callable[[Mapping[str, object]], bool]
 """What is asked of a whole row, in which null is None."""
 
 
@@ -54,7 +54,7 @@ class Lacks:
 class OneOf:
     """Values of a list, which may be one that is known only once everything is imported; null is not asked."""
 
-    values: Sequence[Any] | Callable[[], Sequence[Any]]
+    values: Sequence[object] | Callable[[], Sequence[object]]
     notes: str
 
 
@@ -128,7 +128,7 @@ def columns_of(row: type) -> tuple[Column, ...]:
     return tuple(_column(name, *get_args(told)) for name, told in get_type_hints(row, include_extras=True).items())
 
 
-def _column(name: str, kind: Any, about: str | Column, *more: Expectation | ScoredBy) -> Column:
+def _column(name: str, kind: object, about: str | Column, *more: Expectation | ScoredBy) -> Column:
     if isinstance(about, Column):
         return replace(about, name=name, type=_plain(kind))
     expectation = tuple(each for each in more if not isinstance(each, ScoredBy))

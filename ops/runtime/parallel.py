@@ -7,7 +7,7 @@ a file whose decoder crashes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ops.config import Curation
 from ops.runtime import ray_engine, workers
@@ -59,7 +59,7 @@ def worker_count(curation: Curation, resources: Resources | None = None) -> int:
     return max(1, min(cores(), int(machine_gib() / resources.memory_gib)))
 
 
-def _nobody_listens(item: Any) -> None:
+def _nobody_listens(item: object) -> None:
     return None
 
 

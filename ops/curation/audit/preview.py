@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -75,7 +74,7 @@ def cut_gaps(row: Row, rule: Shots) -> list[tuple[int, int]]:
     return [gaps[cut] for cut in find_cuts(row["cut_distances"] or [], rule) if cut < len(gaps)]
 
 
-def series(row: Row, curation: Curation) -> dict[str, Any] | None:
+def series(row: Row, curation: Curation) -> dict[str, object] | None:
     """The LPIPS distances of the clip's slice, the frames between which they were taken, and which are cuts, by their
     distance or as a network has it; None for a clip that was out before."""
     if not row["cut_distances"] or not row["sampled_frames"]:
@@ -124,7 +123,7 @@ def jpeg(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def about(row: Mapping[str, Any], shown: Preview) -> dict[str, Any]:
+def about(row: Mapping[str, object], shown: Preview) -> dict[str, object]:
     """What the browser needs to cut the sheet up again and to draw the crop."""
     return {
         "indices": shown.indices,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ops.catalogue import SCORES, Bound
 from ops.config import RULED_SCORES, Curation
@@ -89,7 +88,7 @@ def score_of(row: Row, step: str) -> float | None:
     return score
 
 
-def browser_row(row: Row) -> list[Any]:
+def browser_row(row: Row) -> list[object]:
     """[seconds, step that no limit can change or null, then the score of each step of `COLUMNS` or null]."""
     return [round(seconds(row), 3), _settled(row), *(score_of(row, step) for step in COLUMNS)]
 

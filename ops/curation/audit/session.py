@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ops.curation.audit.precision import Estimate, precision
 from ops.curation.audit.preview import Preview, about, preview, series
@@ -80,7 +79,7 @@ class Audit:
         found = self.verdicts().items()
         return precision(self.sizes, [(stratum(self.clips[clip_id]), verdict) for clip_id, verdict in found])
 
-    def page(self, token: str) -> dict[str, Any]:
+    def page(self, token: str) -> dict[str, object]:
         """All that the page shows, as JSON values."""
         settings = self.project.settings
         measured = self.rows if len(self.rows) <= MOST_ROWS else ranked(self.rows, self.seed)[:MOST_ROWS]
@@ -100,7 +99,7 @@ class Audit:
             "rows": [browser_row(row) for row in measured],
         }
 
-    def _clip(self, row: Row) -> dict[str, Any]:
+    def _clip(self, row: Row) -> dict[str, object]:
         names = ("clip_id", "path", "start_frame", "end_frame", "rejected_by", "reason")
         return {
             **{name: row[name] for name in names},

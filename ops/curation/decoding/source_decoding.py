@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -38,7 +37,7 @@ class SourceTask:
     step: str
     file: Path
     clips: tuple[Clip, ...]
-    known: dict[str, Any] = field(hash=False)
+    known: dict[str, object] = field(hash=False)
     seek_points: tuple[SeekPoint, ...] = ()
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ops.config import Curation
 from ops.curation.measuring.ledger import Ledger, Standing, Work
@@ -116,7 +116,7 @@ class _Rounds(Generic[Item, Result]):
         self._open = {}
         by_item = {id(task.item): task for task in tasks}
 
-        def started(item: Any) -> None:
+        def started(item: object) -> None:
             if id(item) not in self._open:  # the pool may try an item twice
                 with held_back():
                     self._open[id(item)] = self._start(by_item[id(item)])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ops.config import Curation
 from ops.curation.measuring.scores import ScoreStore
@@ -184,7 +184,7 @@ class Ledger:
                 self._database.execute("insert or ignore into asked_again values (?)", (made_again,))
         return found
 
-    def attempts(self) -> list[dict[str, Any]]:
+    def attempts(self) -> list[dict[str, object]]:
         """Every attempt there ever was, in the order in which they began; a killed one `ended` when it was noticed."""
         query = (
             "select id, step, source, path, subjects, limits, started, ended, outcome, reason, trace "

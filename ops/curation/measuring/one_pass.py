@@ -59,7 +59,7 @@ class PictureTask:
     curation: Curation
     file: Path
     picture: Picture
-    known: dict[str, Any] = field(hash=False)
+    known: dict[str, object] = field(hash=False)
 
 
 Of = TypeVar("Of", bound=Subject)
@@ -111,7 +111,7 @@ def _digest(step: str, curation: Curation, kind: Kind) -> str:
     return identity_digest(step, identity(step, curation, kind), kind)
 
 
-def _as_it_is(step: str, subject: Subject, value: Any, pictures: Pictures) -> Any:
+def _as_it_is(step: str, subject: Subject, value: object, pictures: Pictures) -> object:
     return value
 
 
@@ -125,12 +125,12 @@ class _Measuring(Generic[Of]):
         kind: Kind,
         pictures: Callable[[Scorer, Of], list[np.ndarray]],
         demanded: Collection[str],
-        kept: Callable[[str, Of, Any, Pictures], Any] = _as_it_is,
+        kept: Callable[[str, Of, object, Pictures], object] = _as_it_is,
     ) -> None:
         self._task, self._kind, self._pictures, self._demanded, self._kept = task, kind, pictures, demanded, kept
         self.new: list[Score] = []
 
-    def __call__(self, step: str, subjects: Sequence[Of]) -> dict[Of, Any]:
+    def __call__(self, step: str, subjects: Sequence[Of]) -> dict[Of, object]:
         scorer, known = scorer_of(step, self._task.curation), self._task.known
         keys = {subject: self._key(step, subject) for subject in subjects}
         missing = [subject for subject in subjects if keys[subject] not in known]

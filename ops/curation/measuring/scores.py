@@ -71,7 +71,7 @@ class Score(NamedTuple):
     source: str
     """sha256 of the content that was measured (or, before it is known, the file)."""
     step: str
-    value: Any
+    value: object
     cost: Cost = Cost(0.0, 0.0, 0)
 
 
@@ -79,7 +79,7 @@ class DamagedStore(RuntimeError):
     """The file of scores cannot be read; the message says what to do."""
 
 
-def identity_digest(step: str, identity: Any, kind: Kind = "video") -> str:
+def identity_digest(step: str, identity: object, kind: Kind = "video") -> str:
     """What the keys of all scores of this step and identity begin with, of this kind of things. Made once a step, not
     once a clip."""
     return digest([step, identity] if kind == "video" else [kind, step, identity])
@@ -136,7 +136,7 @@ class ScoreStore:
                 raise
             self.database.execute("commit")
 
-    def remember(self, step: str, identity: Any, kind: Kind = "video") -> str:
+    def remember(self, step: str, identity: object, kind: Kind = "video") -> str:
         """Note what scores of this step are made with, before the first of them is put; returns the digest."""
         found = identity_digest(step, identity, kind)
         if found not in self._identities:
@@ -149,7 +149,7 @@ class ScoreStore:
         """The row of `identities` that other tables refer to."""
         return self._known(identity_digest)[0]
 
-    def identities(self) -> dict[str, tuple[str, Any]]:
+    def identities(self) -> dict[str, tuple[str, object]]:
         """{digest: (step, identity)} of everything that was ever measured."""
         rows = self.database.execute("select digest, step, identity from identities order by id")
         return {found: (step, json.loads(identity)) for found, step, identity in rows}
@@ -164,20 +164,20 @@ class ScoreStore:
         with self.transaction():
             self.database.executemany("insert or replace into scores values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def of_source(self, source: str) -> dict[str, Any]:
+    def of_source(self, source: str) -> dict[str, object]:
         """All scores of one source: {key: value}."""
         return self.of_sources([source])[source]
 
     def of_sources(
         self, sources: Iterable[str], identity_digests: Iterable[str] | None = None
-    ) -> dict[str, dict[str, Any]]:
+    ) -> dict[str, dict[str, object]]:
         """{source: {key: value}}, with an empty one for a source without scores; only scores of these identities, where
         some are named."""
         names = {identity: found for found, identity in self.database.execute("select digest, id from identities")}
         if identity_digests is not None:
             wanted = set(identity_digests)
             names = {identity: found for identity, found in names.items() if found in wanted}
-        out: dict[str, dict[str, Any]] = {source: {} for source in sources}
+        out: dict[str, dict[str, object]] = {source: {} for source in sources}
         # left to choose, SQLite goes through all scores of the identities
         query = (
             "select source, identity, subject, number, value from scores indexed by scores_by_source "
@@ -198,7 +198,7 @@ class ScoreStore:
                 out[subject] = _value(real, value)
         return out
 
-    def column(self, step: str, identity: Any, kind: Kind = "video") -> pa.Table:
+    def column(self, step: str, identity: object, kind: Kind = "video") -> pa.Table:
         """Every score of this step and identity, ordered by subject: columns `subject`, `number` (float64) and `value`
         (JSON). Exactly one of the two last ones is null: a plain float is a `number`, anything else a `value`."""
         import pyarrow as pa
@@ -213,7 +213,7 @@ class ScoreStore:
             parts.append(pa.Table.from_arrays(arrays, schema=schema))
         return pa.concat_tables(parts)
 
-    def subjects(self, step: str, identity: Any, kind: Kind = "video") -> pa.Array:
+    def subjects(self, step: str, identity: object, kind: Kind = "video") -> pa.Array:
         """Of all that has a score of this step and identity."""
         import pyarrow as pa
 
@@ -251,7 +251,7 @@ class ScoreStore:
     def _has_kinds(self) -> bool:
         return "kind" in {row[1] for row in self.database.execute("pragma table_info(identities)")}
 
-    def _row(self, score: Score) -> tuple[Any, ...]:
+    def _row(self, score: Score) -> tuple[object, ...]:
         found, separator, subject = score.key.partition(":")
         if not separator:
             raise ValueError(f"'{score.key}' is no key of a score: make it with `score_key`")
@@ -281,5 +281,5 @@ def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _value(number: float | None, value: str | None) -> Any:
+def _value(number: float | None, value: str | None) -> object:
     return json.loads(value) if value is not None else number

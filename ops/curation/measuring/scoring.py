@@ -54,7 +54,7 @@ class Pass(Protocol[Item]):
         """By which the ledger knows the work."""
 
     @property
-    def made_by(self) -> Any:
+    def made_by(self) -> object:
         """The identity of that work."""
 
     @property
@@ -187,7 +187,7 @@ class _OfClips:
         row = self._rows[task.subjects[0]]
         return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
-    def _task(self, rows: Sequence[Row], known: dict[str, Any]) -> Task[SourceTask]:
+    def _task(self, rows: Sequence[Row], known: dict[str, object]) -> Task[SourceTask]:
         first, project = rows[0], self._project
         clips = tuple(Clip.of(row) for row in rows)
         file = file_of(project, first["root"], first["path"])

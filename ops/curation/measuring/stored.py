@@ -50,7 +50,7 @@ class Stored(NamedTuple):
 
 
 def stored(
-    store: ScoreStore, step: str, identity: Any, subjects: pa.ChunkedArray, chosen: np.ndarray, kind: Kind = "video"
+    store: ScoreStore, step: str, identity: object, subjects: pa.ChunkedArray, chosen: np.ndarray, kind: Kind = "video"
 ) -> Stored:
     """What the store has of this step and identity of the rows of `chosen` (bool [rows]); `subjects` are of all rows.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ops.catalogue.reasons import Reason
 from ops.curation.rules.reasons import Rejection
@@ -15,7 +14,7 @@ from ops.runtime.parallel import Failure
 from ops.runtime.tables import Row
 
 
-def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: Any) -> Row:
+def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: object) -> Row:
     """The row with this step's columns and, if it is out, why."""
     if isinstance(verdict, Failure):
         verdict = Rejection(Reason(verdict.code), verdict.reason)

@@ -46,7 +46,7 @@ def walk(step: str, clips: Iterable[Clip], rules: Curation, measure: Measure) ->
                     coming[later].append(part)
 
 
-def following(step: str, clip: Clip, score: Any, rules: Curation) -> list[tuple[str, Clip]]:
+def following(step: str, clip: Clip, score: object, rules: Curation) -> list[tuple[str, Clip]]:
     """What is measured next when this step's raw score of the clip is known: later steps, and what each looks at. A
     slice goes on as its pieces, a clip without its margins of text; nothing goes on that a rule says is out."""
     after = ((_next(step, part, rules), part) for part in _left_of(step, clip, score, rules))

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ def lengths(table: pa.Table) -> np.ndarray:
     return found
 
 
-def clip_funnel(project: Project) -> list[dict[str, Any]]:
+def clip_funnel(project: Project) -> list[dict[str, object]]:
     """Rows as `step_row` makes them, of videos and their clips; none without videos. The share of clips counts seconds
     of the slices, since shots cut one slice into several clips; that of files counts files. Steps that the recipe has
     switched off are left out: nothing was looked at there."""
@@ -81,7 +81,7 @@ def clip_funnel(project: Project) -> list[dict[str, Any]]:
     return out
 
 
-def image_funnel(project: Project) -> list[dict[str, Any]]:
+def image_funnel(project: Project) -> list[dict[str, object]]:
     """Rows as `step_row` makes them, of images; none without images."""
     files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
@@ -114,7 +114,7 @@ def grouped_by_verdict(table: pa.Table, seconds: np.ndarray | None = None) -> li
     ]
 
 
-def step_row(kind: str, step: str, left: Sequence[Group], gone: Sequence[Group], share: float) -> dict[str, Any]:
+def step_row(kind: str, step: str, left: Sequence[Group], gone: Sequence[Group], share: float) -> dict[str, object]:
     """What a step left, and what it took.
 
     Keys: `kind` (video, image or item), `step`, `entered`, `kept`, `rejected`, `errors` (how many of those rejected

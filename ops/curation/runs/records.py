@@ -36,7 +36,7 @@ class _Subject(NamedTuple):
     table: str
     made_from: tuple[str, ...]
     """The tables with which its funnel begins."""
-    funnel: Callable[[Project], list[dict[str, Any]]]
+    funnel: Callable[[Project], list[dict[str, object]]]
     scores: tuple[str, ...]
     span: tuple[str, ...]
     """The columns that say how long a row lasts; nothing where rows have no length."""
@@ -171,7 +171,7 @@ def two_runs(project: Project, first: str | None, second: str | None, kind: Kind
     return before, after
 
 
-def histogram(kept: np.ndarray, rejected: np.ndarray) -> dict[str, Any] | None:
+def histogram(kept: np.ndarray, rejected: np.ndarray) -> dict[str, object] | None:
     """Counts in bars of equal width: bar k is [(first + k)·width, (first + k + 1)·width). None without values.
 
     The width is a power of two and bars begin at its multiples, so any two histograms can be brought to the same bars.
@@ -201,7 +201,7 @@ def on_same_bars(histograms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _coarser(found: dict[str, Any], times: int, width: float) -> dict[str, Any]:
     first = found["first"] // times
-    out: dict[str, Any] = {"width": width, "first": first}
+    out: dict[str, object] = {"width": width, "first": first}
     for side in ("kept", "rejected"):
         bars = (found["first"] + np.arange(len(found[side]))) // times - first
         out[side] = np.bincount(bars, weights=found[side]).astype(int).tolist()
@@ -214,7 +214,7 @@ def _padded(found: dict[str, Any], first: int, last: int) -> dict[str, Any]:
     return {"width": found["width"], "first": first, **sides}
 
 
-def _settings(curation: Curation, subject: _Subject) -> dict[str, Any]:
+def _settings(curation: Curation, subject: _Subject) -> dict[str, object]:
     tree = curation.model_dump(mode="json", include=subject.settings)
     for key in ("exclude_licences", "exclude_videos"):
         if key in tree:
@@ -222,7 +222,7 @@ def _settings(curation: Curation, subject: _Subject) -> dict[str, Any]:
     return dict(_leaves(tree))
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{above}{key}.")

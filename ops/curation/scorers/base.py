@@ -77,7 +77,7 @@ class Scorer(ABC):
             MissingWeights: they are not here.
         """
 
-    def score(self, measure: Measure, pictures: Pictures, of: str) -> Any:
+    def score(self, measure: Measure, pictures: Pictures, of: str) -> object:
         """The value as JSON holds it. `of` is the id of the clip (or the sha256 of an image): a scorer that draws at
         random takes its seed from it."""
         return round(float(measure(pictures)), 6)

@@ -125,7 +125,7 @@ def load(checkpoint: Path) -> TechnicalBranch:
 
     advice = f"replace it by {FILE} of the releases of github.com/VQAssessment/DOVER"
     try:
-        published: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        published: object = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise WrongCheckpoint(f"{checkpoint} is no file of tensors alone: {error}; {advice}") from error
     if isinstance(published, dict) and isinstance(published.get("state_dict"), dict):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
 
 from ops import catalogue, weights
 from ops.catalogue import Kind, ScorerChoice
@@ -54,7 +53,7 @@ def _section(step: str, curation: Curation) -> Section | None:
     return None if measure is None or measure.section is None else getattr(curation, measure.section)
 
 
-def identity(step: str, curation: Curation, kind: Kind = "video") -> dict[str, Any]:
+def identity(step: str, curation: Curation, kind: Kind = "video") -> dict[str, object]:
     """What a score of this step depends on besides the content of what is measured, and of a clip its span and crop."""
     scorer = scorer_of(step, curation)
     whole = scorer.identity()
@@ -70,7 +69,7 @@ def identity(step: str, curation: Curation, kind: Kind = "video") -> dict[str, A
     return {**whole, "settings": settings}
 
 
-def as_column(identity: dict[str, Any]) -> str:
+def as_column(identity: dict[str, object]) -> str:
     return json.dumps(identity, sort_keys=True)
 
 

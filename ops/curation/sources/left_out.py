@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Kind = Literal["videos", "images"]
 SUFFIXES: dict[Kind, frozenset[str]] = {
@@ -64,7 +64,7 @@ class LeftOut:
         each = ", ".join(f"{suffix} {count}" for suffix, count in self.suffixes.items() if suffix)
         return f"{self.files:,} ({each})" if each else f"{self.files:,}"
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """As JSON."""
         return asdict(self)
 

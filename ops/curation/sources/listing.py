@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ops.catalogue.checks import stays_below
 from ops.catalogue.reasons import Reason
@@ -48,9 +47,9 @@ class Source:
     beside: tuple[Path | None, Path | None] = (None, None)
     """The text and the JSON beside the file."""
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """What its table row holds besides root, path and content."""
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             "captions": list(self.captions),
             "caption_error": self.caption_error,
             "licence": self.facts.licence,
@@ -166,7 +165,7 @@ def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
     """A hash of names, sizes and times of all sources of a kind (or of both) and of what came with them; the files
     themselves are not opened."""
     kinds: tuple[Kind, ...] = (kind,) if kind else ("videos", "images")
-    files: list[Any] = []
+    files: list[object] = []
     for each in kinds:
         for source in find_sources(project, each):
             path = file_of(project, source.root, source.path) if source.problem is None else None

@@ -7,7 +7,6 @@ import statistics
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 from av.container import InputContainer
@@ -50,10 +49,10 @@ class Announced:
     """As the file says; null is nothing."""
 
 
-def probe(path: Path) -> dict[str, Any]:
+def probe(path: Path) -> dict[str, object]:
     """The columns of `raw_videos` that come from the file's content; `reason` and its code are set when it
     cannot be used."""
-    row: dict[str, Any] = {"sha256": sha256(path), "reason_code": None, "reason": None}
+    row: dict[str, object] = {"sha256": sha256(path), "reason_code": None, "reason": None}
     try:
         with opened(path) as (container, stream):
             announced = _announced(container, stream)
@@ -63,7 +62,7 @@ def probe(path: Path) -> dict[str, Any]:
         return row | error.rejection.columns()
 
 
-def _count(path: Path, announced: Announced) -> dict[str, Any]:
+def _count(path: Path, announced: Announced) -> dict[str, object]:
     stamps: list[float | None] = []
     points: list[SeekPoint] = []
     latest, due = -math.inf, -math.inf
@@ -99,7 +98,7 @@ def _count(path: Path, announced: Announced) -> dict[str, Any]:
     }
 
 
-def _shape(frame: av.VideoFrame) -> dict[str, Any]:
+def _shape(frame: av.VideoFrame) -> dict[str, object]:
     """What is the same of all frames, and a decoder knows better than the header."""
     orientation, size = orientation_of(frame), upright_size(frame)
     return {
@@ -112,7 +111,7 @@ def _shape(frame: av.VideoFrame) -> dict[str, Any]:
     }
 
 
-def _times(times: list[float], begin: float, count: int, lasts: float, announced: Announced) -> dict[str, Any]:
+def _times(times: list[float], begin: float, count: int, lasts: float, announced: Announced) -> dict[str, object]:
     """`times` from 0 on, none where the file tells none; the last frame lasts `lasts`, 0 if that is not known."""
     span = times[-1] if times else 0.0
     fps = (count - 1) / span if span > 0 else count / (announced.seconds or count)

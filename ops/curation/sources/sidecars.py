@@ -128,7 +128,7 @@ def sidecar(text: Path | None, tree: Path | None) -> tuple[Captions, str | None,
     return *captions_of(value, name), facts
 
 
-def facts_of(value: Any, place: str) -> Facts:
+def facts_of(value: object, place: str) -> Facts:
     """The facts in a JSON object; none in any other value. A licence that is no name is `unknown`, not silence."""
     if not isinstance(value, dict):
         return Facts()
@@ -155,7 +155,7 @@ def _only_text(text: Path) -> tuple[Captions, str | None]:
     return ((caption,), None) if caption else ((), f"{text.name}: is empty")
 
 
-def captions_of(value: Any, place: str) -> tuple[Captions, str | None]:
+def captions_of(value: object, place: str) -> tuple[Captions, str | None]:
     """Captions in a JSON value: a string, a list of strings, or an object with one of these under a known key."""
     if isinstance(value, dict):
         value = next((value[key] for key in KEYS if key in value), [])
@@ -171,7 +171,7 @@ def _is_whole(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _is_probability(value: Any) -> bool:
+def _is_probability(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ops.catalogue import CurationStep
 from ops.curation.decoding.pictures import UndecodableImage, read_picture
@@ -17,8 +16,8 @@ def raw_images(project: Project, step: CurationStep) -> None:
     inspect_sources(project, step.name, examine, step.table.schema)
 
 
-def examine(path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = {"sha256": sha256(path), "reason_code": None, "reason": None}
+def examine(path: Path) -> dict[str, object]:
+    row: dict[str, object] = {"sha256": sha256(path), "reason_code": None, "reason": None}
     try:
         picture = read_picture(path)
     except UndecodableImage as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Captioner(Protocol):
         """How many items one call takes."""
         ...
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """All that decides what it writes, as JSON: another identity, another caption."""
         ...
 

@@ -93,7 +93,7 @@ class EndpointCaptioner:
     batch_size: int = 1
     _luck: _Luck = field(default_factory=_Luck, repr=False, compare=False)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         asked = {"frames": self.frames, "side": self.side, "max_tokens": self.max_tokens, "seed": self.seed}
         return {"name": "endpoint", "model": self.model, **self.prompts.identity(), **asked}
 
@@ -153,7 +153,7 @@ class EndpointCaptioner:
                     raise EndpointError(f"{self.endpoint} was given up; the last it said was: {problem}")
         raise NoCaption(f"{self.endpoint} gave no caption in {self.tries} tries; at last {problem}")
 
-    def _answer(self, body: bytes) -> Any:
+    def _answer(self, body: bytes) -> object:
         """The answer's JSON.
 
         Raises:
@@ -271,7 +271,7 @@ def _text(content: Any) -> str:
     return "".join(part["text"] for part in content if part["type"] == "text")
 
 
-def _count(usage: Any, name: str) -> int | None:
+def _count(usage: object, name: str) -> int | None:
     found = usage.get(name) if isinstance(usage, dict) else None
     return found if isinstance(found, int) and found >= 0 else None
 

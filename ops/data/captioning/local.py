@@ -41,7 +41,7 @@ class TransformersCaptioner:
     device: Accelerator = "cpu"
     workers: int = 1
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """
         Raises:
             ConfigError: the folder holds no model.
@@ -52,7 +52,7 @@ class TransformersCaptioner:
 
     def write(self, items: Sequence[Item]) -> list[Written | NoCaption]:
         outcomes: list[Written | NoCaption | None] = []
-        asked: list[list[dict[str, Any]]] = []
+        asked: list[list[dict[str, object]]] = []
         for item in items:
             try:
                 asked.append(self._messages(self.prompts.of_item(item), pictures(item, self.frames, self.side)))
@@ -94,11 +94,11 @@ class TransformersCaptioner:
         return processor, model.to(accelerator(self.device)).eval()
 
     @staticmethod
-    def _messages(prompt: str, shown: Sequence[Image]) -> list[dict[str, Any]]:
+    def _messages(prompt: str, shown: Sequence[Image]) -> list[dict[str, object]]:
         images = [{"type": "image", "image": picture} for picture in shown]
         return [{"role": "user", "content": [*images, {"type": "text", "text": prompt}]}]
 
-    def _generated(self, asked: list[list[dict[str, Any]]]) -> list[Written]:
+    def _generated(self, asked: list[list[dict[str, object]]]) -> list[Written]:
         import torch
 
         processor, model = self._loaded

@@ -92,7 +92,7 @@ def _hash(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _parsed(line: bytes) -> tuple[str, Any] | None:
+def _parsed(line: bytes) -> tuple[str, object] | None:
     try:
         key, found = json.loads(line)
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ops.config import Captions
 from ops.data.captioning.base import Item
@@ -27,7 +26,7 @@ class Prompts:
     def of(cls, settings: Captions) -> Prompts:
         return cls(settings.prompt, settings.image_prompt, settings.text_prompt)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The version of the prompts: another letter, another version."""
         return {"prompts": digest([self.video, self.image, self.text])}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.prompts import recognised
@@ -19,7 +18,7 @@ class SidecarCaptioner:
     workers: int = 1
     batch_size: int = 1
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {"name": "sidecar", "seed": self.seed}
 
     def write(self, items: Sequence[Item]) -> list[Written | NoCaption]:

@@ -18,7 +18,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ops.config import VideoKind
 from ops.curation.rules.video_kinds import KINDS
@@ -145,7 +144,7 @@ class _Collected:
         return {key: score for key, score in found.items() if score is not None}
 
 
-def _frames(row: Row) -> dict[str, Any]:
+def _frames(row: Row) -> dict[str, object]:
     """Size after the crop; for a clip its frames and the crop, which are applied to the decoded source, too."""
     if "start_frame" not in row:
         return {"resolution": {"height": row["height"], "width": row["width"]}}

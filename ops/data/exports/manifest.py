@@ -43,7 +43,7 @@ class Manifest:
     folder: Path
     kind: Kind
     dataset: dict[str, str]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, object] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod

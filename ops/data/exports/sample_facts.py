@@ -71,7 +71,7 @@ def _fps(dataset: DatasetVersion) -> float:
     return float(found)
 
 
-def _scores(row: Row) -> dict[str, Any]:
+def _scores(row: Row) -> dict[str, object]:
     return {
         name: {"value": row[name], "scorer": _parsed(row[str(score.column.scored_by)])}
         for name, score in SCORES.items()
@@ -79,5 +79,5 @@ def _scores(row: Row) -> dict[str, Any]:
     }
 
 
-def _parsed(column: str | None) -> Any:
+def _parsed(column: str | None) -> object:
     return None if column is None else json.loads(column)

@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +156,7 @@ def _mp4(frames: NDArray[np.uint8], fps: float) -> bytes:
         return path.read_bytes()
 
 
-def _counts(shards: list[Shard]) -> list[dict[str, Any]]:
+def _counts(shards: list[Shard]) -> list[dict[str, object]]:
     """One entry a split, kind and bucket."""
     counts: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for shard in shards:
