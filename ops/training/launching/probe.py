@@ -95,7 +95,8 @@ def commit() -> str | None:
     asked = subprocess.run(
         ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=40", "--dirty"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     return asked.stdout.strip() if asked.returncode == 0 else None

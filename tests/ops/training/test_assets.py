@@ -63,7 +63,7 @@ def test_an_unknown_training_is_named(project: Project) -> None:
 
 def fingerprint(lab: Any) -> str:
     commands: list[Command] = []
-    with pytest.raises(FileNotFoundError, match=r"results\.json"):
+    with pytest.raises(LaunchError, match=r"results\.json"):
         lab.train("wfvae", commands.append)
     return commands[0].logs.parent.name
 

@@ -20,7 +20,7 @@ from ops.training.data.left_out import LeftOut, LossNotFinite
 from ops.training.data.online_latents import OnlineLatents
 from ops.training.job import Job
 from ops.training.launching import program
-from ops.training.launching.launch import Command
+from ops.training.launching.launch import Command, LaunchError
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
 from ops.training.methods import denoiser
@@ -38,7 +38,7 @@ def recipe(project: Project, changes: Mapping[str, Any]) -> Project:
 
 def job_of(project: Project, asset: str) -> Job:
     commands: list[Command] = []
-    with pytest.raises(FileNotFoundError, match=r"results\.json"):
+    with pytest.raises(LaunchError, match=r"results\.json"):
         assets.train(project, asset, commands.append)
     return Job.model_validate_json((commands[0].logs.parent / "job.json").read_text(encoding="utf-8"))
 

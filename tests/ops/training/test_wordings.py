@@ -16,7 +16,7 @@ from ops.runtime.project import Project
 from ops.training.data.captions import Captions
 from ops.training.data.data_share import Shares
 from ops.training.job import Job
-from ops.training.launching.launch import Command
+from ops.training.launching.launch import Command, LaunchError
 from ops.training.launching.ranks import ALONE, Ranks
 from ops.training.methods import denoiser
 from ops.training.methods.method import Draw, Setup, Watch
@@ -36,7 +36,7 @@ def test_each_step_draws_a_wording_and_drops_a_tenth(
     tables.write(lab.samples, rows, SAMPLES)
     lab.encode_text()
     commands: list[Command] = []
-    with pytest.raises(FileNotFoundError, match=r"results\.json"):  # nothing is started here
+    with pytest.raises(LaunchError, match=r"results\.json"):  # nothing is started here
         lab.train("denoiser_joint", commands.append)
     job = Job.model_validate_json((commands[0].logs.parent / "job.json").read_text())
     method = denoiser.compose(Setup(job, torch.device("cpu"), torch.float32, Shares.of(2, 1, ALONE)))

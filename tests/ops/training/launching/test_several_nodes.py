@@ -175,6 +175,8 @@ def test_a_scheduler_of_your_own_starts_every_rank(make_lab: Callable, tmp_path:
 def test_a_dead_node_is_named_before_anything_starts(nodes: Nodes, make_lab: Callable, tmp_path: Path) -> None:
     (nodes.folder / "down").write_text(HOSTS[1])
     lab = make_lab(tmp_path / "lab").with_launch(**nodes.launch("pdsh"))
+    stage = lab.project.settings.stages[0].model_dump(mode="json", exclude={"kind"})
+    lab = lab.change("stages", [{**stage, "schedule": {**stage["schedule"], "batch_size": 4}}])
     started: list[Command] = []
     with pytest.raises(
         NodesNotReached, match=r"no answer from 127\.0\.0\.2 \(ssh: .*No route to host\); take what is down out"

@@ -39,6 +39,12 @@ class Names:
     def read(self, sample_ids: Sequence[str]) -> list[str]:
         return list(sample_ids)
 
+    def ahead(self, samples: int) -> int:
+        return 1
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
 
 class Written:
     """The loss of a sample is w · g, where g is written down for its step and place. It counts what it was shown."""

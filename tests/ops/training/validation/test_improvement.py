@@ -30,7 +30,8 @@ def test_what_is_infinite_or_was_not_seen_at_first_does_not_count() -> None:
 def test_a_resumed_training_compares_with_the_same_beginning(tmp_path: Path) -> None:
     before, after = Improvement(ITEMS, True), Improvement(ITEMS, True)
     before.figures({"a1": 20.0, "b1": 30.0})
-    before.save(tmp_path)
+    for name, write in before.files().items():
+        write(tmp_path / name)
     after.restore(tmp_path)
     values = {"a1": 21.0, "b1": 33.0}
     assert before.figures(values) == after.figures(values) != {}
