@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.costly
 def test_every_batch_has_its_row(monkeypatch, capsys) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from benchmarks import batches

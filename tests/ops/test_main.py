@@ -9,6 +9,7 @@ from ops.config import change
 from ops.runtime.project import Project
 
 
+@pytest.mark.costly
 def test_a_step_ends_with_a_status_of_its_own(project: Project, videos, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert main(["no_such_step"]) == 2

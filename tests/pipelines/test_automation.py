@@ -425,6 +425,7 @@ class Retraining:
         assert self.process.wait() == 0
 
 
+@pytest.mark.costly
 def test_a_slow_copy_a_tick_a_retraining_and_a_kill_overlap(released, loaded: dg.Definitions, checkout: Path) -> None:
     project = released.project
     shutil.copy(checkout / "dagster.yaml", project.root)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ops.runtime.project import Project
 
 OPEN = """
@@ -30,6 +32,7 @@ for number, root in enumerate(sys.argv[2:]):
 """
 
 
+@pytest.mark.costly
 def test_processes_that_come_at_once_leave_one_schema_version(tmp_path: Path, checkout: Path) -> None:
     roots = [tmp_path / str(number) for number in range(8)]
     for root in roots:

@@ -73,6 +73,7 @@ def test_string_selections_parse(project: Project) -> None:
     assert {key.to_user_string() for key in selected} == {"wfvae", "latents"}
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("command", [["dg", "list", "defs"], ["dagster", "definitions", "validate"]])
 def test_dagsters_own_commands_find_the_project(command: list[str]) -> None:
     program = Path(sys.executable).parent / command[0]

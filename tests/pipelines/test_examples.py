@@ -27,6 +27,7 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == TESTED
 
 
+@pytest.mark.costly
 def test_a_folder_is_curated_without_weights(
     example: Callable[[str], ModuleType], videos: ModuleType, tmp_path: Path
 ) -> None:

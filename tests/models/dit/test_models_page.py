@@ -22,6 +22,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
     assert released.from_pretrained(tmp_path / "mine" / "denoiser").sparse_ratio == 2
 
 
+@pytest.mark.costly
 def test_the_picture_is_drawn_from_the_published_distances(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     from benchmarks import attention_patterns

@@ -36,6 +36,7 @@ def swins() -> tuple[Backbone, torch.nn.Module]:
     return ours, theirs
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [(32, 224, 224), (8, 100, 72), (20, 64, 36)])
 def test_without_fragments_it_is_torchvisions_swin(swins: tuple[Backbone, torch.nn.Module], size) -> None:
     """At the size of fragments; with windows that adapt, and with padding on every axis."""
@@ -69,6 +70,7 @@ def test_equal_tables_are_no_gate(tokens, shifted: bool) -> None:
     assert difference.abs().max() < 1e-6
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("shifted", [False, True])
 def test_pairs_of_one_fragment_read_one_table_and_neighbours_the_other(shifted: bool) -> None:
     windows = Windowing.of((16, 56, 56), (8, 7, 7), shifted)

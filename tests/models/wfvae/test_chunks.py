@@ -85,6 +85,7 @@ def test_without_a_chunk_inference_takes_its_own(tiny_vae):
     assert len(list(vae.decode_stream(latent))) == 1  # gradients need all of it
 
 
+@pytest.mark.costly
 @torch.no_grad()
 def test_compiled_without_graph_breaks(tiny_vae):
     vae, x = tiny_vae(), video(13)
@@ -132,6 +133,7 @@ def peak(vae: WFVAE, frames: int) -> int:
     return memory.peak
 
 
+@pytest.mark.costly
 @torch.inference_mode()
 def test_memory_does_not_grow_with_frames(tiny_vae):
     vae = tiny_vae()

@@ -181,6 +181,7 @@ def test_deep_pixels_come_out_as_eight_bits(
         assert np.abs(picture.astype(int) - pictures[index]).max() <= tolerance
 
 
+@pytest.mark.costly
 def test_a_source_that_never_answers_is_given_up(
     project: Project, videos, recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def seen(
         yield project
 
 
+@pytest.mark.costly
 def test_a_dissolve_is_cut_out_from_end_to_end(seen: Project, helpers) -> None:
     rows = [row for row in helpers["rows_of"](seen, "shots") if row["path"] == "dissolve.mp4"]
     (first, second) = sorted(rows, key=lambda row: row["start_frame"])

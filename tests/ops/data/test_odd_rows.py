@@ -106,6 +106,7 @@ def place(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.costly
 @given(files)
 @settings(max_examples=4)
 def test_every_suite_is_content_with_what_is_made_of_odd_files(

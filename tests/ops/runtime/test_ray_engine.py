@@ -293,6 +293,7 @@ def test_a_cluster_that_does_not_answer_is_an_error_that_names_it() -> None:
     assert "no Ray cluster answers at 127.0.0.1:1: [Errno 111] Connection refused" in ended.stderr
 
 
+@pytest.mark.costly
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     scorers = {"aesthetics": Aesthetics(scorer="colourfulness"), "technical_quality": TechnicalQuality(scorer="niqe")}

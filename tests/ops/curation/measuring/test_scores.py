@@ -271,6 +271,7 @@ def test_steps_that_run_at_once_write_one_file(tmp_path: Path) -> None:
         assert len(Ledger(store).attempts()) == 300
 
 
+@pytest.mark.costly
 def test_a_writer_that_is_killed_leaves_whole_transactions(tmp_path: Path) -> None:
     """SIGKILL at ten moments: a score is there if and only if its attempt is known to be finished."""
     for kill in range(10):

@@ -40,6 +40,7 @@ def curated_by(project: Project, films: Path, helpers) -> Callable[..., Project]
     return run
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("step", ["aesthetics", "near_duplicates"])
 def test_the_share_of_parked_clips_is_one_of_all_clips_of_the_step(
     curated_by: Callable[..., Project], films: Path, helpers, step: str
@@ -67,6 +68,7 @@ def test_what_is_gone_is_parked_no_more(curated_by: Callable[..., Project], film
     assert Ledger.of(project).parked() == []
 
 
+@pytest.mark.costly
 def test_a_pass_gets_the_scores_that_it_may_ask_for_and_no_series_of_slices(
     curated_by: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_pass_gets_the_scores_that_it_may_ask_for_and_no_series_of_slices(
     assert found == {"text_crop", "technical_quality", "near_duplicates"}
 
 
+@pytest.mark.costly
 def test_scores_of_a_file_that_was_replaced_are_not_kept(
     curated_by: Callable[..., Project], films: Path, videos, helpers
 ) -> None:

@@ -89,6 +89,7 @@ for number in range(12):
     run(command(tmp_path, script, heartbeat_seconds=2))
 
 
+@pytest.mark.costly
 def test_deepspeed_turns_it_into_a_call_of_srun(hosts: str, tmp_path: Path) -> None:
     """The installed version takes the flags, and hands our variables on; srun and sinfo are stand-ins."""
     for name in ("sinfo", "srun"):

@@ -131,6 +131,7 @@ def test_four_ranks_are_two_groups_or_one(trainings: Trainings) -> None:
         assert_same(trainings.lines("alone"), trainings.lines(name), 1e-4)
 
 
+@pytest.mark.slow
 def test_a_spread_training_goes_on_by_itself_under_another_stage(trainings: Trainings) -> None:
     trainings.add("alone", "zero1")
     trainings.run(ranks=1, steps=4)
@@ -142,6 +143,7 @@ def test_a_spread_training_goes_on_by_itself_under_another_stage(trainings: Trai
     assert_same(trainings.lines("alone")[2:], trainings.lines("moved"), 1e-4)
 
 
+@pytest.mark.slow
 def test_a_bad_sample_is_found_where_ranks_compute_together(trainings: Trainings) -> None:
     """Its loss is no number, so that every rank looks at every sample, with the others, and all go on without it."""
     trainings.lab.spoil_latent("sample1", 3e30)
