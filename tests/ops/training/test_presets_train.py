@@ -12,6 +12,8 @@ import torch
 import yaml
 
 from ops.config import presets, resolve
+from ops.data.samples import SAMPLES
+from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.job import Job
 from ops.training.launching import node_checks, program
@@ -28,6 +30,8 @@ UNTRAINABLE = {"v1_1"}
 TRAINABLE = [preset for preset in presets(ROOT) if preset not in UNTRAINABLE]
 NARROW = {
     "text_encoder": {"weights": "minilm-l6", "max_tokens": 8, "width": 384},
+    "text_embeddings": {"mode": "cached"},
+    "latents": {"mode": "cached"},
     "denoiser": {"model": {"heads": 2, "head_width": 12}},
     "vae": {
         "model": {
@@ -75,13 +79,15 @@ def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone:
     """All of its layers, patterns, losses, clipping and kinds of samples; two steps of each of its trainings."""
     lab = make_lab(tmp_path / "lab")
     recipe = resolve(ROOT, preset, {})
-    stages = {stage.name: {"schedule": {"batch_size": 2}} for stage in recipe.stages}
+    stages = {stage.name: {"schedule": {"batch_size": 2, "least_batches": 0}} for stage in recipe.stages}
     narrow: dict[str, Any] = {"preset": preset, **NARROW, "stages": stages}
     (lab.project.root / "params.yaml").write_text(yaml.safe_dump(narrow), encoding="utf-8")
     lab = type(lab)(Project(lab.project.root))
+    _cut_for(lab, lab.project.settings.stage_cuts()[0])
     lab.encode_text()
     first = lab.job(f"denoiser_{recipe.stages[0].name}")
-    for asset in trainings(lab.project.settings):
+    for asset, training in trainings(lab.project.settings).items():
+        _cut_for(lab, training.cut)
         described = first.model_dump(mode="json") | {"asset": asset, "folder": str(tmp_path / asset)}
         session = program.prepared(
             Job.model_validate(described), alone, CPU, wfvae.compose if asset == "wfvae" else denoiser.compose
@@ -90,3 +96,8 @@ def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone:
         for step in (1, 2):
             figures = loop.one_step(session, step, session.read(step))
             assert all(map(math.isfinite, figures.values())), (asset, figures)
+
+
+def _cut_for(lab: Any, cut: str) -> None:
+    """Let all samples be of this cut, and so of the trainings that want it."""
+    tables.write(lab.samples, [{**row, "cut": cut} for row in tables.read(lab.samples)], SAMPLES)
