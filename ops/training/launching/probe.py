@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import subprocess
+import sysconfig
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
@@ -103,8 +104,11 @@ def commit() -> str | None:
 
 
 def packages() -> str:
-    """A digest of the versions of all packages that this Python has."""
-    return digest(json.dumps(sorted({f"{each.name}=={each.version}".lower() for each in metadata.distributions()})))
+    """A digest of the versions of all packages that this Python has installed, whatever has put itself on its path
+    since: setuptools, imported, does so with what it brings along."""
+    paths = sysconfig.get_paths()
+    installed = metadata.distributions(path=sorted({paths["purelib"], paths["platlib"]}))
+    return digest(json.dumps(sorted({f"{each.name}=={each.version}".lower() for each in installed})))
 
 
 if __name__ == "__main__":
