@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.report import Report
+from models.geometry import PIXELS_PER_TOKEN, TEMPORAL
 from ops.config import Dataset, Schedule
 from ops.data.buckets import Bucket, Unusable, nearest_size, usable_frames
 from ops.training.data.batch_sizes import batch_sizes, largest, tokens, too_small
@@ -110,7 +111,8 @@ def drawn_from_all(buckets: Counter[Bucket], padded: bool, seed: int = 1) -> NDA
     sizes = kinds[drawn[: steps * SCHEDULE.batch_size]].reshape(steps, RANKS, a_rank, 3)
     if padded:
         sizes = np.broadcast_to(sizes.max(axis=2, keepdims=True), sizes.shape)
-    return ((sizes[..., 0] - 1) // 4 + 1) * (sizes[..., 1] // 16) * (sizes[..., 2] // 16)
+    sides = sizes[..., 1:] // PIXELS_PER_TOKEN
+    return ((sizes[..., 0] - 1) // TEMPORAL + 1) * sides[..., 0] * sides[..., 1]
 
 
 def waste(held: NDArray[np.int64], padded: NDArray[np.int64] | None = None) -> Waste:

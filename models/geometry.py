@@ -44,6 +44,12 @@ def latent_size(frames: int, height: int, width: int) -> tuple[int, int, int]:
     return latent_frames(frames), height // SPATIAL, width // SPATIAL
 
 
+def tokens(frames: int, height: int, width: int) -> int:
+    """Of a video, as a denoiser sees its latent."""
+    t, h, w = latent_size(frames, height, width)
+    return t * (h // PATCH) * (w // PATCH)
+
+
 def video_size(frames: int, height: int, width: int) -> tuple[int, int, int]:
     """(T, H, W) of what a latent of this size is decoded to."""
     return video_frames(frames), height * SPATIAL, width * SPATIAL

@@ -39,10 +39,12 @@ class Rule(Section):
         both: dict[Bound, float | None] = {"minimum": self.minimum, "maximum": self.maximum}
         return {bound: value for bound, value in both.items() if value is not None}
 
-    def keeps(self, value: float | None) -> bool:
-        """Whether something with this score stays; what has none does not."""
-        low, high = self.minimum, self.maximum
-        return value is not None and (low is None or value >= low) and (high is None or value <= high)
+    def passed_by(self, value: float) -> Bound | None:
+        """The bound that a value of the score is beyond, or None."""
+        for bound, limit in self.bounds.items():
+            if value < limit if bound == "minimum" else value > limit:
+                return bound
+        return None
 
     @model_validator(mode="after")
     def _can_reject(self) -> Rule:

@@ -141,7 +141,7 @@ class _Samples:
             limit = f"text_encoder.min_readable_share ({encoder.min_readable_share:g})"
             raise Unusable(f"{encoder.weights} reads less of the caption than {limit} asks for")
         for rule in cut.where:
-            if rule.score in row and not rule.keeps(row[rule.score]):
+            if rule.score in row and (row[rule.score] is None or rule.passed_by(row[rule.score])):
                 raise NotChosen(f"dataset.where asks for another {rule.score}")
         if item.kind == "image":
             chosen = [[0]]

@@ -26,11 +26,11 @@ def rejection(curation: Curation, score: str, value: float | None) -> Rejection 
         if without := unmeasured(score):
             return without
         raise UnmeasuredScore(f"'{score}' of a clip that is still in has not been measured")
-    for bound, limit in rule.bounds.items():
-        if value < limit if bound == "minimum" else value > limit:
-            (told,) = sentences(curation, rule, bound, [value])
-            return Rejection(SCORES[score].beyond[bound].code, told)
-    return None
+    bound = rule.passed_by(value)
+    if bound is None:
+        return None
+    (told,) = sentences(curation, rule, bound, [value])
+    return Rejection(SCORES[score].beyond[bound].code, told)
 
 
 def unmeasured(score: str) -> Rejection | None:

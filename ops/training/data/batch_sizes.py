@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from models.geometry import PATCH, latent_size
+from models import geometry
 from ops.catalogue import Kind
 from ops.config import Cut, Schedule
 from ops.data.buckets import Bucket
@@ -15,9 +15,8 @@ class NoBatches(ValueError):
 
 
 def tokens(bucket: Bucket) -> int:
-    """Of one sample, as a denoiser sees it."""
-    frames, height, width = latent_size(bucket.frames, bucket.height, bucket.width)
-    return frames * (height // PATCH) * (width // PATCH)
+    """Of one sample."""
+    return geometry.tokens(bucket.frames, bucket.height, bucket.width)
 
 
 def largest(dataset: Cut, kinds: Iterable[Kind]) -> Bucket:

@@ -130,7 +130,7 @@ def differences(launch: Launch, found: list[Answer]) -> Iterator[Obstacle]:
             "put the project on a disk that all nodes see, and look at the hostfile",
         )
     for what, values, remedy in (
-        ("commits", {each.host: each.commit or "none" for each in found}, "check the same one out on all nodes"),
+        ("commits", {each.host: each.commit for each in found}, "check the same one out on all nodes"),
         ("packages", {each.host: each.packages for each in found}, "pip install -r requirements.lock on all nodes"),
     ):
         if len(set(values.values())) > 1:

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import socket
-import subprocess
 import sysconfig
 from datetime import timedelta
 from importlib import metadata
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ops.runtime.device import Accelerator, accelerator, accelerator_environment
 from ops.runtime.files import digest, replacing
+from ops.runtime.source_code import git_state
 from ops.training.launching.launch import die_with_parent
 from ops.training.launching.ranks import discover
 from ops.training.recording.reporting import note_failure, own_log
@@ -40,14 +40,14 @@ class Question(BaseModel):
 
 class Answer(BaseModel):
     """Of one rank. `total` is the sum of ones over all ranks; `packages` is a digest of all versions that are
-    installed; `commit` is None where the code is in no git checkout."""
+    installed; `commit` is 'unknown' where the code is in no git checkout."""
 
     model_config = ConfigDict(frozen=True)
 
     rank: int
     ranks: int
     host: str
-    commit: str | None
+    commit: str
     packages: str
     total: int
 
@@ -91,16 +91,10 @@ def _sum_of_ones(question: Question) -> int:
     return int(one.item())
 
 
-def commit() -> str | None:
+def commit() -> str:
     """Of the checkout that this code is in, with a mark where files were changed since."""
-    asked = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=40", "--dirty"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    return asked.stdout.strip() if asked.returncode == 0 else None
+    state = git_state(CHECKOUT)
+    return state["git.commit"] + ("-dirty" if state["git.dirty"] == "true" else "")
 
 
 def packages() -> str:

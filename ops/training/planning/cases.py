@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from models.geometry import PATCH, latent_size
+from models.geometry import latent_size, tokens
 from ops.config import DenoiserModel, VaeLosses, VaeModel, VaeViews
 
 Precision = Literal["bfloat16", "float32"]
@@ -30,8 +30,7 @@ class Case(BaseModel):
     @property
     def tokens(self) -> int:
         """Of one sample, as a denoiser has them."""
-        t, h, w = self.latent
-        return t * (h // PATCH) * (w // PATCH)
+        return tokens(self.frames, self.height, self.width)
 
 
 class DenoiserCase(Case):
