@@ -6,17 +6,15 @@ the ranks is known as soon as the training set lies there, and some of it before
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ops.catalogue import Kind
 from ops.config import ConfigError, Settings, TextToVideo
-from ops.data.columns import Split
 from ops.data.text_encoder import as_read
-from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, batch_sizes, largest, too_small
+from ops.training.data.bucket_counts import bucket_counts
 from ops.training.trainings import Training, stages, trainings
 
 SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
@@ -61,39 +59,27 @@ def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> l
         NotReady: naming each training, what stands in its way, and what helps.
     """
     settings = project.settings
-    wanted, buckets = _among(settings, assets), _buckets(dataset)
+    wanted = _among(settings, assets)
     obstacles = [
         *_unsplittable(project, assets),
-        *_without_samples(wanted, buckets),
-        *_without_batches(wanted, buckets),
+        *_without_samples(wanted, dataset),
+        *_without_batches(wanted, dataset),
     ]
     _raise([*obstacles, *(_unread_prompts(settings) if "samples" in assets else ())])
     return [
         f"stage '{each.name}' will see no {kind} samples: the training set has none"
         for each, stage in wanted
         for kind in stage.kinds
-        if not _count(buckets, each, kind, "train")
+        if not bucket_counts(dataset, each, kinds=(kind,))
     ]
 
 
 Stages = Sequence[tuple[Training, TextToVideo]]
-Buckets = Counter[tuple[str, Kind, Split, str]]
-"""How many samples of each cut, kind and split are in which bucket."""
 
 
 def _among(settings: Settings, assets: Collection[str]) -> Stages:
     found = [each for each in stages(settings) if each.asset in assets]
     return [(each, each.section) for each in found if isinstance(each.section, TextToVideo)]
-
-
-def _buckets(dataset: Path) -> Buckets:
-    rows = tables.each(dataset / "buckets.parquet", ("cut", "kind", "split", "bucket", "samples"))
-    return Counter({(row["cut"], row["kind"], row["split"], row["bucket"]): row["samples"] for row in rows})
-
-
-def _count(buckets: Buckets, training: Training, kind: Kind, split: Split) -> int:
-    wanted = (training.cut, kind, split)
-    return sum(count for (*of, _), count in buckets.items() if tuple(of) == wanted)
 
 
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
@@ -109,26 +95,22 @@ def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
             yield f"{named}: {error}"
 
 
-def _without_samples(wanted: Stages, buckets: Buckets) -> Iterator[str]:
+def _without_samples(wanted: Stages, dataset: Path) -> Iterator[str]:
     for each, stage in wanted:
         kinds = _or(stage.kinds)
-        if not any(_count(buckets, each, kind, "train") for kind in stage.kinds):
+        if not bucket_counts(dataset, each):
             remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}")
             yield f"stage '{stage.name}' has no {kinds} samples to train on: {remedy}"
-        elif not any(_count(buckets, each, kind, "held_out") for kind in stage.kinds):
+        elif not bucket_counts(dataset, each, "held_out"):
             remedy = _remedy(stage, f"add sources to {_setting(stage.kinds)}, or raise dataset.held_out_share")
             yield f"stage '{stage.name}' has no held-out {kinds} samples to be judged by: {remedy}"
 
 
-def _without_batches(wanted: Stages, buckets: Buckets) -> Iterator[str]:
+def _without_batches(wanted: Stages, dataset: Path) -> Iterator[str]:
     for each, stage in wanted:
-        samples: Counter[str] = Counter()
-        for (cut, kind, split, bucket), count in buckets.items():
-            if (cut, split) == (each.cut, "train") and kind in stage.kinds:
-                samples[bucket] += count
+        samples = bucket_counts(dataset, each)
         try:
-            sizes = batch_sizes(samples, largest(each.dataset, stage.kinds), stage.schedule)
-            too_small(samples, sizes, stage.schedule)
+            too_small(samples, batch_sizes(samples, largest(each.dataset, stage.kinds), stage.schedule), stage.schedule)
         except NoBatches as error:
             yield f"stage '{stage.name}': {error}"
 

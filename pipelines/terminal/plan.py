@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from ops.config import ConfigError
-from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.training.data.bucket_counts import bucket_counts
 from ops.training.trainings import Training, training, trainings
 
 
@@ -40,12 +40,6 @@ def show(project: Project, assets: Sequence[str], as_json: bool, console: Consol
 
 
 def counts(project: Project, of: Training) -> Mapping[str, int] | None:
-    """Bucket → the samples that a training would learn from, of the training set in data/; None before there is one."""
-    table = project.data / "training_set" / "buckets.parquet"
-    if not table.is_file():
-        return None
-    found: dict[str, int] = {}
-    for row in tables.each(table, ("cut", "bucket", "kind", "split", "samples")):
-        if (row["cut"], row["split"]) == (of.cut, "train") and row["kind"] in of.kinds and row["samples"]:
-            found[row["bucket"]] = found.get(row["bucket"], 0) + row["samples"]
-    return found or None
+    """Those of the training set in data/; None before there is one, or while none is cut for the training."""
+    folder = project.data / "training_set"
+    return (bucket_counts(folder, of) or None) if (folder / "buckets.parquet").is_file() else None

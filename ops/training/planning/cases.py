@@ -7,9 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from models.geometry import latent_size, tokens
-from ops.config import DenoiserModel, VaeLosses, VaeModel, VaeViews
-
-Precision = Literal["bfloat16", "float32"]
+from ops.config import DenoiserModel, Precision, VaeLosses, VaeModel, VaeViews
 
 
 class Case(BaseModel):

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from models.geometry import latent_size
-from ops.config import Settings, TextToVideo, Vae
+from ops.config import Precision, Settings, TextToVideo, Vae
 from ops.data.buckets import Bucket
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import batch_sizes, largest
@@ -17,7 +17,7 @@ from ops.training.data.data_share import DataShare, Shares, micro_batch
 from ops.training.data.prefetch import AHEAD
 from ops.training.launching.ranks import Ranks
 from ops.training.loop.engine import configuration_of, precision
-from ops.training.planning.cases import DenoiserCase, Passes, Precision, VaeCase
+from ops.training.planning.cases import DenoiserCase, Passes, VaeCase
 from ops.training.planning.memory import WIDE, Memory, memory_of
 from ops.training.planning.passes import measured, trained_numbers
 from ops.training.trainings import Training
