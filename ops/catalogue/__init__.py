@@ -4,7 +4,7 @@ Data only; importing it imports nothing heavy, and nothing of the recipe, which 
 """
 
 from ops.catalogue.clips import CHAIN as CLIP_STEPS
-from ops.catalogue.declaration import Bound, CurationStep, Kind, Measurement, Score, ScorerChoice, Wording
+from ops.catalogue.declaration import KINDS, Bound, CurationStep, Kind, Measurement, Score, ScorerChoice, Wording
 from ops.catalogue.images import CHAIN as PICTURE_STEPS
 from ops.catalogue.lookup import (
     DECIDERS,
@@ -21,6 +21,7 @@ from ops.catalogue.lookup import (
 __all__ = [
     "CLIP_STEPS",
     "DECIDERS",
+    "KINDS",
     "MEASUREMENTS",
     "MEASUREMENTS_OF_CLIPS",
     "PICTURE_STEPS",

@@ -14,6 +14,7 @@ from ops.runtime.columns import Column, Table, scorer
 
 Bound = Literal["minimum", "maximum"]
 Kind = Literal["video", "image"]
+KINDS: tuple[Kind, ...] = ("video", "image")
 """What is measured: clips of a video, or still pictures."""
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError, model_validator
 
-from ops.catalogue import Kind
+from ops.catalogue import KINDS, Kind
 from ops.config.automation import Automation
 from ops.config.captions import Captions
 from ops.config.curation import Curation
@@ -21,7 +21,6 @@ from ops.config.stages import Stage
 from ops.config.training import Launch, Pictures, common_divisors
 from ops.config.vae import Vae
 
-KINDS: tuple[Kind, ...] = ("video", "image")
 TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
 
 

@@ -12,14 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ops.catalogue import Kind
+from ops.catalogue import KINDS, Kind
 from ops.data.buckets import Bucket, kept_share
 from ops.data.columns import Split
 from ops.data.samples import BUCKETS
 from ops.data.split import held_out
 from ops.runtime.tables import Row
 
-KINDS: tuple[Kind, ...] = ("video", "image")
 SPLITS: tuple[Split, ...] = ("train", "held_out")
 Size = tuple[int, int]
 """Height and width."""

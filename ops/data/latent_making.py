@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ops.catalogue import KINDS
 from ops.config.training import Launch
 from ops.data import tensor_shards
 from ops.data.columns import Sample
@@ -97,7 +98,7 @@ def measure(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[Late
 
 def _drawn(index: SampleIndex, cuts: Sequence[str], count: int, version: str) -> list[Sample]:
     """As many of the training split of these cuts, grouped by source."""
-    members = [ids for cut in cuts for _, ids in sorted(index.members("train", ("image", "video"), cut).items())]
+    members = [ids for cut in cuts for _, ids in sorted(index.members("train", KINDS, cut).items())]
     ends = np.cumsum([len(ids) for ids in members], dtype=np.int64)
     among = int(ends[-1]) if len(ends) else 0
     random = np.random.Generator(np.random.PCG64(int(digest([version, "measured"])[:16], 16)))

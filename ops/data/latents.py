@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from ops.config import Mode, Precision
 from ops.data import tensor_shards
@@ -46,13 +46,6 @@ class LatentsIdentity(Identity):
     """The versions of what turns files into pixels."""
     cuts: tuple[str, ...]
     """Those that stages are trained on; of samples that only the VAE sees there is no latent."""
-
-    def payload(self) -> dict[str, JsonValue]:
-        """Without the encoder's type where it is the one that all were made by before there was a choice."""
-        payload = super().payload()
-        if self.encoder_dtype == "float32":
-            del payload["encoder_dtype"]
-        return payload
 
     def setting(self, key: str) -> str | None:
         return {"dtype": "latents.stored_dtype", "encoder_dtype": "latents.encoder_dtype"}.get(key, key)

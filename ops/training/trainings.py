@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops.catalogue import Kind
+from ops.catalogue import KINDS, Kind
 from ops.config import Cut, Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
 from ops.config.stages import Stage
 from ops.metrics.base import Metric
@@ -74,7 +74,7 @@ class Training:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Of samples that it learns from."""
-        return ("video", "image") if isinstance(self.section, Vae) else self.section.kinds
+        return KINDS if isinstance(self.section, Vae) else self.section.kinds
 
     @property
     def stays_whole(self) -> str | None:

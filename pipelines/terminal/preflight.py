@@ -102,4 +102,4 @@ def _nodes(project: Project, trained: list[Training]) -> Iterator[Finding]:
 
 def _way(launch: Launch) -> str:
     """What decides where ranks run."""
-    return launch.model_dump_json(include={"launcher", "accelerator", "nodes", "ranks_per_node", "hostfile"})
+    return launch.model_dump_json(include={"launcher", "accelerator", "nodes", "ranks_per_node", "hostfile", "port"})

@@ -22,12 +22,10 @@ RECONSTRUCTION_METRIC = "lpips-alex"
 
 def needed(settings: Settings) -> list[str]:
     """The entries that a recipe reads, from curation to evaluation."""
-    from ops.curation.scorers import STEPS, scorer_of, steps_from
+    from ops.curation.scorers import STEPS
 
-    scorers = [scorer_of(step, settings.curation) for step in steps_from(STEPS[0], settings.curation)]
-    names = [entry for scorer in scorers for entry in scorer.weights]
-    names += [f"lpips-{settings.vae.losses.lpips_net}", RECONSTRUCTION_METRIC, settings.text_encoder.weights]
-    return list(dict.fromkeys(names))
+    vae = settings.vae.architecture
+    return needed_by(settings, (STEPS[0], vae, f"{vae}_evaluation", "text_embeddings"))
 
 
 def needed_by(settings: Settings, assets: Collection[str]) -> list[str]:

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ops.catalogue import Kind
+from ops.catalogue import KINDS, Kind
 from ops.runtime.files import digest
 from ops.runtime.interruptions import held_back
 from ops.runtime.project import Project
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 2
-KINDS: tuple[Kind, ...] = ("video", "image")
 DECODING = "decoding"
 """The pseudo step that carries what decoding cost: one score a task, of no value, with the identity `{}`."""
 _SCHEMA = """

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ops.catalogue import KINDS
 from ops.catalogue.reasons import MEANINGS, Reason
-from ops.curation.measuring.scores import KINDS, ScoreStore
+from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.image_rules import ORDER as IMAGE_RULES
 from ops.curation.rules.image_rules import RATINGS
 from ops.curation.scorers import is_on

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ops.curation.measuring.scores import KINDS, ScoreStore
+from ops.catalogue import KINDS
+from ops.curation.measuring.scores import ScoreStore
 from ops.curation.runs.funnel import clip_funnel, image_funnel
 from ops.data.expectations import validate
 from ops.runtime.project import Project
