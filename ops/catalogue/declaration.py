@@ -14,8 +14,8 @@ from ops.runtime.columns import Column, Table, scorer
 
 Bound = Literal["minimum", "maximum"]
 Kind = Literal["video", "image"]
-KINDS: tuple[Kind, ...] = ("video", "image")
 """What is measured: clips of a video, or still pictures."""
+KINDS: tuple[Kind, ...] = ("video", "image")
 
 
 @dataclass(frozen=True)

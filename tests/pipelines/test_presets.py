@@ -37,8 +37,8 @@ OF_THE_PAPERS = {"lpips-alex", "easyocr", "clip-vit-l14", "laion-v2", "dover", "
 SERVER = "http://127.0.0.1:8000/v1"
 PACKAGES = frozenset({"scikit-video", "scikit-image"})
 NEEDS = {
-    "demo": Needs("cpu", 2, {"lpips-alex", "lpips-vgg", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
-    "shapes": Needs("cpu", 1, {"lpips-alex", "lpips-vgg", "minilm-l6"}),
+    "demo": Needs("cpu", 2, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
+    "shapes": Needs("cpu", 1, {"lpips-alex", "minilm-l6"}),
     "tiny": Needs("cpu", 1, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
     "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER, ranks_of_vae=8),
     "v1_3": Needs("npu", 256, {*OF_THE_PAPERS, "mt5-xxl"}, own=True, server=SERVER, ranks_of_vae=8),
