@@ -32,7 +32,7 @@ class BareLoop:
     def __init__(self, method: Method[Any], job: Job) -> None:
         self._objective, self._job, self._schedule = method.objective, job, job.schedule
         self._model = method.model.train()
-        self._optimizer = engine.adamw(self._model.parameters(), job.schedule.optimizer)
+        self._optimizer = engine.adamw([*self._model.parameters()], job.schedule.optimizer)
 
     def step(self, step: int, batch: Any) -> float:
         """Take a step; the seconds that it took."""
@@ -70,7 +70,7 @@ class Alternation:
 
     def __call__(self, session: Session[Any], step: int, batch: Batch[Any]) -> dict[str, float]:
         assert self.bare is not None
-        (part,) = batch.parts
+        (part,) = batch.parts.values()
         self._entered.append(time.perf_counter())
         if step % 2:
             self._bare_steps.append(self.bare.step(step, part))
