@@ -17,10 +17,9 @@ from ops.config import Mode, Precision
 from ops.data import tensor_shards
 from ops.data.columns import LATENTS
 from ops.data.latent_moments import LatentError
-from ops.runtime import tables
+from ops.data.shard_index import ShardIndex
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.project import Project
-from ops.runtime.tables import Row
 from ops.weights.results import Weights
 
 if TYPE_CHECKING:
@@ -128,29 +127,27 @@ class LatentSet:
     def __init__(self, artifact: Artifact[LatentsResults]) -> None:
         from models.latent_scale import LatentScale
 
-        self._rows = {row["sample_id"]: row for row in tables.read(artifact.folder / "index.parquet")}
+        self._index = ShardIndex(artifact.folder / "index.parquet", "sample_id")
         self.scale = LatentScale.of(artifact.results.shift, artifact.results.scale)
         self._shards = tensor_shards.Shards(artifact.folder)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._index)
 
     def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._rows
+        return sample_id in self._index
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def row(self, sample_id: str) -> Row:
-        """The index row: kind, split, bucket and latent shape."""
-        try:
-            return self._rows[sample_id]
-        except KeyError:
-            folder = self._shards.folder
-            raise LatentError(f"sample {sample_id} has no latent in {folder}: make `latents` again") from None
+        return iter(self._index)
 
     def __getitem__(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """(mean, log-variance), float32 [C, t, h, w], as the VAE gave them: not shifted or scaled."""
-        shard = self.row(sample_id)["shard"]
+        """(mean, log-variance), float32 [C, t, h, w], as the VAE gave them: not shifted or scaled.
+
+        Raises:
+            LatentError: there is none of this sample.
+        """
+        if sample_id not in self._index:
+            raise LatentError(f"sample {sample_id} has no latent in {self._shards.folder}: make `latents` again")
+        shard = self._index[sample_id]
         mean, log_variance = (self._shards.get(shard, f"{sample_id}.{name}") for name in ("mean", "log_variance"))
         return mean.float(), log_variance.float()

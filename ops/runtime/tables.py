@@ -140,14 +140,16 @@ def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
 
 def _row_groups(parts: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """The same rows, `GROUP` at a time; none are one empty group."""
-    waiting, written = schema.empty_table(), False
+    waiting, rows, written = [schema.empty_table()], 0, False
     for part in parts:
-        waiting = pa.concat_tables([waiting, part.select(schema.names).cast(schema)])
-        while len(waiting) >= GROUP:
-            yield waiting.slice(0, GROUP).combine_chunks()
-            waiting, written = waiting.slice(GROUP), True
-    if len(waiting) or not written:
-        yield waiting.combine_chunks()
+        waiting.append(part.select(schema.names).cast(schema))
+        rows += len(part)
+        while rows >= GROUP:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, GROUP).combine_chunks()
+            waiting, rows, written = [whole.slice(GROUP)], rows - GROUP, True
+    if rows or not written:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.Table]:

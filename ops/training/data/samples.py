@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from ops.catalogue import Kind
 from ops.data.columns import Sample
@@ -91,10 +92,9 @@ def drawn(buckets: Mapping[str, Sequence[str]], count: int, seed: int) -> list[s
     """
     places: dict[str, tuple[float, int]] = {}
     for ids in buckets.values():
-        keys = {name: seed_of(seed, "validation", name) for name in ids}
-        places |= {
-            name: (place / len(ids), keys[name]) for place, name in enumerate(sorted(keys, key=keys.__getitem__))
-        }
+        keyed = ((seed_of(seed, "validation", name), name) for name in ids)
+        first = nsmallest(count, keyed)  # of a bucket no others can be among them
+        places |= {name: (place / len(ids), key) for place, (key, name) in enumerate(first)}
     return sorted(places, key=places.__getitem__)[:count]
 
 
