@@ -156,7 +156,13 @@ class SampleIndex(Mapping[str, Sample]):
 
     def at(self, numbers: Numbers) -> list[Sample]:
         """The samples of these numbers, in the order asked for."""
-        return [self._row(place) for place in self._places[numbers].tolist()]
+        places = self._places[numbers].astype(np.int64)
+        batches = np.searchsorted(self._starts, places, "right") - 1
+        found = np.empty(len(places), object)
+        for batch in np.unique(batches).tolist():
+            mine = batches == batch
+            found[mine] = self._batch(batch).take(pa.array(places[mine] - self._starts[batch])).to_pylist()
+        return cast(list[Sample], found.tolist())
 
     def column(self, name: str, numbers: Numbers) -> pa.ChunkedArray:
         """One column of these samples, in the order asked for."""
