@@ -85,6 +85,7 @@ def measure(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[Late
         version=digest({"inputs": work.inputs, "settings": work.identity.payload(), "shift": shift, "scale": scale}),
         results=LatentsResults(
             mode="online",
+            redraw_windows=settings.redraw_windows,
             shift=tuple(shift),
             scale=tuple(scale),
             channels=len(scale),

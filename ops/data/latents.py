@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ops.config import Mode, Precision
 from ops.data import tensor_shards
@@ -56,8 +56,16 @@ class OnlineIdentity(Identity):
     mode: Literal["online"] = "online"
     encoder_dtype: Precision
     measured_samples: int
+    redraw_windows: bool
     pixels: dict[str, int]
     cuts: tuple[str, ...]
+
+    def payload(self) -> dict[str, JsonValue]:
+        """Without the windows where they are kept, as they were before there was a choice."""
+        payload = super().payload()
+        if not self.redraw_windows:
+            del payload["redraw_windows"]
+        return payload
 
     def setting(self, key: str) -> str | None:
         return key if key.startswith("pixels") else f"latents.{key}"
@@ -66,6 +74,8 @@ class OnlineIdentity(Identity):
 class LatentsResults(Results):
     mode: Mode = "cached"
     """Of `online` nothing but these results is kept."""
+    redraw_windows: bool = False
+    """Of `online`: whether each epoch of a training draws other windows of its clips."""
     shift: tuple[float, ...]
     scale: tuple[float, ...]
     """One number a channel: `shift` is taken from a draw, and the rest times `scale` is in the denoiser's units."""
@@ -94,6 +104,7 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
         identity = OnlineIdentity(
             encoder_dtype=settings.encoder_dtype,
             measured_samples=settings.measured_samples,
+            redraw_windows=settings.redraw_windows,
             pixels=VERSIONS,
             cuts=project.settings.stage_cuts(),
         )

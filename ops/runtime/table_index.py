@@ -1,7 +1,7 @@
 """What is asked of a large table by name, laid out beside it in files that are mapped into memory.
 
-A folder `index/` beside the table is made once for the table as it is. Opening it reads next to nothing, and all
-processes of a node share its pages.
+A folder beside the table, `index/` or another one, is made once for the table as it is. Opening it reads next to
+nothing, and all processes of a node share its pages.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ Write = Callable[[Path], Mapping[str, Any]]
 """Writes all files of an index into a folder but `about.json`, and gives what that is to say of them."""
 
 
-def made(table: Path, form: int, write: Write) -> dict[str, Any]:
+def made(table: Path, form: int, write: Write, name: str = FOLDER) -> dict[str, Any]:
     """What `about.json` says of the index beside a table, which is made now if there is none of this form and of the
     table as it is. Processes that want it at the same time wait for the one that makes it.
 
     Raises:
         FileNotFoundError: there is no table.
     """
-    return _about(table, form) or _make(table, form, write)
+    folder = table.parent / name
+    return _about(table, form, folder) or _make(table, form, write, folder)
 
 
 def save(folder: Path, **arrays: NDArray[Any]) -> None:
@@ -40,9 +41,9 @@ def save(folder: Path, **arrays: NDArray[Any]) -> None:
             np.save(file, array)
 
 
-def mapped(table: Path, name: str) -> NDArray[Any]:
+def mapped(table: Path, array: str, name: str = FOLDER) -> NDArray[Any]:
     """An array of the index beside a table."""
-    return np.asarray(np.load(table.parent / FOLDER / f"{name}.npy", mmap_mode="r"))
+    return np.asarray(np.load(table.parent / name / f"{array}.npy", mmap_mode="r"))
 
 
 def number_of(name: str, names: NDArray[np.bytes_]) -> int | None:
@@ -52,18 +53,17 @@ def number_of(name: str, names: NDArray[np.bytes_]) -> int | None:
     return number if number < len(names) and bytes(names[number]) == told else None
 
 
-def _about(table: Path, form: int) -> dict[str, Any] | None:
-    path = table.parent / FOLDER / ABOUT
+def _about(table: Path, form: int, folder: Path) -> dict[str, Any] | None:
+    path = folder / ABOUT
     if not path.is_file():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found if (found["form"], found["table"]) == (form, _state(table)) else None
 
 
-def _make(table: Path, form: int, write: Write) -> dict[str, Any]:
-    folder = table.parent / FOLDER
+def _make(table: Path, form: int, write: Write, folder: Path) -> dict[str, Any]:
     with replacing(folder / ABOUT) as temporary:  # whoever else wants to make it waits here
-        about = _about(table, form)
+        about = _about(table, form, folder)
         if about is None:
             state = _state(table)
             about = {"form": form, "table": state, **write(folder)}

@@ -9,6 +9,7 @@ from heapq import nsmallest
 
 from ops.catalogue import Kind
 from ops.data.columns import Sample
+from ops.data.drawn_windows import DrawnWindows
 from ops.data.sample_index import SampleIndex
 from ops.training.data.batch_sizes import batch_sizes, largest, too_small
 from ops.training.data.data_order import DataOrder
@@ -23,7 +24,8 @@ class NoHeldOutSamples(ValueError):
 @dataclass(frozen=True)
 class TrainingSamples:
     """`by_id` reads any of them; `train` and `held_out` count those that are learned from and those that are not, of
-    which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples."""
+    which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples.
+    `windows` draws the windows of those that are learned from, where that is done anew in each epoch."""
 
     by_id: SampleIndex
     train: int
@@ -31,6 +33,7 @@ class TrainingSamples:
     looked_at: Sequence[Sample]
     order: DataOrder
     too_small: Mapping[str, int] = field(default_factory=dict)
+    windows: DrawnWindows | None = None
 
     @classmethod
     def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
@@ -57,6 +60,11 @@ class TrainingSamples:
     def count(self) -> int:
         """How many the training looks at, those of a validation included."""
         return self.train + len(self.looked_at)
+
+    def shown(self, sample_id: str, epoch: int) -> Sample:
+        """A sample as it is read in an epoch."""
+        sample = self.by_id[sample_id]
+        return sample if self.windows is None or sample["split"] != "train" else self.windows.of(sample, epoch)
 
     def source(self, sample_id: str) -> str:
         """The file that a sample is of, for a person."""
