@@ -249,11 +249,15 @@ def export_webdataset(
     to: Folder,
     samples_per_shard: Annotated[int, typer.Option(min=1, help="The most samples in one tar file.")] = 256,
     version: Version = None,
+    cut: Annotated[
+        str | None,
+        typer.Option(help="Which cut of it, by its name in the column `cut`; else what the recipe's `dataset` says."),
+    ] = None,
 ) -> None:
     """The training set as tar shards by bucket: pixels at their size in training, captions, where they come from."""
     from pipelines.terminal import exports
 
-    exports.write_webdataset(Project.find(), to, samples_per_shard, version, console)
+    exports.write_webdataset(Project.find(), to, samples_per_shard, version, cut, console)
 
 
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:

@@ -21,7 +21,7 @@ from ops.config.curation import (
     TextCrop,
     VideoKind,
 )
-from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder, ratio_of
+from ops.config.dataset import Cut, Dataset, OwnCut, TextEncoder, ratio_of, said_of
 from ops.config.denoiser import CaptionPhrase, Denoiser, DenoiserModel, Diffusion
 from ops.config.encodings import Latents, Mode, Precision, TextEmbeddings
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
@@ -109,4 +109,5 @@ __all__ = [
     "ratio_of",
     "read_yaml",
     "resolve",
+    "said_of",
 ]

@@ -66,6 +66,12 @@ class Cut(Section):
         return " ".join(f"{key}={_in_words(value)}" for key, value in ours.items() if value != theirs[key])
 
 
+def said_of(cut: str, key: str) -> str | None:
+    """What the name of a cut (`Cut.differs_from`) says of one of its keys; None for one that is as `dataset` has it."""
+    said = (each.partition("=") for each in cut.split())
+    return next((value for name, _, value in said if name == key), None)
+
+
 def _in_words(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_in_words, value))

@@ -21,6 +21,9 @@ class Latents(Section):
     """Of the files of `cached`; bfloat16 takes half, and keeps 8 bits of a number's 24."""
     measured_samples: Positive = 1024
     """Of the training split, from which `online` measures the shift and scale of the channels; `cached` takes all."""
+    redraw_windows: bool = True
+    """With `online` each epoch draws other windows of its clips, as many as the training set names. `cached` keeps
+    those."""
 
 
 class TextEmbeddings(Section):

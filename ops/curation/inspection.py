@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ops.catalogue import Kind
@@ -18,7 +20,7 @@ from ops.curation.measuring.ledger import Work
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.curation.measuring.worker_size import worker_size
 from ops.curation.rules.reasons import Rejection
-from ops.curation.rules.verdicts import demand_some_kept, judged, reject_duplicates
+from ops.curation.rules.verdicts import FirstOfEqual, demand_some_kept, judged
 from ops.curation.sources.listing import (
     TABLES,
     Source,
@@ -37,7 +39,12 @@ from ops.runtime.tables import Row
 VERSION = 4
 """Raised when an examination finds something else in the same file."""
 
+NO_TIME = np.iinfo(np.int64).min
+"""A date for which the table has no number, such as the year 9999."""
+
 Examine = Callable[[Path], dict[str, object]]
+Found = dict[str, Any] | Rejection | Failure
+"""What an examination gives, or why there was none."""
 
 
 @dataclass(frozen=True)
@@ -68,36 +75,84 @@ def inspect_sources(
     """
     fingerprint = listing_fingerprint(project, TABLES[step])
     listed = listing(project, TABLES[step])
-    states = {source: _state(project, source) for source in listed.sources}
-    examined = _examine(project, step, [source for source in listed.sources if not source.problem], examine)
-    rows = [_row(source, states[source], source.problem or examined[source], step) for source in listed.sources]
-    rows = [row if row["rejected_by"] else judged(row, step, judge(row)) for row in rows]
-    rows = reject_duplicates(rows, step)
-    tables.write(project.table(step), rows, schema)
-    parked = sum(isinstance(found, Failure) for found in examined.values())
-    demand_few_parked(step, parked, len(examined), project.settings.curation)
+    sources, first = listed.sources, FirstOfEqual(step, lambda number: listed.sources[number].path)
+    with ScoreStore.of(project) as store:
+        seen = _Seen(project, step, examine, store, sources)
+
+        def row(number: int, found: Found) -> Row:
+            told = _row(sources[number], seen.state(number), found, step)
+            return first(told if told["rejected_by"] else judged(told, step, judge(told)))
+
+        parts = (
+            tables.of_rows([row(number, found) for number, found in enumerate(seen.found(start), start)], schema)
+            for start in range(0, len(sources), tables.BATCH)
+        )
+        tables.write_parts(project.table(step), parts, schema)
+    demand_few_parked(step, len(seen.parked), seen.examined, project.settings.curation)
     demand_some_kept(project.table(step), TABLES[step])
     remember_listing(project, step, fingerprint, listed.left_out)
 
 
-def _examine(
-    project: Project, step: str, sources: list[Source], examine: Examine
-) -> dict[Source, dict[str, object] | Rejection | Failure]:
-    curation, identity = project.settings.curation, {"version": VERSION}
-    kind: Kind = "image" if TABLES[step] == "images" else "video"
-    found: dict[Source, dict[str, object] | Rejection | Failure] = {}
-    by_subject: dict[str, Source] = {}
-    for source in sources:
+class _Seen:
+    """What is known of every source once those that are new have been looked at.
+
+    Of each source size, date and subject are in memory; what was found lies in the store.
+    """
+
+    def __init__(
+        self, project: Project, step: str, examine: Examine, store: ScoreStore, sources: Sequence[Source]
+    ) -> None:
+        self._project, self._sources, self._store = project, sources, store
+        self._step: str = step
+        self._kind: Kind = "image" if TABLES[step] == "images" else "video"
+        self._identity = {"version": VERSION}
+        self._lost: dict[int, Rejection] = {}
+        self._states = np.full((len(sources), 2), -1, np.int64)
+        self._subjects = np.zeros(len(sources), "S32")
+        for number, source in enumerate(sources):
+            if source.problem is None:
+                self._look(number, source)
+        self.examined = sum(source.problem is None for source in sources)
+        self.parked = self._examine(examine)
+
+    def state(self, number: int) -> dict[str, int | None]:
+        """Size and date of a file before it was looked at, lest those of another one stand beside what was seen."""
+        size, time = self._states[number].tolist()
+        return {} if size < 0 else {"bytes": size, "mtime_ns": None if time == NO_TIME else time}
+
+    def found(self, start: int) -> list[Found]:
+        """What was found of a batch of sources."""
+        numbers = range(start, min(start + tables.BATCH, len(self._sources)))
+        subjects = [self._subjects[number].decode() for number in numbers]
+        known = self._store.values(self._step, self._identity, filter(None, subjects), self._kind)
+        return [
+            self._sources[number].problem or self._lost.get(number) or known.get(subject) or self.parked[subject]
+            for number, subject in zip(numbers, subjects, strict=True)
+        ]
+
+    def _look(self, number: int, source: Source) -> None:
         try:
-            by_subject[_subject(file_of(project, source.root, source.path))] = source
+            file = file_of(self._project, source.root, source.path)
+            state = file.stat()
         except OSError as error:
-            found[source] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
-    with ScoreStore.of(project) as store:
-        prefix = store.remember(step, identity, kind)
-        known = store.values(step, identity, by_subject, kind)
+            self._lost[number] = Rejection(Reason.MISSING, f"was there a moment ago: {error.strerror}")
+            return
+        time = state.st_mtime_ns if abs(state.st_mtime_ns) < 2**63 else NO_TIME
+        self._states[number] = state.st_size, time
+        self._subjects[number] = _subject(file, state)
+
+    def _examine(self, examine: Examine) -> dict[str, Failure]:
+        """Have all that is new looked at; by subject why some could not be."""
+        project, step, store, curation = self._project, self._step, self._store, self._project.settings.curation
+        prefix = store.remember(step, self._identity, self._kind)
+        known = store.subjects(step, self._identity, self._kind)
+        new = np.flatnonzero(
+            (self._subjects != b"") & ~np.isin(self._subjects, np.array(known.to_numpy(zero_copy_only=False), "S32"))
+        )
+        places = {self._subjects[number].decode(): int(number) for number in new}
 
         def plan(subjects: Sequence[str], alone: bool) -> list[Task[Path]]:
-            chosen = ((subject, by_subject[subject]) for subject in subjects)
+            chosen = ((subject, self._sources[places[subject]]) for subject in subjects)
             files = ((subject, source, file_of(project, source.root, source.path)) for subject, source in chosen)
             return [Task(file, str(file), source.path, (subject,)) for subject, source, file in files]
 
@@ -105,22 +160,17 @@ def _examine(
             row, cost = result
             return [Score(score_key(prefix, task.subjects[0]), task.source, step, row, cost)]
 
-        new = [subject for subject in by_subject if subject not in known]
-        progress = Progress.of(project, step, len(new), TABLES[step])
-        work = Work.of(step, prefix, curation)
-        size = worker_size(curation, ())
-        parked = attempt(_Examination(examine), new, plan, scores, store, work, curation, progress, size)
-        seen = {**known, **store.values(step, identity, new, kind), **parked}
-    return found | {source: seen[subject] for subject, source in by_subject.items()}
+        progress = Progress.of(project, step, len(places), TABLES[step])
+        work, size = Work.of(step, prefix, curation), worker_size(curation, ())
+        return attempt(_Examination(examine), list(places), plan, scores, store, work, curation, progress, size)
 
 
-def _subject(file: Path) -> str:
+def _subject(file: Path, state: os.stat_result) -> str:
     """The file as long as its size and time stay what they are."""
-    state = file.stat()
     return digest([str(file), state.st_size, state.st_mtime_ns])
 
 
-def _row(source: Source, state: dict[str, int | None], found: dict[str, Any] | Rejection | Failure, step: str) -> Row:
+def _row(source: Source, state: dict[str, int | None], found: Found, step: str) -> Row:
     row: Row = {
         "source_id": hashlib.sha256(f"{source.root}/{source.path}".encode()).hexdigest()[:16],
         "root": source.root,
@@ -135,15 +185,3 @@ def _row(source: Source, state: dict[str, int | None], found: dict[str, Any] | R
         return judged(row, step, found)
     rejected = {"rejected_by": step} if found["reason"] else {}
     return {**row, **found, **rejected, "source_id": found["sha256"][:16]}
-
-
-def _state(project: Project, source: Source) -> dict[str, int | None]:
-    """Size and date of a file before it is looked at, lest those of another one stand beside what was seen. A date for
-    which the table has no number, such as the year 9999, is none."""
-    if source.problem is not None:
-        return {}
-    try:
-        state = file_of(project, source.root, source.path).stat()
-    except OSError:
-        return {}
-    return {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns if abs(state.st_mtime_ns) < 2**63 else None}

@@ -42,6 +42,10 @@ class DatasetVersion:
     made_from: dict[str, str]
     settings: dict[str, Any]
 
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples.parquet"
+
 
 def keep(project: Project, version: str) -> DatasetVersion:
     """The training set at this version, copied and compared with its hashes if that has not been done before.

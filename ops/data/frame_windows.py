@@ -28,9 +28,17 @@ def resampled(start: int, end: int, fps: float, target_fps: float, times: Times 
 
 
 def windows(
-    clip_id: str, start: int, end: int, fps: float, cut: Cut, seed: int, times: Times | None = None
+    clip_id: str,
+    start: int,
+    end: int,
+    fps: float,
+    cut: Cut,
+    seed: int,
+    times: Times | None = None,
+    epoch: int = 0,
 ) -> list[list[int]]:
-    """Up to `windows_per_clip` different windows of 1 + 4n decoded indices, in order; seeded by the clip.
+    """Up to `windows_per_clip` different windows of 1 + 4n decoded indices, in order; seeded by the clip. Those of the
+    training set are those of `epoch` 0; there are as many in any other.
 
     Raises:
         Unusable: the clip is too short for one window, or too long.
@@ -44,5 +52,6 @@ def windows(
     indices = resampled(start, end, fps, cut.fps, times)
     length = usable_frames(len(indices), cut)
     choices = range(max(0, len(indices) - cut.num_frames - 1) + 1)
-    begins = random.Random(f"{seed}:{clip_id}").sample(choices, min(cut.windows_per_clip, len(choices)))
+    drawn_by = f"{seed}:{clip_id}" + (f":{epoch}" if epoch else "")
+    begins = random.Random(drawn_by).sample(choices, min(cut.windows_per_clip, len(choices)))
     return [indices[begin : begin + length] for begin in sorted(begins)]

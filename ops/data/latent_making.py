@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from ops.catalogue import KINDS
 from ops.config.training import Launch
@@ -18,7 +19,7 @@ from ops.data import tensor_shards
 from ops.data.columns import Sample
 from ops.data.latent_moments import LatentError, Moments
 from ops.data.latents import ASSET, INDEX, LatentsResults, work_of
-from ops.data.sample_index import SampleIndex
+from ops.data.sample_index import Numbers, SampleIndex
 from ops.runtime import parallel, tables
 from ops.runtime.artifacts import Artifact, Work, current
 from ops.runtime.files import digest
@@ -84,6 +85,7 @@ def measure(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[Late
         version=digest({"inputs": work.inputs, "settings": work.identity.payload(), "shift": shift, "scale": scale}),
         results=LatentsResults(
             mode="online",
+            redraw_windows=settings.redraw_windows,
             shift=tuple(shift),
             scale=tuple(scale),
             channels=len(scale),
@@ -138,7 +140,7 @@ def encode_all(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[L
             f"{len(failed)} of {len(shards)} shards of latents could not be made, and the others are kept: {told}"
             f"{' …' * (len(failed) > NAMED)}. Mend that and run `soraflow run --select {ASSET}`, which makes these"
         )
-    return _finished(work, vae, [_Header.of(each.path) for each in shards])
+    return _finished(work, vae, [each.path for each in shards])
 
 
 def _over_workers(encode: _ShardEncoder, shards: Sequence[_Shard]) -> Iterator[tuple[_Shard, Failure | None]]:
@@ -156,28 +158,24 @@ def _over_workers(encode: _ShardEncoder, shards: Sequence[_Shard]) -> Iterator[t
 class _Shard(NamedTuple):
     path: Path
     bucket: str
-    sample_ids: tuple[str, ...]
+    samples: Numbers
+    """By their numbers in the index of the training set."""
 
 
 def _shards(work: Work[LatentsResults]) -> list[_Shard]:
     """All there will be: of each bucket, samples of one source beside each other, so that it is decoded once."""
     index, cuts = SampleIndex.of(work.project, work.inputs["training_set"]), work.project.settings.stage_cuts()
-    buckets: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for sample_id in index:
-        sample = index[sample_id]
-        if sample["cut"] in cuts:
-            buckets[sample["bucket"]].append(_by_source(sample))
+    buckets: dict[str, list[Numbers]] = defaultdict(list)
+    for group, numbers in index.grouped():
+        if group.cut in cuts:
+            buckets[group.bucket].append(numbers)
     each = int(str(work.identity.payload()["shard_samples"]))
     return [
-        _Shard(work.folder / f"{bucket}_{number:05d}.safetensors", bucket, tuple(name for *_, name in part))
-        for bucket, members in sorted(buckets.items())
-        for number, part in enumerate(_parts(sorted(members), each))
+        _Shard(work.folder / f"{bucket}_{number:05d}.safetensors", bucket, members[start : start + each])
+        for bucket, parts in sorted(buckets.items())
+        for members in (index.by_source(np.sort(np.concatenate(parts))),)
+        for number, start in enumerate(range(0, len(members), each))
     ]
-
-
-def _parts(items: Sequence[tuple[str, str, str]], each: int) -> Iterator[Sequence[tuple[str, str, str]]]:
-    for start in range(0, len(items), each):
-        yield items[start : start + each]
 
 
 class _Header(NamedTuple):
@@ -220,7 +218,7 @@ class _ShardEncoder:
         header = _Header(shard.path.name, "", Moments(), {}, {}, [])
         tensors: dict[str, torch.Tensor] = {}
         content = hashlib.sha256()
-        for sample, found in self.encoded([index[name] for name in shard.sample_ids]):
+        for sample, found in self.encoded(index.at(shard.samples)):
             name = sample["sample_id"]
             if isinstance(found, str):
                 header.unreadable[name] = found
@@ -251,26 +249,33 @@ class _ShardEncoder:
             yield sample, (mean.cpu(), log_variance.cpu())
 
 
-def _finished(
-    work: Work[LatentsResults], vae: Artifact[Weights], headers: Sequence[_Header]
-) -> Artifact[LatentsResults]:
-    moments = Moments.sum(header.moments for header in headers)
-    rows = [row for header in headers for row in header.rows]
-    not_finite = {name: source for header in headers for name, source in header.not_finite.items()}
-    unreadable = {name: reason for header in headers for name, reason in header.unreadable.items()}
-    among = len(rows) + len(unreadable)
-    _require_few({**not_finite, **unreadable}, among, vae, work.project.settings.launch)
-    tables.write(work.folder / "index.parquet", rows, INDEX)
+def _finished(work: Work[LatentsResults], vae: Artifact[Weights], shards: Sequence[Path]) -> Artifact[LatentsResults]:
+    moments, contents, samples = Moments(), list[str](), 0
+    not_finite, unreadable = dict[str, str](), dict[str, str]()
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal moments, samples
+        for path in shards:
+            header = _Header.of(path)
+            moments = Moments.sum((moments, header.moments))
+            contents.append(header.content)
+            not_finite.update(header.not_finite)
+            unreadable.update(header.unreadable)
+            samples += len(header.rows)
+            yield tables.of_rows(header.rows, INDEX)
+        _require_few({**not_finite, **unreadable}, samples + len(unreadable), vae, work.project.settings.launch)
+
+    tables.write_parts(work.folder / "index.parquet", parts(), INDEX)
     shift, scale = moments.shift_and_scale()
     return work.finish(
-        version=digest([header.content for header in headers]),
+        version=digest(contents),
         results=LatentsResults(
             shift=tuple(shift),
             scale=tuple(scale),
             channels=len(scale),
-            samples=len(rows),
+            samples=samples,
             train_samples=moments.samples,
-            shards=len(headers),
+            shards=len(shards),
             dtype=work.project.settings.latents.stored_dtype,
             not_finite=not_finite,
             unreadable=unreadable,

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ops.config import Mode, Precision
 from ops.data import tensor_shards
 from ops.data.columns import LATENTS
 from ops.data.latent_moments import LatentError
-from ops.runtime import tables
+from ops.data.shard_index import ShardIndex
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.project import Project
-from ops.runtime.tables import Row
 from ops.weights.results import Weights
 
 if TYPE_CHECKING:
@@ -57,8 +56,16 @@ class OnlineIdentity(Identity):
     mode: Literal["online"] = "online"
     encoder_dtype: Precision
     measured_samples: int
+    redraw_windows: bool
     pixels: dict[str, int]
     cuts: tuple[str, ...]
+
+    def payload(self) -> dict[str, JsonValue]:
+        """Without the windows where they are kept, as they were before there was a choice."""
+        payload = super().payload()
+        if not self.redraw_windows:
+            del payload["redraw_windows"]
+        return payload
 
     def setting(self, key: str) -> str | None:
         return key if key.startswith("pixels") else f"latents.{key}"
@@ -67,6 +74,8 @@ class OnlineIdentity(Identity):
 class LatentsResults(Results):
     mode: Mode = "cached"
     """Of `online` nothing but these results is kept."""
+    redraw_windows: bool = False
+    """Of `online`: whether each epoch of a training draws other windows of its clips."""
     shift: tuple[float, ...]
     scale: tuple[float, ...]
     """One number a channel: `shift` is taken from a draw, and the rest times `scale` is in the denoiser's units."""
@@ -95,6 +104,7 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
         identity = OnlineIdentity(
             encoder_dtype=settings.encoder_dtype,
             measured_samples=settings.measured_samples,
+            redraw_windows=settings.redraw_windows,
             pixels=VERSIONS,
             cuts=project.settings.stage_cuts(),
         )
@@ -128,29 +138,27 @@ class LatentSet:
     def __init__(self, artifact: Artifact[LatentsResults]) -> None:
         from models.latent_scale import LatentScale
 
-        self._rows = {row["sample_id"]: row for row in tables.read(artifact.folder / "index.parquet")}
+        self._index = ShardIndex(artifact.folder / "index.parquet", "sample_id")
         self.scale = LatentScale.of(artifact.results.shift, artifact.results.scale)
         self._shards = tensor_shards.Shards(artifact.folder)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._index)
 
     def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._rows
+        return sample_id in self._index
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def row(self, sample_id: str) -> Row:
-        """The index row: kind, split, bucket and latent shape."""
-        try:
-            return self._rows[sample_id]
-        except KeyError:
-            folder = self._shards.folder
-            raise LatentError(f"sample {sample_id} has no latent in {folder}: make `latents` again") from None
+        return iter(self._index)
 
     def __getitem__(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """(mean, log-variance), float32 [C, t, h, w], as the VAE gave them: not shifted or scaled."""
-        shard = self.row(sample_id)["shard"]
+        """(mean, log-variance), float32 [C, t, h, w], as the VAE gave them: not shifted or scaled.
+
+        Raises:
+            LatentError: there is none of this sample.
+        """
+        if sample_id not in self._index:
+            raise LatentError(f"sample {sample_id} has no latent in {self._shards.folder}: make `latents` again")
+        shard = self._index[sample_id]
         mean, log_variance = (self._shards.get(shard, f"{sample_id}.{name}") for name in ("mean", "log_variance"))
         return mean.float(), log_variance.float()

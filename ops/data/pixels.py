@@ -72,6 +72,14 @@ def _read_or_told(project: Project, sample: Sample) -> Pixels | str:
         return str(error)
 
 
+_Key = tuple[str, tuple[int, ...]]
+
+
+def _key(sample: Sample) -> _Key:
+    """A sample may have another window in another epoch."""
+    return sample["sample_id"], tuple(sample["frame_indices"])
+
+
 class PixelReader:
     """Samples in any order, with those read lately kept in memory.
 
@@ -85,7 +93,7 @@ class PixelReader:
     ) -> None:
         """`of_one_source` says of a sample which ones of its source, itself among them, may be decoded with it."""
         self._project, self._limit, self._held = project, cache_bytes, 0
-        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cache: OrderedDict[_Key, np.ndarray] = OrderedDict()
         self._alone = threading.Lock()
         self._of_one_source = of_one_source
 
@@ -107,7 +115,7 @@ class PixelReader:
                 return str(error)
 
     def _read(self, sample: Sample) -> np.ndarray:
-        key = sample["sample_id"]
+        key = _key(sample)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
@@ -119,10 +127,10 @@ class PixelReader:
                 raise
             return self._decoded([sample], key)  # what ails the others of its source need not be its affair
 
-    def _decoded(self, samples: Sequence[Sample], key: str) -> np.ndarray:
+    def _decoded(self, samples: Sequence[Sample], key: _Key) -> np.ndarray:
         for member, pixels in read_samples(self._project, samples):
-            self._keep(member["sample_id"], pixels)
-            if member["sample_id"] == key:
+            self._keep(_key(member), pixels)
+            if _key(member) == key:
                 found = pixels
         return found
 
@@ -130,7 +138,7 @@ class PixelReader:
         siblings = self._of_one_source(sample)
         return siblings if sum(map(_bytes, siblings)) <= self._limit / 4 else [sample]
 
-    def _keep(self, key: str, pixels: np.ndarray) -> None:
+    def _keep(self, key: _Key, pixels: np.ndarray) -> None:
         replaced = self._cache.pop(key, None)
         self._held += pixels.nbytes - (replaced.nbytes if replaced is not None else 0)
         self._cache[key] = pixels

@@ -1,8 +1,7 @@
 """The samples of a training set as a training reads them: any of them by its id, and the ids of every bucket.
 
 A Parquet table is read in order; a training reads it in any order. So a version that is trained on gets a folder
-`index/` beside its table, made once and mapped into memory: opening it reads next to nothing, and ranks of a node share
-its pages. It holds
+`index/` beside its table (`ops.runtime.table_index`), mapped into memory. It holds
 
 * `rows.arrow`: the rows as they are in the table, uncompressed, so that one of them is read where it lies,
 * `ids.npy`: all ids in ascending order (bytes), by which a sample has its *number*, and `places.npy`: number → row,
@@ -12,12 +11,11 @@ its pages. It holds
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple, TypedDict, cast, overload
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -29,14 +27,12 @@ from ops.config import DEFAULT_CUT
 from ops.data.columns import Sample, Split
 from ops.data.dataset_version import keep
 from ops.data.samples import SAMPLES
-from ops.runtime import tables
+from ops.runtime import table_index, tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 
 FORM = 2
 """Raised when an index is laid otherwise; one of another form is made anew."""
-FOLDER, ABOUT = "index", "about.json"
-
 Numbers = NDArray[np.uint32]
 
 
@@ -79,14 +75,15 @@ class SampleIndex(Mapping[str, Sample]):
             FileNotFoundError: there is no table.
             ValueError: two samples have one id.
         """
-        self._table, folder = table, table.parent / FOLDER
-        about = _about(table) or _make(table, folder)
+        self._table = table
+        about = table_index.made(table, FORM, lambda folder: _written(table, folder))
         self.groups = tuple(Group(*each) for each in about["groups"])
         self._starts = np.concatenate([[0], np.cumsum(about["batches"], dtype=np.int64)])
         self._ids, self._places, self._members = (
-            np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("ids", "places", "members")
+            table_index.mapped(table, name) for name in ("ids", "places", "members")
         )
-        self._batch = cache(pa.ipc.open_file(pa.memory_map(str(folder / "rows.arrow"))).get_batch)
+        rows = table.parent / table_index.FOLDER / "rows.arrow"
+        self._batch = cache(pa.ipc.open_file(pa.memory_map(str(rows))).get_batch)
 
     @classmethod
     def of(cls, project: Project, version: str) -> SampleIndex:
@@ -95,7 +92,7 @@ class SampleIndex(Mapping[str, Sample]):
         Raises:
             LostVersion: when the version is neither kept nor in DVC's cache.
         """
-        return cls(keep(project, version).folder / "samples.parquet")
+        return cls(keep(project, version).samples)
 
     def __reduce__(self) -> tuple[type[SampleIndex], tuple[Path]]:
         return SampleIndex, (self._table,)
@@ -118,16 +115,59 @@ class SampleIndex(Mapping[str, Sample]):
     def members(self, split: Split, kinds: Collection[Kind], cut: str = DEFAULT_CUT) -> dict[str, Members]:
         """Bucket → the ids of its samples of these kinds, of every bucket of the split that has any of this cut."""
         parts: dict[str, list[Numbers]] = {}
-        start = 0
-        for group in self.groups:
+        for group, found in self.grouped():
             if group.split == split and group.kind in kinds and group.cut == cut:
-                parts.setdefault(group.bucket, []).append(self._members[start : start + group.samples])
-            start += group.samples
+                parts.setdefault(group.bucket, []).append(found)
         # a picture and a clip of one frame may share a bucket
         numbers = {
             bucket: part[0] if len(part) == 1 else np.sort(np.concatenate(part)) for bucket, part in parts.items()
         }
         return {bucket: Members(self._ids, found) for bucket, found in numbers.items()}
+
+    def grouped(self) -> Iterator[tuple[Group, Numbers]]:
+        """Each group with the numbers of its samples, ascending."""
+        start = 0
+        for group in self.groups:
+            yield group, self._members[start : start + group.samples]
+            start += group.samples
+
+    def by_source(self, numbers: Numbers) -> Numbers:
+        """Samples, given by ascending numbers, in the order of their files (root and path), so that those of one source
+        lie beside each other, and of their ids."""
+        order = np.argsort(self._files[self._places[numbers]], kind="stable")
+        return numbers[order]
+
+    @cached_property
+    def _files(self) -> NDArray[np.uint32]:
+        """uint32 [rows of the table]: the place of each row's file among all files, by root and path."""
+        named = [
+            pc.binary_join_element_wise(batch["root"], batch["path"], "\0").cast(pa.large_string())
+            for batch in map(self._batch, range(len(self._starts) - 1))
+        ]
+        kind = pa.dictionary(pa.int32(), pa.large_string())
+        encoded = pa.chunked_array([each.dictionary_encode() for each in named], kind).unify_dictionaries()
+        if not encoded.num_chunks:
+            return np.array([], np.uint32)
+        order = pc.sort_indices(encoded.chunk(0).dictionary).to_numpy()
+        rank = np.empty(len(order), np.uint32)
+        rank[order] = np.arange(len(order), dtype=np.uint32)
+        files: NDArray[np.uint32] = rank[np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])]
+        return files
+
+    def at(self, numbers: Numbers) -> list[Sample]:
+        """The samples of these numbers, in the order asked for."""
+        places = self._places[numbers].astype(np.int64)
+        batches = np.searchsorted(self._starts, places, "right") - 1
+        found = np.empty(len(places), object)
+        for batch in np.unique(batches).tolist():
+            mine = batches == batch
+            found[mine] = self._batch(batch).take(pa.array(places[mine] - self._starts[batch])).to_pylist()
+        return cast(list[Sample], found.tolist())
+
+    def column(self, name: str, numbers: Numbers) -> pa.ChunkedArray:
+        """One column of these samples, in the order asked for."""
+        whole = pa.chunked_array([batch[name] for batch in map(self._batch, range(len(self._starts) - 1))])
+        return whole.take(pa.array(self._places[numbers]))
 
     def rows(self, sample_ids: Iterable[str]) -> list[Sample]:
         """These samples, in the order of the table."""
@@ -149,9 +189,7 @@ class SampleIndex(Mapping[str, Sample]):
         return found
 
     def _number(self, sample_id: str) -> int | None:
-        name = sample_id.encode()
-        number = int(np.searchsorted(self._ids, np.array(name, self._ids.dtype)))  # a longer one finds no equal
-        return number if number < len(self._ids) and bytes(self._ids[number]) == name else None
+        return table_index.number_of(sample_id, self._ids)
 
     def _row(self, place: int) -> Sample:
         batch = int(np.searchsorted(self._starts, place, "right")) - 1
@@ -159,39 +197,9 @@ class SampleIndex(Mapping[str, Sample]):
         return cast(Sample, row)
 
 
-class _About(TypedDict):
-    """`groups` are those of `members.npy` in their order, `batches` the rows of each batch of `rows.arrow`."""
-
-    form: int
-    table: list[int]
-    groups: list[tuple[Split, Kind, str, str, int]]
-    batches: list[int]
-
-
-def _about(table: Path) -> _About | None:
-    """What `about.json` says, if it is about the table as it is now."""
-    path = table.parent / FOLDER / ABOUT
-    if not path.is_file():
-        return None
-    found: _About = json.loads(path.read_text(encoding="utf-8"))
-    return found if (found["form"], found["table"]) == (FORM, _state(table)) else None
-
-
-def _state(table: Path) -> list[int]:
-    state = tables.there(table).stat()
-    return [state.st_size, state.st_mtime_ns]
-
-
-def _make(table: Path, folder: Path) -> _About:
-    with replacing(folder / ABOUT) as temporary:  # whoever else wants to make it waits here
-        about = _about(table) or _written(table, folder)
-        temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
-    return about
-
-
-def _written(table: Path, folder: Path) -> _About:
-    """Write all files but `about.json`; what that says of them."""
-    state = _state(table)
+def _written(table: Path, folder: Path) -> dict[str, Any]:
+    """Write all files but `about.json`; of what that says `groups` are those of `members.npy` in their order, and
+    `batches` the rows of each batch of `rows.arrow`."""
     parts: list[NDArray[np.bytes_]] = []
     codes: list[NDArray[np.int64]] = []
     groups: dict[tuple[Split, Kind, str, str], int] = {}
@@ -210,12 +218,10 @@ def _written(table: Path, folder: Path) -> _About:
     rank = np.array([named.index(group) for group in groups], np.uint32)
     code = rank[np.concatenate(codes)[order]] if parts else np.array([], np.uint32)
     members = np.argsort(code, kind="stable").astype(np.uint32)
-    for name, array in (("ids", ids), ("places", order), ("members", members)):
-        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, array)
+    table_index.save(folder, ids=ids, places=order, members=members)
     counts = np.bincount(code, minlength=len(named)).tolist()
     sizes = [(*group, count) for group, count in zip(named, counts, strict=True)]
-    return {"form": FORM, "table": state, "groups": sizes, "batches": [len(part) for part in parts]}
+    return {"groups": sizes, "batches": [len(part) for part in parts]}
 
 
 def _codes(batch: pa.RecordBatch, groups: dict[tuple[Split, Kind, str, str], int]) -> NDArray[np.int64]:

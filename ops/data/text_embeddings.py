@@ -7,17 +7,19 @@ training encodes what a step says, and the asset names the encoder that it has t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import pyarrow as pa
 from pydantic import JsonValue
 
 from ops.config import Mode, Precision, TextEncoder
 from ops.data import tensor_shards, text_encoder
 from ops.data.captioning.phrases import all_wordings
 from ops.data.columns import TEXT_EMBEDDINGS
-from ops.data.samples import training_samples
+from ops.data.samples import each_sample
+from ops.data.shard_index import ShardIndex
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Entry, Identity, MissingArtifact, Results, Work
 from ops.runtime.files import digest, sha256
@@ -127,7 +129,7 @@ def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str
     if settings.mode == "online":
         online = OnlineIdentity(encoder=encoder, encoder_version=encoder_version, encoder_dtype=settings.encoder_dtype)
         return Work(project, ASSET, {}, online, TextResults), []
-    samples = training_samples(project, version=dataset, cuts=project.settings.stage_cuts())
+    samples = each_sample(project, version=dataset, cuts=project.settings.stage_cuts())
     captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
     cached = TextIdentity(
         captions=digest(captions),
@@ -171,26 +173,34 @@ def encode_all(work: Work[TextResults], captions: list[str], dataset_version: st
             ),
         )
     work.folder.mkdir(parents=True, exist_ok=True)
-    encoder, index = _Lazy(work.project), []
+    encoder, settings = _Lazy(work.project), work.project.settings.text_encoder
+    truncated = emptied = 0
     progress = Progress.of(work.project, ASSET, len(captions), "captions")
     shards = list(tensor_shards.planned(work.folder, captions, SHARD_CAPTIONS))
-    for path, part in shards:
-        if not path.is_file():
-            _write_shard(path, part, encoder, work.project.settings.text_embeddings.stored_dtype)
-        with safe_open(path, framework="pt") as shard:
-            cut = set(filter(None, shard.metadata()["truncated"].split(",")))
-            settings = work.project.settings.text_encoder
-            index += [_index_row(path, caption, shard, cut, settings) for caption in part]
-        progress.update(len(index))
-    tables.write(work.folder / "index.parquet", index, INDEX)
-    width = work.project.settings.text_encoder.width
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal truncated, emptied
+        done = 0
+        for path, part in shards:
+            if not path.is_file():
+                _write_shard(path, part, encoder, work.project.settings.text_embeddings.stored_dtype)
+            with safe_open(path, framework="pt") as shard:
+                cut = set(filter(None, shard.metadata()["truncated"].split(",")))
+                rows = [_index_row(path, caption, shard, cut, settings) for caption in part]
+            truncated += sum(row["truncated"] for row in rows)
+            emptied += sum(row["cleaned"] == "" for row in rows)
+            done += len(rows)
+            progress.update(done)
+            yield tables.of_rows(rows, INDEX)
+
+    tables.write_parts(work.folder / "index.parquet", parts(), INDEX)
     return work.finish(
         version=digest([sha256(path) for path, _ in shards]),
         results=TextResults(
-            captions=len(index),
-            truncated=sum(row["truncated"] for row in index),
-            emptied=sum(row["cleaned"] == "" for row in index),
-            width=width,
+            captions=len(captions),
+            truncated=truncated,
+            emptied=emptied,
+            width=settings.width,
             dataset_version=dataset_version,
         ),
     )
@@ -244,14 +254,14 @@ class TextSet:
 
     def __init__(self, artifact: Artifact[TextResults]) -> None:
         self._shards = tensor_shards.Shards(artifact.folder)
-        self._rows = {row["caption"]: row for row in tables.read(artifact.folder / "index.parquet")}
+        self._index = ShardIndex(artifact.folder / "index.parquet", "key")
         self.width: int = artifact.results.width
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._index)
 
     def __contains__(self, caption: str) -> bool:
-        return caption in self._rows
+        return key(caption) in self._index
 
     def embeddings(self, captions: Sequence[str]) -> list[torch.Tensor]:
         """Those of several captions."""
@@ -259,10 +269,10 @@ class TextSet:
 
     def __getitem__(self, caption: str) -> torch.Tensor:
         """The embedding, float32 [L, D], of a caption at its real length; `""` is the unconditional one."""
-        if caption not in self._rows:
+        if caption not in self:
             folder = self._shards.folder
             raise TextError(f"no embedding of the caption {caption[:60]!r} in {folder}: make `text_embeddings`")
-        return self._shards.get(self._rows[caption]["shard"], key(caption)).float()
+        return self._shards.get(self._index[key(caption)], key(caption)).float()
 
 
 class OnlineText:

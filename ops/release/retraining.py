@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,15 +168,19 @@ def _failed_checks(project: Project, dataset: str) -> list[str]:
 
 def _new_items(project: Project, released: Artifact[ReleaseResults], now: str) -> int:
     """Clips and images in today's training set that the release has not seen; all, if its training set is lost."""
-    from ops.data.dataset_version import LostVersion
-    from ops.data.samples import training_samples
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    then = _trained_on(released)
+    from ops.data.dataset_version import LostVersion, keep
+    from ops.runtime import tables
+
+    then, seen = _trained_on(released), pa.chunked_array([], pa.string())
     if now == then:
         return 0
-    try:
-        seen = {sample["sample_id"] for sample in training_samples(project, version=then)} if then else set()
-    except LostVersion:
-        seen = set()
-    samples = training_samples(project, version=now)
-    return len({sample["item_id"] for sample in samples if sample["sample_id"] not in seen})
+    if then:
+        with suppress(LostVersion):
+            seen = tables.read_columns(keep(project, then).samples, ["sample_id"])["sample_id"]
+    samples = tables.read_columns(keep(project, now).samples, ["sample_id", "item_id"])
+    new = samples["item_id"].filter(pc.invert(pc.is_in(samples["sample_id"], value_set=seen)))
+    count: int = pc.count_distinct(new).as_py()
+    return count

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ops.curation.scorers.licences import scorer_licence
 from ops.data.dataset_version import LostVersion, keep, table_of
 from ops.data.latents import ASSET as LATENTS
 from ops.data.latents import LatentsResults, vae_of
-from ops.data.samples import training_samples
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.reconstruction import ReconstructionResults
+from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Entry, entries, find
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
@@ -26,6 +28,8 @@ from ops.training.recording.mlflow_records import run_of
 from ops.training.results import Adopted, Trained
 
 FILE = "lineage.json"
+OF_SOURCE = ("root", "path", "sha256", "kind", "licence")
+"""The columns of a sample that say which file it is of."""
 
 
 @dataclass(frozen=True)
@@ -286,25 +290,50 @@ def _training(project: Project, made: Artifact[Trained]) -> Training:
 def _dataset(project: Project, version: str) -> dict[str, Any]:
     """What a trace tells of the version of the training set that was trained on."""
     try:
-        datasets = keep(project, version).made_from
+        dataset = keep(project, version)
     except LostVersion as error:
         note = f"of the dataset only its version is known: {error}"
         nothing: dict[str, object] = {"clips": 0, "images": 0, "samples": {}, "sources": ()}
         return {"datasets": {"training_set": version}, "dataset_note": note, **nothing}
-    samples = training_samples(project, version=version)
-    items = {(row["root"], row["path"], row["sha256"], row["kind"], row["item_id"]) for row in samples}
-    sources = Counter(item[:4] for item in items)
-    licences = {(row["root"], row["path"]): row.get("licence") for row in samples}
     return {
-        "datasets": datasets,
-        "dataset_note": None if "curated_clips" in datasets else "what it was curated from is not known any more",
-        "clips": sum(item[3] == "video" for item in items),
-        "images": sum(item[3] == "image" for item in items),
-        "samples": dict(Counter(row["split"] for row in samples)),
+        "datasets": dataset.made_from,
+        "dataset_note": None
+        if "curated_clips" in dataset.made_from
+        else "what it was curated from is not known any more",
+        **_held(dataset.samples),
+        "scorers": {name: scorer_licence(name) for name in _scorers(project, dataset.made_from)},
+    }
+
+
+def _held(samples: Path) -> dict[str, Any]:
+    """What a training set holds, by kind, split and source. Of each item only its name and the number of its source are
+    in memory."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [name for name in OF_SOURCE if name in tables.names_of(samples)]  # an early one knew no licences
+    splits, numbers, items = Counter[str](), dict[str, int](), list[pa.Table]()
+    for part in tables.parts(samples, [*columns, "item_id", "split"]):
+        splits.update({each["values"]: each["counts"] for each in pc.value_counts(part["split"]).to_pylist()})
+        told = (pc.fill_null(part[name], "") for name in columns)
+        named = pc.binary_join_element_wise(*told, "\0").combine_chunks().dictionary_encode()
+        codes = pa.array([numbers.setdefault(name, len(numbers)) for name in named.dictionary.to_pylist()], pa.int32())
+        of_part = pa.table({"source": codes.take(named.indices), "item": part["item_id"]})
+        items.append(of_part.group_by(["source", "item"]).aggregate([]))
+    distinct = pa.concat_tables(items).group_by(["source", "item"]).aggregate([]) if items else None
+    counts = np.bincount(distinct["source"].to_numpy(), minlength=len(numbers)).tolist() if distinct else []
+    sources = [
+        Source(**dict(zip(columns, name.split("\0"), strict=True)), items=count)
+        for name, count in zip(numbers, counts, strict=True)
+    ]
+    return {
+        "clips": sum(each.items for each in sources if each.kind == "video"),
+        "images": sum(each.items for each in sources if each.kind == "image"),
+        "samples": dict(splits),
         "sources": tuple(
-            Source(*source, items=count, licence=licences[source[:2]]) for source, count in sorted(sources.items())
+            replace(each, licence=each.licence or None)
+            for each in sorted(sources, key=lambda each: (each.root, each.path, each.sha256, each.kind))
         ),
-        "scorers": {name: scorer_licence(name) for name in _scorers(project, datasets)},
     }
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from ops.catalogue import SCORES
-from ops.catalogue.reasons import MEANINGS
 from ops.curation.audit.precision import precision
 from ops.curation.audit.preview import LONG_SIDE, jpeg
 from ops.curation.audit.retention import place
-from ops.curation.audit.sample import KEPT, ranked, stratum
+from ops.curation.audit.sample import KEPT, stratum
 from ops.curation.audit.session import TABLE, table_version
 from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.rules import image_rules
-from ops.curation.runs.funnel import Costs, costs, without_number
+from ops.curation.runs.funnel import Costs, costs
 from ops.curation.sources.listing import file_of
 from ops.curation.timeline import seconds
 from ops.data import captions
@@ -30,10 +31,11 @@ from ops.reports.costs import cost_cells
 from ops.reports.figures import draw_funnel, draw_histograms
 from ops.reports.funnel import funnel
 from ops.reports.html_page import html_page, image, text
+from ops.reports.verdict_groups import VerdictGroup, verdict_groups
 from ops.runtime import tables
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
-from ops.runtime.tables import Row, kept
+from ops.runtime.tables import Row
 
 MOST = 12
 """Clips shown of each group, drawn at random by the recipe's seed."""
@@ -50,41 +52,32 @@ def curation_report(project: Project, path: Path) -> None:
     Raises:
         FileNotFoundError: the clips or images have not been curated yet.
     """
-    clips, images = tables.read(project.table(TABLE)), tables.read(project.table("curated_images"))
-    curated = {"clips": clips, "images": images}
-    counts = [f"{len(kept(rows))} of {len(rows)} {name}" for name, rows in curated.items() if rows]
+    seed, table, of_images = project.settings.seed, project.table(TABLE), project.table("curated_images")
+    clips = verdict_groups(table, "clip_id", seed, MOST)
+    images = verdict_groups(of_images, "source_id", seed, MOST, _image_place)
+    counts = [
+        f"{sum(each.rows for each in groups.values() if each.step == KEPT)} of "
+        f"{sum(each.rows for each in groups.values())} {name}"
+        for name, groups in (("clips", clips), ("images", images))
+        if groups
+    ]
     parts = [
         f"<h1>Curation report</h1>\n<p>Preset {text(project.settings.name)}: {' and '.join(counts) or 'nothing'} "
         "kept. In the pictures a golden box is the crop, a dashed red line a jump cut, with a paler frame "
         "beyond it.</p>",
         *_figures(project),
-        *(_precision(project, clips) if clips else ()),
+        *(_precision(project, clips.values()) if clips else ()),
     ]
-    for title, rows in groups(clips).items():
-        parts.append(f"<h2>{text(title)}</h2>\n<p>{_count(rows)}</p>\n<div class='sheet'>")
-        parts += [_clip(project, row) for row in ranked(rows, project.settings.seed)[:MOST]]
+    for title, group in clips.items():
+        parts.append(f"<h2>{text(title)}</h2>\n<p>{_count(group)}</p>\n<div class='sheet'>")
+        parts += [_clip(project, row) for row in group.shown(table, MOST)]
         parts.append("</div>")
-    parts += _image_sheets(project, images)
+    for title, group in images.items():
+        parts.append(f"<h2>Images {text(title[:1].lower() + title[1:])}</h2>\n<p>{_count(group, 'image')}</p>")
+        shown = "".join(_picture(project, row) for row in group.shown(of_images, MOST))
+        parts.append(f"<div class='sheet images'>{shown}</div>")
     with replacing(path) as temporary:
         temporary.write_text(html_page("Curation report", parts), encoding="utf-8")
-
-
-def groups(rows: Sequence[Row], order: Callable[[str], int] = place) -> dict[str, list[Row]]:
-    """The kept clips or images, then the rejected ones by step and reason, in the order of the funnel.
-
-    A reason is a code, and what its rows share is its title: their sentence, if they have one but for the number in
-    it, or else what the code means. Captions and errors are told in sentences, too, and no two are alike.
-    """
-    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: order(stratum(row))):
-        if row["rejected_by"] is not None:
-            found[row["rejected_by"], row.get("reason_code") or without_number(row["reason"])].append(row)
-    named = {"Kept": kept(rows)}
-    for (step, code), members in found.items():
-        sentences = {without_number(row["reason"]) for row in members}
-        shared = sentences.pop() if len(sentences) == 1 else MEANINGS[code]
-        named.setdefault(f"Rejected at {_words(step)}: {shared}", []).extend(members)
-    return {title: members for title, members in named.items() if members}
 
 
 def _figures(project: Project) -> Iterator[str]:
@@ -123,11 +116,12 @@ def _line(*cells: str) -> str:
     return f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in cells)}</tr>"
 
 
-def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
+def _precision(project: Project, groups: Iterable[VerdictGroup]) -> Iterator[str]:
     """From the verdicts given on this very table: those given on another were drawn in other shares."""
-    strata = {row["clip_id"]: stratum(row) for row in clips}
+    standing = VerdictStore.of(project).standing()
+    strata = _strata(project.table(TABLE), standing)
     version = table_version(project.table(TABLE))
-    judged = [judgement for clip_id, judgement in VerdictStore.of(project).standing().items() if clip_id in strata]
+    judged = [judgement for clip_id, judgement in standing.items() if clip_id in strata]
     here = [(strata[each.clip_id], each.verdict) for each in judged if each.version == version]
     yield "<h2>Precision</h2>"
     if not here:
@@ -136,11 +130,21 @@ def _precision(project: Project, clips: Sequence[Row]) -> Iterator[str]:
         return
     yield "<p>Share of the filter's decisions that a person shares, with the 95 % interval.</p>"
     yield "<table><tr><th>clips</th><th>right</th></tr>"
-    sizes = Counter(sorted(strata.values(), key=place))
+    sizes = Counter[str]()
+    for group in sorted(groups, key=lambda group: place(group.step)):
+        sizes[group.step] += group.rows
     for name, found in precision(sizes, here).items():
         words = {"kept": "kept", "rejected": "rejected, all steps"}.get(name, f"rejected at {_words(name)}")
         yield f"<tr><td>{text(words)}</td><td>{text(str(found))}</td></tr>"
     yield "</table>"
+
+
+def _strata(table: Path, clip_ids: Collection[str]) -> dict[str, str]:
+    """Of these clips, as far as they are in the table, what became of each."""
+    wanted = pa.array(list(clip_ids), pa.string())
+    parts = tables.parts(table, ["clip_id", "rejected_by"])
+    rows = (row for part in parts for row in part.filter(pc.is_in(part["clip_id"], wanted)).to_pylist())
+    return {row["clip_id"]: stratum(row) for row in rows}
 
 
 def _clip(project: Project, row: Row) -> str:
@@ -157,14 +161,6 @@ def _scores(row: Row) -> list[str]:
     """What was measured; without a crop the second motion says nothing new."""
     columns = [column for column in SHORT if column != "motion_cropped" or row["crop"] is not None]
     return [f"{SHORT[column]} {row[column]:.4g}" for column in columns if row.get(column) is not None]
-
-
-def _image_sheets(project: Project, images: Sequence[Row]) -> Iterator[str]:
-    named = [row | {"clip_id": row["source_id"]} for row in images]  # by which a sample is drawn
-    for title, rows in groups(named, _image_place).items():
-        yield f"<h2>Images {text(title[:1].lower() + title[1:])}</h2>\n<p>{_count(rows, 'image')}</p>"
-        shown = ranked(rows, project.settings.seed)[:MOST]
-        yield f"<div class='sheet images'>{''.join(_picture(project, row) for row in shown)}</div>"
 
 
 def _image_place(step: str) -> int:
@@ -197,7 +193,7 @@ def _words(step: str) -> str:
     return step.replace("_", " ")
 
 
-def _count(rows: Sequence[Row], kind: str = "clip") -> str:
-    length = f", {sum(map(seconds, rows)):,.1f} s" if kind == "clip" else ""
-    shown = f", {MOST} of them shown" if len(rows) > MOST else ""
-    return f"{len(rows)} {kind}{'s' if len(rows) > 1 else ''}{length}{shown}"
+def _count(group: VerdictGroup, kind: str = "clip") -> str:
+    length = f", {group.seconds:,.1f} s" if kind == "clip" else ""
+    shown = f", {MOST} of them shown" if group.rows > MOST else ""
+    return f"{group.rows} {kind}{'s' if group.rows > 1 else ''}{length}{shown}"

@@ -35,10 +35,10 @@ def _items(project: Project) -> list[dict[str, object]]:
     this one, and their share would be one of other items."""
     if not project.table("captions").is_file():
         return []
-    table = tables.read_columns(project.table("captions"), ["item_id", "rejected_by", "reason"])
-    if not _same([table["item_id"]], [_kept_ids(project.table(name), key) for name, key in _ITEMS.items()]):
+    captioned = tables.read_columns(project.table("captions"), ["item_id"])["item_id"]
+    if not _same([captioned], [_kept_ids(project.table(name), key) for name, key in _ITEMS.items()]):
         return []
-    captions = grouped_by_verdict(table)
+    captions = grouped_by_verdict(project.table("captions"))
     count = rows_of(captions) or 1
     left = kept_of(captions)
     out = [step_row("item", "captions", left, rejected_of(captions), rows_of(left) / count)]
@@ -46,8 +46,9 @@ def _items(project: Project) -> list[dict[str, object]]:
     if (folder / "buckets.parquet").is_file():
         sampled = tables.read_columns(folder / "samples.parquet", ["item_id"])["item_id"]
         items = len(pc.unique(sampled))
-        dropped = [row for row in tables.read(folder / "buckets.parquet") if row["bucket"] is None]
-        without = pa.chunked_array([[item for row in dropped for item in row["dropped"]]], pa.string())
+        buckets = tables.read_columns(folder / "buckets.parquet", ["bucket", "items", "reason", "dropped"])
+        none = buckets.filter(pc.is_null(buckets["bucket"]))
+        dropped, without = none.select(["items", "reason"]).to_pylist(), pc.list_flatten(none["dropped"])
         if not _same([_kept_ids(project.table("captions"), "item_id")], [sampled, without]):
             return out
         row = step_row("item", "training_set", [], [], items / count)

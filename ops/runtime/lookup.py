@@ -27,7 +27,7 @@ class Lookup:
 
     def __init__(self, path: Path, key: str, names: Sequence[str], asked: pa.ChunkedArray) -> None:
         """`asked` are all keys that will be asked for, one after the other."""
-        self._file, self._names = pq.ParquetFile(tables.there(path)), list(names)
+        self._file, self._names = pq.ParquetFile(tables.there(path), read_dictionary=tables.shared(path)), list(names)
         sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._rows = _rows(path, key, asked)
@@ -50,7 +50,8 @@ class Lookup:
             found.append(self._group(group).take(pa.array(wanted[mine] - self._starts[group])))
             places[mine] = done + np.arange(len(mine))
             done += len(mine)
-        whole = pa.concat_tables(found) if found else self._file.schema_arrow.empty_table().select(self._names)
+        empty = self._file.schema_arrow.empty_table().select(self._names)
+        whole = pa.concat_tables(found).unify_dictionaries() if found else empty
         return whole.take(pa.array(places, mask=places < 0))
 
 

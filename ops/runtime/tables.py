@@ -68,7 +68,7 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     """The table, or these columns of it, without making a Python object of each value. Texts that many rows share are
     dictionary arrays, which saves most of the time and memory of a large table."""
     columns = None if names is None else list(names)
-    return pq.read_table(there(path), columns=columns, read_dictionary=_shared(path)).unify_dictionaries()
+    return pq.read_table(there(path), columns=columns, read_dictionary=shared(path)).unify_dictionaries()
 
 
 def names_of(path: Path) -> list[str]:
@@ -130,7 +130,7 @@ def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
     Only some ten thousand rows are in memory at a time, so the size of the other columns does not matter. `path` may be
     `source`.
     """
-    with pq.ParquetFile(there(source), read_dictionary=_shared(source)) as file:
+    with pq.ParquetFile(there(source), read_dictionary=shared(source)) as file:
         if file.metadata.num_rows != len(new):
             raise ValueError(f"{source} has {file.metadata.num_rows} rows, but {len(new)} are given for {path.name}")
         old = [name for name in schema.names if name not in new.column_names]
@@ -140,14 +140,16 @@ def rewrite(path: Path, source: Path, new: pa.Table, schema: pa.Schema) -> None:
 
 def _row_groups(parts: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """The same rows, `GROUP` at a time; none are one empty group."""
-    waiting, written = schema.empty_table(), False
+    waiting, rows, written = [schema.empty_table()], 0, False
     for part in parts:
-        waiting = pa.concat_tables([waiting, part.select(schema.names).cast(schema)])
-        while len(waiting) >= GROUP:
-            yield waiting.slice(0, GROUP).combine_chunks()
-            waiting, written = waiting.slice(GROUP), True
-    if len(waiting) or not written:
-        yield waiting.combine_chunks()
+        waiting.append(part.select(schema.names).cast(schema))
+        rows += len(part)
+        while rows >= GROUP:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, GROUP).combine_chunks()
+            waiting, rows, written = [whole.slice(GROUP)], rows - GROUP, True
+    if rows or not written:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _beside(file: pq.ParquetFile, old: list[str], new: pa.Table) -> Iterator[pa.Table]:
@@ -191,7 +193,8 @@ def _write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
             writer.close()
 
 
-def _shared(path: Path) -> list[str]:
+def shared(path: Path) -> list[str]:
+    """The columns of a table whose texts many rows share."""
     return [name for name in pq.read_schema(path).names if name in SHARED or name.endswith("_scorer")]
 
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from ops.config import ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
 from ops.config.stages import DEFAULT_KIND
+from ops.data.drawn_windows import DrawnWindows
 from ops.data.latents import LatentsResults, vae_of
 from ops.data.sample_index import SampleIndex
 from ops.data.text_embeddings import made_for
@@ -244,6 +245,9 @@ def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, lau
     project = work.project
     # Made here, once, and not while ranks wait for each other.
     index = SampleIndex.of(project, work.inputs["training_set"])
+    latents = find(project, "latents", work.inputs["latents"], LatentsResults) if "latents" in work.inputs else None
+    if latents and latents.results.redraw_windows:
+        DrawnWindows(project, work.inputs["training_set"], found.dataset, project.settings.seed)
     work.folder.mkdir(parents=True, exist_ok=True)
     _plan(project, found, index, work.folder)
     _launch(_job(work, init_from), found.procedure.program, launch)

@@ -22,8 +22,9 @@ def write_annotations(project: Project, folder: Path, version: str | None, conso
 
 
 def write_webdataset(
-    project: Project, folder: Path, samples_per_shard: int, version: str | None, console: Console
+    project: Project, folder: Path, samples_per_shard: int, version: str | None, cut: str | None, console: Console
 ) -> None:
+    from ops.config import DEFAULT_CUT
     from ops.data.exports.webdataset import export_webdataset
 
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as progress:
@@ -36,6 +37,7 @@ def write_webdataset(
                 task, description="writing samples", completed=done, total=total
             ),
             version=version,
+            cut=cut or DEFAULT_CUT,
         )
     _show(made, console)
 

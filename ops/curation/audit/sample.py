@@ -54,4 +54,9 @@ def allocation(sizes: Mapping[str, int], count: int) -> dict[str, int]:
 
 def ranked(rows: Sequence[Row], seed: int) -> list[Row]:
     """The rows in the random order that their ids and the seed give; its beginning is a simple random sample."""
-    return sorted(rows, key=lambda row: hashlib.sha256(f"{seed} {row['clip_id']}".encode()).digest())
+    return sorted(rows, key=lambda row: rank(row["clip_id"], seed))
+
+
+def rank(name: str, seed: int) -> bytes:
+    """By which a clip is drawn: the lowest first."""
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from ops.config import Curation
@@ -21,6 +22,8 @@ from ops.runtime.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AT_ONCE = 50_000
+"""Subjects whose tasks are laid out at a time. All workers are waited for in between."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,14 @@ def attempt(
     """
     ledger = Ledger(store)
     ledger.note_killed(work.step)
-    asked = set(subjects)
-    standings = {subject: each for subject, each in ledger.standings(work).items() if subject in asked}
+    known = ledger.standings(work)
+    standings = {subject: known[subject] for subject in subjects if subject in known}
+    tried = frozenset(standings)
     rounds = _Rounds(function, scores, store, ledger, work, curation, progress, standings, size)
     with _ended_in_order():
-        rounds.run(plan([subject for subject in subjects if subject not in standings], alone=False), curation)
+        fresh = (subject for subject in subjects if subject not in tried)
+        while part := list(islice(fresh, AT_ONCE)):
+            rounds.run(plan(part, alone=False), curation)
         while again := rounds.to_try(killed=False):
             rounds.run(plan(again, alone=True), curation)
         while again := rounds.to_try(killed=True):

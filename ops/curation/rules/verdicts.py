@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+
+import pyarrow.compute as pc
 
 from ops.catalogue.reasons import Reason
 from ops.curation.rules.reasons import Rejection
@@ -23,17 +25,23 @@ def judged(row: Row, step: str, verdict: Rejection | Failure | None, **columns: 
     return {**row, **columns, "rejected_by": step, **verdict.columns()}
 
 
-def reject_duplicates(rows: Sequence[Row], step: str) -> list[Row]:
-    """Of equal files the first in order stays."""
-    first: dict[str, str] = {}
-    out = []
-    for row in rows:
-        if row["rejected_by"] is None and row["sha256"] in first:
-            row = judged(row, step, Rejection(Reason.DUPLICATE, f"duplicate of {first[row['sha256']]}"))
-        elif row["rejected_by"] is None:
-            first[row["sha256"]] = row["path"]
-        out.append(row)
-    return out
+class FirstOfEqual:
+    """Of equal files the first in order stays; a few bytes are remembered of each."""
+
+    def __init__(self, step: str, path: Callable[[int], str]) -> None:
+        """`path` tells that of the file that was the n-th to be judged."""
+        self._step, self._path, self._judged = step, path, 0
+        self._first: dict[bytes, int] = {}
+
+    def __call__(self, row: Row) -> Row:
+        """The next row, rejected if it is the same file as one before it."""
+        self._judged += 1
+        if row["rejected_by"] is not None:
+            return row
+        first = self._first.setdefault(bytes.fromhex(row["sha256"])[:16], self._judged - 1)
+        if first == self._judged - 1:
+            return row
+        return judged(row, self._step, Rejection(Reason.DUPLICATE, f"duplicate of {self._path(first)}"))
 
 
 def demand_some_kept(table: Path, what: str) -> None:
@@ -41,11 +49,11 @@ def demand_some_kept(table: Path, what: str) -> None:
     verdicts = tables.read_columns(table, ["path", "rejected_by", "reason"])
     if not len(verdicts) or verdicts["rejected_by"].null_count:
         return
-    rows = verdicts.to_pylist()
-    counts = Counter(row["rejected_by"] for row in rows)
-    lines = [f"all {len(rows)} {what} were rejected:"]
+    counted = pc.value_counts(verdicts["rejected_by"]).to_pylist()
+    counts = Counter({each["values"]: each["counts"] for each in counted})
+    lines = [f"all {len(verdicts)} {what} were rejected:"]
     for step, count in counts.most_common():
-        example = next(row for row in rows if row["rejected_by"] == step)
+        (example,) = verdicts.slice(pc.index(verdicts["rejected_by"], step).as_py(), 1).to_pylist()
         lines.append(f"  {step}: {count}, for example {example['path']}: {example['reason']}")
     lines.append(f"Every row with its reason is in {table}; change the rules under 'curation', or the sources.")
     raise NothingKept("\n".join(lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 class Group(NamedTuple):
-    """Rows of a table with one verdict."""
+    """Rows of a table with one verdict, but for the measured number in its reason (`without_number`)."""
 
     rejected_by: str | None
     reason_code: str | None
@@ -64,14 +64,15 @@ def clip_funnel(project: Project) -> list[dict[str, object]]:
     """Rows as `step_row` makes them, of videos and their clips; none without videos. The share of clips counts seconds
     of the slices, since shots cut one slice into several clips; that of files counts files. Steps that the recipe has
     switched off are left out: nothing was looked at there."""
-    files = tables.read_columns(project.table("raw_videos"), ["seconds", *_VERDICT])
-    if not len(files):
+    found = grouped_by_verdict(
+        project.table("raw_videos"), ("seconds",), lambda part: pc.fill_null(part["seconds"], 0.0).to_numpy()
+    )
+    if not found:
         return []
-    found = grouped_by_verdict(files, pc.fill_null(files["seconds"], 0.0).to_numpy())
-    slices, clips = (_clips(project.table(name)) for name in ("clips", "curated_clips"))
+    slices, clips = (grouped_by_verdict(project.table(name), SPAN, lengths) for name in ("clips", "curated_clips"))
     whole = _seconds(slices) or 1.0
     left = kept_of(found)
-    out = [step_row("video", "raw_videos", left, rejected_of(found), rows_of(left) / len(files))]
+    out = [step_row("video", "raw_videos", left, rejected_of(found), rows_of(left) / rows_of(found))]
     out.append(step_row("video", "clips", kept_of(slices), rejected_of(slices), _seconds(kept_of(slices)) / whole))
     left, curation = clips, project.settings.curation
     for step in _order(clips, tuple(step for step in CLIP_STEPS[1:-1] if is_on(step, curation))):
@@ -87,7 +88,7 @@ def image_funnel(project: Project) -> list[dict[str, object]]:
     files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
         return []
-    left = grouped_by_verdict(tables.read_columns(project.table("curated_images"), _VERDICT))
+    left = grouped_by_verdict(project.table("curated_images"))
     found, curation = {group.rejected_by for group in left}, project.settings.curation
     known = [step for step in IMAGE_RULES if step in found or (step in IMAGE_STEPS and is_on(step, curation))]
     out = []
@@ -98,21 +99,23 @@ def image_funnel(project: Project) -> list[dict[str, object]]:
     return out
 
 
-def _clips(path: Path) -> list[Group]:
-    table = tables.read_columns(path, [*SPAN, *_VERDICT])
-    return grouped_by_verdict(table, lengths(table))
-
-
-def grouped_by_verdict(table: pa.Table, seconds: np.ndarray | None = None) -> list[Group]:
-    """The rows by verdict, in the order of the first of each."""
-    names = [name for name in _VERDICT if name in table.column_names]
-    table = table.select(names).append_column("seconds", pa.array(np.zeros(len(table)) if seconds is None else seconds))
-    found = table.group_by(names, use_threads=False).aggregate([([], "count_all"), ("seconds", "sum")]).to_pylist()
-    verdicts = [tuple(row.get(name) for name in _VERDICT) for row in found]
-    return [
-        Group(by, code, reason, row["count_all"], row["seconds_sum"])
-        for (by, code, reason), row in zip(verdicts, found, strict=True)
-    ]
+def grouped_by_verdict(
+    table: Path, span: Sequence[str] = (), seconds: Callable[[pa.Table], np.ndarray] | None = None
+) -> list[Group]:
+    """The rows of a table by verdict, in the order of the first of each. `seconds` says how long each row of a part
+    lasts, by the columns `span`."""
+    known = set(tables.names_of(table))
+    names = [name for name in _VERDICT if name in known]
+    counted: dict[tuple[str | None, str | None, str | None], tuple[int, float]] = {}
+    for part in tables.parts(table, [*names, *span]):
+        lasts = np.zeros(len(part)) if seconds is None else seconds(part)
+        grouped = part.select(names).append_column("lasts", pa.array(lasts)).group_by(names, use_threads=False)
+        for row in grouped.aggregate([([], "count_all"), ("lasts", "sum")]).to_pylist():
+            reason = row.get("reason")
+            verdict = (row["rejected_by"], row.get("reason_code"), None if reason is None else without_number(reason))
+            rows, sum_of = counted.get(verdict, (0, 0.0))
+            counted[verdict] = (rows + row["count_all"], sum_of + row["lasts_sum"])
+    return [Group(*verdict, rows, sum_of) for verdict, (rows, sum_of) in counted.items()]
 
 
 def step_row(kind: str, step: str, left: Sequence[Group], gone: Sequence[Group], share: float) -> dict[str, object]:
@@ -174,7 +177,7 @@ def _reasons(groups: Iterable[Group]) -> dict[str, int]:
     """
     sentences: dict[str, Counter[str]] = defaultdict(Counter)
     for group in groups:
-        sentence = without_number(group.reason)
+        sentence = group.reason or ""
         sentences[group.reason_code or sentence][sentence] += group.rows
     counted: Counter[str] = Counter()
     for code, told in sentences.items():

@@ -71,15 +71,17 @@ class LeftOut:
 
 def counted(files: Iterable[tuple[str, Path]]) -> tuple[LeftOut, ...]:
     """Files, each with its name for people, by kind."""
-    by_kind: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    suffixes: dict[str, Counter[str]] = defaultdict(Counter)
+    examples: dict[str, str] = {}
     for name, file in files:
-        by_kind[_what(file)].append((name, file.suffix.lower()))
-    return tuple(_of_kind(what, by_kind[what]) for what in REMEDIES if what in by_kind)
-
-
-def _of_kind(what: str, files: list[tuple[str, str]]) -> LeftOut:
-    suffixes = Counter(suffix for _, suffix in files)
-    return LeftOut(what, len(files), dict(suffixes.most_common()), min(name for name, _ in files))
+        what = _what(file)
+        suffixes[what][file.suffix.lower()] += 1
+        examples[what] = min(name, examples.get(what, name))
+    return tuple(
+        LeftOut(what, suffixes[what].total(), dict(suffixes[what].most_common()), examples[what])
+        for what in REMEDIES
+        if what in examples
+    )
 
 
 def _what(file: Path) -> str:

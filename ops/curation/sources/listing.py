@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -29,7 +29,7 @@ _LISTS = (".txt", ".jsonl")
 TABLES: dict[str, Kind] = {"raw_videos": "videos", "raw_images": "images"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """A file that was found, or something that looked like one and has a `problem`."""
 
@@ -44,8 +44,8 @@ class Source:
     facts: Facts = field(default_factory=Facts)
     collection: str | None = None
     """Of an image: `captioned`, `text` or `people`."""
-    beside: tuple[Path | None, Path | None] = (None, None)
-    """The text and the JSON beside the file."""
+    beside: tuple[str | None, str | None] = (None, None)
+    """The names of the text and the JSON beside the file."""
 
     def columns(self) -> dict[str, object]:
         """What its table row holds besides root, path and content."""
@@ -108,30 +108,33 @@ def listing(project: Project, kind: Kind) -> Listing:
     """The sources of a kind, and what lies beside them and is none. Raises as `find_sources`."""
     captions, sidecars = CaptionFile.of(project), Sidecars()
     found: list[Source] = []
-    others: dict[Path, str] = {}
-    names: dict[Path, str] = {}
+    others: dict[str, str] = {}
+    names: dict[str, str] = {}
     for collection in getattr(project.settings.sources, kind):
         for source in _of_collection(project, kind, collection, others):
             if source.problem is None:
-                file = file_of(project, source.root, source.path)
+                file = str(file_of(project, source.root, source.path))
                 if file in names:
                     again = f"is in the collection {names[file]}, which the recipe names first"
                     source = replace(source, problem=Rejection(Reason.DUPLICATE, again))
                 names.setdefault(file, collection.path)
             found.append(_admitted(project, _described(project, source, collection, captions, sidecars)))
-    return Listing(found, counted(_unused(project, kind, names, others, sidecars)))
+    return Listing(found, counted(_unused(project, kind, found, others, sidecars)))
 
 
-def _of_collection(project: Project, kind: Kind, collection: VideoCollection, others: dict[Path, str]) -> list[Source]:
+def _of_collection(project: Project, kind: Kind, collection: VideoCollection, others: dict[str, str]) -> list[Source]:
     """The sources of a collection; the other files of its folder go into `others`, with their names."""
-    named, besides = collection.path, dict[Path, str]()
+    named, besides = collection.path, dict[str, str]()
     if named.endswith(_LISTS):
         found = _from_manifest(project, named)
     else:
         folder = resolve_root(project, named)
         found = [Source(named, path, problem) for path, problem in _walk(folder, SUFFIXES[kind], besides)]
     if not found:
-        told = [f"{each.what}: {each.told}, {each.remedy}" for each in counted((n, f) for f, n in besides.items())]
+        told = [
+            f"{each.what}: {each.told}, {each.remedy}"
+            for each in counted((name, Path(file)) for file, name in besides.items())
+        ]
         holds = f"; it holds {'; '.join(told)}" if told else ""
         raise ConfigError(f"sources.{kind}: {named} holds none of {', '.join(sorted(SUFFIXES[kind]))}{holds}")
     others |= besides
@@ -139,7 +142,7 @@ def _of_collection(project: Project, kind: Kind, collection: VideoCollection, ot
 
 
 def _unused(
-    project: Project, kind: Kind, files: Iterable[Path], others: dict[Path, str], sidecars: Sidecars
+    project: Project, kind: Kind, sources: Iterable[Source], others: Mapping[str, str], sidecars: Sidecars
 ) -> Iterator[tuple[str, Path]]:
     """What is neither a source nor said of one: (name, file). A folder that the recipe names for the other kind, too,
     is told of there as far as that kind is concerned."""
@@ -147,18 +150,26 @@ def _unused(
     if not others:
         return
     other: Kind = "images" if kind == "videos" else "videos"
-    media = {file for file in others if file.suffix.lower() in SUFFIXES[other]}
     named = [settings.captions, *(each.path for each in (*settings.videos, *settings.images))]
-    read = {(project.root / Path(path).expanduser()).resolve() for path in named if path and ":" not in path}
+    read = {str((project.root / Path(path).expanduser()).resolve()) for path in named if path and ":" not in path}
     roots: list[Path] = []
     for each in getattr(settings, other):
         with suppress(ConfigError):  # it does not exist: what is made of that kind will say so
             roots += [] if each.path.endswith(_LISTS) else [resolve_root(project, each.path)]
-    used = {path for file in (*files, *media) for path in sidecars.of(file) if path}
+    used = set(read)
+    for source in sources:
+        if any(source.beside):
+            folder = file_of(project, source.root, source.path).parent
+            used |= {str(folder / name) for name in source.beside if name}
+    for file in others:
+        if os.path.splitext(file)[1].lower() in SUFFIXES[other]:
+            used |= {str(path) for path in sidecars.of(Path(file)) if path}
     for file, name in others.items():
-        elsewhere = file in media and any(file.is_relative_to(root) for root in roots)
-        if file not in used and file not in read and not elsewhere:
-            yield name, file
+        if file not in used:
+            path = Path(file)
+            media = path.suffix.lower() in SUFFIXES[other]
+            if not (media and any(path.is_relative_to(root) for root in roots)):
+                yield name, path
 
 
 def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
@@ -169,7 +180,8 @@ def listing_fingerprint(project: Project, kind: Kind | None = None) -> str:
     for each in kinds:
         for source in find_sources(project, each):
             path = file_of(project, source.root, source.path) if source.problem is None else None
-            states = [_state(path), *(each and _state(each) for each in source.beside)] if path else []
+            beside = (name and _state(path.parent / name) for name in source.beside) if path else ()
+            states = [_state(path), *beside] if path else []
             problem = source.problem and source.problem.text
             files.append([source.root, source.path, problem, states, source.columns()])
     captions = project.settings.sources.captions
@@ -221,7 +233,7 @@ def _state(path: Path) -> list[int] | None:
 
 
 def _walk(
-    root: Path, suffixes: frozenset[str], others: dict[Path, str] | None = None
+    root: Path, suffixes: frozenset[str], others: dict[str, str] | None = None
 ) -> Iterator[tuple[str, Rejection | None]]:
     """(path, problem) below root; files of other extensions go into `others`, with their names. Links are followed
     after real folders, so that a folder is known by its own name.
@@ -259,7 +271,7 @@ def _walk(
             elif entry.is_symlink() and not os.path.exists(entry) and not entry.suffix:
                 yield _name(root, entry), _NOWHERE
             elif others is not None:
-                others[entry] = _name(root, entry)
+                others[str(entry)] = _name(root, entry)
 
 
 _NOWHERE = Rejection(Reason.BROKEN_LINK, "a link that leads nowhere, or in a circle")
@@ -346,8 +358,8 @@ def _described(
     general = Facts(" ".join((collection.licence or "").split()) or _licence_of_root(source.root))
     if source.problem is not None:
         return replace(source, facts=source.facts.over(general), collection=kind)
-    paths = sidecars.of(file_of(project, source.root, source.path))
-    beside, problem, facts = sidecar(*paths)
+    text, tree = sidecars.of(file_of(project, source.root, source.path))
+    beside, problem, facts = sidecar(text, tree)
     facts = facts.over(source.facts).over(general)
     found, missing = file.of_path(source.path)
     captions = beside or source.captions or found
@@ -356,7 +368,7 @@ def _described(
         source,
         captions=captions,
         caption_error="; ".join(each for each in problems if each) or None,
-        beside=paths,
+        beside=(text.name if text else None, tree.name if tree else None),
         facts=facts,
         collection=kind,
     )

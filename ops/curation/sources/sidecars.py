@@ -21,7 +21,7 @@ LICENCE_KEYS = ("licence", "license")
 WATERMARK_KEYS = ("pwatermark", "watermark")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What else a JSON object says of its file: under which licence it is, and how probable a watermark is (0 to 1),
     as LAION's tables have it. `problem` is what could not be read of them."""

@@ -8,7 +8,7 @@ fixed beginning. Both are rules of `denoiser.caption_phrases`.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ops.config import CaptionPhrase, Denoiser
 from ops.data.columns import SAMPLE_SCORES, Sample
@@ -25,10 +25,9 @@ def wordings(sample: Sample, denoiser: Denoiser) -> tuple[str, ...]:
     return tuple(chosen.sample(every, min(denoiser.phrase_draws, len(every))))
 
 
-def all_wordings(samples: Sequence[Sample], denoiser: Denoiser) -> set[str]:
+def all_wordings(samples: Iterable[Sample], denoiser: Denoiser) -> set[str]:
     """Everything that training on these may say, and every plain caption: held-out samples are judged by theirs."""
-    said = {wording for sample in samples for wording in wordings(sample, denoiser)}
-    return said | {sample["caption"] for sample in samples}
+    return {said for sample in samples for said in (sample["caption"], *wordings(sample, denoiser))}
 
 
 def _rule_of(sample: Sample, rules: Sequence[CaptionPhrase]) -> CaptionPhrase | None:

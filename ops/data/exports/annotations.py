@@ -13,11 +13,14 @@ It also takes scores for what they are called: it adds a sentence to the caption
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter, defaultdict
+import shutil
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, TextIO
 
 from ops.config import VideoKind
 from ops.curation.rules.video_kinds import KINDS
@@ -29,7 +32,8 @@ from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
 from ops.data.exports.source_versions import source_versions
 from ops.runtime import tables
-from ops.runtime.files import replacing
+from ops.runtime.files import replacing, sha256
+from ops.runtime.lookup import Lookup
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
 
@@ -63,51 +67,117 @@ def export_annotations(project: Project, folder: Path, version: str | None = Non
         versions = {name: current_version(project, name) for name in TABLES}
     else:
         versions = source_versions(keep(project, version), TABLES)
-    collected = _Collected(project, {name: table_of(project, name, each) for name, each in versions.items()})
     made_from = {name: versions[name] for name in MADE_FROM} | ({TRAINING_SET: version} if version else {})
     manifest = Manifest.at(folder, "annotations", made_from)
-    texts = collected.texts(folder)
-    planned = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    missing = manifest.begin(planned)
-    for name in missing:
-        with replacing(manifest.place(name)) as temporary:
-            temporary.write_text(texts[name], encoding="utf-8")
-        manifest.add(name, planned[name])
-    counts = {kind: sum(len(items) for (of, _), items in collected.groups.items() if of == kind) for kind in SUFFIX}
+    with TemporaryDirectory(prefix="soraflow-export-") as drafts, ExitStack() as open_files:
+        lists = _Lists(Path(drafts), open_files)
+        collected = _Collected(project, {name: table_of(project, name, each) for name, each in versions.items()}, lists)
+        written = collected.finished(folder, Path(drafts))
+        planned = {name: sha256(path) for name, path in written.items()}
+        missing = manifest.begin(planned)
+        for name in missing:
+            with replacing(manifest.place(name)) as temporary:
+                shutil.copyfile(written[name], temporary)
+            manifest.add(name, planned[name])
+    counts = {kind: sum(count for (of, _), count in lists.counts.items() if of == kind) for kind in SUFFIX}
     about = {"items": counts, "left_out": dict(collected.left_out), "scores_left_out": dict(collected.scores_left_out)}
     return manifest.finish(sum(counts.values()), len(missing), about, collected.notes())
 
 
-class _Collected:
-    """Items by kind and root, and what could not be taken."""
+class _Lists:
+    """JSON lists in files, one of each group, to which items are added as they come."""
 
-    def __init__(self, project: Project, paths: Mapping[str, Path]) -> None:
+    def __init__(self, folder: Path, open_files: ExitStack) -> None:
+        self._folder, self._open = folder, open_files
+        self._files: dict[Group, TextIO] = {}
+        self.counts: Counter[Group] = Counter()
+
+    def add(self, group: Group, item: Row) -> None:
+        if group not in self._files:
+            path = self._folder / f"list_{len(self._files)}"
+            self._files[group] = self._open.enter_context(path.open("w", encoding="utf-8"))
+        written = json.dumps([item], indent=1).removesuffix("\n]")
+        self._files[group].write("," + written.removeprefix("[") if self.counts[group] else written)
+        self.counts[group] += 1
+
+    def finished(self) -> dict[Group, Path]:
+        """The file of each group, which holds all of its list."""
+        for file in self._files.values():
+            file.write("\n]\n")
+            file.close()
+        return {group: Path(file.name) for group, file in sorted(self._files.items())}
+
+
+class _Curated(NamedTuple):
+    """A table of items, and what of it is asked for."""
+
+    kind: str
+    table: str
+    key: str
+    columns: tuple[str, ...]
+
+
+OF_ITEM = (
+    *("source_id", "root", "path", "sha256", "licence", "width", "height"),
+    *(column for score, scorer, _ in SCORES.values() for column in (score, scorer)),
+)
+CURATED = (
+    _Curated(
+        *("videos", "curated_clips", "clip_id"),
+        (*OF_ITEM, "start_frame", "end_frame", "seconds", "fps", "frame_times", "crop", "motion_cropped"),
+    ),
+    _Curated("images", "curated_images", "source_id", OF_ITEM),
+)
+READ_OTHERWISE: tuple[VideoKind, ...] = ("interlaced", "hdr", "transparent", "non_square_pixels")
+"""The kinds of videos that the loader does not show as a player does; nor does it those that are mirrored."""
+OF_VIDEO = (
+    *("interlaced", "field_order", "colour_transfer", "transparent", "pixel_format", "sample_aspect_ratio"),
+    "mirrored",
+)
+
+
+class _Collected:
+    """What became of the items: those that the loader can read are in lists, the others are counted."""
+
+    def __init__(self, project: Project, paths: Mapping[str, Path], lists: _Lists) -> None:
         """`paths` are those of TABLES."""
-        kept = {name: tables.kept(tables.read(paths[name])) for name in MADE_FROM}
-        self._project, self._files = project, CuratedFiles(project)
-        self._captions = {row["item_id"]: row["caption"] for row in kept["captions"]}
-        self._videos = {row["source_id"]: row for row in tables.read(paths["raw_videos"])}
+        self._project, self._files, self._lists = project, CuratedFiles(project), lists
         self._uneven = 0
-        self.groups: dict[Group, list[Row]] = defaultdict(list)
         self.left_out: Counter[str] = Counter()
         self.scores_left_out: Counter[str] = Counter()
-        for row in kept["curated_clips"]:
-            self._add("videos", row["clip_id"], row)
-        for row in kept["curated_images"]:
-            self._add("images", row["source_id"], row)
-        if not self.groups:
+        for curated in CURATED:
+            self._collect(curated, paths)
+        if not lists.counts:
             raise ExportError(f"nothing can be exported: {'; '.join(self.notes()) or 'no clip and no image is kept'}")
 
-    def texts(self, folder: Path) -> dict[str, str]:
-        """File name → content."""
-        texts, lines, numbers = {}, [], Counter[str]()
-        for (kind, root), items in sorted(self.groups.items()):
+    def _collect(self, curated: _Curated, paths: Mapping[str, Path]) -> None:
+        path, at = paths[curated.table], 0
+        captions = Lookup(paths["captions"], "item_id", ["caption"], tables.kept_column(path, curated.key))
+        videos = None
+        if curated.kind == "videos":
+            sources = tables.kept_column(path, "source_id")
+            videos = Lookup(paths["raw_videos"], "source_id", OF_VIDEO, sources)
+            if not videos.known(0, len(sources)).all():
+                raise ExportError(f"{paths['raw_videos']} lacks sources of {path}: run the curation again")
+        for rows in tables.kept_rows(path, list(dict.fromkeys((curated.key, *curated.columns)))):
+            told = captions.rows(at, len(rows))["caption"].to_pylist()
+            of_video = videos.rows(at, len(rows)).to_pylist() if videos else [None] * len(rows)
+            at += len(rows)
+            for row, caption, video in zip(rows, told, of_video, strict=True):
+                self._add(curated.kind, row, caption, video)
+
+    def finished(self, folder: Path, drafts: Path) -> dict[str, Path]:
+        """The name of each file of the export in `folder` → its content, which lies among the `drafts`."""
+        found, lines, numbers = dict[str, Path](), list[str](), Counter[str]()
+        for (kind, root), written in self._lists.finished().items():
             numbers[kind] += 1
             name = f"{kind}_{numbers[kind]}.json"
-            texts[name] = json.dumps(items, indent=1) + "\n"
+            found[name] = written
             roots = str(resolve_root(self._project, root)), str(folder.resolve() / name)
             lines.append(",".join(_without_comma(each) for each in roots) + "\n")
-        return {**texts, MERGE_FILE: "".join(lines)}
+        merged = drafts / MERGE_FILE
+        merged.write_text("".join(lines), encoding="utf-8")
+        return {**found, MERGE_FILE: merged}
 
     def notes(self) -> tuple[str, ...]:
         items = (f"{count} left out: {reason}" for reason, count in sorted(self.left_out.items()))
@@ -115,20 +185,20 @@ class _Collected:
         uneven = f"{self._uneven} clips have a variable frame rate, which the loader takes for a constant one"
         return (*items, *scores, *([uneven] if self._uneven else []))
 
-    def _add(self, kind: str, item_id: str, row: Row) -> None:
+    def _add(self, kind: str, row: Row, caption: str | None, video: Row | None) -> None:
         suffix = Path(row["path"]).suffix
         if suffix != SUFFIX[kind]:
             self.left_out[f"{kind} are read as {SUFFIX[kind]}, not {suffix}"] += 1
-        elif kind == "videos" and (kinds := _read_otherwise(self._videos[row["source_id"]])):
+        elif video and (kinds := _read_otherwise(video)):
             self.left_out[f"the loader does not show {' or '.join(kinds)} videos as a player does"] += 1
-        elif item_id not in self._captions:
+        elif caption is None:
             self.left_out["there is no caption"] += 1
         else:
             self._files.demand(row["root"], row["path"], row["sha256"])
-            item = {"path": row["path"], "cap": self._captions[item_id], **_frames(row), **self._scores(kind, row)}
+            item = {"path": row["path"], "cap": caption, **_frames(row), **self._scores(kind, row)}
             if row["licence"]:
                 item["licence"] = row["licence"]
-            self.groups[kind, row["root"]].append(item)
+            self._lists.add((kind, row["root"]), item)
             self._uneven += kind == "videos" and row["frame_times"] is not None
 
     def _scores(self, kind: str, row: Row) -> Row:
@@ -161,9 +231,8 @@ def _frames(row: Row) -> dict[str, object]:
 
 
 def _read_otherwise(video: Row) -> list[str]:
-    """The kinds of videos (`curation.exclude_videos`) that this one is of and a plain decoder does not show rightly."""
-    kinds: tuple[VideoKind, ...] = ("interlaced", "hdr", "transparent", "non_square_pixels")
-    return [*(kind for kind in kinds if KINDS[kind](video)), *(["mirrored"] if video["mirrored"] else [])]
+    """Why a plain decoder does not show this video rightly."""
+    return [*(kind for kind in READ_OTHERWISE if KINDS[kind](video)), *(["mirrored"] if video["mirrored"] else [])]
 
 
 def _without_comma(path: str) -> str:

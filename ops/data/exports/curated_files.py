@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from ops.curation.sources.listing import file_of
@@ -9,26 +10,26 @@ from ops.curation.sources.seen_files import SeenFiles
 from ops.data.exports.manifest import ExportError
 from ops.runtime.project import Project
 
+LATELY = 4096
+"""Files that are not looked at again; those of one source come beside each other."""
+
 
 class CuratedFiles:
-    """Each file is looked at once (`SeenFiles`)."""
+    """Each file is looked at when it comes up (`SeenFiles`)."""
 
     def __init__(self, project: Project) -> None:
         self._project, self._seen = project, SeenFiles(project, "raw_videos", "raw_images")
-        self._checked: set[tuple[str, str]] = set()
+        self.demand = lru_cache(LATELY)(self._demanded)
 
-    def demand(self, root: str, path: str, content: str) -> Path:
+    def _demanded(self, root: str, path: str, content: str) -> Path:
         """The file, whose content has this sha256.
 
         Raises:
             ExportError: it is missing, or has another content by now.
         """
         file = file_of(self._project, root, path)
-        if (root, path) in self._checked:
-            return file
         if not file.is_file():
             raise ExportError(f"{file} is missing: bring it back, or run the curation again")
         if not self._seen.holds(root, path, content):
             raise ExportError(f"{file} is not what was curated (its content has changed): run the curation again")
-        self._checked.add((root, path))
         return file

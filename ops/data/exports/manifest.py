@@ -1,6 +1,6 @@
 """What an export consists of: every file with its size and hash, and the dataset versions that it was made from.
 
-`manifest.json` lies beside the files. It is written after each of them, so an interrupted export goes on where it was.
+`manifest.json` lies beside the files. It is written as they are, so an interrupted export goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from ops.runtime.files import sha256, write_json
 
 Kind = Literal["annotations", "webdataset"]
 NAME = "manifest.json"
+SAVED = 64
+"""The manifest is written after each file, until there are so many; then once for each of so many parts of them, since
+of a hundred thousand files it is as large as some of them."""
 FORMAT = 1
 """Raised when the files of an export change their form."""
 
@@ -45,6 +48,7 @@ class Manifest:
     dataset: dict[str, str]
     about: dict[str, object] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _unsaved: int = 0
 
     @classmethod
     def at(cls, folder: Path, kind: Kind, dataset: dict[str, str]) -> Manifest:
@@ -98,10 +102,13 @@ class Manifest:
         return missing
 
     def add(self, name: str, made_from: str) -> None:
-        """List a file that has been written."""
+        """List a file that has been written. What a killed process had not saved of them is written again."""
         path = self.place(name)
         self.files[name] = {"sha256": sha256(path), "bytes": path.stat().st_size, "made_from": made_from}
-        self._save(complete=False)
+        self._unsaved += 1
+        if self._unsaved * SAVED >= len(self.files):
+            self._save(complete=False)
+            self._unsaved = 0
 
     def finish(self, items: int, written: int, about: dict[str, Any], notes: tuple[str, ...] = ()) -> Export:
         """Say that every planned file is there."""

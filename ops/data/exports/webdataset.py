@@ -1,11 +1,11 @@
-"""The training set as WebDataset: tar shards of one split, kind and bucket, which need no source file any more.
+"""A cut of the training set as WebDataset: tar shards of a split, kind and bucket, which need no source file any more.
 
 A shard lies at `SPLIT/KIND-BUCKET-NUMBER.tar`, for example `train/video-17x48x64-00000.tar`. Each sample is three
 members: `KEY.mp4` or `KEY.png`, `KEY.txt` (the caption) and `KEY.json` (where it comes from, and its scores).
 
 The pixels are those that training sees: the sample's own frames, cropped and resized to its bucket. A picture is
 lossless. A film is H.264 in yuv420p at the quality of all films that soraflow writes, so that it differs from the
-decoded source by what that encoder loses; its frame rate is `dataset.fps`.
+decoded source by what that encoder loses; its frame rate is `dataset.fps`, or what its cut says in its place.
 
 The same dataset gives the same bytes, with the same builds of FFmpeg and Pillow. Samples of one source lie side by
 side, so that it is decoded once a shard: shuffle while reading.
@@ -17,23 +17,27 @@ import io
 import json
 import tarfile
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ops.catalogue import Kind
+from ops.config import DEFAULT_CUT
 from ops.data.buckets import Bucket
-from ops.data.columns import Sample
-from ops.data.dataset_version import TRAINING_SET, keep
+from ops.data.columns import Sample, Split
+from ops.data.dataset_version import TRAINING_SET, DatasetVersion, keep
 from ops.data.dvc import version as current_version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
-from ops.data.exports.sample_facts import Facts
+from ops.data.exports.sample_facts import Facts, ItemFacts
 from ops.data.pixels import VERSIONS, UnreadableSource, read_samples
-from ops.data.samples import training_samples
+from ops.data.sample_index import Numbers, SampleIndex
 from ops.runtime import mp4
 from ops.runtime.files import digest, replacing
 from ops.runtime.mp4 import codec, write_mp4
@@ -42,12 +46,26 @@ from ops.runtime.project import Project
 SHARD_SAMPLES = 256
 
 
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The samples of one split, kind and bucket, those of one source side by side."""
+
+    split: Split
+    kind: Kind
+    bucket: str
+    numbers: Numbers
+    """In the index of the training set."""
+
+
 @dataclass(frozen=True)
 class Shard:
-    """`made_from` is a hash of everything that decides its bytes, short of the code and of the encoders' builds."""
+    """The samples `start` to `end` of some members. `made_from` is a hash of all that decides its bytes, short of the
+    code and of the encoders' builds."""
 
     name: str
-    samples: list[Sample]
+    members: Members
+    start: int
+    end: int
     made_from: str
 
 
@@ -57,72 +75,90 @@ def export_webdataset(
     samples_per_shard: int = SHARD_SAMPLES,
     on_sample: Callable[[int, int], None] | None = None,
     version: str | None = None,
+    cut: str = DEFAULT_CUT,
 ) -> Export:
     """Write the shards and `manifest.json`; a shard that is there already, unchanged, is not written again.
 
     `on_sample` is told how many samples are done, and of how many, those of finished shards included. `version` is the
-    DVC hash of the training set that is meant, whatever has become current since; None is the current one.
+    DVC hash of the training set that is meant, whatever has become current since; None is the current one. `cut` names
+    the samples of it, as its column `cut` does.
 
     Raises:
-        ExportError: the training set is empty, a source has changed since, what the version was made from is not known,
-            or the folder holds something else.
+        ExportError: the training set has no such samples, a source has changed since, what the version was made from is
+            not known, or the folder holds something else.
         MissingVersion: the training set has no DVC version yet, or that version is not kept any more (LostVersion).
     """
     dataset = keep(project, version or current_version(project, TRAINING_SET))
-    facts = Facts(project, dataset)
-    shards = plan(training_samples(project, version=dataset.hash), facts, samples_per_shard)
-    if not shards:
-        raise ExportError(f"training set {dataset.hash} is empty; nothing to export")
+    content = _Content(project, dataset, cut)
+    shards = list(content.plan(samples_per_shard))
     manifest = Manifest.at(folder, "webdataset", {TRAINING_SET: dataset.hash})
     missing = set(manifest.begin({shard.name: shard.made_from for shard in shards}))
-    total = sum(len(shard.samples) for shard in shards)
+    total = sum(shard.end - shard.start for shard in shards)
     files = CuratedFiles(project)
     done = 0
     for shard in shards:
         if shard.name in missing:
-            for sample in shard.samples:
+            samples = content.samples(shard.members, shard.start, shard.end)
+            for sample, _ in samples:
                 files.demand(sample["root"], sample["path"], sample["sha256"])
             with replacing(manifest.place(shard.name)) as temporary:
-                for number in _write(temporary, project, shard, facts):
+                for number in _write(temporary, project, samples):
                     if on_sample:
                         on_sample(done + number, total)
             manifest.add(shard.name, shard.made_from)
-        done += len(shard.samples)
+        done += shard.end - shard.start
     if on_sample:
         on_sample(done, total)
-    return manifest.finish(total, len(missing), {"buckets": _counts(shards)})
+    return manifest.finish(total, len(missing), {"cut": cut, "buckets": _counts(shards)})
 
 
-def plan(samples: list[Sample], facts: Facts, samples_per_shard: int) -> list[Shard]:
-    """Samples of one split, kind and bucket, those of one source side by side, in parts of `samples_per_shard`."""
-    if samples_per_shard < 1:
-        raise ExportError(f"samples_per_shard is {samples_per_shard}, but a shard holds at least one sample")
-    groups: dict[tuple[str, str, Bucket], list[Sample]] = defaultdict(list)
-    for sample in sorted(samples, key=lambda row: (row["root"], row["path"], row["sample_id"])):
-        groups[sample["split"], sample["kind"], Bucket.parse(sample["bucket"])].append(sample)
-    return [
-        Shard(f"{split}/{kind}-{bucket}-{number:05d}.tar", part, _made_from(part, facts))
-        for (split, kind, bucket), members in sorted(groups.items())
-        for number, part in enumerate(_parts(members, samples_per_shard))
-    ]
+class _Content:
+    """The samples of a cut, and what each says of itself, a shard's at a time."""
+
+    def __init__(self, project: Project, dataset: DatasetVersion, cut: str) -> None:
+        self._cut, self._dataset = cut, dataset
+        self._facts = Facts(project, dataset, cut)
+        self._index = SampleIndex(dataset.samples)
+        self._of_members = lru_cache(1)(self._facts_of)
+
+    def plan(self, samples_per_shard: int) -> Iterator[Shard]:
+        """Members by split, kind and bucket, in parts of `samples_per_shard`."""
+        if samples_per_shard < 1:
+            raise ExportError(f"samples_per_shard is {samples_per_shard}, but a shard holds at least one sample")
+        groups = [(group, numbers) for group, numbers in self._index.grouped() if group.cut == self._cut]
+        if not groups:
+            others = sorted({group.cut for group in self._index.groups})
+            told = f"has no samples of the cut '{self._cut}', but of: {'; '.join(others)}" if others else "is empty"
+            raise ExportError(f"training set {self._dataset.hash} {told}; nothing to export")
+        for group, numbers in sorted(groups, key=lambda each: (*each[0][:2], Bucket.parse(each[0].bucket))):
+            members = Members(group.split, group.kind, group.bucket, self._index.by_source(numbers))
+            for number, start in enumerate(range(0, len(numbers), samples_per_shard)):
+                name = f"{group.split}/{group.kind}-{group.bucket}-{number:05d}.tar"
+                end = min(start + samples_per_shard, len(numbers))
+                yield Shard(name, members, start, end, _made_from(self.samples(members, start, end)))
+
+    def samples(self, members: Members, start: int, end: int) -> list[tuple[Sample, dict[str, Any]]]:
+        """Those from `start` to `end`, each with its facts."""
+        found = self._index.at(members.numbers[start:end])
+        return list(zip(found, self._of_members(members).of(start, found), strict=True))
+
+    def _facts_of(self, members: Members) -> ItemFacts:
+        return self._facts.of_items(members.kind, self._index.column("item_id", members.numbers))
 
 
-def _parts(members: list[Sample], size: int) -> Iterator[list[Sample]]:
-    for start in range(0, len(members), size):
-        yield members[start : start + size]
-
-
-def _made_from(samples: list[Sample], facts: Facts) -> str:
+def _made_from(samples: Sequence[tuple[Sample, dict[str, Any]]]) -> str:
     made_with = [codec(), mp4.VERSION, VERSIONS]
-    return digest([*made_with, [[sample["caption"], facts.of(sample)] for sample in samples]])
+    return digest([*made_with, [[sample["caption"], about] for sample, about in samples]])
 
 
-def _write(path: Path, project: Project, shard: Shard, facts: Facts) -> Iterator[int]:
+def _write(path: Path, project: Project, samples: Sequence[tuple[Sample, dict[str, Any]]]) -> Iterator[int]:
     """Write a shard and yield how many samples it holds, sample by sample."""
+    told = {sample["sample_id"]: about for sample, about in samples}
     try:
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for number, (sample, pixels) in enumerate(read_samples(project, shard.samples), start=1):
-                about = facts.of(sample)
+            read = read_samples(project, [sample for sample, _ in samples])
+            for number, (sample, pixels) in enumerate(read, start=1):
+                about = told[sample["sample_id"]]
                 if sample["kind"] == "image":
                     _member(tar, f"{sample['sample_id']}.png", _png(pixels[0]))
                 else:
@@ -156,15 +192,16 @@ def _mp4(frames: NDArray[np.uint8], fps: float) -> bytes:
         return path.read_bytes()
 
 
-def _counts(shards: list[Shard]) -> list[dict[str, object]]:
+def _counts(shards: Sequence[Shard]) -> list[dict[str, object]]:
     """One entry a split, kind and bucket."""
-    counts: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for shard in shards:
-        first = shard.samples[0]
-        count = counts[first["split"], first["kind"], first["bucket"]]
-        count[0] += len(shard.samples)
-        count[1] += 1
+    counts = Counter(shard.members for shard in shards)
     return [
-        {"split": split, "kind": kind, "bucket": bucket, "samples": samples, "shards": number}
-        for (split, kind, bucket), (samples, number) in counts.items()
+        {
+            "split": members.split,
+            "kind": members.kind,
+            "bucket": members.bucket,
+            "samples": len(members.numbers),
+            "shards": number,
+        }
+        for members, number in counts.items()
     ]

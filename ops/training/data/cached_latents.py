@@ -30,7 +30,7 @@ class CachedLatents:
     def __init__(self, latents: LatentSet, samples: TrainingSamples) -> None:
         self._latents, self.samples = latents, samples
 
-    def read(self, sample_ids: Sequence[str]) -> CachedBatch:
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> CachedBatch:
         if lost := [name for name in sample_ids if name not in self._latents]:
             raise UnusableSamples(dict.fromkeys(lost, "it has no latent, for its source could not be read"))
         posteriors = {sample_id: self._latents[sample_id] for sample_id in sample_ids}

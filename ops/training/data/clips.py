@@ -35,15 +35,18 @@ class FilmedClips:
         self._decoding = decoding(project, launch, self._of_one_source)
         self._spared: dict[str, Pixels] = {}
         """What was decoded beside samples that could not be, last time: the batch is asked for again without these."""
+        self._spared_in = 0
+        """The epoch of that batch, in which they had these windows."""
 
-    def read(self, sample_ids: Sequence[str]) -> Clips:
-        spared = self._spared
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> Clips:
+        spared = self._spared if epoch == self._spared_in else {}
         wanted = [name for name in dict.fromkeys(sample_ids) if name not in spared]
-        decoded = self._decoding.read([self._sized(self.samples.by_id[name]) for name in wanted])
+        decoded = self._decoding.read([self._sized(self.samples.shown(name, epoch)) for name in wanted])
         found = {**spared, **dict(zip(wanted, decoded, strict=True))}
         pixels = {name: found[name] for name in sample_ids}
         if unusable := {name: each for name, each in pixels.items() if isinstance(each, str)}:
             self._spared = {name: each for name, each in pixels.items() if not isinstance(each, str)}
+            self._spared_in = epoch
             raise UnusableSamples(unusable)
         usable = [torch.from_numpy(each) for name in sample_ids if not isinstance(each := pixels[name], str)]
         return Clips(tuple(sample_ids), torch.stack(usable) if len(usable) > 1 else usable[0][None])
@@ -56,6 +59,8 @@ class FilmedClips:
         self._decoding.close()
 
     def _of_one_source(self, sample: Sample) -> list[Sample]:
+        if self.samples.windows is not None:  # what the others show now is of no use in the next epoch
+            return [sample]
         return [self._sized(row) for row in self.samples.by_id.beside(sample["sample_id"])]
 
     def _sized(self, row: Sample) -> Sample:

@@ -72,6 +72,10 @@ class DataOrder:
             for size in (self.batch_sizes[name],)
         ]
 
+    def epoch(self, step: int) -> int:
+        """Which time the samples are gone through in a step, counted from 0."""
+        return (step - 1) // self.batches_per_epoch
+
     def batch(self, step: int, left_out: Collection[str] = ()) -> tuple[str, ...]:
         """The sample ids of the global batch of a step, counted from 1. A rank takes a contiguous part of it.
 
@@ -108,7 +112,7 @@ class DataOrder:
         return refilled
 
     def _planned(self, step: int) -> _Planned:
-        epoch, index = divmod(step - 1, self.batches_per_epoch)
+        epoch, index = self.epoch(step), (step - 1) % self.batches_per_epoch
         bucket, places = self._epochs.batch(seed_of(self.seed, self.dataset_version, epoch), index)
         return _Planned(self.buckets[sorted(self.buckets)[bucket]], places)
 

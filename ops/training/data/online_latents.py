@@ -38,9 +38,9 @@ class OnlineLatents:
     def samples(self) -> TrainingSamples:
         return self._clips.samples
 
-    def read(self, sample_ids: Sequence[str]) -> ClipsToEncode:
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> ClipsToEncode:
         """The pixels alone: this is called ahead of the step that they are for."""
-        return ClipsToEncode(self._clips.read(sample_ids), self._encode)
+        return ClipsToEncode(self._clips.read(sample_ids, epoch), self._encode)
 
     def ahead(self, samples: int) -> int:
         return self._clips.ahead(samples)

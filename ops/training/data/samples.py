@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from ops.catalogue import Kind
 from ops.data.columns import Sample
+from ops.data.drawn_windows import DrawnWindows
 from ops.data.sample_index import SampleIndex
 from ops.training.data.batch_sizes import batch_sizes, largest, too_small
 from ops.training.data.data_order import DataOrder
@@ -22,7 +24,8 @@ class NoHeldOutSamples(ValueError):
 @dataclass(frozen=True)
 class TrainingSamples:
     """`by_id` reads any of them; `train` and `held_out` count those that are learned from and those that are not, of
-    which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples."""
+    which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples.
+    `windows` draws the windows of those that are learned from, where that is done anew in each epoch."""
 
     by_id: SampleIndex
     train: int
@@ -30,6 +33,7 @@ class TrainingSamples:
     looked_at: Sequence[Sample]
     order: DataOrder
     too_small: Mapping[str, int] = field(default_factory=dict)
+    windows: DrawnWindows | None = None
 
     @classmethod
     def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
@@ -56,6 +60,11 @@ class TrainingSamples:
     def count(self) -> int:
         """How many the training looks at, those of a validation included."""
         return self.train + len(self.looked_at)
+
+    def shown(self, sample_id: str, epoch: int) -> Sample:
+        """A sample as it is read in an epoch."""
+        sample = self.by_id[sample_id]
+        return sample if self.windows is None or sample["split"] != "train" else self.windows.of(sample, epoch)
 
     def source(self, sample_id: str) -> str:
         """The file that a sample is of, for a person."""
@@ -91,10 +100,9 @@ def drawn(buckets: Mapping[str, Sequence[str]], count: int, seed: int) -> list[s
     """
     places: dict[str, tuple[float, int]] = {}
     for ids in buckets.values():
-        keys = {name: seed_of(seed, "validation", name) for name in ids}
-        places |= {
-            name: (place / len(ids), keys[name]) for place, name in enumerate(sorted(keys, key=keys.__getitem__))
-        }
+        keyed = ((seed_of(seed, "validation", name), name) for name in ids)
+        first = nsmallest(count, keyed)  # of a bucket no others can be among them
+        places |= {name: (place / len(ids), key) for place, (key, name) in enumerate(first)}
     return sorted(places, key=places.__getitem__)[:count]
 
 

@@ -75,9 +75,10 @@ def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> di
     """
     unusable: dict[str, str] = {}
     alone: list[tuple[str, B, Draw]] = []
+    data = session.method.data
     for position in session.share(sample_ids).positions:
         try:
-            read = session.method.data.read([sample_ids[position]])
+            read = data.read([sample_ids[position]], data.samples.order.epoch(step))
         except UnusableSamples as found:
             unusable |= found.reasons
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Generic, TypeVar
 
 import torch
@@ -74,12 +75,13 @@ class Session(Generic[B]):
 
     def read(self, step: int, known: Batch[B] | None = None) -> Batch[B]:
         """`known` is what was read for the step before samples of it were left out: what stays is not read anew."""
-        started, ids = time.perf_counter(), self.sample_ids(step)
+        started, ids, data = time.perf_counter(), self.sample_ids(step), self.method.data
+        epoch = data.samples.order.epoch(step)
         batch: Batch[B] = Batch(ids, self.share(ids), {}, {})
         for positions in batch.share.micro_batches:
             try:
                 part = known.part(batch, positions) if known else None
-                batch.parts[positions.start] = part or self.method.data.read(ids[positions.start : positions.stop])
+                batch.parts[positions.start] = part or data.read(ids[positions.start : positions.stop], epoch)
             except UnusableSamples as found:
                 batch.unusable.update(found.reasons)
         return replace(batch, seconds=time.perf_counter() - started)
@@ -98,7 +100,9 @@ class Session(Generic[B]):
 
     def tell(self, incident: Incident) -> None:
         """Have it recorded, with what is known of the samples."""
-        self.recorder.incident(incident, self.method.data.samples.by_id)
+        samples = self.method.data.samples
+        epoch, blamed = samples.order.epoch(incident.step), [each.sample_ids for each in incident.suspects]
+        self.recorder.incident(incident, {name: samples.shown(name, epoch) for name in chain.from_iterable(blamed)})
 
     def leave_out(self, step: int, reasons: Mapping[str, str]) -> None:
         """Go on without these samples: note it, and say so. Every rank calls this alike.

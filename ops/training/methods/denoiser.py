@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +12,7 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
 from ops.config import Settings
+from ops.data.drawn_windows import DrawnWindows
 from ops.data.latent_encoder import LatentEncoder
 from ops.data.latents import LatentSet, LatentsResults
 from ops.data.text_embeddings import OnlineText, TextResults, TextSet
@@ -45,6 +47,9 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     made = input_of(job, "latents", LatentsResults)
     scale = LatentScale.of(made.results.shift, made.results.scale)
     samples = TrainingSamples.of(job, stage.kinds)
+    if made.results.redraw_windows:
+        drawn = DrawnWindows(job.project, job.dataset_version, job.training.dataset, settings.seed)
+        samples = replace(samples, windows=drawn)
     latents, text = _latents(job, made, samples), _text(job)
     captions = Captions(text, samples, settings.denoiser)
     model = _start(job, scale.channels)

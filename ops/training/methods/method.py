@@ -83,8 +83,9 @@ class TrainingData(Protocol[Read]):
     @property
     def samples(self) -> TrainingSamples: ...
 
-    def read(self, sample_ids: Sequence[str]) -> Read:
-        """A batch on the CPU, of the training split or held out. Called from background threads.
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> Read:
+        """A batch on the CPU, of the training split or held out. Called from background threads. Clips that are decoded
+        on the way may show another window in another `epoch` of the order, counted from 0.
 
         Raises:
             UnusableSamples: when what is stored of some cannot be trained on.

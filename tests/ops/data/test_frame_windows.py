@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from ops.config import Dataset
@@ -43,3 +45,19 @@ def test_too_short_and_too_long_are_unusable():
     assert windows("clip", 0, longest, 8.0, DATASET, seed=0)
     with pytest.raises(Unusable, match=r"longer than 42.5 s.*max_seconds"):
         windows("clip", 0, longest + 1, 8.0, DATASET, seed=0)
+
+
+def test_each_epoch_draws_other_windows_and_every_one_comes_up() -> None:
+    """As many, as long, in order and different, whatever else was drawn: nothing is remembered."""
+    clip = ("clip", 0, 26, 8.0, DATASET, 3)
+    assert windows(*clip, epoch=0) == windows(*clip)
+    drawn = [windows(*clip, epoch=epoch) for epoch in range(400)]
+    assert drawn[7] == windows(*clip, epoch=7)
+    assert len({str(each) for each in drawn}) > 50
+    for each in drawn:
+        assert each == sorted(each)
+        assert len({tuple(window) for window in each}) == 4
+        assert {len(window) for window in each} == {17}
+    begins = Counter(window[0] for each in drawn for window in each)
+    assert sorted(begins) == list(range(9)), "of 26 frames those that the published loader may begin at"
+    assert all(abs(count - 400 * 4 / 9) < 60 for count in begins.values())

@@ -32,9 +32,11 @@ def test_every_sample_has_its_posterior_and_the_work_is_done_once(trained_world)
 
 
 def test_shift_and_scale_bring_training_draws_to_mean_zero_and_variance_one(trained_world) -> None:
-    latents = LatentSet(current(trained_world.project, "latents", LatentsResults))
+    artifact = current(trained_world.project, "latents", LatentsResults)
+    latents = LatentSet(artifact)
     generator = torch.Generator().manual_seed(0)
-    train = [sample for sample in latents if latents.row(sample)["split"] == "train"]
+    rows = tables.each(artifact.folder / "index.parquet", ("sample_id", "split"))
+    train = sorted(row["sample_id"] for row in rows if row["split"] == "train")
     posteriors = [latents[name] for name in train for _ in range(200)]
     drawn = [
         mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)

@@ -88,6 +88,14 @@ def test_a_reader_decodes_the_windows_of_a_source_together_and_remembers(
     assert len(opened) == 1
 
 
+def test_a_reader_does_not_take_one_window_of_a_sample_for_another(ready: Project) -> None:
+    """It may be drawn anew in each epoch."""
+    reader = pixels.PixelReader(ready, lambda window: [window])
+    for begin in (0, 3, 0):
+        window = sample(frame_indices=list(range(begin, begin + 5)))
+        assert np.array_equal(reader.read([window])[0], pixels.read_sample(ready, window))
+
+
 def test_a_reader_keeps_within_its_memory(ready: Project):
     windows = [sample(sample_id=str(k), frame_indices=list(range(k, k + 5))) for k in range(6)]
     one = 5 * 48 * 64 * 3

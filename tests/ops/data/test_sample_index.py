@@ -113,3 +113,20 @@ def test_other_processes_map_it_anew(table: Path) -> None:
     packed = pickle.dumps(index)
     assert len(packed) < 500
     assert dict(pickle.loads(packed)) == dict(index)
+
+
+def test_samples_come_by_file_and_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As latents and exports want them, whatever order the table has."""
+    monkeypatch.setattr(tables, "GROUP", 7)
+    rows = [
+        {**row, "root": f"root{number % 2}", "path": f"{'ü' if number % 3 else 'z'}{(number * 5) % 9}.mp4"}
+        for number, row in enumerate(FULL)
+    ]
+    path = tmp_path / "samples.parquet"
+    tables.write(path, rows, SAMPLES)
+    index = SampleIndex(path)
+    for group, numbers in index.grouped():
+        mine = [row for row in rows if (row["split"], row["kind"], row["bucket"]) == (*group[:2], group.bucket)]
+        wanted = sorted(mine, key=lambda row: (row["root"], row["path"], row["sample_id"]))
+        assert index.at(index.by_source(numbers)) == wanted
+        assert index.column("caption", index.by_source(numbers)).to_pylist() == [row["caption"] for row in wanted]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 import yaml
 
+from ops.curation.tables import NEAR_DUPLICATES
+from ops.data.frame_windows import windows
 from ops.data.latent_making import make_latents
+from ops.data.pixels import read_sample
 from ops.data.samples import SAMPLES, training_samples
 from ops.data.text_embeddings import make_text
 from ops.runtime import tables
@@ -27,7 +32,6 @@ from ops.training.methods import denoiser
 from ops.training.methods.method import Watch
 
 STEPS = 4
-ONLINE = {"latents": {"mode": "online"}, "text_embeddings": {"mode": "online"}}
 
 
 def recipe(project: Project, changes: Mapping[str, Any]) -> Project:
@@ -61,9 +65,11 @@ def curve(job: Job, alone: Ranks) -> list[dict[str, float]]:
 CPU = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero1_cpu.json"}
 
 
-def online(project: Project, **launch: Any) -> Project:
+def online(project: Project, redraw_windows: bool = False, **launch: Any) -> Project:
     """The project with both modes online, and what a stage needs of them made."""
-    changed = recipe(project, {**ONLINE, "launch": CPU | launch, "seed": 5})
+    latents = {"mode": "online", "redraw_windows": redraw_windows}
+    made_on_the_way = {"latents": latents, "text_embeddings": {"mode": "online"}}
+    changed = recipe(project, {**made_on_the_way, "launch": CPU | launch, "seed": 5})
     make_latents(changed)
     make_text(changed)
     return changed
@@ -96,3 +102,38 @@ def test_a_source_that_is_gone_costs_its_samples_which_are_replaced_and_named(wo
     few = LeftOut(job.launch.model_copy(update={"max_left_out_share": 0.01}), 6)
     with pytest.raises(LossNotFinite, match=rf"2 of 6 samples .* {min(lost)}, step 3: .*film0.mp4"):
         few.add(3, told)
+
+
+def test_each_epoch_sees_other_windows_of_its_clips(world, alone: Ranks) -> None:
+    """The first sees those of the training set, and a training that goes on from any step what another one saw."""
+    project = recipe(world.project, {"seed": 5, "dataset": {"num_frames": 5, "min_frames": 5, "windows_per_clip": 2}})
+    told = {row["item_id"]: row for row in training_samples(project, kinds=("video",))}
+    drawn = partial(windows, start=0, end=12, fps=8.0, cut=project.settings.dataset, seed=5)
+    rows = [
+        {**row, "sample_id": f"{item[:10]}-{number}", "frame_indices": indices}
+        for item, row in told.items()
+        for number, indices in enumerate(drawn(item))
+    ]
+    tables.write(world.dataset.folder / "samples.parquet", rows, SAMPLES)
+    clips: list[Any] = [{"clip_id": item, "start_frame": 0, "end_frame": 12, "fps": 8.0} for item in told]
+    tables.write(project.table("curated_clips"), clips, NEAR_DUPLICATES)
+    job = job_of(online(project, redraw_windows=True), "denoiser_video")
+    by_id = {row["sample_id"]: row for row in rows}
+    seen: dict[str, set[str]] = defaultdict(set)
+    for steps in (range(1, 9), range(6, 8)):
+        session = program.prepared(job, alone, torch.device("cpu"), denoiser.compose)
+        assert session.method.data.samples.order.batches_per_epoch == 2
+        for step, batch in session.read_ahead(steps):
+            (part,) = batch.parts.values()
+            for name, pixels in zip(batch.sample_ids, part.clips.pixels, strict=True):
+                place = by_id[name]["frame_indices"]
+                at = drawn(by_id[name]["item_id"]).index(place)
+                wanted = {**by_id[name], "frame_indices": drawn(by_id[name]["item_id"], epoch=(step - 1) // 2)[at]}
+                assert torch.equal(pixels, torch.from_numpy(read_sample(project, wanted)))
+                seen[name].add(str(wanted["frame_indices"]))
+        held_out = session.method.data.read([row["sample_id"] for row in rows if row["split"] == "held_out"], 3)
+        assert [read_sample(project, by_id[name]).tolist() for name in held_out.sample_ids] == (
+            held_out.clips.pixels.tolist()
+        ), "what is held out stays what it is"
+        session.method.data.close()
+    assert max(map(len, seen.values())) > 1

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from ops.catalogue.reasons import MEANINGS, Reason
 from ops.curation import tables as schemas
+from ops.curation.audit.sample import ranked
 from ops.curation.audit.session import Audit
 from ops.curation.measuring.scores import Cost, Score, ScoreStore, score_key
 from ops.data import captions
-from ops.reports.curation_report import MOST, curation_report, groups
+from ops.reports.curation_report import MOST, curation_report
+from ops.reports.verdict_groups import verdict_groups
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
@@ -146,11 +148,14 @@ def test_a_reason_is_one_group_however_it_is_told(audited: Project) -> None:
     row = tables.read(audited.table("curated_clips"))[0]
     told = ["its caption is not English: 'ein Hund'", "its caption is not English: 'un chien'"]
     gone = [{**row, "rejected_by": "language", "reason_code": "not_english", "reason": each} for each in told]
-    assert {title: len(rows) for title, rows in groups([*gone, row]).items()} == {
+    path = audited.root / "told.parquet"
+    tables.write(path, [*gone, row], schemas.NEAR_DUPLICATES)
+    assert rows_of(path) == {
         "Kept": 1,
         f"Rejected at language: {MEANINGS[Reason.NOT_ENGLISH]}": 2,
     }
-    assert list(groups(gone[:1])) == [f"Rejected at language: {told[0]}"]
+    tables.write(path, gone[:1], schemas.NEAR_DUPLICATES)
+    assert list(rows_of(path)) == [f"Rejected at language: {told[0]}"]
 
 
 def test_images_are_shown_by_reason_too(audited: Project) -> None:
@@ -211,12 +216,35 @@ def test_a_path_is_text_not_markup(audited: Project) -> None:
     assert "&lt;i&gt;bad" in text
 
 
-def test_groups_join_reasons_that_differ_in_a_number() -> None:
-    def row(step: str | None, reason: str | None) -> dict:
+def test_groups_join_reasons_that_differ_in_a_number(tmp_path: Path) -> None:
+    def row(step: str | None, reason: str | None) -> dict[str, Any]:
         return {"rejected_by": step, "reason": reason}
 
     rows = [row("motion", f"motion 0.000{n} is below 0.001: still") for n in range(3)] + [row(None, None)]
-    assert {title: len(members) for title, members in groups(rows).items()} == {
+    tables.write(tmp_path / "table.parquet", rows, schemas.NEAR_DUPLICATES)
+    assert rows_of(tmp_path / "table.parquet") == {
         "Kept": 1,
         "Rejected at motion: motion … is below 0.001: still": 3,
     }
+
+
+def test_which_are_shown_does_not_depend_on_how_the_table_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first by the random order of all, whatever lies in one part."""
+    path, seed = tmp_path / "table.parquet", 3
+    rows: list[Any] = [
+        {"clip_id": f"{number:04d}", "seconds": 0.5, "rejected_by": "motion" if number % 3 else None, "reason": "still"}
+        for number in range(500)
+    ]
+    tables.write(path, rows, schemas.NEAR_DUPLICATES)
+    wanted = [row["clip_id"] for row in ranked([row for row in rows if row["rejected_by"]], seed)[:5]]
+    for batch in (7, 1000):
+        monkeypatch.setattr(tables, "BATCH", batch)
+        group = verdict_groups(path, "clip_id", seed, 5)["Rejected at motion: still"]
+        assert [row["clip_id"] for row in group.shown(path, 5)] == wanted
+        assert (group.rows, group.seconds) == (333, 166.5)
+
+
+def rows_of(path: Path) -> dict[str, int]:
+    return {title: group.rows for title, group in verdict_groups(path, "clip_id", 0, MOST).items()}

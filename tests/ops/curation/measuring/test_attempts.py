@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ops.config import Curation, resolve
+from ops.curation.measuring import attempts
 from ops.curation.measuring.attempts import Task, attempt, demand_few_parked
 from ops.curation.measuring.ledger import Ledger, Work, forget_asking, is_asked_again
 from ops.curation.measuring.scores import Score, ScoreStore, identity_digest, score_key
@@ -95,6 +96,15 @@ def test_what_works_is_done_once(doing: Doing) -> None:
     with ScoreStore.of(doing.project) as store:
         assert store.values(STEP, {}, ["a", "bb", "c"]) == {"a": 1.0, "bb": 2.0}
     assert doing.ledger().parked() == []
+
+
+def test_many_are_laid_out_some_at_a_time(doing: Doing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "AT_ONCE", 2)
+    doing.behaviour = unless("b")
+    assert doing(["a", "b", "c", "d", "e"]) == {"b": Failure("broke")}
+    assert doing.tried == ["a+b", "c+d", "e", "a", "b", "b"]
+    assert doing(["f", "b", "a"]) == {"b": Failure("broke")}, "what was done and what is parked is not begun again"
+    assert doing.tried[6:] == ["f+a"]
 
 
 def test_a_bad_one_spoils_no_other_and_is_parked_after_three(doing: Doing) -> None:

@@ -133,6 +133,9 @@ def test_the_manifest_has_the_hash_of_every_file_and_the_versions(readable: Proj
     lists = ("videos_1.json", "images_1.json")
     assert {name: named["files"][name] for name in lists} == {name: manifest["files"][name] for name in lists}
     files = {path.name: path for path in (tmp_path / "out").iterdir() if path.name != "manifest.json"}
+    for name in lists:
+        text = files[name].read_text(encoding="utf-8")
+        assert text == json.dumps(json.loads(text), indent=1) + "\n"
     assert manifest["files"].keys() == files.keys() == {"videos_1.json", "images_1.json", "merge_data.txt"}
     for name, path in files.items():
         assert manifest["files"][name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

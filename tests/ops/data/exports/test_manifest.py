@@ -77,3 +77,22 @@ def test_files_that_are_to_be_deleted_stay_listed_until_they_are(tmp_path: Path,
     assert sorted(tree["files"]) == ["a.tar", "b.tar"]
     Manifest.at(out, "webdataset", {}).begin({"a.tar": "x"})
     assert not (out / "b.tar").exists()
+
+
+def test_of_many_files_the_manifest_is_written_for_parts_of_them_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as large as what it lists, and would be written a hundred thousand times."""
+    saved = []
+    save = Manifest._save
+    monkeypatch.setattr(Manifest, "_save", lambda manifest, complete: [saved.append(1), save(manifest, complete)])
+    manifest = Manifest.at(tmp_path / "out", "webdataset", {})
+    names = manifest.begin({f"{number}.tar": "x" for number in range(1000)})
+    for name in names:
+        (tmp_path / "out" / name).write_bytes(b"")
+        manifest.add(name, "x")
+    assert len(saved) < 300
+    again = Manifest.at(tmp_path / "out", "webdataset", {})
+    assert 980 < len(again.files) <= 1000
+    manifest.finish(1000, 1000, {})
+    assert len(Manifest.at(tmp_path / "out", "webdataset", {}).files) == 1000

@@ -300,3 +300,22 @@ def test_an_empty_training_set_and_empty_shards_are_errors(dataset: Project, com
     with pytest.raises(ExportError, match="empty"):
         export_webdataset(dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cut_is_exported_by_itself(dataset: Project, commit, tmp_path: Path):
+    """At its own frames a second; samples of two cuts may be in one bucket."""
+    cut, path = "fps=12 enlarge=True", dataset.data / "training_set" / "samples.parquet"
+    rows = tables.read(path)
+    others = [{**row, "sample_id": row["sample_id"][::-1], "cut": cut} for row in rows if row["kind"] == "video"]
+    tables.write(path, [*rows, *others], SAMPLES)
+    commit(dataset, "c5.dir")
+    export_webdataset(dataset, tmp_path / "default")
+    assert sorted(read_all(tmp_path / "default")) == sorted(row["sample_id"] for row in rows)
+    export_webdataset(dataset, tmp_path / "own", cut=cut)
+    found = read_all(tmp_path / "own")
+    assert sorted(found) == sorted(row["sample_id"] for row in others)
+    assert {json.loads(members["json"])["fps"] for _, members in found.values()} == {12.0}
+    assert {film(members["mp4"])[1] for _, members in found.values()} == {12.0}
+    assert json.loads((tmp_path / "own" / "manifest.json").read_text())["cut"] == cut
+    with pytest.raises(ExportError, match=r"no samples of the cut 'fps=9', but of: dataset; fps=12 enlarge=True"):
+        export_webdataset(dataset, tmp_path / "none", cut="fps=9")

@@ -38,7 +38,7 @@ class Numbers:
     served: dict[str, float]
     dtype: torch.dtype
 
-    def read(self, sample_ids: Sequence[str]) -> Tensor:
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> Tensor:
         broken = [name for name in sample_ids if math.isnan(self.served[name])]
         if broken:
             raise UnusableSamples(dict.fromkeys(broken, "it cannot be read"))

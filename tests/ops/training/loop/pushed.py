@@ -36,7 +36,7 @@ class Names:
 
     samples: TrainingSamples
 
-    def read(self, sample_ids: Sequence[str]) -> list[str]:
+    def read(self, sample_ids: Sequence[str], epoch: int = 0) -> list[str]:
         return list(sample_ids)
 
     def ahead(self, samples: int) -> int:
