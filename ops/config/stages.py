@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from ops.config.dataset import OwnCut
-from ops.config.section import Executed, Positive, Section
+from ops.config.section import Executed, Later, Name, Positive, Section
 from ops.config.training import OwnLaunch, Schedule
 
 StageKind = Literal["text_to_video", "image_condition", "structure", "refiner", "lora"]
@@ -27,8 +27,8 @@ NOT_TRAINED_YET: dict[StageKind, str] = {
 class TextToVideo(Section):
     """Text to images and videos, on cached latents; it starts from the stage before it in the list."""
 
-    kind: Literal["text_to_video"] = "text_to_video"
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: Later[Literal["text_to_video"]] = "text_to_video"
+    name: Name
     kinds: tuple[Literal["image", "video"], ...]
     """Of samples."""
     sparse_ratio: Positive | None = None

@@ -91,8 +91,7 @@ def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
         try:
             configuration_of(each, project.root, each.launch.nodes * each.launch.ranks_per_node)
         except ConfigError as error:
-            named = "vae" if each.kind == "vae" else f"stage '{each.name}'"
-            yield f"{named}: {error}"
+            yield f"{each.place}: {error}"
 
 
 def _without_samples(wanted: Stages, dataset: Path) -> Iterator[str]:

@@ -104,12 +104,14 @@ def _require_its_graph(shown: Settings, recipe: Settings, steps: set[str]) -> No
     Raises:
         ConfigError: when a step of the run is not what the recipe would make of it.
     """
-    (vae, *stages), (other, *others) = trainings(recipe), trainings(shown)
-    shared = {*STEPS, *((vae, f"{vae}_evaluation", "latents", "text_embeddings") if vae == other else ())}
-    if steps <= shared or (vae == other and stages == others):
+    ours, theirs = list(trainings(recipe)), list(trainings(shown))
+    vaes = list(recipe.vae.trainings)
+    of_vae = (*vaes, f"{recipe.vae.asset}_evaluation", "latents", "text_embeddings")
+    shared = {*STEPS, *(of_vae if vaes == list(shown.vae.trainings) else ())}
+    if steps <= shared or ours == theirs:
         return
     raise ConfigError(
-        f"preset '{recipe.name}' trains {', '.join([vae, *stages])}, but this graph is that of '{shown.name}' "
-        f"({', '.join([other, *others])}): change the graph with `soraflow run --preset {recipe.name}` or in "
+        f"preset '{recipe.name}' trains {', '.join(ours)}, but this graph is that of '{shown.name}' "
+        f"({', '.join(theirs)}): change the graph with `soraflow run --preset {recipe.name}` or in "
         "params.yaml and press 'Reload definitions', or select only assets that both have"
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import torch
 
 from models import released
-from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
 from ops.config import Settings
@@ -15,6 +14,7 @@ from ops.data.latent_encoder import LatentEncoder
 from ops.data.latents import LatentSet, LatentsResults
 from ops.data.text_embeddings import OnlineText, TextResults, TextSet
 from ops.runtime.artifacts import Artifact
+from ops.training import networks
 from ops.training.data.cached_latents import CachedLatents
 from ops.training.data.captions import Captions, Texts
 from ops.training.data.clips import FilmedClips
@@ -33,10 +33,7 @@ from ops.training.validation.held_out_loss import HeldOutError
 def build_model(settings: Settings, latent_channels: int, seed: int) -> SkiparseDenoiser:
     """A freshly initialised denoiser, the same for the same seed."""
     torch.manual_seed(seed)
-    shape = settings.denoiser.model.model_dump()
-    return SkiparseDenoiser(
-        DenoiserConfig(**shape, in_channels=latent_channels, text_width=settings.text_encoder.width)
-    )
+    return networks.denoiser(settings.denoiser.model, latent_channels, settings.text_encoder.width)
 
 
 def compose(setup: Setup) -> Method[LatentBatch]:

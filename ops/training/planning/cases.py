@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
 from models.geometry import latent_size, tokens
 from ops.config import DenoiserModel, Precision, VaeLosses, VaeModel, VaeViews
@@ -48,7 +48,7 @@ class DenoiserCase(Case):
 class VaeCase(Case):
     kind: Literal["vae"] = "vae"
     model: VaeModel
-    losses: VaeLosses
+    losses: SerializeAsAny[VaeLosses]
     views: VaeViews
     adversarial: bool
     """Whether there is a critic."""

@@ -32,7 +32,7 @@ def remedy(launched: Launched, buckets: Buckets, hardware: Hardware) -> str | No
 def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     """Settings, as `soraflow run --set` takes them, from what costs least to what costs most."""
     section, launch = launched.training.section, launched.training.launch
-    place = f"stages.{section.name}" if isinstance(section, TextToVideo) else "vae"
+    place = launched.training.place
     if isinstance(section, TextToVideo) and not section.gradient_checkpointing:
         yield f"{place}.gradient_checkpointing=true", _recomputing(section)
     now = launched.config["gradient_accumulation_steps"]

@@ -19,7 +19,7 @@ from ops.training.job import Job
 from ops.training.launching import node_checks, program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.planning.planner import plan_of
 from ops.training.trainings import trainings
 
@@ -90,7 +90,7 @@ def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone:
         _cut_for(lab, training.cut)
         described = first.model_dump(mode="json") | {"asset": asset, "folder": str(tmp_path / asset)}
         session = program.prepared(
-            Job.model_validate(described), alone, CPU, wfvae.compose if asset == "wfvae" else denoiser.compose
+            Job.model_validate(described), alone, CPU, vae.compose if asset == "wfvae" else denoiser.compose
         )
         assert {parameter.dtype for parameter in session.state.model.parameters()} == {torch.bfloat16}
         for step in (1, 2):

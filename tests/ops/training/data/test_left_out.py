@@ -22,7 +22,7 @@ from ops.training.data.samples import TrainingSamples
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.methods.method import Draw, Method, Setup
 from ops.training.recording.metrics_file import read
 
@@ -190,7 +190,7 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     lab = make_lab(tmp_path / "lab").change("launch.max_left_out_share", 0.5)
     for name in ("film1.mkv", "film4.mkv"):
         (lab.project.root / "films" / name).unlink()
-    session = program.prepared(lab.job("wfvae"), alone, CPU, wfvae.compose)
+    session = program.prepared(lab.job("wfvae"), alone, CPU, vae.compose)
     loop.validated(session, 0, session.state.ema.joined())
     steps(session, 4)
     reasons = {name: entry["reason"] for name, entry in session.state.left_out.samples.items()}
