@@ -56,7 +56,10 @@ class ParityCase:
 
     def drawn(self, name: str, shape: Sequence[int] | None = None) -> Tensor:
         """An input; `shape` is of one whose rule names none."""
-        rule = self.facts[name]
+        return self.drawn_by(self.facts[name], shape)
+
+    @staticmethod
+    def drawn_by(rule: dict[str, Any], shape: Sequence[int] | None = None) -> Tensor:
         random, size = np.random.RandomState(rule["seed"]), shape or rule["shape"]
         if rule["rule"] == "uniform":
             return torch.from_numpy(random.uniform(-1, 1, size).astype(np.float32))

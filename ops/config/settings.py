@@ -21,8 +21,6 @@ from ops.config.stages import Stage
 from ops.config.training import Launch, Pictures, common_divisors
 from ops.config.vae import AnyVae, Vae
 
-TRAINED_DENOISER = "skiparse"
-
 B = TypeVar("B")
 W = TypeVar("W")
 DEFAULT_CUT = "dataset"
@@ -90,14 +88,32 @@ class Settings(Section):
         for stage in self.stages:
             name = f"stages.{stage.name}.launch"
             whole[name] = _whole(stage.launch.over, self.launch, name)
-        heads = self.denoiser.model.heads
+        heads, latte = self.denoiser.model.heads, self.denoiser.architecture == "latte"
         for name, launch in whole.items():
+            if latte and launch.sequence_parallel > 1:
+                raise ValueError(
+                    f"{name}.sequence_parallel is {launch.sequence_parallel}, but must be 1: one rank computes a video "
+                    "where denoiser.architecture is latte"
+                )
             if heads % launch.sequence_parallel:
                 raise ValueError(
                     f"{name}.sequence_parallel is {launch.sequence_parallel}, but must divide denoiser.model.heads, "
                     f"{heads}, and {name}.ranks_per_node, {launch.ranks_per_node}: use "
                     f"{common_divisors(heads, launch.ranks_per_node)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _stages_fit_the_architecture(self) -> Settings:
+        latte = self.denoiser.architecture == "latte"
+        for stage in self.stages:
+            if stage.joint_images and not latte:
+                raise ValueError(
+                    f"stages.{stage.name}.joint_images is {stage.joint_images}, but must be 0: images ride behind a "
+                    "video only where denoiser.architecture is latte"
+                )
+            if stage.sparse_ratio not in (None, 1) and latte:
+                raise ValueError(f"stages.{stage.name}.sparse_ratio is {stage.sparse_ratio}, but must be 1 for latte")
         return self
 
     @model_validator(mode="after")
@@ -120,7 +136,7 @@ class Settings(Section):
     def cuts(self) -> dict[str, WantedCut]:
         """All that is cut out of the curated items, by name: what the VAE and the stages are trained on."""
         wanted: dict[str, WantedCut] = {}
-        owners: list[tuple[OwnCut, tuple[Kind, ...]]] = [(stage.dataset, stage.kinds) for stage in self.stages]
+        owners: list[tuple[OwnCut, tuple[Kind, ...]]] = [(stage.dataset, stage.seen) for stage in self.stages]
         if not self.vae.released:
             owners = [*((vae.dataset, KINDS) for vae in self.vae.trainings.values()), *owners]
         for own, kinds in owners:
@@ -132,16 +148,3 @@ class Settings(Section):
     def stage_cuts(self) -> tuple[str, ...]:
         """Those of them that stages are trained on, by name."""
         return tuple(sorted({self.cut_of(stage.dataset)[0] for stage in self.stages}))
-
-    def untrainable(self) -> tuple[str, ...]:
-        """Why the recipe cannot be trained; one sentence for each reason, with its remedy.
-
-        Such a recipe can be read, compared and curated for, so that it loads; what would train it refuses.
-        """
-        reasons = []
-        if self.denoiser.architecture != TRAINED_DENOISER:
-            reasons.append(
-                f"denoiser.architecture is '{self.denoiser.architecture}', but only '{TRAINED_DENOISER}' can be "
-                f"trained: use {TRAINED_DENOISER}"
-            )
-        return tuple(reasons)

@@ -88,14 +88,12 @@ def train(
     on the one that the latents are of.
 
     Raises:
-        ConfigError: when the recipe cannot be trained.
         UnknownTraining: when it has no such training.
         MissingArtifact, ForeignLatents: as `stage_work` says.
     """
     found = training(project.settings, asset)
     if found.adopted:
         return adopt_vae(project, found.adopted)
-    _require_trainable(project)
     work, init_from = work_of(project, found, dataset)
     done = work.finished()
     if done:
@@ -115,7 +113,6 @@ def take_part(project: Project, asset: str) -> None:
     if discover(dict(os.environ)).first:
         train(project, asset)
         return
-    _require_trainable(project)
     work, init_from = work_of(project, found)
     if work.finished():
         return
@@ -129,13 +126,7 @@ def planned(project: Project, asset: str) -> Work[Trained] | Work[Adopted]:
     found = training(project.settings, asset)
     if found.adopted:
         return adoption_work(project, found.adopted)[0]
-    _require_trainable(project)
     return work_of(project, found)[0]
-
-
-def _require_trainable(project: Project) -> None:
-    if reasons := project.settings.untrainable():
-        raise ConfigError("; ".join(reasons))
 
 
 def work_of(project: Project, found: Training, dataset: str | None = None) -> tuple[Work[Trained], InitFrom | None]:

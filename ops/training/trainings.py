@@ -117,7 +117,7 @@ class Training:
             whole = "The video VAE, trained on the training set's pixels "
             whole += f"({', '.join(self.section.losses.told)} and adversarial losses)"
             return f"{whole}, {start}." if self.predecessor else f"{whole}."
-        kinds = " and ".join(self.kinds)
+        kinds = " and ".join(self.section.seen)
         return f"The denoiser after {self.schedule.steps:,} steps on {kinds} samples, {start}."
 
 

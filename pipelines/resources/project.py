@@ -11,7 +11,6 @@ from ops.config import ConfigError, Settings, load
 from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from ops.training.readiness import require_trainable
 from ops.training.trainings import trainings
 from pipelines.check_steps import checked_table
 from pipelines.lineage_run import PIPELINE_RUN_TAG
@@ -56,7 +55,6 @@ class ProjectResource(dg.ConfigurableResource[None]):
             raise ConfigError(f"the recipe of this run cannot be used: {error}") from None
         steps = _steps(context.instance, run)
         _require_its_graph(found.settings, recipe, steps)
-        require_trainable(recipe, steps)
         self._home = Project(found.root, run.tags.get(PIPELINE_RUN_TAG, run.run_id), recipe)
         self._to_make = steps & set(STEPS)
         tags = {"soraflow/preset": recipe.name, "soraflow/overrides": " ".join(self.overrides)}

@@ -10,20 +10,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
-from ops.config import Diffusion, Optimizer
+from ops.config import Denoiser, Diffusion, Optimizer
+from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
 from ops.training import networks
 from ops.training.data.clips import Clips
 from ops.training.methods.method import Draw
+from ops.training.networks import AnyDenoiser
 from ops.training.objectives import diffusion
 from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
@@ -72,8 +73,15 @@ def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
     return one, other
 
 
-def _denoiser(case: DenoiserCase) -> SkiparseDenoiser:
-    return networks.denoiser(case.model, case.channels, case.text_width)
+def _denoiser(case: DenoiserCase) -> AnyDenoiser:
+    settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
+    return networks.denoiser(settings, case.channels, case.text_width, Bucket(case.frames, case.height, case.width))
+
+
+def _diffusion(case: DenoiserCase) -> Diffusion:
+    if case.architecture == "skiparse":
+        return Diffusion()
+    return Diffusion(prediction="epsilon", zero_terminal_snr=False, min_snr_gamma=None)
 
 
 def _of_denoiser(case: DenoiserCase) -> Passes:
@@ -81,15 +89,19 @@ def _of_denoiser(case: DenoiserCase) -> Passes:
         model = _denoiser(case)
     model.gradient_checkpointing = case.recomputed
     group = SequenceGroup(case.ranks_of_a_video, 0, torch.empty_like)
-    noise = diffusion.scheduler(Diffusion())
+    noise = diffusion.scheduler(_diffusion(case))
+    called = group.calling(model)
+    if case.images:
+        called = partial(called, images=case.images)
 
     def loss() -> Tensor:
         latent = torch.zeros(case.samples, case.channels, *case.latent)
-        text = torch.zeros(case.samples, case.text_tokens, case.text_width)
+        captions = (case.samples, 1 + case.images) if case.images else (case.samples,)
+        text = torch.zeros(*captions, case.text_tokens, case.text_width)
         timesteps = torch.zeros(case.samples, dtype=torch.long)
         return diffusion.element_losses(
-            group.calling(model), noise, latent, torch.zeros_like(latent), timesteps, text, None, _dtype(case)
-        ).mean()
+            called, noise, latent, torch.zeros_like(latent), timesteps, text, None, _dtype(case)
+        ).sum.mean()
 
     with LiveBytes() as live:
         moments = _moments(model, loss, live)

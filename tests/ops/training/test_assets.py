@@ -10,7 +10,6 @@ import torch
 import yaml
 
 from models import released
-from ops.config import ConfigError
 from ops.runtime.artifacts import entries
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
@@ -47,11 +46,6 @@ def test_weights_that_an_earlier_soraflow_adopted_are_found(project: Project) ->
     again = assets.train(reads(project, vae={"released": "bought"}), "wfvae")
     assert again.results == Adopted(released="released", source=None)
     assert again.folder == artifact.folder
-
-
-def test_what_cannot_be_trained_says_so(project: Project) -> None:
-    with pytest.raises(ConfigError, match=r"denoiser\.architecture is 'latte'"):
-        assets.train(reads(project, denoiser={"architecture": "latte"}), "denoiser_image")
 
 
 def test_an_unknown_training_is_named(project: Project) -> None:
@@ -94,7 +88,7 @@ def test_a_fingerprint_is_of_code_seed_and_settings(make_lab: Callable, tmp_path
     made = assets.work_of(project, training(project.settings, "wfvae"), dataset)[0]
     assert made.fingerprint == digest({"asset": "wfvae", "inputs": {"training_set": dataset}, "settings": vae})
     stage = settings["stages"][0]
-    for unsaid in ("kind", "launch", "gradient_checkpointing", "compile"):  # none of them decides what comes of it
+    for unsaid in ("kind", "launch", "gradient_checkpointing", "compile", "joint_images"):  # these decide nothing
         del stage[unsaid]
     of_stage = {**common, "schedule": stage["schedule"], "denoiser": settings["denoiser"], "stage": stage}
     of_stage["text_width"] = settings["text_encoder"]["width"]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from models.control.image_condition import ImageConditionedDenoiser
 from models.control.structure import StructureConditionedDenoiser, StructureConfig, StructureController
 from models.dit import DenoiserConfig, SkiparseDenoiser
-from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
 from ops.training.job import Job
 from ops.training.launching import program
@@ -75,11 +74,6 @@ def test_a_stage_may_recompute_and_compile_its_blocks(
         assert other == pytest.approx(losses[0], rel=1e-5)
 
 
-def latte() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
-    model = LatteDenoiser(LatteConfig(layers=2, heads=2, head_width=12, in_channels=4, text_width=16, latent_side=8))
-    return model, lambda model: model(*latent(), half(1, 3, 16), torch.ones(1, 3))
-
-
 def image_controller() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
     conditions = {"condition_latent": half(1, 4, 2, 4, 4), "condition_mask": torch.ones(1, 4, 2, 4, 4).bfloat16()}
     model = ImageConditionedDenoiser(SMALL)
@@ -102,7 +96,7 @@ def latent() -> tuple[Tensor, Tensor]:
     return half(1, 4, 2, 4, 4), torch.tensor([500])
 
 
-@pytest.mark.parametrize("made", [latte, image_controller, structure_controller])
+@pytest.mark.parametrize("made", [image_controller, structure_controller])
 def test_what_has_no_training_program_yet_could_be_trained(made: Callable, checkout: Path, alone: Ranks) -> None:
     model, run = made()
     optimizer = Optimizer(learning_rate=1e-3)

@@ -115,7 +115,7 @@ def test_one_bad_sample_is_left_out_and_leaves_no_trace(train: Callable, value: 
     assert {name: entry["reason"] for name, entry in session.state.left_out.samples.items()} == {"bad": reason}
     found = session.state.left_out.samples["bad"]["step"]
     assert "bad" in session.method.data.samples.order.batch(found)
-    assert all("bad" not in session.sample_ids(step) for step in range(1, 10))
+    assert all("bad" not in session.named(step).sample_ids for step in range(1, 10))
     assert all(math.isfinite(value) for line in figures for value in line.values())
     assert [line.get("left_out", 0) for line in figures] == [int(step >= found) for step in range(1, 10)]
     assert {line["kept"] for line in figures} == {2.0}, "the critic would have learned from a step that was not made"
