@@ -20,7 +20,7 @@ from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.loop import engine, loop
 from ops.training.loop.session import Batch, Session
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.methods.method import Draw, Method, Setup
 
 FILE = "alternating.json"
@@ -95,7 +95,7 @@ class Alternation:
 def main() -> None:
     alternation = Alternation(Job.from_arguments())
     kind = alternation.job.training.kind
-    compose: Callable[[Setup], Method[Any]] = wfvae.compose if kind == "vae" else denoiser.compose
+    compose: Callable[[Setup], Method[Any]] = vae.compose if kind == "vae" else denoiser.compose
 
     def twice(setup: Setup) -> Method[Any]:
         alternation.bare = BareLoop(compose(setup), alternation.job)

@@ -55,7 +55,7 @@ class _Made(NamedTuple):
 
 def _made_of_trainings(settings: Settings) -> dict[str, _Made]:
     """The assets between the trainings, and after them."""
-    vae, last = settings.vae.architecture, final(settings).asset
+    vae, last = settings.vae.asset, final(settings).asset
     return {
         f"{vae}_evaluation": _Made((vae, "training_set"), "ops.evaluation.reconstruction"),
         "latents": _Made((vae, "training_set"), "ops.data.latents"),

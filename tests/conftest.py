@@ -89,6 +89,12 @@ def videos(module_at: Callable[[Path], ModuleType]) -> ModuleType:
     return module_at(CHECKOUT / "tests" / "videos.py")
 
 
+@pytest.fixture(scope="session")
+def parity_case(module_at: Callable[[Path], ModuleType]) -> Any:
+    """What tests/parity_case.py calls ParityCase."""
+    return module_at(CHECKOUT / "tests" / "parity_case.py").ParityCase
+
+
 @pytest.fixture
 def records(project: Project, tmp_path: Path, module_at: Callable[[Path], ModuleType]) -> Any:
     """What tests/records.py calls Records: a project with a folder of one file, of which nothing is on record yet."""

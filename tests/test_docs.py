@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -61,8 +61,14 @@ def exists(model: type[BaseModel], key: str) -> bool:
     inner: Any = field.annotation
     if get_origin(inner) is tuple:  # of named items, such as the stages
         inner, rest = get_args(inner)[0], rest.partition(".")[2]
-        inner = get_args(inner)[0] if get_origin(inner) is Annotated else inner
-    return isinstance(inner, type) and issubclass(inner, BaseModel) and exists(inner, rest)
+    return any(exists(section, rest) for section in sections_in(inner))
+
+
+def sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """A section, or those that one may be."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for each in get_args(annotation) for section in sections_in(each)]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

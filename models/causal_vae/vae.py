@@ -11,7 +11,7 @@ from models.causal_vae.config import CausalVAEConfig
 from models.causal_vae.decoder import Decoder
 from models.causal_vae.encoder import Encoder
 from models.causal_vae.resampling import FINAL_MIX_FACTOR, reset_mix_factors
-from models.causal_vae.tiling import OVERLAP_PARTS, over_tiles, over_windows
+from models.causal_vae.tiling import OVERLAP_PARTS, WINDOW_FRAMES, WINDOW_LATENTS, over_tiles, over_windows
 from models.geometry import SPATIAL, TEMPORAL
 from models.wfvae.convolutions import PointwiseConv3d
 from models.wfvae.inputs import check_latent, check_video
@@ -40,7 +40,8 @@ class CausalVideoVAE(nn.Module):
 
         Args:
             video: [B, 3, 4n+1, H, W] in [-1, 1], sides multiples of 8.
-            chunk_frames: encode in windows of one frame more than this, a multiple of 4; released: 64.
+            chunk_frames: encode in windows of one frame more than this, a multiple of 4. By default inference has the
+                released ones, 64, and where gradients are wanted all frames are one.
             tile_pixels: encode in tiles of this side, a multiple of 32; released: 256.
 
         Raises:
@@ -53,14 +54,16 @@ class CausalVideoVAE(nn.Module):
         def encoded(window: Tensor) -> Tensor:
             return over_tiles(lambda tile: self.quant_conv(self.encoder(tile)), window, tile_pixels, 1 / SPATIAL)
 
-        return Posterior(torch.cat(list(over_windows(encoded, video, chunk_frames)), dim=2))
+        stride = chunk_frames or _released(WINDOW_FRAMES)
+        return Posterior(torch.cat(list(over_windows(encoded, video, stride)), dim=2))
 
     def decode(self, latent: Tensor, chunk_latents: int | None = None, tile_pixels: int | None = None) -> Tensor:
         """The video [B, 3, 4n+1, H, W] of a latent, near [-1, 1] but not clamped.
 
         Args:
             latent: [B, latent_channels, n+1, H/8, W/8].
-            chunk_latents: decode in windows of one latent frame more than this; released: 16.
+            chunk_latents: decode in windows of one latent frame more than this. By default inference has the released
+                ones, 16, and where gradients are wanted all latents are one.
             tile_pixels: decode in tiles that become this side, a multiple of 32; released: 256.
 
         Raises:
@@ -80,7 +83,7 @@ class CausalVideoVAE(nn.Module):
         def decoded(window: Tensor) -> Tensor:
             return over_tiles(lambda tile: self.decoder(self.post_quant_conv(tile)), window, side, SPATIAL)
 
-        return over_windows(decoded, latent, chunk_latents)
+        return over_windows(decoded, latent, chunk_latents or _released(WINDOW_LATENTS))
 
     def forward(self, video: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Posterior]:
         """A reconstruction from a sample of the posterior, and the posterior."""
@@ -93,6 +96,10 @@ class CausalVideoVAE(nn.Module):
         sigmoid(`value`) is the share of the fixed rule beside the learned one: 0.8808 at first (2.0), 0.6225 for 0.5.
         """
         reset_mix_factors(self, value)
+
+
+def _released(stride: int) -> int | None:
+    return None if torch.is_grad_enabled() else stride
 
 
 def _check_multiple(name: str, value: int | None, multiple: int) -> None:

@@ -44,6 +44,12 @@ class LatteDenoiser(nn.Module):
         self.modulation_out = nn.Parameter(torch.randn(2, width) / width**0.5)
         self.project_out = nn.Linear(width, PATCH * PATCH * config.out_channels)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All of them, in the order in which a video passes them."""
+        pairs = zip(self.spatial_blocks, self.temporal_blocks, strict=True)
+        return [block for pair in pairs for block in pair]
+
     def forward(
         self,
         latent: Tensor,

@@ -34,7 +34,19 @@ from ops.config.settings import DEFAULT_CUT, Settings, WantedCut
 from ops.config.sources import ImageCollection, Sources, VideoCollection
 from ops.config.stages import Stage, StageKind, TextToVideo, TrainingKind
 from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
-from ops.config.vae import Vae, VaeLosses, VaeModel, VaeViews
+from ops.config.vae import (
+    CausalVae,
+    CausalVaeLosses,
+    CausalVaeModel,
+    Vae,
+    VaeLosses,
+    VaeModel,
+    VaeStage,
+    VaeViews,
+    WfVae,
+    WfVaeLosses,
+    WfVaeModel,
+)
 
 __all__ = [
     "DEFAULT_CUT",
@@ -46,6 +58,9 @@ __all__ = [
     "CaptionPhrase",
     "CaptionRequests",
     "Captions",
+    "CausalVae",
+    "CausalVaeLosses",
+    "CausalVaeModel",
     "Clipping",
     "ConfigError",
     "Curation",
@@ -95,10 +110,14 @@ __all__ = [
     "Vae",
     "VaeLosses",
     "VaeModel",
+    "VaeStage",
     "VaeViews",
     "VideoCollection",
     "VideoKind",
     "WantedCut",
+    "WfVae",
+    "WfVaeLosses",
+    "WfVaeModel",
     "WronglyCalled",
     "assign",
     "change",

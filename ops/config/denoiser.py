@@ -14,18 +14,10 @@ class DenoiserModel(Section):
     heads: Positive = 24
     head_width: Positive = 96
     sparse_ratio: Positive = 4
+    """Of skiparse; latte attends to all within a frame, and to all at one place."""
     absolute_positions: bool = False
     """Tell each token where it is, besides how far it is from others. The published model does not; a small one learns
     far sooner with it what moves where. Weights of one kind do not fit the other."""
-
-    @model_validator(mode="after")
-    def _rope_fits(self) -> DenoiserModel:
-        if self.head_width % 6:
-            raise ValueError(
-                f"head_width {self.head_width} must be a multiple of 6: rotary positions split it over three axes, "
-                "in pairs"
-            )
-        return self
 
 
 class Diffusion(Section):
@@ -68,6 +60,33 @@ class Denoiser(Section):
     phrase_draws: Positive = 4
     """How many different wordings of such a sample training may draw from; each is encoded once."""
     architecture: Literal["skiparse", "latte"] = "skiparse"
-    """Only skiparse can be trained."""
+    """The denoiser of Open-Sora Plan v1.3, or that of v1.1, which learns the variance of a sampling step, too."""
     model: DenoiserModel = DenoiserModel()
     diffusion: Diffusion = Diffusion()
+
+    @model_validator(mode="after")
+    def _fits_the_architecture(self) -> Denoiser:
+        model = self.model
+        if self.architecture == "skiparse":
+            if model.head_width % 6:
+                raise ValueError(
+                    f"model.head_width {model.head_width} must be a multiple of 6: rotary positions split it over "
+                    "three axes, in pairs"
+                )
+            return self
+        if model.heads * model.head_width % 4:
+            raise ValueError(
+                f"model.heads · model.head_width is {model.heads * model.head_width}, but must be a multiple of 4 for "
+                "latte: positions take sines and cosines of rows and of columns"
+            )
+        for key, wanted, why in (
+            ("model.sparse_ratio", 1, "it has no sparse layers"),
+            ("model.absolute_positions", False, "it has positions of its own"),
+            ("diffusion.prediction", "epsilon", "its variance is learned beside ε"),
+            ("diffusion.zero_terminal_snr", False, "ε says nothing of a video where the signal is 0"),
+        ):
+            section, _, name = key.partition(".")
+            found = getattr(getattr(self, section), name)
+            if found != wanted:
+                raise ValueError(f"{key} is {str(found).lower()}, but must be {str(wanted).lower()} for latte: {why}")
+        return self

@@ -26,19 +26,35 @@ def explain(
 ) -> str:
     lines = []
     for problem in error.errors():
-        keys = [str(part) for part in problem["loc"]]
-        named = _named(tree, problem["loc"])
+        place = _in_tree(tree, problem["loc"])
+        keys = [str(part) for part in place]
+        named = _named(tree, place)
         file = params if _has(overrides, keys) or _has(overrides, named) else preset
         message = told(problem["msg"])
         if problem["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
+            close = difflib.get_close_matches(keys[-1], _known_keys(problem["loc"][:-1]), n=1)
             message = "unknown key" + (f" (did you mean '{close[0]}'?)" if close else "")
             if moved := MOVED.get(".".join(keys)):
                 message = f"is a rule now: set {moved}"
         elif problem["type"] == "missing":
             message = "missing; it has no default"
+        elif problem["type"] == "union_tag_invalid":  # told by a function that is called like the setting
+            named.append(problem["ctx"]["discriminator"].strip("_()"))
+            message = f"is '{problem['ctx']['tag']}', but must be one of {problem['ctx']['expected_tags']}"
         lines.append(f"{file}: {'.'.join(named) or 'settings'}: {message}")
     return "\n".join(lines)
+
+
+def _in_tree(tree: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A place without what pydantic puts into it where a section may be of several types: the name of that type."""
+    kept: list[int | str] = []
+    for number, part in enumerate(place, start=1):
+        inner = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        held = inner or (isinstance(tree, Mapping) and part in tree)
+        if held or number == len(place) or not isinstance(tree, Mapping):
+            kept.append(part)
+            tree = tree[part] if held else None
+    return tuple(kept)
 
 
 def _named(tree: Any, place: tuple[int | str, ...]) -> list[str]:
@@ -61,19 +77,21 @@ def _has(tree: Any, keys: list[str]) -> bool:
     return bool(keys)
 
 
-def _known_keys(keys: list[str]) -> list[str]:
-    model: Any = Settings
-    for key in keys:
-        if key.isdigit():
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    sections: list[type[BaseModel]] = [Settings]
+    for key in place:
+        if isinstance(key, int):
             continue
-        model = _section_in(model.model_fields[key].annotation)
-        if model is None:
-            return []
-    return list(model.model_fields)
+        fields = [each.model_fields[key] for each in sections if key in each.model_fields]
+        if fields:
+            sections = [section for field in fields for section in _sections_in(field.annotation)]
+        else:  # which of several types it is
+            sections = [each for each in sections if key in (field.default for field in each.model_fields.values())]
+    return sorted({field for section in sections for field in section.model_fields})
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """The first section within a type, such as that of the items of a list."""
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections within a type, such as that of the items of a list, or those that it may be one of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_section_in, get_args(annotation))), None)
+        return [annotation]
+    return [section for each in get_args(annotation) for section in _sections_in(each)]

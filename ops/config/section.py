@@ -10,6 +10,7 @@ from models.geometry import TEMPORAL, fits_latents, nearest_fitting
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class ConfigError(ValueError):
@@ -44,6 +45,10 @@ T = TypeVar("T")
 EXECUTION = "says how work is done"
 Executed = Annotated[T, EXECUTION]
 """A single setting of that nature within another section."""
+LATER = "came after artifacts were made"
+Later = Annotated[T, LATER]
+"""A setting that was added when artifacts without it had been made. At its default it is in no fingerprint, so that
+those are still found; the default has to be what was done before."""
 
 
 def told(message: str) -> str:

@@ -19,10 +19,7 @@ from ops.config.section import Section, told
 from ops.config.sources import Sources
 from ops.config.stages import Stage
 from ops.config.training import Launch, Pictures, common_divisors
-from ops.config.vae import Vae
-
-TRAINED_VAE, TRAINED_DENOISER = "wfvae", "skiparse"
-
+from ops.config.vae import AnyVae, Vae
 
 B = TypeVar("B")
 W = TypeVar("W")
@@ -55,7 +52,7 @@ class Settings(Section):
     dataset: Dataset
     text_encoder: TextEncoder
     text_embeddings: TextEmbeddings = TextEmbeddings()
-    vae: Vae
+    vae: AnyVae
     latents: Latents = Latents()
     denoiser: Denoiser = Denoiser()
     stages: tuple[Stage, ...]
@@ -69,20 +66,35 @@ class Settings(Section):
     def _stages_are_distinct(self) -> Settings:
         if not self.stages:
             raise ValueError("stages is empty: name at least one")
-        names = [stage.name for stage in self.stages]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"stages: the name {twice[0]!r} is used twice")
+        for place, names in (
+            ("stages", [stage.name for stage in self.stages]),
+            ("vae.stages", [stage.name for stage in self.vae.stages]),
+        ):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{place}: the name {twice[0]!r} is used twice")
+        return self
+
+    @model_validator(mode="after")
+    def _vae_stages_are_whole(self) -> Settings:
+        for stage in self.vae.stages:
+            _whole(self.vae.with_stage, stage, f"vae.stages.{stage.name}")
         return self
 
     @model_validator(mode="after")
     def _launches_are_whole(self) -> Settings:
-        whole = {"launch": self.launch, "vae.launch": _whole(self.vae.launch.over, self.launch, "vae.launch")}
+        whole = {"launch": self.launch}
+        for place, vae in self._vaes():
+            whole[f"{place}.launch"] = _whole(vae.launch.over, self.launch, f"{place}.launch")
         for stage in self.stages:
             name = f"stages.{stage.name}.launch"
             whole[name] = _whole(stage.launch.over, self.launch, name)
-        heads = self.denoiser.model.heads
+        heads, latte = self.denoiser.model.heads, self.denoiser.architecture == "latte"
         for name, launch in whole.items():
+            if latte and launch.sequence_parallel > 1:
+                raise ValueError(
+                    f"{name}.sequence_parallel is {launch.sequence_parallel}, but must be 1: one rank computes a video "
+                    "where denoiser.architecture is latte"
+                )
             if heads % launch.sequence_parallel:
                 raise ValueError(
                     f"{name}.sequence_parallel is {launch.sequence_parallel}, but must divide denoiser.model.heads, "
@@ -92,11 +104,29 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _stages_fit_the_architecture(self) -> Settings:
+        latte = self.denoiser.architecture == "latte"
+        for stage in self.stages:
+            if stage.joint_images and not latte:
+                raise ValueError(
+                    f"stages.{stage.name}.joint_images is {stage.joint_images}, but must be 0: images ride behind a "
+                    "video only where denoiser.architecture is latte"
+                )
+            if stage.sparse_ratio not in (None, 1) and latte:
+                raise ValueError(f"stages.{stage.name}.sparse_ratio is {stage.sparse_ratio}, but must be 1 for latte")
+        return self
+
+    @model_validator(mode="after")
     def _cuts_are_whole(self) -> Settings:
-        _whole(self.vae.dataset.over, self.dataset, "vae.dataset")
+        for place, vae in self._vaes():
+            _whole(vae.dataset.over, self.dataset, f"{place}.dataset")
         for stage in self.stages:
             _whole(stage.dataset.over, self.dataset, f"stages.{stage.name}.dataset")
         return self
+
+    def _vaes(self) -> list[tuple[str, Vae]]:
+        """The sections of the VAE's trainings, each with the place that an error names."""
+        return list(zip(self.vae.places, self.vae.trainings.values(), strict=True))
 
     def cut_of(self, own: OwnCut) -> tuple[str, Cut]:
         """What a training says of its samples, as a whole, and the name by which they go in the training set."""
@@ -106,9 +136,9 @@ class Settings(Section):
     def cuts(self) -> dict[str, WantedCut]:
         """All that is cut out of the curated items, by name: what the VAE and the stages are trained on."""
         wanted: dict[str, WantedCut] = {}
-        owners: list[tuple[OwnCut, tuple[Kind, ...]]] = [(stage.dataset, stage.kinds) for stage in self.stages]
+        owners: list[tuple[OwnCut, tuple[Kind, ...]]] = [(stage.dataset, stage.seen) for stage in self.stages]
         if not self.vae.released:
-            owners.insert(0, (self.vae.dataset, KINDS))
+            owners = [*((vae.dataset, KINDS) for vae in self.vae.trainings.values()), *owners]
         for own, kinds in owners:
             name, cut = self.cut_of(own)
             before = wanted[name].kinds if name in wanted else frozenset()
@@ -118,21 +148,3 @@ class Settings(Section):
     def stage_cuts(self) -> tuple[str, ...]:
         """Those of them that stages are trained on, by name."""
         return tuple(sorted({self.cut_of(stage.dataset)[0] for stage in self.stages}))
-
-    def untrainable(self) -> tuple[str, ...]:
-        """Why the recipe cannot be trained; one sentence for each reason, with its remedy.
-
-        Such a recipe can be read, compared and curated for, so that it loads; what would train it refuses.
-        """
-        reasons = []
-        if self.vae.architecture != TRAINED_VAE and not self.vae.released:
-            reasons.append(
-                f"vae.architecture is '{self.vae.architecture}', but only '{TRAINED_VAE}' can be trained: name "
-                "finished weights in vae.released"
-            )
-        if self.denoiser.architecture != TRAINED_DENOISER:
-            reasons.append(
-                f"denoiser.architecture is '{self.denoiser.architecture}', but only '{TRAINED_DENOISER}' can be "
-                f"trained: use {TRAINED_DENOISER}"
-            )
-        return tuple(reasons)

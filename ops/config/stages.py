@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from ops.catalogue import Kind
 from ops.config.dataset import OwnCut
-from ops.config.section import Executed, Positive, Section
+from ops.config.section import Executed, Later, Name, Positive, Section
 from ops.config.training import OwnLaunch, Schedule
 
 StageKind = Literal["text_to_video", "image_condition", "structure", "refiner", "lora"]
@@ -27,12 +28,15 @@ NOT_TRAINED_YET: dict[StageKind, str] = {
 class TextToVideo(Section):
     """Text to images and videos, on cached latents; it starts from the stage before it in the list."""
 
-    kind: Literal["text_to_video"] = "text_to_video"
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kinds: tuple[Literal["image", "video"], ...]
-    """Of samples."""
+    kind: Later[Literal["text_to_video"]] = "text_to_video"
+    name: Name
+    kinds: tuple[Kind, ...]
+    """Of samples that its batches are of."""
     sparse_ratio: Positive | None = None
     """Overrides the model's for this stage: 1 is full attention (paper: image training starts dense)."""
+    joint_images: Later[Annotated[int, Field(ge=0)]] = 0
+    """So many images of the same size, each with its own caption, ride behind the frames of every video, as in
+    Open-Sora Plan v1.1; of latte alone, and of stages whose `kinds` are videos."""
     gradient_checkpointing: Executed[bool] = False
     """Compute what each block remembers again in the backward pass, instead of keeping it: much less memory, for about
     a third more time."""
@@ -43,6 +47,17 @@ class TextToVideo(Section):
     schedule: Schedule
     launch: OwnLaunch = OwnLaunch()
     """How the stage is launched, where that differs from the recipe's `launch`."""
+
+    @property
+    def seen(self) -> tuple[Kind, ...]:
+        """The kinds of all samples that it learns from."""
+        return ("video", "image") if self.joint_images else self.kinds
+
+    @model_validator(mode="after")
+    def _images_ride_behind_videos(self) -> TextToVideo:
+        if self.joint_images and self.kinds != ("video",):
+            raise ValueError(f"joint_images is {self.joint_images}, so kinds must be [video]: images ride behind these")
+        return self
 
 
 def _has_a_training(stage: Any) -> Any:

@@ -46,7 +46,7 @@ def make_latents(project: Project, dataset: str | None = None) -> Artifact[Laten
     """
     from ops.data.dvc import version
 
-    vae = current(project, project.settings.vae.architecture, Weights)
+    vae = current(project, project.settings.vae.asset, Weights)
     work = work_of(project, vae, dataset or version(project, "training_set"))
     if done := work.finished():
         return done

@@ -123,7 +123,7 @@ def planned(project: Project) -> Work[LatentsResults]:
     """That of the current VAE and training set."""
     from ops.data.dvc import version
 
-    vae = current(project, project.settings.vae.architecture, Weights)
+    vae = current(project, project.settings.vae.asset, Weights)
     return work_of(project, vae, version(project, "training_set"))
 
 

@@ -75,7 +75,7 @@ def evaluate(project: Project, dataset: str | None = None) -> Artifact[Reconstru
     """
     from ops.data.dvc import version
 
-    vae = current(project, project.settings.vae.architecture, Weights)
+    vae = current(project, project.settings.vae.asset, Weights)
     work, rows, protocol = work_of(project, vae, dataset or version(project, "training_set"))
     return work.finished() or _score_all(work, vae, rows, protocol)
 
@@ -95,7 +95,7 @@ def planned(project: Project) -> Work[ReconstructionResults]:
     """That of the current VAE and training set."""
     from ops.data.dvc import version
 
-    vae = current(project, project.settings.vae.architecture, Weights)
+    vae = current(project, project.settings.vae.asset, Weights)
     return work_of(project, vae, version(project, "training_set"))[0]
 
 

@@ -73,7 +73,7 @@ def planned(project: Project) -> Work[ReleaseResults]:
 
 
 def _scored_now(project: Project) -> tuple[Artifact[ScoresResults], Artifact[ReconstructionResults]]:
-    evaluation = f"{project.settings.vae.architecture}_evaluation"
+    evaluation = f"{project.settings.vae.asset}_evaluation"
     return (
         current(project, "checkpoint_scores", ScoresResults),
         current(project, evaluation, ReconstructionResults),

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic.fields import FieldInfo
 
-from ops.config.section import EXECUTION, Execution
+from ops.config.section import EXECUTION, LATER, Execution
 from ops.runtime.files import digest, write_json
 from ops.runtime.project import Project
 
@@ -51,29 +52,30 @@ class Identity(BaseModel):
     """The settings that decide what a piece of work makes: all that its fingerprint is of, besides its inputs.
 
     How and where the work is done is not among them, for that may change between attempts at the same: sections of
-    `Execution` and settings that are `Executed` are left out wherever they stand.
+    `Execution` and settings that are `Executed` are left out wherever they stand, and so are those that came `Later`
+    where they are at their defaults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def payload(self) -> dict[str, JsonValue]:
         """What is hashed."""
-        return self.model_dump(mode="json", exclude=_execution_in(self))
+        return self.model_dump(mode="json", exclude=_left_out_of(self))
 
     def setting(self, key: str) -> str | None:
         """The setting of the recipe that a key of the payload comes from; None when another key tells the same."""
         return key
 
 
-def _execution_in(value: object) -> Any:
-    """Where what says how work is done stands within a value, as pydantic's `exclude` takes it: nowhere is empty."""
+def _left_out_of(value: object) -> Any:
+    """Where what is in no fingerprint stands within a value, as pydantic's `exclude` takes it: nowhere is empty."""
     if isinstance(value, Execution):
         return True
     held: Iterable[tuple[str | int, object]]
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
         held = (
-            (name, Execution() if EXECUTION in of.metadata else getattr(value, name)) for name, of in fields.items()
+            (name, Execution() if _is_left_out(of, getattr(value, name)) else getattr(value, name))
+            for name, of in type(value).model_fields.items()
         )
     elif isinstance(value, Mapping):
         held = value.items()
@@ -81,7 +83,11 @@ def _execution_in(value: object) -> Any:
         held = enumerate(value)
     else:
         return {}
-    return {key: where for key, each in held if (where := _execution_in(each))}
+    return {key: where for key, each in held if (where := _left_out_of(each))}
+
+
+def _is_left_out(field: FieldInfo, value: object) -> bool:
+    return EXECUTION in field.metadata or (LATER in field.metadata and value == field.default)
 
 
 R = TypeVar("R", bound=Results)

@@ -48,7 +48,8 @@ def draw_latent(
         for step, timestep in enumerate(scheduler.timesteps, start=1):
             scaled = scheduler.scale_model_input(latent, timestep).expand(len(text), -1, -1, -1, -1)
             times = torch.full((len(text),), int(timestep), device=device)
-            prediction = _guide(denoiser(scaled, times, text, mask).float(), request.guidance)
+            predicted = denoiser(scaled, times, text, mask)[:, :channels]  # behind it may be a learned variance
+            prediction = _guide(predicted.float(), request.guidance)
             latent = scheduler.step(prediction, timestep, latent, generator=generator).prev_sample
             on_step(step, request.steps)
     return latent

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SerializeAsAny
 
-from ops.config import ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
-from ops.config.stages import DEFAULT_KIND
+from ops.config import CausalVae, ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
 from ops.data.drawn_windows import DrawnWindows
 from ops.data.latents import LatentsResults, vae_of
 from ops.data.sample_index import SampleIndex
@@ -39,14 +38,24 @@ class ForeignLatents(ValueError):
     """Weights that were trained on the latents of another VAE, of which a stage cannot start."""
 
 
-class VaeIdentity(Identity, Vae):
-    """All of the section `vae`, and what any training depends on."""
+class VaeIdentity(Identity):
+    """All that the section `vae` is for a training, and what any training depends on."""
 
     code: int
     seed: int
+    vae: SerializeAsAny[Vae]
+    start: dict[str, str] | None = None
+    """Of an image VAE that it starts from: file → its sha256."""
 
     def setting(self, key: str) -> str | None:
-        return key if key in ("code", "seed") else f"vae.{key}"
+        return {"code": "code", "seed": "seed", "start": "vae.image_vae"}.get(key, f"vae.{key}")
+
+    def payload(self) -> dict[str, JsonValue]:
+        """The section's keys stand beside the others."""
+        payload = super().payload()
+        section, start = payload.pop("vae"), payload.pop("start")
+        assert isinstance(section, dict)
+        return {**section, **payload, **({"start": start} if start else {})}
 
 
 class AdoptedIdentity(Identity):
@@ -70,15 +79,6 @@ class StageIdentity(Identity):
             return f"stages.{self.stage.name}.{rest}"
         return {"schedule": None, "text_width": "text_encoder.width"}.get(section, key)
 
-    def payload(self) -> dict[str, JsonValue]:
-        """Without the kind where it is the one that stages were of before they had kinds."""
-        payload = super().payload()
-        stage = payload["stage"]
-        assert isinstance(stage, dict)
-        if self.stage.kind == DEFAULT_KIND:
-            del stage["kind"]
-        return payload
-
 
 def train(
     project: Project, asset: str, launch: Launch = run_command, dataset: str | None = None
@@ -89,14 +89,12 @@ def train(
     on the one that the latents are of.
 
     Raises:
-        ConfigError: when the recipe cannot be trained.
         UnknownTraining: when it has no such training.
         MissingArtifact, ForeignLatents: as `stage_work` says.
     """
     found = training(project.settings, asset)
     if found.adopted:
         return adopt_vae(project, found.adopted)
-    _require_trainable(project)
     work, init_from = work_of(project, found, dataset)
     done = work.finished()
     if done:
@@ -116,7 +114,6 @@ def take_part(project: Project, asset: str) -> None:
     if discover(dict(os.environ)).first:
         train(project, asset)
         return
-    _require_trainable(project)
     work, init_from = work_of(project, found)
     if work.finished():
         return
@@ -130,13 +127,7 @@ def planned(project: Project, asset: str) -> Work[Trained] | Work[Adopted]:
     found = training(project.settings, asset)
     if found.adopted:
         return adoption_work(project, found.adopted)[0]
-    _require_trainable(project)
     return work_of(project, found)[0]
-
-
-def _require_trainable(project: Project) -> None:
-    if reasons := project.settings.untrainable():
-        raise ConfigError("; ".join(reasons))
 
 
 def work_of(project: Project, found: Training, dataset: str | None = None) -> tuple[Work[Trained], InitFrom | None]:
@@ -144,16 +135,33 @@ def work_of(project: Project, found: Training, dataset: str | None = None) -> tu
     from ops.data.dvc import version
 
     if isinstance(found.section, Vae):
-        return vae_work(project, dataset or version(project, "training_set")), None
+        return vae_work(project, found, dataset or version(project, "training_set"))
     return stage_work(project, found)
 
 
-def vae_work(project: Project, dataset: str) -> Work[Trained]:
-    """The work of training the VAE on a version of the training set."""
-    settings = project.settings
-    vae = settings.vae
-    identity = VaeIdentity(code=CODE, seed=settings.seed, **{name: getattr(vae, name) for name in Vae.model_fields})
-    return Work(project, vae.architecture, {"training_set": dataset}, identity, Trained)
+def vae_work(project: Project, training: Training, dataset: str) -> tuple[Work[Trained], InitFrom | None]:
+    """The work of training the VAE on a version of the training set, and what it starts from: the best checkpoint of
+    its stage before, if there is one.
+
+    Raises:
+        MissingArtifact: when that has not been made.
+        ConfigError: when the image VAE that it is to start from is no folder.
+    """
+    vae, init_from, inputs = training.section, None, {"training_set": dataset}
+    assert isinstance(vae, Vae)
+    if training.predecessor:
+        init_from = InitFrom.best_of(current(project, training.predecessor.asset, Trained))
+        inputs = {init_from.asset: init_from.version, **inputs}
+    start = _contents(project, vae.image_vae) if isinstance(vae, CausalVae) and vae.image_vae else None
+    identity = VaeIdentity(code=CODE, seed=project.settings.seed, vae=vae, start=start)
+    return Work(project, training.asset, inputs, identity, Trained), init_from
+
+
+def _contents(project: Project, image_vae: str) -> dict[str, str]:
+    folder = project.root / image_vae
+    if not folder.is_dir():
+        raise ConfigError(f"vae.image_vae: there is no folder {folder}: put the weights of an image VAE there")
+    return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def adopt_vae(project: Project, released: str) -> Artifact[Adopted]:
@@ -177,7 +185,7 @@ def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]
         folder = weights.ensure(project, released)
     content = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
     identity = AdoptedIdentity(released=content)
-    return Work(project, project.settings.vae.architecture, {}, identity, Adopted), folder
+    return Work(project, project.settings.vae.asset, {}, identity, Adopted), folder
 
 
 def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFrom | None]:
@@ -231,14 +239,7 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
             f"{one or 'a VAE that is not known any more'}, but the latents here are of {other}, which mean nothing to "
             f"its weights: train it anew first with `soraflow run --select {artifact.asset}`"
         )
-    return InitFrom(
-        asset=artifact.asset,
-        version=artifact.version,
-        folder=artifact.folder / artifact.results.released,
-        logged_model=artifact.results.logged_model,
-        mlflow_run_id=artifact.results.mlflow_run_id,
-        latents=artifact.inputs["latents"],
-    )
+    return InitFrom.best_of(artifact)
 
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:

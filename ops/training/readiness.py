@@ -15,6 +15,7 @@ from ops.data.text_encoder import as_read
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, batch_sizes, largest, too_small
 from ops.training.data.bucket_counts import bucket_counts
+from ops.training.data.images_behind import IMAGES, require_images
 from ops.training.trainings import Training, stages, trainings
 
 SOURCES: dict[Kind, str] = {"video": "sources.videos", "image": "sources.images"}
@@ -25,16 +26,6 @@ class NotReady(ConfigError):
     """Trainings of the recipe cannot come to their end; one line for each reason, with its remedy."""
 
 
-def require_trainable(settings: Settings, assets: Collection[str]) -> None:
-    """Of a run that is to make these assets: that all it trains can be trained.
-
-    Raises:
-        NotReady: naming each architecture that cannot, and what helps.
-    """
-    if any(asset in assets for asset in trainings(settings)):
-        _raise(settings.untrainable())
-
-
 def require_sources(settings: Settings, assets: Collection[str]) -> None:
     """Of a run that is to make these assets from the source files on: that its stages have sources to train on.
 
@@ -43,11 +34,13 @@ def require_sources(settings: Settings, assets: Collection[str]) -> None:
     """
     given = {"video": settings.sources.videos, "image": settings.sources.images}
     lacking = {kind for kind, table in TABLES.items() if table in assets and not given[kind]}
+    among = [stage for _, stage in _among(settings, assets)]
+    wanted = [(stage, kinds) for stage in among for kinds in (stage.kinds, IMAGES * bool(stage.joint_images))]
     _raise(
-        f"stage '{stage.name}' will have no {_or(stage.kinds)} samples: {_setting(stage.kinds)} is null; "
+        f"stage '{stage.name}' will have no {_or(kinds)} samples: {_setting(kinds)} is null; "
         f"{_remedy(stage, 'name a folder there')}"
-        for _, stage in _among(settings, assets)
-        if lacking.issuperset(stage.kinds)
+        for stage, kinds in wanted
+        if kinds and lacking.issuperset(kinds)
     )
 
 
@@ -91,8 +84,7 @@ def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
         try:
             configuration_of(each, project.root, each.launch.nodes * each.launch.ranks_per_node)
         except ConfigError as error:
-            named = "vae" if each.kind == "vae" else f"stage '{each.name}'"
-            yield f"{named}: {error}"
+            yield f"{each.place}: {error}"
 
 
 def _without_samples(wanted: Stages, dataset: Path) -> Iterator[str]:
@@ -109,7 +101,10 @@ def _without_samples(wanted: Stages, dataset: Path) -> Iterator[str]:
 def _without_batches(wanted: Stages, dataset: Path) -> Iterator[str]:
     for each, stage in wanted:
         samples = bucket_counts(dataset, each)
+        images = bucket_counts(dataset, each, kinds=IMAGES) if stage.joint_images else {}
         try:
+            if stage.joint_images:
+                require_images(stage.joint_images, samples, images)
             too_small(samples, batch_sizes(samples, largest(each.dataset, stage.kinds), stage.schedule), stage.schedule)
         except NoBatches as error:
             yield f"stage '{stage.name}': {error}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, model_validator
 
-from ops.runtime.artifacts import Record
+from ops.runtime.artifacts import Artifact, Record
 from ops.weights.results import Weights
 
 
@@ -22,6 +22,17 @@ class InitFrom(Record):
     mlflow_run_id: str | None = None
     latents: str | None = None
     """The version of those that it was trained on."""
+
+    @classmethod
+    def best_of(cls, artifact: Artifact[Trained]) -> Self:
+        return cls(
+            asset=artifact.asset,
+            version=artifact.version,
+            folder=artifact.folder / artifact.results.released,
+            logged_model=artifact.results.logged_model,
+            mlflow_run_id=artifact.results.mlflow_run_id,
+            latents=artifact.inputs.get("latents"),
+        )
 
 
 class Checkpoint(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ops.catalogue import KINDS, Kind
@@ -31,7 +32,7 @@ class Procedure:
 
 
 PROCEDURES: dict[TrainingKind, Procedure] = {
-    "vae": Procedure("ops.training.methods.wfvae", ("training_set",), Psnr(), "PSNR", "vae", whole=True),
+    "vae": Procedure("ops.training.methods.vae", ("training_set",), Psnr(), "PSNR", "vae", whole=True),
     "text_to_video": Procedure(
         "ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"
     ),
@@ -48,11 +49,13 @@ class UnknownTraining(ValueError):
 class Training:
     """One training of a recipe: the asset that it makes, its section there, and how it is launched.
 
-    `predecessor` is the one whose best weights it starts from. `cut` names its samples in the training set, which are
-    cut out of the curated items as `dataset` says.
+    `place` is where in the recipe its own settings stand, for errors; of a VAE that is trained in stages, `section` is
+    the section of the VAE as it is for this one. `predecessor` is the one whose best weights it starts from. `cut`
+    names its samples in the training set, which are cut out of the curated items as `dataset` says.
     """
 
     asset: str
+    place: str
     section: Vae | Stage
     launch: Launch
     cut: str
@@ -93,7 +96,7 @@ class Training:
     @property
     def name(self) -> str:
         """In the recipe, and in names of runs."""
-        return self.section.architecture if isinstance(self.section, Vae) else self.section.name
+        return self.asset if isinstance(self.section, Vae) else self.section.name
 
     @property
     def adopted(self) -> str | None:
@@ -109,28 +112,30 @@ class Training:
     def description(self) -> str:
         if self.adopted:
             return "The video VAE, whose finished weights the recipe names (`vae.released`): registered, not trained."
-        if isinstance(self.section, Vae):
-            return (
-                "The video VAE, trained on the training set's pixels (L1, LPIPS, KL, wavelet and adversarial losses)."
-            )
         start = f"starting from {self.predecessor.name}" if self.predecessor else "from scratch"
-        kinds = " and ".join(self.kinds)
+        if isinstance(self.section, Vae):
+            whole = "The video VAE, trained on the training set's pixels "
+            whole += f"({', '.join(self.section.losses.told)} and adversarial losses)"
+            return f"{whole}, {start}." if self.predecessor else f"{whole}."
+        kinds = " and ".join(self.section.seen)
         return f"The denoiser after {self.schedule.steps:,} steps on {kinds} samples, {start}."
 
 
 def trainings(settings: Settings) -> dict[str, Training]:
-    """Every training of a recipe by its asset, each after what it starts from: the VAE, then the stages."""
-    vae = _training(settings, settings.vae.architecture, settings.vae)
-    found = {vae.asset: vae}
+    """Every training of a recipe by its asset, each after what it starts from: those of the VAE, then the stages."""
+    vae = settings.vae
+    of_vae = [(asset, place, own) for place, (asset, own) in zip(vae.places, vae.trainings.items(), strict=True)]
+    of_denoiser = [(asset_of(stage.name), f"stages.{stage.name}", stage) for stage in settings.stages]
+    return {each.asset: each for each in (*_chained(settings, of_vae), *_chained(settings, of_denoiser))}
+
+
+def _chained(settings: Settings, chain: Iterable[tuple[str, str, Vae | Stage]]) -> Iterator[Training]:
+    """Trainings of one model, each starting from the one before."""
     before = None
-    for stage in settings.stages:
-        before = _training(settings, asset_of(stage.name), stage, before)
-        found[before.asset] = before
-    return found
-
-
-def _training(settings: Settings, asset: str, section: Vae | Stage, before: Training | None = None) -> Training:
-    return Training(asset, section, section.launch.over(settings.launch), *settings.cut_of(section.dataset), before)
+    for asset, place, section in chain:
+        launch, cut = section.launch.over(settings.launch), settings.cut_of(section.dataset)
+        before = Training(asset, place, section, launch, *cut, before)
+        yield before
 
 
 def training(settings: Settings, asset: str) -> Training:

@@ -11,7 +11,6 @@ from ops.config import ConfigError, Settings, load
 from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from ops.training.readiness import require_trainable
 from ops.training.trainings import trainings
 from pipelines.check_steps import checked_table
 from pipelines.lineage_run import PIPELINE_RUN_TAG
@@ -56,7 +55,6 @@ class ProjectResource(dg.ConfigurableResource[None]):
             raise ConfigError(f"the recipe of this run cannot be used: {error}") from None
         steps = _steps(context.instance, run)
         _require_its_graph(found.settings, recipe, steps)
-        require_trainable(recipe, steps)
         self._home = Project(found.root, run.tags.get(PIPELINE_RUN_TAG, run.run_id), recipe)
         self._to_make = steps & set(STEPS)
         tags = {"soraflow/preset": recipe.name, "soraflow/overrides": " ".join(self.overrides)}
@@ -104,12 +102,14 @@ def _require_its_graph(shown: Settings, recipe: Settings, steps: set[str]) -> No
     Raises:
         ConfigError: when a step of the run is not what the recipe would make of it.
     """
-    (vae, *stages), (other, *others) = trainings(recipe), trainings(shown)
-    shared = {*STEPS, *((vae, f"{vae}_evaluation", "latents", "text_embeddings") if vae == other else ())}
-    if steps <= shared or (vae == other and stages == others):
+    ours, theirs = list(trainings(recipe)), list(trainings(shown))
+    vaes = list(recipe.vae.trainings)
+    of_vae = (*vaes, f"{recipe.vae.asset}_evaluation", "latents", "text_embeddings")
+    shared = {*STEPS, *(of_vae if vaes == list(shown.vae.trainings) else ())}
+    if steps <= shared or ours == theirs:
         return
     raise ConfigError(
-        f"preset '{recipe.name}' trains {', '.join([vae, *stages])}, but this graph is that of '{shown.name}' "
-        f"({', '.join([other, *others])}): change the graph with `soraflow run --preset {recipe.name}` or in "
+        f"preset '{recipe.name}' trains {', '.join(ours)}, but this graph is that of '{shown.name}' "
+        f"({', '.join(theirs)}): change the graph with `soraflow run --preset {recipe.name}` or in "
         "params.yaml and press 'Reload definitions', or select only assets that both have"
     )

@@ -19,21 +19,13 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
     parts: tuple[Callable[[Project], Iterator[Finding]], ...] = (
         *(_machine, lambda project: machine.packages(), _parsers),
         lambda project: machine.accelerators([project.settings.launch.accelerator]),
-        *(machine.disk, _decoders, _weights, _recipe),
+        *(machine.disk, _decoders, _weights),
         *(doctor_records.dvc_files, doctor_records.mlflow_records, doctor_records.registry),
         lambda project: _slots(project, free_slots),
     )
     findings = [finding for part in parts for finding in part(project)]
     console.print(table(findings))
     return not any(finding.state == "wrong" for finding in findings)
-
-
-def _recipe(project: Project) -> Iterator[Finding]:
-    reasons = project.settings.untrainable()
-    for reason in reasons:
-        yield Finding("note", "recipe", f"preset '{project.settings.name}' cannot be trained", reason)
-    if not reasons:
-        yield Finding("ok", "recipe", f"preset '{project.settings.name}' can be trained")
 
 
 def _machine(project: Project) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from ops.config import ConfigError
 from ops.runtime.project import Project
 from ops.training.data.bucket_counts import bucket_counts
 from ops.training.trainings import Training, training, trainings
@@ -17,14 +16,11 @@ def show(project: Project, assets: Sequence[str], as_json: bool, console: Consol
     """Print the plans of these trainings, or of all that the recipe trains; true when all of them fit.
 
     Raises:
-        ConfigError: when the recipe cannot be trained at all.
         UnknownTraining: for an asset that is none of its trainings.
     """
     from ops.training.planning.page import lines
     from ops.training.planning.planner import plan_of
 
-    if reasons := project.settings.untrainable():
-        raise ConfigError("; ".join(reasons))
     known = [training(project.settings, name) for name in assets] or list(trainings(project.settings).values())
     plans = []
     for each in (each for each in known if not each.adopted):

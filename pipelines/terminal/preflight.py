@@ -10,7 +10,7 @@ from ops.config import ConfigError, Launch
 from ops.runtime.device import Accelerator
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from ops.training.readiness import NotReady, require_sources, require_trainable
+from ops.training.readiness import NotReady, require_sources
 from ops.training.trainings import Training, trainings
 from pipelines.terminal import machine
 from pipelines.terminal.finding import Finding
@@ -37,17 +37,14 @@ def require(project: Project, assets: Collection[str], console: Console) -> None
 
 def findings(project: Project, assets: Collection[str]) -> Iterator[Finding]:
     settings = project.settings
-    for check in (require_trainable, require_sources):
-        try:
-            check(settings, assets)
-        except NotReady as error:
-            yield Finding("wrong", "recipe", str(error))
+    try:
+        require_sources(settings, assets)
+    except NotReady as error:
+        yield Finding("wrong", "recipe", str(error))
     trained = [each for each in trainings(settings).values() if each.asset in assets and not each.adopted]
     yield from machine.packages()
     yield from machine.accelerators(sorted({*_computing_here(project, assets, trained)}))
     yield from machine.weights(project, needed_by(settings, assets), optional_for(settings, assets))
-    if settings.untrainable():
-        trained = []
     yield from _plans(project, trained)
     yield from _nodes(project, trained)
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from ops.exit_codes import INTERRUPTED
 from ops.runtime.project import Project
-from ops.training.readiness import require_sources, require_trainable
+from ops.training.readiness import require_sources
 from pipelines import lineage_run
 from pipelines.check_steps import checked_table
 from pipelines.terminal import preflight
@@ -38,7 +38,6 @@ def run_and_watch(
     wanted = {key.to_user_string() for key in lineage_run.selected(selection)}
     if look_first:
         preflight.require(project, wanted, console)
-    require_trainable(project.settings, wanted)
     require_sources(project.settings, wanted)
     token = secrets.token_hex(8)
     log = project.logs / "runs" / f"{token}.log"

@@ -148,7 +148,7 @@ def _change(found: Trained) -> str:
 
 
 def _scores(run: Run) -> Iterator[RenderableType]:
-    evaluation = run.artifact(f"{run.project.settings.vae.architecture}_evaluation", ReconstructionResults)
+    evaluation = run.artifact(f"{run.project.settings.vae.asset}_evaluation", ReconstructionResults)
     if evaluation:
         table = _table("Reconstruction of held-out data", "kind", "items", "PSNR", "SSIM", "LPIPS", "protocol")
         for kind, metrics in evaluation.results.metrics.items():

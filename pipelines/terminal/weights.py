@@ -24,8 +24,8 @@ def needed(settings: Settings) -> list[str]:
     """The entries that a recipe reads, from curation to evaluation."""
     from ops.curation.scorers import STEPS
 
-    vae = settings.vae.architecture
-    return needed_by(settings, (STEPS[0], vae, f"{vae}_evaluation", "text_embeddings"))
+    vae = settings.vae
+    return needed_by(settings, (STEPS[0], *vae.trainings, f"{vae.asset}_evaluation", "text_embeddings"))
 
 
 def needed_by(settings: Settings, assets: Collection[str]) -> list[str]:
@@ -36,8 +36,7 @@ def needed_by(settings: Settings, assets: Collection[str]) -> list[str]:
     if first := next((step for step in STEPS if step in assets), None):  # it measures for those after it, too
         scorers = [scorer_of(step, settings.curation) for step in steps_from(first, settings.curation)]
         names += [entry for scorer in scorers for entry in scorer.weights]
-    if settings.vae.architecture in assets and not settings.vae.released and settings.vae.losses.lpips_weight:
-        names.append(f"lpips-{settings.vae.losses.lpips_net}")
+    names += _of_losses(settings, assets)
     names += optional_for(settings, assets)
     if {"text_embeddings", "samples"} & {*assets}:
         names.append(settings.text_encoder.weights)
@@ -46,9 +45,18 @@ def needed_by(settings: Settings, assets: Collection[str]) -> list[str]:
 
 def optional_for(settings: Settings, assets: Collection[str]) -> list[str]:
     """The entries without which a metric of these assets has no value, and all else goes on."""
-    used = f"lpips-{settings.vae.losses.lpips_net}" if settings.vae.architecture in assets else None
-    evaluated = f"{settings.vae.architecture}_evaluation" in assets
-    return [RECONSTRUCTION_METRIC] if evaluated and used != RECONSTRUCTION_METRIC else []
+    evaluated = f"{settings.vae.asset}_evaluation" in assets
+    return [RECONSTRUCTION_METRIC] if evaluated and RECONSTRUCTION_METRIC not in _of_losses(settings, assets) else []
+
+
+def _of_losses(settings: Settings, assets: Collection[str]) -> list[str]:
+    """Of the VAE's trainings among these assets."""
+    losses = (
+        []
+        if settings.vae.released
+        else [vae.losses for asset, vae in settings.vae.trainings.items() if asset in assets]
+    )
+    return list(dict.fromkeys(f"lpips-{each.lpips_net}" for each in losses if each.lpips_weight))
 
 
 def show(project: Project, console: Console) -> None:

@@ -70,7 +70,8 @@ class World:
 
     def train_vae(self) -> Artifact[Trained]:
         """A finished VAE of one step."""
-        work = vae_work(self.project, digest("training_set"))
+        found = training(self.project.settings, "wfvae")
+        work, _ = vae_work(self.project, found, digest("training_set"))
         torch.manual_seed(0)
         shape = self.project.settings.vae.model.model_dump()
         return self._train(work, {1: 9.0}, lambda _: WFVAE(WFVAEConfig(**shape)), "psnr", first=5.0)

@@ -88,15 +88,6 @@ def test_a_recipe_that_cannot_be_used_ends_the_run_before_its_first_step(
     assert words in str(caught.value.__cause__)
 
 
-def test_what_cannot_be_trained_ends_the_run_before_its_first_step(project: Project) -> None:
-    (project.root / "params.yaml").write_text("preset: v1_1\n")
-    with pytest.raises(DagsterResourceFunctionError) as caught:
-        launched({}, "causalvae")
-    assert "vae.architecture is 'causalvae', but only 'wfvae' can be trained" in str(caught.value.__cause__)
-    settings, _ = launched({}, "clips")
-    assert settings.name == "v1_1"
-
-
 def with_fps(project: Project, fps: int) -> Project:
     settings = project.settings
     dataset = settings.dataset.model_copy(update={"fps": fps})

@@ -13,6 +13,7 @@ from ops.data.drawn_windows import DrawnWindows
 from ops.data.sample_index import SampleIndex
 from ops.training.data.batch_sizes import batch_sizes, largest, too_small
 from ops.training.data.data_order import DataOrder
+from ops.training.data.images_behind import IMAGES, ImagesBehind
 from ops.training.job import Job
 from ops.training.loop.randomness import seed_of
 
@@ -25,7 +26,8 @@ class NoHeldOutSamples(ValueError):
 class TrainingSamples:
     """`by_id` reads any of them; `train` and `held_out` count those that are learned from and those that are not, of
     which a validation looks at `looked_at`. `too_small` are buckets that are not trained on, with their samples.
-    `windows` draws the windows of those that are learned from, where that is done anew in each epoch."""
+    `windows` draws the windows of those that are learned from, where that is done anew in each epoch. `behind` are
+    images that ride behind videos, of which there are none among the others."""
 
     by_id: SampleIndex
     train: int
@@ -34,10 +36,12 @@ class TrainingSamples:
     order: DataOrder
     too_small: Mapping[str, int] = field(default_factory=dict)
     windows: DrawnWindows | None = None
+    behind: ImagesBehind | None = None
 
     @classmethod
-    def of(cls, job: Job, kinds: tuple[Kind, ...]) -> TrainingSamples:
-        """Those of these kinds that are cut for this training, of the version of the training set that the job names.
+    def of(cls, job: Job, kinds: tuple[Kind, ...], joint_images: int = 0) -> TrainingSamples:
+        """Those of these kinds that are cut for this training, of the version of the training set that the job names,
+        and as many images behind each video.
 
         Raises:
             NoHeldOutSamples: when none is held out.
@@ -53,13 +57,19 @@ class TrainingSamples:
         small = too_small({name: len(ids) for name, ids in buckets.items()}, sizes, schedule)
         train = {name: ids for name, ids in buckets.items() if name not in small}
         order = DataOrder(train, sizes, seed, job.dataset_version)
+        behind = None
+        if joint_images:
+            images = index.members("train", IMAGES, cut)
+            behind = ImagesBehind.of(
+                joint_images, {name: sizes[name] for name in train}, images, seed, job.dataset_version
+            )
         looked_at = index.rows(drawn(held_out, schedule.validate_samples, seed))
-        return cls(index, sum(map(len, train.values())), held_out_count, looked_at, order, small)
+        return cls(index, sum(map(len, train.values())), held_out_count, looked_at, order, small, behind=behind)
 
     @property
     def count(self) -> int:
         """How many the training looks at, those of a validation included."""
-        return self.train + len(self.looked_at)
+        return self.train + len(self.looked_at) + (self.behind.count if self.behind else 0)
 
     def shown(self, sample_id: str, epoch: int) -> Sample:
         """A sample as it is read in an epoch."""
@@ -82,7 +92,8 @@ class TrainingSamples:
             for name, count in sorted(self.too_small.items())
         ]
         unseen = f"validation looks at {seen:,} of {of:,} held-out samples (schedule.validate_samples)"
-        return [*small, *[unseen] * (seen < of)]
+        images = self.behind and f"{self.behind.each} of {self.behind.count:,} images ride behind each video"
+        return [*small, *[unseen] * (seen < of), *([images] if images else [])]
 
 
 def require_held_out(count: int, kinds: Sequence[str]) -> None:

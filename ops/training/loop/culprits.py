@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from ops.training.data.batch_sizes import NoBatches
 from ops.training.data.left_out import LossNotFinite, UnusableSamples
 from ops.training.loop.collective import gathered
-from ops.training.loop.session import Session
+from ops.training.loop.session import Named, Session
 from ops.training.methods.method import Draw
 from ops.training.recording.incidents import Incident, incident_file
 
@@ -25,7 +25,7 @@ def one_if_finite(figures: Mapping[str, Tensor]) -> Tensor:
     return torch.where(finite, 1.0, torch.nan)
 
 
-def require_finite(session: Session[B], step: int, sample_ids: Sequence[str], figures: Mapping[str, float]) -> None:
+def require_finite(session: Session[B], step: int, names: Named, figures: Mapping[str, float]) -> None:
     """Of the figures of a step that was not made where one of them is not finite.
 
     Raises:
@@ -36,22 +36,20 @@ def require_finite(session: Session[B], step: int, sample_ids: Sequence[str], fi
         return
     for companion in session.method.companions:
         companion.discard()
-    raise _what_is_not_finite(session, step, sample_ids, figures)
+    raise _what_is_not_finite(session, step, names, figures)
 
 
-def _what_is_not_finite(
-    session: Session[B], step: int, sample_ids: Sequence[str], figures: Mapping[str, float]
-) -> Exception:
+def _what_is_not_finite(session: Session[B], step: int, names: Named, figures: Mapping[str, float]) -> Exception:
     """What to raise for a step that is not finite: the samples to blame, each looked at by itself.
 
     If not one sample of the batch is finite, others decide whether it is the samples or the weights.
     """
-    culprits = _not_finite(session, step, sample_ids)
-    if culprits and (culprits.keys() < set(sample_ids) or _others_are_finite(session, step, culprits)):
+    culprits = _not_finite(session, step, names)
+    if culprits and (culprits.keys() < names.all or _others_are_finite(session, step, culprits)):
         return UnusableSamples(culprits)
     which = "every sample's loss or gradient" if culprits else "only what samples have in common"
     reason = f"the loss or its gradient is not finite ({which})"
-    session.tell(Incident(step, reason, figures, tuple(sample_ids)))
+    session.tell(Incident(step, reason, figures, names.sample_ids))
     path = incident_file(session.job.folder, step)
     return LossNotFinite(
         f"step {step}: {reason}: {dict(figures)}; the samples of the batch are in {path}. Lower "
@@ -61,13 +59,13 @@ def _what_is_not_finite(
 
 def _others_are_finite(session: Session[B], step: int, culprits: Mapping[str, str]) -> bool:
     try:
-        others = session.method.data.samples.order.batch(step, {*session.state.left_out.samples, *culprits})
+        others = session.named(step, without=culprits)
     except NoBatches:
         return False
-    return _not_finite(session, step, others).keys() < set(others)
+    return _not_finite(session, step, others).keys() < others.all
 
 
-def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> dict[str, str]:
+def _not_finite(session: Session[B], step: int, names: Named) -> dict[str, str]:
     """Those of a global batch whose own loss, or else gradient, is not finite, with the random numbers of their place.
 
     Each rank looks at its part, and every rank hears of all. Ranks may compute a sample, or weights, only together: so
@@ -76,13 +74,14 @@ def _not_finite(session: Session[B], step: int, sample_ids: Sequence[str]) -> di
     unusable: dict[str, str] = {}
     alone: list[tuple[str, B, Draw]] = []
     data = session.method.data
-    for position in session.share(sample_ids).positions:
-        try:
-            read = data.read([sample_ids[position]], data.samples.order.epoch(step))
-        except UnusableSamples as found:
-            unusable |= found.reasons
-        else:
-            alone.append((sample_ids[position], read, session.draw(step, position, len(sample_ids), alone=True)))
+    epoch = data.samples.order.epoch(step)
+    for position in session.share(names.sample_ids).positions:
+        draw = session.draw(step, position, len(names.sample_ids), alone=True)
+        for name in names.at(range(position, position + 1)):
+            try:
+                alone.append((name, data.read([name], epoch), draw))
+            except UnusableSamples as found:
+                unusable |= found.reasons
     if everyone := dict(gathered(list(unusable.items()))):
         return everyone
     for look, what in ((_loss_alone, "loss"), (_gradient_alone, "gradient")):

@@ -23,7 +23,7 @@ def global_update(session: Session[B], rule: GlobalNorm, step: int, batch: Batch
     engine.step()  # DeepSpeed changes nothing when the gradient is not finite
     norm = float(engine.get_global_grad_norm())
     figures = {**means, "grad_norm": norm, "clip_threshold": threshold, "learning_rate": rate}
-    require_finite(session, step, batch.sample_ids, figures)
+    require_finite(session, step, batch.names, figures)
     seen = rule.observe(norm, session.bucket(batch.sample_ids))
     if rule.statistics.mean is not None:
         figures.update(

@@ -70,7 +70,7 @@ def _steps(session: Session[B]) -> None:
 def step_without_unusable(session: Session[B], step: int, batch: Batch[B]) -> dict[str, float]:
     """`one_step`, again and again with other samples in the place of those that turn out to be unusable."""
     while True:
-        if batch.sample_ids != session.sample_ids(step):  # one of them was left out after this was read
+        if batch.names != session.named(step):  # one of them was left out after this was read
             batch = session.read(step, batch)
         try:
             return one_step(session, step, batch)

@@ -47,7 +47,7 @@ def rank_update(session: Session[B], rule: Dropping, step: int, batch: Batch[B],
     figures = {**_means(ranks, judged), "learning_rate": rate}
     if judged is None or any(judged.kept):
         figures["grad_norm"] = float(engine.get_global_grad_norm())
-    require_finite(session, step, batch.sample_ids, figures)
+    require_finite(session, step, batch.names, figures)
     assert judged is not None  # or else no gradient was finite
     figures.update(_figures(rule, judged))
     if judged.dropped and rule.is_to_be_told(judged.in_a_row):

@@ -27,13 +27,31 @@ B = TypeVar("B")
 
 
 @dataclass(frozen=True)
+class Named:
+    """The ids of a global batch, and of the images behind its samples, where some ride there."""
+
+    sample_ids: tuple[str, ...]
+    behind: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> set[str]:
+        return {*self.sample_ids, *self.behind}
+
+    def at(self, positions: range) -> tuple[str, ...]:
+        """Those of these places: samples, then all that is behind them."""
+        each = len(self.behind) // len(self.sample_ids)
+        images = self.behind[each * positions.start : each * positions.stop]
+        return (*self.sample_ids[positions.start : positions.stop], *images)
+
+
+@dataclass(frozen=True)
 class Batch(Generic[B]):
-    """This rank's micro-batches of a step, and the ids of the samples of all ranks.
+    """This rank's micro-batches of a step, and the names of the samples of all ranks.
 
     `unusable` are samples of this rank that could not be read, with the reason; the batch is then not whole.
     """
 
-    sample_ids: tuple[str, ...]
+    names: Named
     share: DataShare
     parts: dict[int, B]
     """By the first of their places in the global batch."""
@@ -41,10 +59,14 @@ class Batch(Generic[B]):
     seconds: float = 0.0
     """That reading took."""
 
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """Of the samples that the batch is of, without those behind them."""
+        return self.names.sample_ids
+
     def part(self, other: Batch[B], positions: range) -> B | None:
         """That of these places, if it was read and is of the same samples as another batch's."""
-        places = slice(positions.start, positions.stop)
-        same = self.share == other.share and self.sample_ids[places] == other.sample_ids[places]
+        same = self.share == other.share and self.names.at(positions) == other.names.at(positions)
         return self.parts.get(positions.start) if same else None
 
 
@@ -64,10 +86,12 @@ class Session(Generic[B]):
         together = self.state.layout["apart"] or self.job.training.ranks_of_a_video > 1
         self.pace = Pace(self.device, alone=not together)
 
-    def sample_ids(self, step: int) -> tuple[str, ...]:
-        """The global batch of a step, without what is left out by now."""
+    def named(self, step: int, without: Iterable[str] = ()) -> Named:
+        """The global batch of a step, without what is left out by now, nor these."""
         # copied at once, for threads that read ahead ask while others are left out
-        return self.method.data.samples.order.batch(step, tuple(self.state.left_out.samples))
+        left_out, samples = {*tuple(self.state.left_out.samples), *without}, self.method.data.samples
+        ids = samples.order.batch(step, left_out)
+        return Named(ids, samples.behind.batch(step, self.bucket(ids), left_out) if samples.behind else ())
 
     def share(self, sample_ids: Sequence[str]) -> DataShare:
         """This rank's of a batch, whose samples are all of one size."""
@@ -75,13 +99,13 @@ class Session(Generic[B]):
 
     def read(self, step: int, known: Batch[B] | None = None) -> Batch[B]:
         """`known` is what was read for the step before samples of it were left out: what stays is not read anew."""
-        started, ids, data = time.perf_counter(), self.sample_ids(step), self.method.data
+        started, names, data = time.perf_counter(), self.named(step), self.method.data
         epoch = data.samples.order.epoch(step)
-        batch: Batch[B] = Batch(ids, self.share(ids), {}, {})
+        batch: Batch[B] = Batch(names, self.share(names.sample_ids), {}, {})
         for positions in batch.share.micro_batches:
             try:
                 part = known.part(batch, positions) if known else None
-                batch.parts[positions.start] = part or data.read(ids[positions.start : positions.stop], epoch)
+                batch.parts[positions.start] = part or data.read(names.at(positions), epoch)
             except UnusableSamples as found:
                 batch.unusable.update(found.reasons)
         return replace(batch, seconds=time.perf_counter() - started)

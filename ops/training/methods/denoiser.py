@@ -8,37 +8,39 @@ from dataclasses import replace
 import torch
 
 from models import released
-from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
+from models.latte import LatteDenoiser
 from ops.config import Settings
+from ops.data.buckets import Bucket
 from ops.data.drawn_windows import DrawnWindows
 from ops.data.latent_encoder import LatentEncoder
 from ops.data.latents import LatentSet, LatentsResults
 from ops.data.text_embeddings import OnlineText, TextResults, TextSet
 from ops.runtime.artifacts import Artifact
+from ops.training import networks
+from ops.training.data.batch_sizes import largest
 from ops.training.data.cached_latents import CachedLatents
 from ops.training.data.captions import Captions, Texts
 from ops.training.data.clips import FilmedClips
+from ops.training.data.joined_latents import JoinedLatents
 from ops.training.data.latent_batch import LatentBatch, LatentData
 from ops.training.data.online_latents import OnlineLatents
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
 from ops.training.methods.inputs import input_of, needed_vae
 from ops.training.methods.method import Method, Setup
+from ops.training.networks import AnyDenoiser
 from ops.training.objectives.denoising import Denoising
 from ops.training.pictures.held_out_samples import HeldOutSamples
 from ops.training.validation.held_out import HeldOut
 from ops.training.validation.held_out_loss import HeldOutError
 
 
-def build_model(settings: Settings, latent_channels: int, seed: int) -> SkiparseDenoiser:
-    """A freshly initialised denoiser, the same for the same seed."""
+def build_model(settings: Settings, latent_channels: int, seed: int, largest: Bucket) -> AnyDenoiser:
+    """A freshly initialised denoiser, the same for the same seed; see `networks.denoiser`."""
     torch.manual_seed(seed)
-    shape = settings.denoiser.model.model_dump()
-    return SkiparseDenoiser(
-        DenoiserConfig(**shape, in_channels=latent_channels, text_width=settings.text_encoder.width)
-    )
+    return networks.denoiser(settings.denoiser, latent_channels, settings.text_encoder.width, largest)
 
 
 def compose(setup: Setup) -> Method[LatentBatch]:
@@ -46,14 +48,14 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     diffusion = settings.denoiser.diffusion
     made = input_of(job, "latents", LatentsResults)
     scale = LatentScale.of(made.results.shift, made.results.scale)
-    samples = TrainingSamples.of(job, stage.kinds)
+    samples = TrainingSamples.of(job, stage.kinds, stage.joint_images)
     if made.results.redraw_windows:
         drawn = DrawnWindows(job.project, job.dataset_version, job.training.dataset, settings.seed)
         samples = replace(samples, windows=drawn)
     latents, text = _latents(job, made, samples), _text(job)
     captions = Captions(text, samples, settings.denoiser)
     model = _start(job, scale.channels)
-    if stage.sparse_ratio:
+    if stage.sparse_ratio and isinstance(model, SkiparseDenoiser):
         model.sparse_ratio = stage.sparse_ratio
     model.gradient_checkpointing = stage.gradient_checkpointing
     if stage.compile:
@@ -72,9 +74,13 @@ def compose(setup: Setup) -> Method[LatentBatch]:
 def _latents(job: Job, made: Artifact[LatentsResults], samples: TrainingSamples) -> LatentData:
     """Those that were kept, or those that the VAE will make on the way."""
     if made.results.mode == "cached":
-        return CachedLatents(LatentSet(made), samples)
+        return _joined(CachedLatents(LatentSet(made), samples))
     encoder = LatentEncoder(job.project, needed_vae(job), job.settings.latents.encoder_dtype)
-    return OnlineLatents(FilmedClips(job.project, samples, job.launch), encoder)
+    return _joined(OnlineLatents(FilmedClips(job.project, samples, job.launch), encoder))
+
+
+def _joined(latents: LatentData) -> LatentData:
+    return JoinedLatents(latents) if latents.samples.behind else latents
 
 
 def _text(job: Job) -> Texts:
@@ -82,13 +88,17 @@ def _text(job: Job) -> Texts:
     return TextSet(made) if made.results.mode == "cached" else OnlineText(job.project, made)
 
 
-def _start(job: Job, latent_channels: int) -> SkiparseDenoiser:
+def _start(job: Job, latent_channels: int) -> AnyDenoiser:
     """The best average of the stage before, or a fresh model."""
+    stage = largest(job.training.dataset, job.training.kinds)
     if job.init_from is None:
-        return build_model(job.settings, latent_channels, job.settings.seed)
+        return build_model(job.settings, latent_channels, job.settings.seed, stage)
     model = released.from_pretrained(job.init_from.folder)
-    assert isinstance(model, SkiparseDenoiser)
-    model.sparse_ratio = job.settings.denoiser.model.sparse_ratio
+    if isinstance(model, SkiparseDenoiser):
+        model.sparse_ratio = job.settings.denoiser.model.sparse_ratio
+    else:
+        assert isinstance(model, LatteDenoiser)
+        model.config = replace(model.config, **networks.latte_scale(stage))
     return model.train()
 
 

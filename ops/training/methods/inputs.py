@@ -37,7 +37,7 @@ def needed_vae(job: Job) -> Artifact[Weights]:
     """
     found = vae_of(job)
     if found is None:
-        name = job.settings.vae.architecture
+        name = job.settings.vae.asset
         raise FileNotFoundError(
             f"the VAE of latents {job.inputs['latents']} is gone, and latents.mode is online: make it, and what was "
             f"made by it, again with `soraflow run --select '{name}+'`"

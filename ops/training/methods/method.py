@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from ops.training.checkpoints.store import Files
 from ops.training.data.data_share import Shares
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
-from ops.training.loop.randomness import normal, permutation, uniform
+from ops.training.loop.randomness import normal, permutation, seed_of, uniform
 
 B = TypeVar("B")
 """A batch, as a training's own data, objective and validation know it; the loop hands it from one to the other."""
@@ -50,6 +50,10 @@ class Draw:
     """Of the global batch."""
     alone: bool = False
     """One sample is looked at by itself, on this rank only: nothing that samples or ranks have in common enters."""
+
+    def behind(self, each: int) -> Draw:
+        """Of so many things that ride behind each sample."""
+        return replace(self, seed=seed_of(self.seed, "behind"), first_position=self.first_position * each)
 
     def positions(self, count: int) -> range:
         """The places in the global batch of a micro-batch of so many samples."""

@@ -1,4 +1,4 @@
-"""The adversarial half of VAE training: a 3D PatchGAN with an optimizer of its own.
+"""The adversarial half of VAE training: a PatchGAN with an optimizer of its own.
 
 It learns in the same step as the VAE, from the same clips and reconstructions (the published trainer alternates,
 which costs a second forward pass for the same update). It is small and the same on every rank, so a plain AdamW on
@@ -12,28 +12,27 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.wfvae.discriminator import PatchDiscriminator3D
 from ops.config import Optimizer, VaeLosses
 from ops.training.checkpoints.copying import copied
 from ops.training.checkpoints.store import Files
 from ops.training.loop.collective import average, mean_gradients
+from ops.training.networks import Discriminator
 from ops.training.objectives import vae_losses
 
 MAX_NORM = 1.0
 FILE = "critic.pt"
 
 
-def untrained(losses: VaeLosses) -> PatchDiscriminator3D:
-    """The network that a recipe asks for."""
-    return PatchDiscriminator3D(losses.discriminator_width, losses.discriminator_layers)
-
-
 class Critic:
-    def __init__(self, losses: VaeLosses, optimizer: Optimizer, network: PatchDiscriminator3D) -> None:
-        """Learns at the same rate and with the same decay of weights as the VAE; `network` lies where that does."""
+    def __init__(self, losses: VaeLosses, optimizer: Optimizer, network: Discriminator) -> None:
+        """Learns at the same rate, with the same moments and the same decay of weights as the VAE; `network` lies where
+        that does."""
         self._losses, self.network = losses, network
         self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+            self.network.parameters(),
+            lr=optimizer.learning_rate,
+            betas=optimizer.betas,
+            weight_decay=optimizer.weight_decay,
         )
         self._seen: list[tuple[Tensor, Tensor]] = []
 
@@ -48,7 +47,9 @@ class Critic:
             torch.autograd.grad(term, last_layer, retain_graph=True)[0] for term in (reconstruction, adversarial)
         ]
         average(gradients)  # so that the weight does not depend on the number of ranks
-        weight = vae_losses.adaptive_weight(*gradients) * self._losses.adversarial_weight
+        losses, (wanted, judged) = self._losses, gradients
+        weight = vae_losses.adaptive_weight(wanted, judged, losses.adaptive_delta, losses.adaptive_limit)
+        weight = weight * losses.adversarial_weight
         self._seen.append((video, output.detach()))
         return weight * adversarial, weight
 

@@ -1,6 +1,9 @@
-"""The objective of a denoiser: the prediction of v (or ε) of noised draws from posteriors."""
+"""The objective of a denoiser: the prediction of v (or ε) of noised draws from posteriors, and of a variance."""
 
 from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +11,25 @@ from torch import Tensor, nn
 from models.latent_scale import LatentScale
 from ops.config import Diffusion
 from ops.training.data.captions import Captions
+from ops.training.data.joined_latents import JoinedBatch
 from ops.training.data.latent_batch import LatentBatch, drawn
 from ops.training.methods.method import Draw, Setup
 from ops.training.objectives import diffusion
+
+
+class _Seen(NamedTuple):
+    """What a model is shown of a batch: latents [B, C, T + images, h, w] in its units, and the captions of each sample
+    and of the images behind it, in their order."""
+
+    latent: Tensor
+    captions: list[str]
+    images: int = 0
+
+    def with_images(self, latent: Tensor, captions: list[str], each: int) -> _Seen:
+        """`latent` [B · each, C, 1, h, w]: the images of the first sample, then those of the second one."""
+        frames = latent[:, :, 0].unflatten(0, (-1, each)).transpose(1, 2)
+        of_each = zip(self.captions, *([iter(captions)] * each), strict=True)
+        return _Seen(torch.cat([self.latent, frames], dim=2), [caption for group in of_each for caption in group], each)
 
 
 class Denoising:
@@ -22,11 +41,15 @@ class Denoising:
         self._weights = diffusion.loss_weights(settings, self._schedule)
 
     def loss(self, model: nn.Module, batch: LatentBatch, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        latent = drawn(batch, self._scale, draw)
+        latent, captions, images = self._seen(batch, draw)
+        text, mask = self._captions.embedded(captions)
+        calling = self._sequence.calling(model)
+        if images:
+            text, mask = (each.unflatten(0, (len(latent), 1 + images)) for each in (text, mask))
+            calling = partial(calling, images=images)
         timesteps = self._timesteps(len(latent), draw)
-        text, mask = self._captions.embedded(self._captions.drawn(batch.sample_ids, draw))
         losses = diffusion.element_losses(
-            self._sequence.calling(model),
+            calling,
             self._schedule,
             latent.to(self._device),
             self._noise(latent, draw).to(self._device),
@@ -35,8 +58,20 @@ class Denoising:
             mask.to(self._device),
             self._dtype,
         )
-        weighted = losses * self._weights[timesteps].to(losses.device)
-        return weighted.mean(), {"unweighted_loss": losses.mean()}
+        weighted = losses._replace(error=losses.error * self._weights[timesteps].to(losses.error.device))
+        figures = {"unweighted_loss": losses.error.mean()}
+        if losses.bound is not None:
+            figures["variance_bound"] = losses.bound.mean()
+        return weighted.sum.mean(), figures
+
+    def _seen(self, batch: LatentBatch, draw: Draw) -> _Seen:
+        own = _Seen(drawn(batch, self._scale, draw), self._captions.drawn(batch.sample_ids, draw))
+        if not isinstance(batch, JoinedBatch):
+            return own
+        behind = draw.behind(batch.images_each)
+        images = drawn(batch.images, self._scale, behind)
+        told = self._captions.drawn(batch.images.sample_ids, behind)
+        return own.with_images(images, told, batch.images_each)
 
     def _timesteps(self, count: int, draw: Draw) -> Tensor:
         """Strata of the global batch, an integer for each sample. Which place has which is dealt anew in each step, for

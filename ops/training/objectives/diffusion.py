@@ -1,9 +1,9 @@
-"""The diffusion of Open-Sora Plan v1.3: noise schedule, prediction targets, loss weights, timesteps."""
+"""The diffusion of Open-Sora Plan: noise schedule, prediction targets, loss weights, timesteps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from ops.config import Diffusion
 from ops.sampling.noise_schedule import arguments
+from ops.training.objectives.learned_variance import bound, noised
 
 if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -68,6 +69,18 @@ def runs(timesteps: Sequence[int]) -> str:
     return " and ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(firsts, lasts, strict=True))
 
 
+class Losses(NamedTuple):
+    """Of each sample, float32 [B], unweighted: the mean squared error of what is predicted, and, of a denoiser that
+    learns the variance of a sampling step, the bound that teaches it that, in bits a dimension."""
+
+    error: Tensor
+    bound: Tensor | None = None
+
+    @property
+    def sum(self) -> Tensor:
+        return self.error if self.bound is None else self.error + self.bound
+
+
 def element_losses(
     model: Callable[..., Tensor],
     noise_schedule: DDPMScheduler,
@@ -77,19 +90,26 @@ def element_losses(
     text: Tensor,
     text_mask: Tensor | None,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """The mean squared error of each sample's prediction, float32 [B], unweighted.
+) -> Losses:
+    """How far a prediction is off.
 
-    `latent` [B, C, T, H, W] is clean and normalised, `timesteps` [B] integral.
+    `latent` [B, C, T, H, W] is clean and normalised, `timesteps` [B] integral. A model that gives twice the channels
+    has learned the variance, too.
     """
     steps = cast(torch.IntTensor, timesteps)
-    noisy = noise_schedule.add_noise(latent, noise, steps)
-    prediction = model(noisy.to(dtype), timesteps, text.to(dtype), text_mask)
     if noise_schedule.config["prediction_type"] == "v_prediction":
-        target = noise_schedule.get_velocity(latent, noise, steps)
+        noisy, target = (
+            noise_schedule.add_noise(latent, noise, steps),
+            noise_schedule.get_velocity(latent, noise, steps),
+        )
     else:
-        target = noise
-    return mse_loss(prediction.float(), target.float(), reduction="none").flatten(1).mean(dim=1)
+        noisy, target = noised(noise_schedule, latent, noise, timesteps), noise
+    predicted = model(noisy.to(dtype), timesteps, text.to(dtype), text_mask).float()
+    prediction, *variance = predicted.split(latent.shape[1], dim=1)
+    error = mse_loss(prediction, target.float(), reduction="none").flatten(1).mean(dim=1)
+    if not variance:
+        return Losses(error)
+    return Losses(error, bound(noise_schedule, latent, noisy, prediction, variance[0], timesteps))
 
 
 def stratified_timestep(train_timesteps: int, stratum: int, strata: int, chance: float) -> int:

@@ -1,4 +1,4 @@
-"""The losses of WF-VAE training (arXiv 2411.17459), as they are summed there.
+"""The losses of a video VAE (WF-VAE, arXiv 2411.17459; v1.1 has the same but for wavelets), as they are summed there.
 
 Sums run over pixels and are divided by frames (reconstruction) or samples (KL, wavelet), so the weights of the
 published recipes carry over. Shapes: video [B, 3, T, H, W], images [N, 3, H, W] with N = B · T.
@@ -11,9 +11,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
-
-ADAPTIVE_DELTA = 1e-6
-LARGEST_ADAPTIVE_WEIGHT = 1e6
 
 
 def frames_of(video: Tensor) -> Tensor:
@@ -55,7 +52,9 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (relu(1 - real).mean() + relu(1 + fake).mean())
 
 
-def adaptive_weight(reconstruction_gradient: Tensor, adversarial_gradient: Tensor) -> Tensor:
-    """λ = ‖∂rec/∂L‖ / (‖∂adv/∂L‖ + δ), clamped; L is the decoder's last layer."""
-    ratio: Tensor = reconstruction_gradient.norm() / (adversarial_gradient.norm() + ADAPTIVE_DELTA)
-    return ratio.clamp(0, LARGEST_ADAPTIVE_WEIGHT).detach()
+def adaptive_weight(
+    reconstruction_gradient: Tensor, adversarial_gradient: Tensor, delta: float, limit: float
+) -> Tensor:
+    """λ = ‖∂rec/∂L‖ / (‖∂adv/∂L‖ + δ), up to a limit; L is the decoder's last layer."""
+    ratio: Tensor = reconstruction_gradient.norm() / (adversarial_gradient.norm() + delta)
+    return ratio.clamp(0, limit).detach()

@@ -8,10 +8,10 @@ from typing import cast
 
 from torch import nn
 
-from models.wfvae.vae import WFVAE
 from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.training.data.clips import FilmedClips
 from ops.training.data.samples import spread_samples
+from ops.training.networks import VideoVAE
 from ops.training.objectives.reconstruction import reconstructed
 
 SAMPLES = 4
@@ -29,7 +29,7 @@ class Reconstructions:
         rows = []
         for row in spread_samples(looked_at, SAMPLES):
             clips = self._clips.read([row["sample_id"]])
-            output = reconstructed(cast(WFVAE, model), clips.pixels)
+            output = reconstructed(cast(VideoVAE, model), clips.pixels)
             for frames in (clips.pixels[0].numpy(), output[0].numpy()):
                 rows.append([Tile(legible(frame, SHORTEST_SIDE)) for frame in spread(frames, FRAMES)])
             working()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
-from models.geometry import latent_size, tokens
+from models.geometry import PATCH, latent_size, tokens
 from ops.config import DenoiserModel, Precision, VaeLosses, VaeModel, VaeViews
 
 
@@ -36,6 +36,7 @@ class DenoiserCase(Case):
     computes."""
 
     kind: Literal["denoiser"] = "denoiser"
+    architecture: Literal["skiparse", "latte"] = "skiparse"
     model: DenoiserModel
     channels: int
     """Of the latent."""
@@ -43,12 +44,24 @@ class DenoiserCase(Case):
     text_width: int
     recomputed: bool = False
     ranks_of_a_video: int = 1
+    images: int = 0
+    """That ride behind each sample."""
+
+    @property
+    def latent(self) -> tuple[int, int, int]:
+        frames, height, width = super().latent
+        return frames + self.images, height, width
+
+    @property
+    def tokens(self) -> int:
+        frames, height, width = self.latent
+        return frames * (height // PATCH) * (width // PATCH)
 
 
 class VaeCase(Case):
     kind: Literal["vae"] = "vae"
     model: VaeModel
-    losses: VaeLosses
+    losses: SerializeAsAny[VaeLosses]
     views: VaeViews
     adversarial: bool
     """Whether there is a critic."""

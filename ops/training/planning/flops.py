@@ -32,6 +32,8 @@ def denoiser_flops(case: DenoiserCase) -> int:
     model, s, text = case.model, case.tokens, case.text_tokens
     d, k = model.heads * model.head_width, model.sparse_ratio
     patches = PATCH * PATCH * case.channels
+    if case.architecture == "latte":
+        return _latte_flops(case, s, d, patches)
     first = 2 * d * (s * patches + text * case.text_width + FREQUENCIES)
     further = 2 * d * d * (text + 1 + 6) + 2 * s * d * patches
     for layer in range(model.layers):
@@ -40,6 +42,19 @@ def denoiser_flops(case: DenoiserCase) -> int:
         attention = 4 * d * (queries * (queries if dense else queries // k) + s * text)
         further += (8 + 4 + 4 * WIDENING) * s * d * d + 4 * text * d * d + attention
     return case.samples * (2 * first + 3 * further)
+
+
+def _latte_flops(case: DenoiserCase, s: int, d: int, patches: int) -> int:
+    """F: frames and images · N: tokens of one · T: frames of the video. A spatial block takes 8SD² and 4SND within
+    frames, 4SD² + 4LD² for each caption and 4SLD across, a temporal one 8TND² and 4TNTD; each 16D² a token in its
+    feed-forward part. The last layer gives the variance as well."""
+    frames, captions = case.latent[0], 1 + case.images
+    n, t, text = s // frames, frames - case.images, case.text_tokens
+    first = 2 * d * (s * patches + captions * text * case.text_width + FREQUENCIES)
+    further = 2 * d * d * (captions * text + 1 + 6) + 2 * s * d * 2 * patches
+    spatial = (8 + 4 + 4 * WIDENING) * s * d * d + 4 * captions * text * d * d + 4 * d * s * (n + text)
+    temporal = (8 + 4 * WIDENING) * t * n * d * d + 4 * d * t * n * t
+    return case.samples * (2 * first + 3 * (further + case.model.layers * (spatial + temporal)))
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +94,8 @@ class Launched:
             **size,
             samples=samples,
             frames=bucket.frames,
+            architecture=settings.denoiser.architecture,
+            images=section.joint_images,
             model=model,
             channels=settings.vae.model.latent_channels,
             text_tokens=settings.text_encoder.max_tokens,
@@ -136,11 +138,16 @@ class Launched:
 
 
 def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:
-    """Bytes of a sample as it is read: mean and log-variance of its latent in float32, or its pixels."""
-    if isinstance(training.section, Vae) or settings.latents.mode == "online":
-        zoom = training.section.views.zoom if isinstance(training.section, Vae) else 1
+    """Bytes of a sample as it is read, with the images behind it: mean and log-variance of its latent in float32, or
+    its pixels."""
+    section = training.section
+    if isinstance(section, Vae):
+        zoom = section.views.zoom
         return 3 * bucket.frames * zoom * bucket.height * zoom * bucket.width
-    return bytes_of_latent(settings, bucket)
+    image = replace(bucket, frames=1)
+    if settings.latents.mode == "online":
+        return 3 * (bucket.frames + section.joint_images) * bucket.height * bucket.width
+    return bytes_of_latent(settings, bucket) + section.joint_images * bytes_of_latent(settings, image)
 
 
 def bytes_of_latent(settings: Settings, bucket: Bucket) -> int:

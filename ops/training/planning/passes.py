@@ -10,31 +10,30 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from models.dit.config import DenoiserConfig
-from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
-from models.wfvae.config import WFVAEConfig
-from models.wfvae.vae import WFVAE
-from ops.config import Diffusion, Optimizer
+from ops.config import Denoiser, Diffusion, Optimizer
+from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
+from ops.training import networks
 from ops.training.data.clips import Clips
 from ops.training.methods.method import Draw
+from ops.training.networks import AnyDenoiser
 from ops.training.objectives import diffusion
-from ops.training.objectives.critic import Critic, untrained
+from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
 from ops.training.planning.cases import Case, DenoiserCase, Moment, Passes, VaeCase
 from ops.training.planning.flops import counter, denoiser_flops
 from ops.training.planning.live_bytes import LiveBytes
 
 CPU = torch.device("cpu")
-MEASURED_BY = ("models", "ops/training/planning", "ops/training/objectives")
+MEASURED_BY = ("models", "ops/training/networks.py", "ops/training/planning", "ops/training/objectives")
 """The code that decides what is measured."""
 
 
@@ -54,7 +53,8 @@ def measured(case: DenoiserCase | VaeCase, kept: Path | None = None) -> Passes:
 @cache
 def _measured_by() -> str:
     root = Path(__file__).resolve().parents[3]
-    files = sorted(file for folder in MEASURED_BY for file in (root / folder).rglob("*.py"))
+    places = [root / place for place in MEASURED_BY]
+    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
     return digest({"torch": torch.__version__, **{str(file.relative_to(root)): sha256(file) for file in files}})
 
 
@@ -67,19 +67,21 @@ def _measured(case: DenoiserCase | VaeCase) -> Passes:
 def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
     """How many numbers are trained, of the model and beside it; nothing is run for that."""
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        model = _denoiser(case) if isinstance(case, DenoiserCase) else _vae(case)
-        critic = untrained(case.losses) if isinstance(case, VaeCase) and case.adversarial else nn.Module()
+        model = _denoiser(case) if isinstance(case, DenoiserCase) else networks.vae(case.model)
+        critic = networks.discriminator(case.losses) if isinstance(case, VaeCase) and case.adversarial else nn.Module()
     one, other = (sum(each.numel() for each in module.parameters()) for module in (model, critic))
     return one, other
 
 
-def _denoiser(case: DenoiserCase) -> SkiparseDenoiser:
-    shape = case.model.model_dump()
-    return SkiparseDenoiser(DenoiserConfig(**shape, in_channels=case.channels, text_width=case.text_width))
+def _denoiser(case: DenoiserCase) -> AnyDenoiser:
+    settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
+    return networks.denoiser(settings, case.channels, case.text_width, Bucket(case.frames, case.height, case.width))
 
 
-def _vae(case: VaeCase) -> WFVAE:
-    return WFVAE(WFVAEConfig(**case.model.model_dump()))
+def _diffusion(case: DenoiserCase) -> Diffusion:
+    if case.architecture == "skiparse":
+        return Diffusion()
+    return Diffusion(prediction="epsilon", zero_terminal_snr=False, min_snr_gamma=None)
 
 
 def _of_denoiser(case: DenoiserCase) -> Passes:
@@ -87,15 +89,19 @@ def _of_denoiser(case: DenoiserCase) -> Passes:
         model = _denoiser(case)
     model.gradient_checkpointing = case.recomputed
     group = SequenceGroup(case.ranks_of_a_video, 0, torch.empty_like)
-    noise = diffusion.scheduler(Diffusion())
+    noise = diffusion.scheduler(_diffusion(case))
+    called = group.calling(model)
+    if case.images:
+        called = partial(called, images=case.images)
 
     def loss() -> Tensor:
         latent = torch.zeros(case.samples, case.channels, *case.latent)
-        text = torch.zeros(case.samples, case.text_tokens, case.text_width)
+        captions = (case.samples, 1 + case.images) if case.images else (case.samples,)
+        text = torch.zeros(*captions, case.text_tokens, case.text_width)
         timesteps = torch.zeros(case.samples, dtype=torch.long)
         return diffusion.element_losses(
-            group.calling(model), noise, latent, torch.zeros_like(latent), timesteps, text, None, _dtype(case)
-        ).mean()
+            called, noise, latent, torch.zeros_like(latent), timesteps, text, None, _dtype(case)
+        ).sum.mean()
 
     with LiveBytes() as live:
         moments = _moments(model, loss, live)
@@ -104,9 +110,13 @@ def _of_denoiser(case: DenoiserCase) -> Passes:
 
 def _of_vae(case: VaeCase) -> Passes:
     with _made_in(_dtype(case)):
-        model = _vae(case)
+        model = networks.vae(case.model)
     lpips = _lpips(case.losses.lpips_net) if case.losses.lpips_weight else None
-    critic = Critic(case.losses, Optimizer(learning_rate=1.0), untrained(case.losses)) if case.adversarial else None
+    critic = (
+        Critic(case.losses, Optimizer(learning_rate=1.0), networks.discriminator(case.losses))
+        if case.adversarial
+        else None
+    )
     objective = Reconstruction(case.losses, case.views, lpips, critic, CPU, _dtype(case))
     draw = Draw(seed=0, step=case.losses.discriminator_start, first_position=0, batch_size=case.samples)
     zoom = case.views.zoom

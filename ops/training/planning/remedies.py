@@ -32,7 +32,7 @@ def remedy(launched: Launched, buckets: Buckets, hardware: Hardware) -> str | No
 def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     """Settings, as `soraflow run --set` takes them, from what costs least to what costs most."""
     section, launch = launched.training.section, launched.training.launch
-    place = f"stages.{section.name}" if isinstance(section, TextToVideo) else "vae"
+    place = launched.training.place
     if isinstance(section, TextToVideo) and not section.gradient_checkpointing:
         yield f"{place}.gradient_checkpointing=true", _recomputing(section)
     now = launched.config["gradient_accumulation_steps"]
@@ -41,7 +41,7 @@ def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     for file in (f"configs/deepspeed/{name}.json" for name in FILES):
         if file != launch.deepspeed:
             yield f"{place}.launch.deepspeed={file}", _launching(deepspeed=file)
-    if isinstance(section, TextToVideo):
+    if isinstance(section, TextToVideo) and launched.project.settings.denoiser.architecture == "skiparse":
         heads = launched.project.settings.denoiser.model.heads
         for count in (2, 4, 8):
             if heads % count == 0 and launch.ranks_per_node % count == 0 and count > launch.sequence_parallel:

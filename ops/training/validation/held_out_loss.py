@@ -1,6 +1,7 @@
 """The held-out loss of a denoiser: the same noise and timesteps for the same samples, always.
 
-`held_out_loss` is what training minimises: the mean squared error under the recipe's loss weights, as a weighted mean.
+`held_out_loss` is what training minimises: the mean squared error under the recipe's loss weights, as a weighted mean
+(and without the bound of a learned variance).
 `held_out_error` is the same without weights, which compares across recipes that differ in them; with min-SNR weights
 and zero terminal SNR it is mostly noise levels that training hardly touches. Every sample is looked at once in each
 quarter of the timesteps.
@@ -137,7 +138,7 @@ class ErrorsByNoise:
                 batch.text.to(device),
                 batch.text_mask.to(device),
             )
-            columns.append(zip(losses.double().cpu().tolist(), self._weights[timesteps].tolist(), strict=True))
+            columns.append(zip(losses.error.double().cpu().tolist(), self._weights[timesteps].tolist(), strict=True))
         return [list(pairs) for pairs in zip(*columns, strict=True)]
 
 

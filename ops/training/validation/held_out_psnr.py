@@ -7,9 +7,9 @@ from typing import cast
 
 from torch import nn
 
-from models.wfvae.vae import WFVAE
 from ops.training.data.clips import Clips
 from ops.training.data.samples import TrainingSamples
+from ops.training.networks import VideoVAE
 from ops.training.objectives.reconstruction import reconstructed
 
 
@@ -22,7 +22,7 @@ class HeldOutPsnr:
     def values(self, model: nn.Module, batch: Clips) -> list[float]:
         from ops.metrics.psnr import frame_psnr
 
-        output = reconstructed(cast(WFVAE, model), batch.pixels)
+        output = reconstructed(cast(VideoVAE, model), batch.pixels)
         pairs = zip(batch.pixels.numpy(), output.numpy(), strict=True)
         return [float(frame_psnr(original, other).mean()) for original, other in pairs]
 

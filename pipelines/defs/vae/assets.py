@@ -17,7 +17,7 @@ LATENTS: dict[Mode, str] = {
 @dg.definitions
 def vae() -> dg.Definitions:
     settings = Project.find().settings
-    name, made_from = settings.vae.architecture, inputs(settings)
+    name, made_from = settings.vae.asset, inputs(settings)
     return dg.Definitions(
         assets=[
             artifact_asset(

@@ -1,19 +1,52 @@
 """Temporal rollback and fading tiles: on maps whose right answer is known, and on the autoencoder."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from models.causal_vae.tiling import TILE_PIXELS, WINDOW_FRAMES, WINDOW_LATENTS, over_tiles, over_windows, windows
+from models.causal_vae.tiling import (
+    TILE_PIXELS,
+    WINDOW_FRAMES,
+    WINDOW_LATENTS,
+    _faded,
+    over_tiles,
+    over_windows,
+    windows,
+)
+
+ROLLBACK = json.loads((Path(__file__).parents[1] / "parity" / "rollback_windows.json").read_text(encoding="utf-8"))
 
 
-def test_released_windows():
+@pytest.mark.parametrize(("way", "stride", "made"), [("encode", WINDOW_FRAMES, 1 / 4), ("decode", WINDOW_LATENTS, 4)])
+def test_released_windows(way, stride, made):
+    """Every window makes 1 + (its frames - 1) · 4, or / 4, and all but the first drop one of these."""
     assert (WINDOW_FRAMES, WINDOW_LATENTS, TILE_PIXELS) == (64, 16, 256)
-    assert windows(221, WINDOW_FRAMES) == [(0, 65), (64, 129), (128, 193), (192, 221)]
-    assert windows(56, WINDOW_LATENTS) == [(0, 17), (16, 33), (32, 49), (48, 56)]
-    assert windows(129, WINDOW_FRAMES) == [(0, 65), (64, 129)]
-    assert windows(65, WINDOW_FRAMES) == [(0, 65)]
-    assert windows(1, WINDOW_FRAMES) == [(0, 1)]
+    for case in ROLLBACK[way]:
+        found = windows(case["frames"], stride)
+        assert found == [tuple(window) for window in case["windows"]]
+        assert sum(1 + (end - start - 1) * made - (start > 0) for start, end in found) == case["kept"]
+
+
+def test_tiles_fade_as_released():
+    before, tile = torch.zeros(1, 1, 1, 1, 8), torch.ones(1, 1, 1, 1, 10)
+    faded = _faded(before, tile, keep=0, dim=4)
+    assert faded.flatten().tolist() == pytest.approx(ROLLBACK["fade_of_0_into_1_over_8"])
+
+
+@torch.no_grad()
+def test_inference_has_the_released_windows(tiny_vae, monkeypatch):
+    """Smaller ones here: 8 frames and 2 latents."""
+    monkeypatch.setattr("models.causal_vae.vae.WINDOW_FRAMES", 8)
+    monkeypatch.setattr("models.causal_vae.vae.WINDOW_LATENTS", 2)
+    vae, x = tiny_vae(), torch.rand(1, 3, 21, 8, 16)
+    latent = vae.encode(x).mean
+    assert torch.equal(latent, vae.encode(x, chunk_frames=8).mean)
+    assert torch.equal(vae.decode(latent), vae.decode(latent, chunk_latents=2))
+    with torch.enable_grad():
+        assert not torch.allclose(vae.encode(x).mean, latent), "what learns sees all at once"
 
 
 @pytest.mark.parametrize("frames", [1, 5, 9, 13, 17, 29])

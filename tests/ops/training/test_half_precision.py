@@ -11,18 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.causal_vae import CausalVAEConfig, CausalVideoVAE
 from models.control.image_condition import ImageConditionedDenoiser
 from models.control.structure import StructureConditionedDenoiser, StructureConfig, StructureController
 from models.dit import DenoiserConfig, SkiparseDenoiser
-from models.latte import LatteConfig, LatteDenoiser
 from ops.config import Launch, Optimizer, Schedule
 from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import engine as deepspeed_engine
 from ops.training.loop import loop
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.methods.method import Watch
 
 CPU = torch.device("cpu")
@@ -30,7 +28,7 @@ ZERO2 = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json"}
 SMALL = DenoiserConfig(layers=3, heads=2, head_width=12, in_channels=4, text_width=16)
 
 
-@pytest.mark.parametrize(("asset", "compose"), [("wfvae", wfvae.compose), ("denoiser_joint", denoiser.compose)])
+@pytest.mark.parametrize(("asset", "compose"), [("wfvae", vae.compose), ("denoiser_joint", denoiser.compose)])
 def test_trainings_take_steps_and_validate(
     asset: str, compose: Any, make_lab: Callable, alone: Ranks, tmp_path: Path
 ) -> None:
@@ -76,18 +74,6 @@ def test_a_stage_may_recompute_and_compile_its_blocks(
         assert other == pytest.approx(losses[0], rel=1e-5)
 
 
-def causal_vae() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
-    def loss(model: Any) -> Tensor:
-        return model.module.decode(model.module.encode(half(1, 3, 5, 16, 16)).mode())
-
-    return CausalVideoVAE(CausalVAEConfig(base_channels=32, multipliers=(1, 1, 2, 2), blocks=1)), loss
-
-
-def latte() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
-    model = LatteDenoiser(LatteConfig(layers=2, heads=2, head_width=12, in_channels=4, text_width=16, latent_side=8))
-    return model, lambda model: model(*latent(), half(1, 3, 16), torch.ones(1, 3))
-
-
 def image_controller() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
     conditions = {"condition_latent": half(1, 4, 2, 4, 4), "condition_mask": torch.ones(1, 4, 2, 4, 4).bfloat16()}
     model = ImageConditionedDenoiser(SMALL)
@@ -110,7 +96,7 @@ def latent() -> tuple[Tensor, Tensor]:
     return half(1, 4, 2, 4, 4), torch.tensor([500])
 
 
-@pytest.mark.parametrize("made", [causal_vae, latte, image_controller, structure_controller])
+@pytest.mark.parametrize("made", [image_controller, structure_controller])
 def test_what_has_no_training_program_yet_could_be_trained(made: Callable, checkout: Path, alone: Ranks) -> None:
     model, run = made()
     optimizer = Optimizer(learning_rate=1e-3)

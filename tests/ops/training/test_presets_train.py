@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -19,27 +20,18 @@ from ops.training.job import Job
 from ops.training.launching import node_checks, program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.planning.planner import plan_of
 from ops.training.trainings import trainings
 
 ROOT = Path(__file__).resolve().parents[3]
 CPU = torch.device("cpu")
-UNTRAINABLE = {"v1_1"}
-"""Its denoiser and its VAE are used and not trained; `test_half_precision` takes steps with both."""
-TRAINABLE = [preset for preset in presets(ROOT) if preset not in UNTRAINABLE]
 NARROW = {
     "text_encoder": {"weights": "minilm-l6", "max_tokens": 8, "width": 384},
     "text_embeddings": {"mode": "cached"},
     "latents": {"mode": "cached"},
     "denoiser": {"model": {"heads": 2, "head_width": 12}},
     "vae": {
-        "model": {
-            "base_channels": 8,
-            "latent_channels": 4,
-            "encoder_flow_channels": 8,
-            "decoder_flow_channels": 8,
-        },
         "losses": {"lpips_net": "alex", "discriminator_width": 4},
         "schedule": {"batch_size": 2},
         "launch": {"nodes": 1},
@@ -55,12 +47,14 @@ NARROW = {
 }
 
 
-def test_presets_that_cannot_be_trained_say_so() -> None:
-    assert {preset for preset in presets(ROOT) if resolve(ROOT, preset, {}).untrainable()} == UNTRAINABLE
+NARROW_VAE: dict[str, dict[str, Any]] = {
+    "wfvae": {"base_channels": 8, "latent_channels": 4, "encoder_flow_channels": 8, "decoder_flow_channels": 8},
+    "causalvae": {"base_channels": 32, "multipliers": [1, 1, 1, 1]},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", TRAINABLE)
+@pytest.mark.parametrize("preset", presets(ROOT))
 def test_a_preset_fits_the_launch_that_it_names(preset: str, tmp_path: Path) -> None:
     recipe = resolve(ROOT, preset, {})
     (tmp_path / "configs").symlink_to(ROOT / "configs")
@@ -74,13 +68,15 @@ def test_a_preset_fits_the_launch_that_it_names(preset: str, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", TRAINABLE)
+@pytest.mark.parametrize("preset", presets(ROOT))
 def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone: Ranks, tmp_path: Path) -> None:
     """All of its layers, patterns, losses, clipping and kinds of samples; two steps of each of its trainings."""
     lab = make_lab(tmp_path / "lab")
     recipe = resolve(ROOT, preset, {})
-    stages = {stage.name: {"schedule": {"batch_size": 2, "least_batches": 0}} for stage in recipe.stages}
-    narrow: dict[str, Any] = {"preset": preset, **NARROW, "stages": stages}
+    schedule = {"batch_size": 2, "least_batches": 0}
+    stages = {stage.name: {"schedule": schedule, "launch": {"nodes": 1}} for stage in recipe.stages}
+    narrow: dict[str, Any] = {"preset": preset, **copy.deepcopy(NARROW), "stages": stages}
+    narrow["vae"]["model"] = NARROW_VAE[recipe.vae.architecture]
     (lab.project.root / "params.yaml").write_text(yaml.safe_dump(narrow), encoding="utf-8")
     lab = type(lab)(Project(lab.project.root))
     _cut_for(lab, lab.project.settings.stage_cuts()[0])
@@ -90,7 +86,7 @@ def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone:
         _cut_for(lab, training.cut)
         described = first.model_dump(mode="json") | {"asset": asset, "folder": str(tmp_path / asset)}
         session = program.prepared(
-            Job.model_validate(described), alone, CPU, wfvae.compose if asset == "wfvae" else denoiser.compose
+            Job.model_validate(described), alone, CPU, vae.compose if training.kind == "vae" else denoiser.compose
         )
         assert {parameter.dtype for parameter in session.state.model.parameters()} == {torch.bfloat16}
         for step in (1, 2):

@@ -12,7 +12,7 @@ from ops.data.samples import BUCKETS
 from ops.runtime import tables
 from ops.runtime.project import Project
 from ops.training.readiness import require_ready as ready_on
-from ops.training.readiness import require_sources, require_trainable
+from ops.training.readiness import require_sources
 
 ALL = {"raw_videos", "raw_images", "wfvae", "denoiser_image", "denoiser_joint", "denoiser_video"}
 
@@ -63,7 +63,7 @@ def test_batches_that_no_ranks_can_share(project: Project) -> None:
     with_samples(project, BOTH)
     # the VAE's batches of 4 and the image stage's of 8 can be shared by four ranks, those of 6 cannot
     stages = {"stages": {"video": {"schedule": {"batch_size": 6}}}, "launch": {"ranks_per_node": 4}}
-    with pytest.raises(ConfigError, match=r"^stage 'video': schedule.batch_size 6 cannot be divided over 4 ranks"):
+    with pytest.raises(ConfigError, match=r"^stages\.video: schedule.batch_size 6 cannot be divided over 4 ranks"):
         require_ready(with_recipe(project, **stages), ALL)
 
 
@@ -89,19 +89,16 @@ def test_a_stage_without_sources_is_named_before_they_are_curated(project: Proje
         require_sources(with_recipe(project, sources={"images": None}).settings, ALL)
 
 
-def test_what_cannot_be_trained_is_refused_before_the_dataset_is_made(project: Project) -> None:
-    """The recipe loads, for its dataset can be curated and its settings read."""
-    (project.root / "params.yaml").write_text("preset: v1_1\n", encoding="utf-8")
-    settings = Project(project.root).settings
-    with pytest.raises(ConfigError) as caught:
-        require_trainable(settings, {"raw_videos", "causalvae", "denoiser_video_65"})
-    assert str(caught.value) == "; ".join(settings.untrainable())
-    assert "vae.architecture is 'causalvae', but only 'wfvae' can be trained" in str(caught.value)
-    assert "denoiser.architecture is 'latte', but only 'skiparse' can be trained" in str(caught.value)
-    require_trainable(settings, {"raw_videos", "training_set", "dataset_report"})
-    adopted = with_recipe(project, vae={"architecture": "causalvae", "released": "bought"}).settings
-    require_trainable(adopted, {*ALL, "causalvae"})
-    require_trainable(with_recipe(project).settings, ALL)
+def test_images_that_ride_behind_videos_are_asked_for(project: Project) -> None:
+    """Before the dataset is made, and when it has none of their size."""
+    latte = {"architecture": "latte", "model": {"sparse_ratio": 1}}
+    latte["diffusion"] = {"prediction": "epsilon", "zero_terminal_snr": False}
+    riding = {"denoiser": latte, "stages": {"video": {"joint_images": 2}, "joint": None, "image": None}}
+    with pytest.raises(ConfigError, match=r"stage 'video' will have no image samples: sources\.images is null"):
+        require_sources(with_recipe(project, **riding, sources={"images": None}).settings, ALL)
+    with_samples(project, [("video", "train"), ("video", "held_out")])
+    with pytest.raises(ConfigError, match=r"stage 'video': joint_images is 2, but no image to train on .* \(1x"):
+        require_ready(with_recipe(project, **riding), ALL)
 
 
 def test_weights_that_zero3_must_not_take_apart(project: Project) -> None:
@@ -114,7 +111,7 @@ def test_weights_that_zero3_must_not_take_apart(project: Project) -> None:
         require_ready(apart, ALL)
     assert require_ready(apart, ALL - {"wfvae"}) == []
     compiled = with_recipe(project, launch=launch, stages={"video": {"compile": True}})
-    with pytest.raises(ConfigError, match=r"^stage 'video': .* compile is true for stage 'video', .*: use 1 or 2$"):
+    with pytest.raises(ConfigError, match=r"^stages\.video: .* compile is true for stage 'video', .*: use 1 or 2$"):
         require_ready(compiled, ALL - {"wfvae"})
 
 

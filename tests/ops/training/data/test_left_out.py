@@ -22,7 +22,7 @@ from ops.training.data.samples import TrainingSamples
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.methods.method import Draw, Method, Setup
 from ops.training.recording.metrics_file import read
 
@@ -115,7 +115,7 @@ def test_one_bad_sample_is_left_out_and_leaves_no_trace(train: Callable, value: 
     assert {name: entry["reason"] for name, entry in session.state.left_out.samples.items()} == {"bad": reason}
     found = session.state.left_out.samples["bad"]["step"]
     assert "bad" in session.method.data.samples.order.batch(found)
-    assert all("bad" not in session.sample_ids(step) for step in range(1, 10))
+    assert all("bad" not in session.named(step).sample_ids for step in range(1, 10))
     assert all(math.isfinite(value) for line in figures for value in line.values())
     assert [line.get("left_out", 0) for line in figures] == [int(step >= found) for step in range(1, 10)]
     assert {line["kept"] for line in figures} == {2.0}, "the critic would have learned from a step that was not made"
@@ -190,7 +190,7 @@ def test_a_film_that_is_gone_is_left_out_of_a_vae_training(make_lab: Callable, a
     lab = make_lab(tmp_path / "lab").change("launch.max_left_out_share", 0.5)
     for name in ("film1.mkv", "film4.mkv"):
         (lab.project.root / "films" / name).unlink()
-    session = program.prepared(lab.job("wfvae"), alone, CPU, wfvae.compose)
+    session = program.prepared(lab.job("wfvae"), alone, CPU, vae.compose)
     loop.validated(session, 0, session.state.ema.joined())
     steps(session, 4)
     reasons = {name: entry["reason"] for name, entry in session.state.left_out.samples.items()}

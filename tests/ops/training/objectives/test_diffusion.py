@@ -73,13 +73,13 @@ class Oracle(nn.Module):
 def test_the_target_is_the_velocity() -> None:
     latent, noise = torch.randn(3, 4, 2, 4, 4), torch.randn(3, 4, 2, 4, 4)
     timesteps, text = torch.tensor([0, 500, 999]), torch.zeros(3, 1, 8)
-    losses = element_losses(Oracle(latent, noise), scheduler(V1_3), latent, noise, timesteps, text, None)
+    losses = element_losses(Oracle(latent, noise), scheduler(V1_3), latent, noise, timesteps, text, None).error
     assert losses.shape == (3,)
     assert float(losses.max()) < 1e-10
     wrong = element_losses(Oracle(latent, noise), scheduler(V1_3), latent, noise, timesteps.flip(0) * 0, text, None)
-    assert float(wrong.max()) < 1e-10
+    assert float(wrong.error.max()) < 1e-10
     epsilon = scheduler(V1_3.model_copy(update={"prediction": "epsilon"}))
-    assert float(element_losses(Oracle(latent, noise), epsilon, latent, noise, timesteps, text, None)[2]) > 0.5
+    assert float(element_losses(Oracle(latent, noise), epsilon, latent, noise, timesteps, text, None).error[2]) > 0.5
 
 
 def test_timesteps_are_drawn_in_strata() -> None:

@@ -37,9 +37,9 @@ def test_frames_keep_their_order() -> None:
 
 def test_hinge_and_adaptive_weight() -> None:
     assert float(vae_losses.hinge(torch.tensor([2.0, 0.0]), torch.tensor([-2.0, 1.0]))) == pytest.approx(0.75)
-    weight = vae_losses.adaptive_weight(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 2.0]))
+    weight = vae_losses.adaptive_weight(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 2.0]), 1e-6, 1e6)
     assert float(weight) == pytest.approx(2.5)
-    assert float(vae_losses.adaptive_weight(torch.ones(1) * 5, torch.zeros(1))) == pytest.approx(1e6)
+    assert float(vae_losses.adaptive_weight(torch.ones(1) * 5, torch.zeros(1), 1e-6, 1e6)) == pytest.approx(1e6)
 
 
 def test_the_square_pulls_at_a_thing_that_the_median_leaves_out() -> None:

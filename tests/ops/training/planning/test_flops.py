@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from models.dit import DenoiserConfig, SkiparseDenoiser
 from ops.config import DenoiserModel
 from ops.training.planning.cases import DenoiserCase
 from ops.training.planning.flops import counter, denoiser_flops
+from ops.training.planning.passes import _denoiser
 
 
 def case(sparse_ratio: int = 1, layers: int = 6, samples: int = 1, frames: int = 9, height: int = 48) -> DenoiserCase:
@@ -27,29 +27,36 @@ def case(sparse_ratio: int = 1, layers: int = 6, samples: int = 1, frames: int =
     )
 
 
+def latte(images: int = 0, frames: int = 9) -> DenoiserCase:
+    return case(layers=2, samples=2, frames=frames).model_copy(update={"architecture": "latte", "images": images})
+
+
 def counted(of: DenoiserCase) -> int:
     with FakeTensorMode():
-        shape = of.model.model_dump()
-        model = SkiparseDenoiser(DenoiserConfig(**shape, in_channels=of.channels, text_width=of.text_width))
-        model.sparse_ratio = of.model.sparse_ratio
+        model = _denoiser(of)
         latent, text = torch.zeros(of.samples, of.channels, *of.latent), torch.zeros(of.samples, 7, 16)
+        images = {"images": of.images} if of.images else {}
+        if images:
+            text = text[:, None].expand(-1, 1 + of.images, -1, -1)
         timestep = torch.zeros(of.samples, device="meta")
         with counter() as flops:
-            model(latent, timestep.to("cpu"), text).sum().backward()
+            model(latent, timestep.to("cpu"), text, **images).sum().backward()
     return flops.get_total_flops()
 
 
 @pytest.mark.costly
 @pytest.mark.parametrize(
     "of",
-    [case(sparse_ratio=2, layers=7), case(sparse_ratio=4, samples=3), case(frames=1, layers=1)],
-    ids=["7 layers", "padded", "image"],
+    [
+        *(case(sparse_ratio=2, layers=7), case(sparse_ratio=4, samples=3), case(frames=1, layers=1)),
+        *(latte(), latte(images=3), latte(frames=1)),
+    ],
+    ids=["7 layers", "padded", "image", "latte", "latte with images", "latte on an image"],
 )
 def test_the_formula_counts_what_the_model_computes(of: DenoiserCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sequences of 36 and 12 tokens, which a ratio of 4 fills up to 48."""
-    monkeypatch.setattr(
-        "models.dit.denoiser.check_inputs", lambda *_: None
-    )  # it asks for values, of which there are none
+    for network in ("dit", "latte"):  # they ask for values, of which there are none
+        monkeypatch.setattr(f"models.{network}.denoiser.check_inputs", lambda *_: None)
     assert denoiser_flops(of) == counted(of)
 
 

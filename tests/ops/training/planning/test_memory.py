@@ -22,7 +22,7 @@ from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
 from ops.training.loop.engine import configuration_of
 from ops.training.loop.session import Batch
-from ops.training.methods import denoiser, wfvae
+from ops.training.methods import denoiser, vae
 from ops.training.planning.cases import DenoiserCase, VaeCase
 from ops.training.planning.live_bytes import LiveBytes
 from ops.training.planning.memory import memory_of
@@ -112,7 +112,7 @@ def sized(batch: Batch[Any], recipe: Recipe) -> Batch[Any]:
 def allocated(job: Job, recipe: Recipe, alone: Ranks) -> int:
     """The most bytes at once in the second step, when the optimizer has all that it keeps."""
     with LiveBytes() as live:
-        session = program.prepared(job, alone, CPU, wfvae.compose if recipe.asset == "wfvae" else denoiser.compose)
+        session = program.prepared(job, alone, CPU, vae.compose if recipe.asset == "wfvae" else denoiser.compose)
         for step in (1, 2):
             batch = sized(session.read(step), recipe)
             live.take_peak()

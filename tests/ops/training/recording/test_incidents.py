@@ -81,7 +81,7 @@ def test_a_dropped_batch_shows_its_samples_and_how_to_be_rid_of_them(session: An
     before.begin(1e-6, 0.0)
     train(session, 3, 3)
     assert all(torch.equal(a, b) for a, b in zip(weights, session.state.model.parameters(), strict=True))
-    ids = session.sample_ids(3)
+    ids = session.named(3).sample_ids
     record = json.loads((session.job.folder / "incidents" / "step_000003.json").read_text(encoding="utf-8"))
     assert record["sample_ids"] == list(ids)
     (suspect,) = record["suspects"]
@@ -127,7 +127,7 @@ def test_a_step_that_is_not_finite_has_a_page_too(session: Any) -> None:
 
 
 def test_a_source_that_is_gone_is_said_to_be(session: Any) -> None:
-    name = session.sample_ids(1)[0]
+    name = session.named(1).sample_ids[0]
     row = session.method.data.samples.by_id[name]
     (Path(row["root"]) / row["path"]).unlink()
     blamed = suspects(DataShare(1, 1), [name], {"loss": [float("inf")]}, [0])
