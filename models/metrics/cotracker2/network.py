@@ -141,5 +141,6 @@ def load_cotracker2(published: Mapping[str, object], size: tuple[int, int] = SIZ
 
 
 def _same(theirs: object, ours: Tensor) -> bool:
-    fits = isinstance(theirs, Tensor) and theirs.shape == ours.shape
-    return fits and torch.allclose(theirs.float(), ours, atol=TABLE_TOLERANCE)
+    if not isinstance(theirs, Tensor) or theirs.shape != ours.shape:
+        return False
+    return torch.allclose(theirs.float(), ours, atol=TABLE_TOLERANCE)

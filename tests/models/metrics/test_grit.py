@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.metrics.grit import Grit, GritConfig, Task, load_grit, network_input
+from models.metrics.grit.boxes import run_stage
 from models.metrics.grit.network import TIED, features
 from models.metrics.grit.proposals import Proposals
 from models.published import UnfitWeights
@@ -104,8 +105,6 @@ def test_each_part_of_the_full_size_is_the_published_networks(metric_case, frame
     network, shown = load_grit(case.state_dict(), config_of(case.facts)), frame(case)
     levels = maps_agree(case, network, network_input(shown), 32, 2e-4)
     given, heads = torch.tensor(case.facts["given_boxes"]), network.roi_heads
-    from models.metrics.grit.boxes import run_stage
-
     for number in range(3):
         stage = run_stage(number, heads.box_head[number], heads.box_predictor[number], levels, given)
         for part, found in zip(("class_logits", "deltas", "boxes"), stage, strict=True):
@@ -128,7 +127,7 @@ def test_every_published_name_has_its_place(shapes_of) -> None:
 
 def test_another_networks_weights_are_refused(metric_case) -> None:
     case = metric_case("grit_small")
-    with pytest.raises(UnfitWeights, match="backbone.bottom_up.pos_embed is"):
+    with pytest.raises(UnfitWeights, match=r"backbone\.bottom_up\.pos_embed is"):
         load_grit(case.state_dict())
 
 
