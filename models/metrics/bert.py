@@ -81,6 +81,10 @@ class Layer(nn.Module):
             x = self.crossattention(x, other)
         return self.feed_forward(x)
 
+    def without_itself(self, x: Tensor, other: Tensor, heads: int) -> Tensor:
+        """What the same weights make of tokens that attend to `other` alone, by another number of heads."""
+        return self.feed_forward(self.crossattention(x, other, heads=heads))
+
     def feed_forward(self, x: Tensor) -> Tensor:
         return self.output(self.intermediate(x), x)
 
@@ -91,6 +95,9 @@ class Encoder(nn.Module):
     def __init__(self, layers: int, width: int, heads: int, hidden: int, context: int | None = None) -> None:
         super().__init__()
         self.layer = nn.ModuleList(Layer(width, heads, hidden, context) for _ in range(layers))
+
+    def first(self, count: int) -> list[Layer]:
+        return [layer for layer in self.layer if isinstance(layer, Layer)][:count]
 
 
 class Embeddings(nn.Module):

@@ -25,9 +25,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.qkv(x).chunk(3, dim=-1)
-        parts = (self.q_norm(query), self.k_norm(key), value)
-        seen = F.scaled_dot_product_attention(*(_apart(part, self.heads) for part in parts))
-        return self.proj(_together(seen))
+        return self.proj(_attend(self.q_norm(query), self.k_norm(key), value, self.heads))
 
 
 class FeedForward(nn.Module):
@@ -72,9 +70,8 @@ class PoolingAttention(nn.Module):
         self.proj = nn.Linear(width, config.pooled)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        parts = (self.q(query) + self.q_bias, self.k(key) + self.k_bias, self.v(value) + self.v_bias)
-        seen = F.scaled_dot_product_attention(*(_apart(part, self.heads) for part in parts))
-        return self.proj(_together(seen))
+        query, key, value = self.q(query) + self.q_bias, self.k(key) + self.k_bias, self.v(value) + self.v_bias
+        return self.proj(_attend(query, key, value, self.heads))
 
 
 class Pooling(nn.Module):
@@ -119,9 +116,7 @@ class VideoTower(nn.Module):
         return x
 
 
-def _apart(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def _together(x: Tensor) -> Tensor:
-    return x.transpose(1, 2).flatten(2)
+def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """All [B, N, C], seen by heads of C / heads channels each."""
+    query, key, value = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

@@ -163,8 +163,8 @@ class Tag2Text(nn.Module):
     def tag_logits(self, image: Tensor) -> Tensor:
         """Image tokens [B, 145, 1024] → [B, 3429]."""
         x = self.label_embed.weight.expand(len(image), TAGS, WIDTH)
-        for layer in self.tag_encoder.encoder.layer[:RECOGNITION_LAYERS]:
-            x = layer.feed_forward(layer.crossattention(x, image, heads=RECOGNITION_HEADS))
+        for layer in self.tag_encoder.encoder.first(RECOGNITION_LAYERS):
+            x = layer.without_itself(x, image, RECOGNITION_HEADS)
         return self.fc(x)
 
     @staticmethod
