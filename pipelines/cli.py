@@ -30,6 +30,8 @@ app.add_typer(weights_app, name="weights")
 export_app = typer.Typer(help="The dataset for other programs, with a manifest of hashes.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 app.add_typer(curate_app, name="curate")
+evaluate_app = typer.Typer(help="Scores of videos and VAEs, wherever they were made.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
 console = Console()
 
 
@@ -254,6 +256,27 @@ def export_webdataset(
     from pipelines.terminal import exports
 
     exports.write_webdataset(Project.find(), to, samples_per_shard, version, console)
+
+
+@evaluate_app.command("vbench")
+def evaluate_vbench(
+    videos: Annotated[Path, typer.Option(help="A folder of videos, called PROMPT-0.mp4 and so on, as VBench has it.")],
+    to: Annotated[
+        Path, typer.Option(help="The folder for the results; a run that was interrupted goes on in it.")
+    ] = Path("evaluation_results"),
+    name: Annotated[str, typer.Option(help="How the files of results begin.")] = "vbench",
+    dimension: Annotated[list[str] | None, typer.Option(help="One of the sixteen. Repeatable; all by default.")] = None,
+    custom: Annotated[
+        bool, typer.Option("--custom", help="The prompts are one's own, not those of VBench's suite; no totals.")
+    ] = False,
+    prompts: Annotated[
+        Path | None, typer.Option(exists=True, help="JSON: file name → prompt, where names are not the prompts.")
+    ] = None,
+) -> None:
+    """Score videos by VBench's dimensions; what cannot be measured here says why."""
+    from pipelines.terminal import evaluation
+
+    evaluation.vbench(_with_environment(), videos, to, name, dimension or [], custom, prompts, console)
 
 
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:

@@ -68,6 +68,15 @@ def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
         container.mux(stream.encode())
 
 
+def rate_of(path: Path) -> float | None:
+    """Frames a second, as the file says; None where it does not."""
+    import av
+
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate if container.streams.video else None
+    return float(rate) if rate else None
+
+
 def read_mp4(path: Path) -> NDArray[np.uint8]:
     """All frames of a video, [T, H, W, 3] sRGB."""
     import av

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ops.metrics.networks.word_pieces import WordPieces
     from ops.runtime.project import Project
 
-WEIGHTS = ("grit", "minilm-l6")
+WEIGHTS = ("grit", "minilm-l6", "vbench-suite")
 LARGE, REDUCED = 768, 720
 """Frames whose short side has more pixels than the first are shrunk to the second."""
 
