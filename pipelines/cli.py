@@ -279,6 +279,36 @@ def evaluate_vbench(
     evaluation.vbench(_with_environment(), videos, to, name, dimension or [], custom, prompts, console)
 
 
+@evaluate_app.command("vae")
+def evaluate_vae(
+    videos: Annotated[Path | None, typer.Option(help="A folder of videos; their first frames are taken.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Instead: DVC's hash of a training set, whose held-out items are taken.")
+    ] = None,
+    vae: Annotated[
+        Path | None, typer.Option(help="A VAE in its released form (config.json and weights); else the current one.")
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(help="The folder for the results; a run that was interrupted goes on in it.")
+    ] = Path("evaluation_results"),
+    name: Annotated[str, typer.Option(help="How the files of results begin.")] = "model",
+    frames: Annotated[int, typer.Option(min=1, help="Of each video; 1 + 4n.")] = 33,
+    side: Annotated[int, typer.Option(min=16, help="Pixels a side; a multiple of 16.")] = 256,
+    block_frames: Annotated[
+        int, typer.Option(min=0, help="Frames of a block, a multiple of 4, for the comparison; 0 leaves it out.")
+    ] = 8,
+    speed: Annotated[
+        bool | None, typer.Option("--speed/--no-speed", help="Time encoding; by default on an accelerator only.")
+    ] = None,
+    speed_side: Annotated[int, typer.Option(min=16, help="Pixels a side of what is timed.")] = 512,
+) -> None:
+    """Score a VAE on any videos: PSNR, SSIM, LPIPS, rFVD, speed; at once and block by block."""
+    from pipelines.terminal import evaluation
+
+    asked = evaluation.VaeRequest(videos, dataset, vae, to, name, frames, side, block_frames or None, speed, speed_side)
+    evaluation.vae(_with_environment(), asked, console)
+
+
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:
     from ops import config
 

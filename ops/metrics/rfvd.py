@@ -42,7 +42,7 @@ class Rfvd(VideoMetric):
         features = i3d_features(project)
 
         def measure(video: Video) -> Value:
-            found, wanted = video.once(features), video.once(features, of_reference=True)
+            found, wanted = video.once(features), video.once(features.of_reference, of_reference=True)
             return Value(None, {"features": found.tolist(), "reference_features": wanted.tolist()})
 
         return measure
@@ -69,7 +69,7 @@ class RfvdPairwise(VideoMetric):
         features = i3d_features(project)
 
         def measure(video: Video) -> Value:
-            wanted = video.once(features, of_reference=True).astype(np.float64)
+            wanted = video.once(features.of_reference, of_reference=True).astype(np.float64)
             apart = video.once(features) - wanted
             return Value(float(np.square(apart).sum()))
 

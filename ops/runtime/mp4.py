@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,15 @@ def rate_of(path: Path) -> float | None:
     return float(rate) if rate else None
 
 
-def read_mp4(path: Path) -> NDArray[np.uint8]:
-    """All frames of a video, [T, H, W, 3] sRGB."""
+def read_mp4(path: Path, most: int | None = None) -> NDArray[np.uint8]:
+    """All frames of a video, or the first `most`, [T, H, W, 3] sRGB."""
     import av
 
     from ops.runtime.video.rendering import Renderer, declare
 
     renderer = Renderer()
     with av.open(str(path)) as container:
-        frames = [renderer.upright(declare(frame)) for frame in container.decode(video=0)]
+        frames = [renderer.upright(declare(frame)) for frame in islice(container.decode(video=0), most)]
     if not frames:
         raise ValueError(f"{path} holds no frame")
     return np.stack(frames)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import weights
+from ops.evaluation.kept_values import KeptValues
 from ops.evaluation.vbench import folder_scores
 from ops.evaluation.vbench.clips import Clip, Shape, UnreadableVideo, find_clips, unlike
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.folder_scores import FolderScore, FolderScores
-from ops.evaluation.vbench.kept_values import KeptValues
 from ops.evaluation.vbench.score import NO_VALUE, NOTES, metric_of, reason_without_score
 from ops.evaluation.vbench.static_filter import KEPT, static_filter
 from ops.evaluation.vbench.suite import STATIC, Suite, suite, suite_if_here
 from ops.metrics.base import Measure, Value, Video, VideoMetric
-from ops.runtime.files import digest
+from ops.runtime.files import digest, sha256
 from ops.runtime.project import Project
 from ops.weights import MissingWeights, WrongWeights
 from ops.weights.checkpoints import WrongCheckpoint
@@ -75,7 +75,7 @@ def score_folder(
     shapes: dict[str, Shape] = {}
     for number, clip in enumerate(clips):
         mine = [score for score in scores if score.dimension.name in runners and score.counts(clip)]
-        problems += _measure(clip, mine, runners, static, KeptValues(to / KEPT_FOLDER, clip.path), shapes)
+        problems += _measure(clip, mine, runners, static, KeptValues(to / KEPT_FOLDER, sha256(clip.path)), shapes)
         told(number + 1, len(clips))
     for score in scores:
         _finish(score, filtered=static is not None)

@@ -10,7 +10,6 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from ops import weights
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
 from ops.evaluation.protocols import of_metric
 from ops.evaluation.samples import SamplesResults
@@ -33,7 +32,7 @@ NOTES = {
 }
 """In what a score differs from the official one."""
 NEEDS = "not available: needs "
-NO_RUNNER = f"{NEEDS}VBench's own runner; its weights are here, and its network is not"
+NO_RUNNER = f"{NEEDS}VBench's own runner; its network is not written here"
 NO_VALUE = "not available: no video has a value"
 
 VIDEOS = pa.schema([("step", pa.int64()), ("file", pa.string()), ("dimension", pa.string()), ("score", pa.float64())])
@@ -189,10 +188,10 @@ def metric_of(dimension: str) -> VideoMetric | None:
 def reason_without_score(project: Project, dimension: Dimension) -> str | None:
     """None for a dimension that can be measured here; otherwise what stands between us and a score."""
     metric = metric_of(dimension.name)
-    missing = metric.missing(project) if metric else _missing_weights(project, dimension)
-    if missing:
-        return NEEDS + ", ".join(missing)
-    return None if metric else NO_RUNNER
+    if metric is None:
+        return NO_RUNNER
+    missing = metric.missing(project)
+    return NEEDS + ", ".join(missing) if missing else None
 
 
 def without_score(reason: str) -> str:
@@ -200,10 +199,6 @@ def without_score(reason: str) -> str:
     if reason.startswith(NEEDS) and reason != NO_RUNNER:
         return "not available, their weights are missing (soraflow weights list)"
     return reason
-
-
-def _missing_weights(project: Project, dimension: Dimension) -> list[str]:
-    return [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
 
 
 def _score_videos(project: Project, samples: Artifact[SamplesResults], metrics: list[VideoMetric]) -> list[Scored]:

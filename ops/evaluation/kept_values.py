@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 from ops.metrics.base import Value
-from ops.runtime.files import sha256, write_json
+from ops.runtime.files import write_json
 
 
 class KeptValues:
     """What was measured of one video before, by its content."""
 
-    def __init__(self, folder: Path, video: Path) -> None:
-        self._video = video
-        self._path = folder / f"{sha256(video)}.json"
+    def __init__(self, folder: Path, content: str) -> None:
+        """`content`: the sha256 of the video."""
+        self._path = folder / f"{content}.json"
         self._rows = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
 
     def get(self, key: str) -> Value | None:
