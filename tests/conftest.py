@@ -75,6 +75,7 @@ def shared_weights() -> Path:
         "transnetv2",
         "open-nsfw",
         "vbench-suite",
+        "clip-words",
     ):
         weights.fetch(project, name)
     return project.weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from ops.metrics.aesthetic_quality import AestheticQuality
+from ops.metrics.appearance_style import AppearanceStyle
 from ops.metrics.background_consistency import BackgroundConsistency
 from ops.metrics.base import Metric, VideoMetric
 from ops.metrics.chscore import NAMES, CHScore
@@ -30,7 +31,7 @@ METRICS: dict[str, Metric] = {
         HeldOutLoss(),
         *(Psnr(), Ssim(), Lpips(), Rfvd(), RfvdPairwise()),
         *(SubjectConsistency(), BackgroundConsistency(), TemporalFlickering(), MotionSmoothness(), DynamicDegree()),
-        *(AestheticQuality(), ObjectClass(), MultipleObjects(), Color(), SpatialRelationship()),
+        *(AestheticQuality(), AppearanceStyle(), ObjectClass(), MultipleObjects(), Color(), SpatialRelationship()),
         *(Scene(), Scene(batched=False)),
         *(CHScore(kind) for kind in NAMES),
         *(Truth(measure) for measure in MEASURES),

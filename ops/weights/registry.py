@@ -254,6 +254,22 @@ ENTRIES: tuple[Entry, ...] = (
         f"github.com/openai/CLIP; {_VBENCH}",
     ),
     Entry(
+        "clip-words",
+        "VBench: appearance_style (the byte pairs of CLIP's texts)",
+        "MIT",
+        (File("bpe_simple_vocab_16e6.txt.gz", "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),),
+        "the wheel of open-clip-torch 3.3.0 (1.5 MB), the same file as in github.com/openai/CLIP",
+        licence_text="open_clip_torch-3.3.0.dist-info/licenses/LICENSE: the text of MIT, copyright 2012 to 2021 of the "
+        "package's authors; the file's own is OpenAI's CLIP, MIT as well",
+        package=Archive(
+            "open-clip-torch==3.3.0",
+            "open_clip_torch-3.3.0-py3-none-any.whl",
+            "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+            ("open_clip/bpe_simple_vocab_16e6.txt.gz",),
+            None,
+        ),
+    ),
+    Entry(
         "laion-v1",
         "VBench: aesthetic_quality (linear head of version 1, not comparable with laion-v2)",
         "MIT",

@@ -15,7 +15,7 @@ class Passed(NamedTuple):
 
 
 def through(model: Any, frames: Frames, chunk_frames: int | None) -> Passed:
-    """Frames [T, H, W, 3] in 8 bits through the mode of the posterior, with so many frames at a time, or as the VAE does
+    """Frames [T, H, W, 3] in 8 bits through the mode of the posterior, so many frames at a time, or as the VAE does
     it by itself.
 
     Raises:

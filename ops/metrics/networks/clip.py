@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ops.metrics.base import Frames
-from ops.metrics.networks.frames import AT_ONCE, as_tensor, for_clip
+from ops.metrics.networks.frames import AT_ONCE, as_tensor, for_clip, for_clip_as_pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,3 +27,20 @@ class PictureFeatures:
         with torch.inference_mode():
             pictures = as_tensor(frames, self.network.device)
             return torch.cat([of_pictures(self.network, for_clip(part)) for part in pictures.split(AT_ONCE)])
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """The same of frames that were made pictures before, as CLIP prepares pictures: their resizing is antialiased."""
+
+    network: CLIPModel
+
+    def __call__(self, frames: Frames) -> Tensor:
+        import torch
+
+        from models.metrics.clip import of_pictures
+
+        with torch.inference_mode():
+            shown = [for_clip_as_pictures(frame[None]) for frame in frames]
+            parts = torch.cat(shown).to(self.network.device).split(AT_ONCE)
+            return torch.cat([of_pictures(self.network, part) for part in parts])

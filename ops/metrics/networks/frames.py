@@ -47,6 +47,21 @@ def for_clip(frames: Tensor) -> Tensor:
     return normalised(center_crop(small, [SIDE]), CLIP)
 
 
+def for_clip_as_pictures(frames: Frames) -> Tensor:
+    """[T, H, W, 3] → [T, 3, 224, 224], by the resizing that Pillow has for pictures, on the CPU."""
+    import torch
+    from PIL import Image
+
+    small = []
+    for frame in frames:
+        scale = SIDE / min(frame.shape[:2])
+        height, width = (max(SIDE, int(side * scale)) for side in frame.shape[:2])
+        resized = Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC)
+        top, left = round((height - SIDE) / 2), round((width - SIDE) / 2)
+        small.append(np.asarray(resized)[top : top + SIDE, left : left + SIDE])
+    return normalised(torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2), CLIP)
+
+
 def for_dino(frames: Tensor) -> Tensor:
     """uint8 [T, 3, H, W] → [T, 3, 224, W'] or [T, 3, H', 224]: the short side bilinear to 224 without antialiasing."""
     from torchvision.transforms.functional import resize

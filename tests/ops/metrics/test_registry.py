@@ -34,7 +34,7 @@ def test_every_metric_says_what_it_is(metric) -> None:
 
 OF_VIDEOS = [*of_reconstructions(), *of_generated()]
 FITTING = Video(NOISE, prompt="a red circle moves left", reference=NOISE)
-HERE = ("lpips-alex", "minilm-l6", "vbench-suite")
+HERE = ("lpips-alex", "minilm-l6", "vbench-suite", "clip-words")
 """Weights that packages hold, so that tests have them."""
 
 
