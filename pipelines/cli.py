@@ -30,6 +30,8 @@ app.add_typer(weights_app, name="weights")
 export_app = typer.Typer(help="The dataset for other programs, with a manifest of hashes.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 app.add_typer(curate_app, name="curate")
+evaluate_app = typer.Typer(help="Scores of videos and VAEs, wherever they were made.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
 console = Console()
 
 
@@ -258,6 +260,57 @@ def export_webdataset(
     from pipelines.terminal import exports
 
     exports.write_webdataset(Project.find(), to, samples_per_shard, version, cut, console)
+
+
+@evaluate_app.command("vbench")
+def evaluate_vbench(
+    videos: Annotated[Path, typer.Option(help="A folder of videos, called PROMPT-0.mp4 and so on, as VBench has it.")],
+    to: Annotated[
+        Path, typer.Option(help="The folder for the results; a run that was interrupted goes on in it.")
+    ] = Path("evaluation_results"),
+    name: Annotated[str, typer.Option(help="How the files of results begin.")] = "vbench",
+    dimension: Annotated[list[str] | None, typer.Option(help="One of the sixteen. Repeatable; all by default.")] = None,
+    custom: Annotated[
+        bool, typer.Option("--custom", help="The prompts are one's own, not those of VBench's suite; no totals.")
+    ] = False,
+    prompts: Annotated[
+        Path | None, typer.Option(exists=True, help="JSON: file name → prompt, where names are not the prompts.")
+    ] = None,
+) -> None:
+    """Score videos by VBench's dimensions; what cannot be measured here says why."""
+    from pipelines.terminal import evaluation
+
+    evaluation.vbench(_with_environment(), videos, to, name, dimension or [], custom, prompts, console)
+
+
+@evaluate_app.command("vae")
+def evaluate_vae(
+    videos: Annotated[Path | None, typer.Option(help="A folder of videos; their first frames are taken.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Instead: DVC's hash of a training set, whose held-out items are taken.")
+    ] = None,
+    vae: Annotated[
+        Path | None, typer.Option(help="A VAE in its released form (config.json and weights); else the current one.")
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(help="The folder for the results; a run that was interrupted goes on in it.")
+    ] = Path("evaluation_results"),
+    name: Annotated[str, typer.Option(help="How the files of results begin.")] = "model",
+    frames: Annotated[int, typer.Option(min=1, help="Of each video; 1 + 4n.")] = 33,
+    side: Annotated[int, typer.Option(min=16, help="Pixels a side; a multiple of 16.")] = 256,
+    block_frames: Annotated[
+        int, typer.Option(min=0, help="Frames of a block, a multiple of 4, for the comparison; 0 leaves it out.")
+    ] = 8,
+    speed: Annotated[
+        bool | None, typer.Option("--speed/--no-speed", help="Time encoding; by default on an accelerator only.")
+    ] = None,
+    speed_side: Annotated[int, typer.Option(min=16, help="Pixels a side of what is timed.")] = 512,
+) -> None:
+    """Score a VAE on any videos: PSNR, SSIM, LPIPS, rFVD, speed; at once and block by block."""
+    from pipelines.terminal import evaluation
+
+    asked = evaluation.VaeRequest(videos, dataset, vae, to, name, frames, side, block_frames or None, speed, speed_side)
+    evaluation.vae(_with_environment(), asked, console)
 
 
 def _prepare(preset: str | None, assignments: list[str], videos: Path | None, images: Path | None) -> Project:

@@ -65,7 +65,18 @@ def checkout() -> Path:
 def shared_weights() -> Path:
     """The checkout's verified weights, fetched once; temporary projects read them by SORAFLOW_WEIGHTS."""
     project = Project(CHECKOUT)
-    for name in ("lpips-alex", "lpips-vgg", "rapidocr-det", "niqe", "brisque", "minilm-l6", "transnetv2", "open-nsfw"):
+    for name in (
+        "lpips-alex",
+        "lpips-vgg",
+        "rapidocr-det",
+        "niqe",
+        "brisque",
+        "minilm-l6",
+        "transnetv2",
+        "open-nsfw",
+        "vbench-suite",
+        "clip-words",
+    ):
         weights.fetch(project, name)
     return project.weights
 

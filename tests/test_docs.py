@@ -129,6 +129,12 @@ def test_the_drawn_house_is_current() -> None:
     assert page == drawn, "run: python docs/house.py"
 
 
+def test_the_table_of_metrics_is_current() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    drawn = runpy.run_path(str(ROOT / "docs" / "evaluation_table.py"))["page"](page)
+    assert page == drawn, "run: python docs/evaluation_table.py"
+
+
 def test_rooms_ask_in_one_direction() -> None:
     """No room is asked by one that it asks itself, over however many others."""
     house = runpy.run_path(str(ROOT / "docs" / "house.py"))

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from models.dover.backbone import Backbone
 from models.dover.config import DoverConfig
+from models.published import load_published
 
 BRANCH = "technical_"
 """How the names of this branch begin in the published state dict, which holds an aesthetic branch as well."""
@@ -45,10 +46,6 @@ class TechnicalBranch(nn.Module):
         return self.technical_head(self.technical_backbone(clips)).mean()
 
 
-class UnfitWeights(ValueError):
-    """A state dict that is not DOVER's; the message lists what is missing, unknown and of another shape."""
-
-
 def load_technical(branch: TechnicalBranch, published: Mapping[str, object]) -> None:
     """Take the technical part of a published state dict, all of it and nothing else.
 
@@ -57,25 +54,5 @@ def load_technical(branch: TechnicalBranch, published: Mapping[str, object]) -> 
     Raises:
         UnfitWeights: an entry is missing, unknown or of another shape; nothing is loaded then.
     """
-    ours = branch.state_dict()
     theirs = {name: value for name, value in published.items() if name.startswith(BRANCH)}
-    problems = [
-        *_listed("missing", sorted(ours.keys() - theirs.keys())),
-        *_listed("unknown", sorted(theirs.keys() - ours.keys())),
-        *_listed("of another shape", [_misfit(name, value, ours) for name, value in theirs.items() if name in ours]),
-    ]
-    if problems:
-        raise UnfitWeights(f"not the technical branch of DOVER: {'; '.join(problems)}")
-    branch.load_state_dict(theirs)
-
-
-def _listed(what: str, names: list[str]) -> list[str]:
-    names = [name for name in names if name]
-    return [f"{len(names)} {what}: {', '.join(names)}"] if names else []
-
-
-def _misfit(name: str, value: object, ours: Mapping[str, Tensor]) -> str:
-    """Empty if the entry fits."""
-    wanted = tuple(ours[name].shape)
-    found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-    return "" if found == wanted else f"{name} is {found}, not {wanted}"
+    load_published(branch, theirs, of="the technical branch of DOVER")

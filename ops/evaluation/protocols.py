@@ -61,11 +61,8 @@ def held_out_loss(denoiser: Artifact[Trained]) -> Protocol:
 
 def reconstruction(project: Project, manifest: list[str]) -> Protocol:
     """VAE reconstruction as WF-VAE's paper has it: posterior mode, no re-encoding, 8-bit rounding, held-out items.
-
-    Raises:
-        MissingWeights: those of a metric are not here.
-    """
-    metrics = of_reconstructions()
+    Metrics whose weights are not here take no part."""
+    metrics = measurable(project)
     evaluation = project.settings.evaluation
     return Protocol(
         RECONSTRUCTION,
@@ -84,6 +81,11 @@ def reconstruction(project: Project, manifest: list[str]) -> Protocol:
         metrics={metric.name: metric.version for metric in metrics},
         weights={name: found for metric in metrics for name, found in metric.hashes(project).items()},
     )
+
+
+def measurable(project: Project) -> list[VideoMetric]:
+    """The metrics of reconstructions that nothing is missing for."""
+    return [metric for metric in of_reconstructions() if not metric.missing(project)]
 
 
 def setting(key: str) -> str | None:

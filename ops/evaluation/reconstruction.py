@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from ops.data.columns import Sample
 from ops.data.samples import training_samples
@@ -19,6 +19,7 @@ from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.metrics.base import Measure, Value, Video, VideoMetric
 from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
+from ops.metrics.rfvd import Rfvd, caution
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.files import digest, sha256
@@ -31,7 +32,7 @@ PICTURES = 8
 LEGIBLE = 192
 """Pictures whose shorter side is less than this many pixels are shown enlarged."""
 
-TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), list: pa.list_(pa.float32())}
 
 
 class NothingToEvaluate(ValueError):
@@ -39,14 +40,15 @@ class NothingToEvaluate(ValueError):
 
 
 def items_schema(metrics: Iterable[VideoMetric]) -> pa.Schema:
-    """One row an item, with the value and the terms of each metric."""
+    """One row an item, with the value and the terms of each metric; `without` says which have none and why, `reason`
+    why none has."""
     columns = [
         column
         for metric in metrics
         for column in ((metric.name, pa.float64()), *((term, TYPES[kind]) for term, kind in metric.terms.items()))
     ]
     texts = [(name, pa.string()) for name in ("item_id", "kind", "path")]
-    return pa.schema([*texts, ("frames", pa.int64()), *columns, ("reason", pa.string())])
+    return pa.schema([*texts, ("frames", pa.int64()), *columns, ("without", pa.string()), ("reason", pa.string())])
 
 
 class ReconstructionIdentity(Identity):
@@ -58,7 +60,11 @@ class ReconstructionIdentity(Identity):
 
 class ReconstructionResults(Results):
     metrics: dict[str, dict[str, Interval]]
-    """Kind (`all`, `video`, `image`) → metric → its mean over the items."""
+    """Kind (`all`, `video`, `image`) → metric → its score over the items that have what it needs."""
+    unavailable: dict[str, str] = Field(default_factory=dict)
+    """Metric → why it was not measured."""
+    cautions: dict[str, str] = Field(default_factory=dict)
+    """Metric → what must be said with its score over all."""
     items: int
     failed: tuple[str, ...]
     """Listed, never replaced."""
@@ -133,7 +139,7 @@ def _score_all(
         raise NothingToEvaluate("the training set has no held-out item: raise dataset.held_out_share")
     work.folder.mkdir(parents=True, exist_ok=True)
     reconstruct = Reconstruction(work.project, vae)
-    measures = {metric: metric.start(work.project) for metric in of_reconstructions()}
+    measures = {metric: metric.start(work.project) for metric in protocols.measurable(work.project)}
     items: list[Row] = []
     pictures: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for row in Progress.of(work.project, work.asset, len(rows), "items").over(rows):
@@ -150,13 +156,15 @@ def _score_all(
 
 
 def scores(video: Video, measures: Mapping[VideoMetric, Measure]) -> Row:
-    """The item's columns: value and terms of each metric, and why one has no value."""
+    """The item's columns: value and terms of each metric, and why one has none."""
     row: Row = {}
+    without: list[str] = []
     for metric, measure in measures.items():
         found = metric.value(measure, video)
         row |= {metric.name: found.value, **found.terms}
-        if found.reason:
-            row["reason"] = found.reason
+        without += [found.reason] if found.reason else []
+    if without:
+        row["without" if len(without) < len(measures) else "reason"] = "; ".join(without)
     return row
 
 
@@ -169,14 +177,14 @@ def _finish(
     measured = [row for row in items if "reason" not in row]
     if not measured:
         raise NothingToEvaluate(f"no held-out item could be scored; the first: {items[0]['reason']}")
-    metrics = of_reconstructions()
+    metrics, missing = protocols.measurable(work.project), unavailable(work.project)
     tables.write(work.folder / "items.parquet", items, items_schema(metrics))
     _write_grid(work.folder / "reconstructions.png", pictures)
     kinds = {"all": measured} | {
         kind: part for kind in ("video", "image") if (part := [row for row in measured if row["kind"] == kind])
     }
     found = {
-        kind: {metric.name: metric.over([_value(metric, row) for row in part]) for metric in metrics}
+        kind: {metric.name: metric.over(values) for metric in metrics if (values := _values(metric, part))}
         for kind, part in kinds.items()
     }
     plain = {kind: {name: asdict(each) for name, each in of.items()} for kind, of in found.items()}
@@ -184,17 +192,33 @@ def _finish(
         version=digest([plain, protocol.id, sha256(work.folder / "items.parquet")]),
         results=ReconstructionResults(
             metrics=found,
+            unavailable=missing,
+            cautions=cautions(found["all"]),
             items=len(measured),
             failed=tuple(row["item_id"] for row in items if "reason" in row),
-            capped_frames=sum(row["capped_frames"] for row in measured),
+            capped_frames=sum(row.get("capped_frames", 0) for row in measured),
             protocol=protocol.id,
             protocol_terms=protocol,
         ),
     )
 
 
-def _value(metric: VideoMetric, row: Row) -> Value:
-    return Value(row[metric.name], {term: row[term] for term in metric.terms})
+def unavailable(project: Project) -> dict[str, str]:
+    """Metric of reconstructions → what is missing for it."""
+    lacks = {metric.name: metric.missing(project) for metric in of_reconstructions()}
+    return {name: f"not available: needs {', '.join(missing)}" for name, missing in lacks.items() if missing}
+
+
+def cautions(found: Mapping[str, Interval]) -> dict[str, str]:
+    """What must be said of a set's distance, by the number of its videos."""
+    said = {name: caution(found[name].count) for name in (Rfvd.name,) if name in found}
+    return {name: text for name, text in said.items() if text}
+
+
+def _values(metric: VideoMetric, rows: Iterable[Row]) -> list[Value]:
+    """Of the items that have what the metric needs."""
+    found = (Value(row.get(metric.name), {term: row[term] for term in metric.terms if term in row}) for row in rows)
+    return [each for each in found if each.value is not None or each.terms]
 
 
 class Reconstruction:

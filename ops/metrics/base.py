@@ -31,19 +31,26 @@ class Video:
     """What it was asked to show."""
     reference: Frames | None = None
     """What it should be, frame by frame, such as the clip that a VAE was given."""
-    _read: dict[Callable[[Frames], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    fps: float | None = None
+    """Frames a second."""
+    asked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Dimension of VBench → what the prompt asks for in its terms, such as {'color': {'color': 'red'}}."""
+    _read: dict[tuple[Callable[[Frames], Any], bool], Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def once(self, read: Callable[[Frames], T]) -> T:
-        """What `read` gives of the frames, read at the first call: metrics that look through the same network or
-        detector pass the same function."""
-        if read not in self._read:
-            self._read[read] = read(self.frames)
-        found: T = self._read[read]
+    def once(self, read: Callable[[Frames], T], of_reference: bool = False) -> T:
+        """What `read` gives of the frames, or of the reference's, read at the first call: metrics that look through the
+        same network or detector pass the same function."""
+        key = (read, of_reference)
+        if key not in self._read:
+            frames = self.reference if of_reference else self.frames
+            assert frames is not None  # a metric that needs a reference is only given videos with one
+            self._read[key] = read(frames)
+        found: T = self._read[key]
         return found
 
     def asked_for(self, prompt: str) -> Video:
         """The same video held against another prompt; what was read of it is not read again."""
-        return replace(self, prompt=prompt)
+        return replace(self, prompt=prompt, asked={})
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,17 @@ class Needs:
     """Pixels of the shorter one, at least."""
     prompt: bool = False
     reference: bool = False
+    fps: bool = False
+    asked: str | None = None
+    """What the prompt asks for, as VBench's suite tells it of its prompts for the dimension of this name."""
     weights: tuple[str, ...] = ()
     """Entries of the weights registry."""
     accelerator: bool = False
     """It would take days on a CPU."""
+
+
+PARITY = "the network agrees with the published one on a parity case"
+NOT_PROVEN = "not proven against the published network"
 
 
 class Metric(ABC):
@@ -107,6 +121,10 @@ class VideoMetric(Metric):
     """Names and types of the terms that are kept beside the value."""
     protocol: str | None = None
     """The name of its scores' protocol, where it is not that of the videos."""
+    proof: str = "closed forms"
+    """What its numbers were compared with here."""
+    quirks: tuple[str, ...] = ()
+    """What the published code does that one would not expect, and that is kept for its scores' sake."""
     reader: str | None = None
     """Whose version a protocol names, where several metrics are read off a video by one reader."""
 
@@ -148,6 +166,10 @@ class VideoMetric(Metric):
             return f"has no prompt, which {self.name} needs"
         if needs.reference and video.reference is None:
             return f"has nothing to be compared with, which {self.name} needs"
+        if needs.fps and not video.fps:
+            return f"does not say its frames a second, which {self.name} needs"
+        if needs.asked and needs.asked not in video.asked:
+            return f"has a prompt of which VBench's suite does not say what {self.name} looks for"
         return None
 
     def value(self, measure: Measure, video: Video) -> Value:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import difflib
 
+from ops.metrics.aesthetic_quality import AestheticQuality
+from ops.metrics.appearance_style import AppearanceStyle
+from ops.metrics.background_consistency import BackgroundConsistency
 from ops.metrics.base import Metric, VideoMetric
+from ops.metrics.chscore import NAMES, CHScore
+from ops.metrics.color import Color
+from ops.metrics.dynamic_degree import DynamicDegree
 from ops.metrics.held_out_loss import HeldOutLoss
 from ops.metrics.lpips import Lpips
+from ops.metrics.motion_smoothness import MotionSmoothness
+from ops.metrics.multiple_objects import MultipleObjects
+from ops.metrics.object_class import ObjectClass
 from ops.metrics.psnr import Psnr
+from ops.metrics.rfvd import Rfvd, RfvdPairwise
+from ops.metrics.scene import Scene
+from ops.metrics.spatial_relationship import SpatialRelationship
 from ops.metrics.ssim import Ssim
+from ops.metrics.subject_consistency import SubjectConsistency
 from ops.metrics.temporal_flickering import TemporalFlickering
 from ops.metrics.truth import MEASURES, Truth
 
@@ -16,8 +29,11 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         HeldOutLoss(),
-        *(Psnr(), Ssim(), Lpips()),
-        TemporalFlickering(),
+        *(Psnr(), Ssim(), Lpips(), Rfvd(), RfvdPairwise()),
+        *(SubjectConsistency(), BackgroundConsistency(), TemporalFlickering(), MotionSmoothness(), DynamicDegree()),
+        *(AestheticQuality(), AppearanceStyle(), ObjectClass(), MultipleObjects(), Color(), SpatialRelationship()),
+        *(Scene(), Scene(batched=False)),
+        *(CHScore(kind) for kind in NAMES),
         *(Truth(measure) for measure in MEASURES),
     )
 }

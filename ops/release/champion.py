@@ -111,7 +111,13 @@ def reconstruction_scores(evaluation: Artifact[ReconstructionResults]) -> list[S
     protocol = evaluation.results.protocol_terms
     found = evaluation.results.metrics["all"]
     return [
-        Score(f"vae_{metric.name}", found[metric.name].mean, protocol, metric.higher_is_better)
+        Score(
+            f"vae_{metric.name}",
+            found[metric.name].mean if metric.name in found else None,
+            protocol,
+            metric.higher_is_better,
+            evaluation.results.unavailable.get(metric.name),
+        )
         for metric in of_reconstructions()
     ]
 

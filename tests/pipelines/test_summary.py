@@ -96,7 +96,7 @@ def test_only_weights_that_are_missing_are_said_to_be(project: Project) -> None:
     text = shown(Run(project, {"vbench": work.finish("scored", results).version}))
     assert "temporal_flickering 0.5000" in text
     assert "their weights are missing (soraflow weights list): subject_consistency, scene not" in text
-    assert "needs VBench's own runner; its weights are here: dynamic_degree" in text
+    assert "needs VBench's own runner; its network is not written here: dynamic_degree" in text
     assert "has 1 of the 2 frames that motion_smoothness needs: motion_smoothness" in text
 
 

@@ -6,8 +6,7 @@ The weights are under the S-Lab licence 1.0, for non-commercial use only, so thi
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from ops.curation.clip import Clip
 from ops.curation.scorers.base import Measure, Pictures, Scorer, device_of
 from ops.curation.scorers.fragments import FRAMES, SEGMENTS, FragmentGrid, segment_frames
 from ops.runtime.project import Project
+from ops.weights.checkpoints import fitted
 
 if TYPE_CHECKING:
     import torch
@@ -84,10 +84,6 @@ def scaled(raw: float) -> float:
     return (raw - USUAL) / SPREAD
 
 
-class WrongCheckpoint(ValueError):
-    """A file that is not DOVER's checkpoint; the message names it and what is wrong with it."""
-
-
 class Dover:
     """The network with the weights in the file `checkpoint`, in float32 on `device`.
 
@@ -119,25 +115,14 @@ def load(checkpoint: Path) -> TechnicalBranch:
     Raises:
         WrongCheckpoint: it is no file of tensors alone, or its entries are not those of DOVER.
     """
-    import torch
+    from models.dover import TechnicalBranch, load_technical
 
-    from models.dover import TechnicalBranch, UnfitWeights, load_technical
-
-    advice = f"replace it by {FILE} of the releases of github.com/VQAssessment/DOVER"
-    try:
-        published: object = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise WrongCheckpoint(f"{checkpoint} is no file of tensors alone: {error}; {advice}") from error
-    if isinstance(published, dict) and isinstance(published.get("state_dict"), dict):
-        published = published["state_dict"]  # as a training of DOVER saves it
-    if not isinstance(published, dict):
-        raise WrongCheckpoint(f"{checkpoint} holds a {type(published).__name__}, not a state dict; {advice}")
-    branch = TechnicalBranch()
-    try:
+    def loaded(published: Mapping[str, object]) -> TechnicalBranch:
+        branch = TechnicalBranch()
         load_technical(branch, published)
-    except UnfitWeights as error:
-        raise WrongCheckpoint(f"{checkpoint} is {error}; {advice}") from None
-    return branch.eval()
+        return branch.eval()
+
+    return fitted(loaded, checkpoint, f"replace it by {FILE} of the releases of github.com/VQAssessment/DOVER")
 
 
 def _random(purpose: str, of: str) -> np.random.Generator:

@@ -10,11 +10,11 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from ops import weights
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
 from ops.evaluation.protocols import of_metric
 from ops.evaluation.samples import SamplesResults
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
+from ops.evaluation.vbench.suite import suite_if_here
 from ops.evaluation.vbench.totals import IncompleteScores, totals
 from ops.metrics.base import Value, Video, VideoMetric
 from ops.metrics.registry import METRICS
@@ -32,7 +32,8 @@ NOTES = {
 }
 """In what a score differs from the official one."""
 NEEDS = "not available: needs "
-NO_RUNNER = f"{NEEDS}VBench's own runner; its weights are here"
+NO_RUNNER = f"{NEEDS}VBench's own runner; its network is not written here"
+NO_VALUE = "not available: no video has a value"
 
 VIDEOS = pa.schema([("step", pa.int64()), ("file", pa.string()), ("dimension", pa.string()), ("score", pa.float64())])
 SCORES = pa.schema(
@@ -46,6 +47,7 @@ SCORES = pa.schema(
         ("videos", pa.int64()),
         ("reason", pa.string()),
         ("note", pa.string()),
+        ("proof", pa.string()),
     ]
 )
 
@@ -84,6 +86,8 @@ class DimensionScore(Record):
     videos: int = 0
     reason: str | None = None
     note: str | None = None
+    proof: str | None = None
+    """What the metric's numbers were compared with here."""
 
 
 class VbenchTotals(Record):
@@ -184,10 +188,10 @@ def metric_of(dimension: str) -> VideoMetric | None:
 def reason_without_score(project: Project, dimension: Dimension) -> str | None:
     """None for a dimension that can be measured here; otherwise what stands between us and a score."""
     metric = metric_of(dimension.name)
-    missing = metric.missing(project) if metric else _missing_weights(project, dimension)
-    if missing:
-        return NEEDS + ", ".join(missing)
-    return None if metric else NO_RUNNER
+    if metric is None:
+        return NO_RUNNER
+    missing = metric.missing(project)
+    return NEEDS + ", ".join(missing) if missing else None
 
 
 def without_score(reason: str) -> str:
@@ -197,22 +201,19 @@ def without_score(reason: str) -> str:
     return reason
 
 
-def _missing_weights(project: Project, dimension: Dimension) -> list[str]:
-    return [name for name in dimension.needs if weights.status(project, name).state in ("missing", "wrong")]
-
-
 def _score_videos(project: Project, samples: Artifact[SamplesResults], metrics: list[VideoMetric]) -> list[Scored]:
     """Every video is decoded once, for all metrics."""
     from ops.runtime.mp4 import read_mp4
 
     manifest = tables.read(samples.folder / "manifest.parquet")
     measures = [(metric, metric.start(project)) for metric in metrics]
+    prompts, fps = suite_if_here(project), samples.results.protocol_terms.terms["fps"]
     scored = []
     for row in Progress.of(project, ASSET, len(manifest), "videos").over(manifest):
         frames = read_mp4(_existing(samples.folder / row["file"]))
         if len(frames) != row["frames"]:
             raise ValueError(f"{samples.folder / row['file']} holds {len(frames)} frames, not {row['frames']}")
-        video = Video(frames, row["prompt"])
+        video = Video(frames, row["prompt"], fps=fps, asked=prompts.asked(row["prompt"]))
         for metric, measure in measures:
             scored.append(Scored(row["step"], row["file"], metric, metric.value(measure, video)))
     return scored
@@ -233,9 +234,12 @@ def _row(step: int, dimension: Dimension, videos: list[Scored], unavailable: str
     if without:
         reason = f"not available: {len(without)} of {len(mine)} videos: {without[0].found.reason}"
         return row.model_copy(update={"reason": reason})
-    interval = mine[0].metric.over([each.found for each in mine])
+    if not any(each.found.value is not None for each in mine):
+        return row.model_copy(update={"reason": NO_VALUE})
+    metric = mine[0].metric
+    interval = metric.over([each.found for each in mine])
     measured = {"score": interval.mean, "low": interval.low, "high": interval.high, "videos": interval.count}
-    return row.model_copy(update={**measured, "note": NOTES.get(dimension.name)})
+    return row.model_copy(update={**measured, "note": NOTES.get(dimension.name), "proof": metric.proof})
 
 
 def _totals(rows: Sequence[DimensionScore]) -> tuple[dict[str, VbenchTotals], str | None]:

@@ -17,6 +17,7 @@ from ops.metrics.base import Frames, Measure, Needs, Value, Video, VideoMetric
 from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import METRICS, deciding, of_generated, of_reconstructions
 from ops.runtime.project import Project
+from ops.weights import MissingWeights
 
 RANDOM = np.random.default_rng(0)
 NOISE: Frames = RANDOM.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
@@ -31,24 +32,49 @@ def test_every_metric_says_what_it_is(metric) -> None:
     assert metric.decides == (metric.fooled_by is None)
 
 
-@pytest.mark.parametrize("metric", [*of_reconstructions(), *of_generated()], ids=lambda metric: metric.name)
+OF_VIDEOS = [*of_reconstructions(), *of_generated()]
+FITTING = Video(NOISE, prompt="a red circle moves left", reference=NOISE)
+HERE = ("lpips-alex", "minilm-l6", "vbench-suite", "clip-words")
+"""Weights that packages hold, so that tests have them."""
+
+
+def test_what_packages_hold_is_measured_and_the_rest_says_what_it_needs(project: Project) -> None:
+    for metric in OF_VIDEOS:
+        absent = {*metric.needs.weights} - {*HERE}
+        assert {*metric.missing(project)} >= absent
+        if absent:
+            with pytest.raises(MissingWeights, match=f"put .* into .*{project.weights}"):
+                metric.start(project)
+
+
+@pytest.mark.parametrize(
+    "metric", [each for each in OF_VIDEOS if {*each.needs.weights} <= {*HERE}], ids=lambda metric: metric.name
+)
 def test_every_metric_of_videos_measures_one_and_says_why_it_cannot(metric: VideoMetric, project: Project) -> None:
     measure = metric.start(project)
-    fitting = Video(NOISE, prompt="a red circle moves left", reference=NOISE)
-    found = metric.value(measure, fitting)
+    found = metric.value(measure, FITTING)
     assert found.value is not None
     assert found.reason is None
     assert {name: type(term) for name, term in found.terms.items()} == dict(metric.terms)
     assert metric.over([found, found]).mean == found.value
     assert of_metric(metric, MADE, project) == of_metric(metric, MADE, project)
 
-    needs = metric.needs
-    unfit = [(needs.prompt, Video(NOISE, reference=NOISE)), (needs.reference, Video(NOISE, prompt=fitting.prompt))]
-    unfit.append((needs.frames > 1, Video(NOISE[:1], fitting.prompt, NOISE[:1])))
-    unfit.append((needs.side > 1, Video(NOISE[:, :, : needs.side - 1], fitting.prompt, NOISE)))
+
+@pytest.mark.parametrize("metric", OF_VIDEOS, ids=lambda metric: metric.name)
+def test_every_metric_of_videos_says_why_it_cannot_measure_one(metric: VideoMetric) -> None:
+    def never(video: Video) -> Value:
+        raise AssertionError("it was given a video that does not fit")
+
+    needs, prompt = metric.needs, FITTING.prompt
+    unfit = [(needs.prompt, Video(NOISE, reference=NOISE)), (needs.reference, Video(NOISE, prompt=prompt))]
+    unfit.append((needs.frames > 1, Video(NOISE[:1], prompt, NOISE[:1])))
+    unfit.append((needs.side > 1, Video(NOISE[:, :, : needs.side - 1], prompt, NOISE)))
+    large = np.zeros((12, 128, 128, 3), np.uint8)
+    unfit.append((needs.fps, Video(large, prompt)))
+    unfit.append((needs.asked is not None, Video(large, prompt, fps=8)))
     for asked, video in unfit:
         if asked:
-            missed = metric.value(measure, video)
+            missed = metric.value(never, video)
             assert missed.value is None
             assert missed.reason
             assert metric.name in missed.reason

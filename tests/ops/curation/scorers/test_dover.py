@@ -16,8 +16,9 @@ from ops.config import Sampling, resolve
 from ops.curation.clip import Clip
 from ops.curation.decoding.frames import decoded, upright
 from ops.curation.scorers import demand_weights
-from ops.curation.scorers.dover import DEVIATION, MEAN, Dover, DoverScorer, WrongCheckpoint, fragments, load, scaled
+from ops.curation.scorers.dover import DEVIATION, MEAN, Dover, DoverScorer, fragments, load, scaled
 from ops.runtime.project import Project
+from ops.weights.checkpoints import WrongCheckpoint
 
 CLIP = Clip("ab" * 32, 100, 400, None, 25.0, 640, 360)
 

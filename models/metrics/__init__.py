@@ -1,0 +1,1 @@
+"""Networks that metrics look through, each of which takes its published checkpoint under the published names."""
