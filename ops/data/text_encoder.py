@@ -114,16 +114,36 @@ def version(project: Project, settings: TextEncoder | None = None) -> str:
     return digest({"files": files, "settings": shaping})
 
 
-def _encoder(root: Path, width: int, precision: Precision) -> Any:
+def numbers(project: Project) -> int | None:
+    """How many numbers the recipe's encoder has, by its shape alone; None where its files are not here."""
+    import torch
+
+    from ops import weights
+
+    root = weights.folder_of(project, project.settings.text_encoder.weights)
+    if root is None:
+        return None
+    config, auto = _shape(root)
+    with torch.device("meta"):
+        return int(auto.from_config(config).num_parameters())
+
+
+def _shape(root: Path) -> tuple[Any, Any]:
+    """The configuration, and the class of the encoder that it is of: T5 and mT5 come without their decoder."""
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+
+    config = AutoConfig.from_pretrained(str(root), local_files_only=True)
+    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping
+    return config, AutoModelForTextEncoding if encoder_only else AutoModel
+
+
+def _encoder(root: Path, width: int, precision: Precision) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     from models.text import TextEncoder
 
     disable_progress_bar()  # it would draw over ours
-    config = AutoConfig.from_pretrained(str(root), local_files_only=True)
-    encoder_only = type(config) in AutoModelForTextEncoding._model_mapping  # T5 and mT5 without their decoder
-    auto = AutoModelForTextEncoding if encoder_only else AutoModel
+    config, auto = _shape(root)
     found = getattr(config, "hidden_size", None) or getattr(config, "d_model", None)
     if found != width:
         raise ConfigError(f"text_encoder.width is {width}, but the encoder in {root} gives {found} channels")

@@ -71,6 +71,12 @@ def ensure(project: Project, name: str) -> Path:
     raise MissingWeights(_what_to_do(project, wanted))
 
 
+def folder_of(project: Project, name: str) -> Path | None:
+    """The folder in which this entry's files lie, if they do, for who only asks what is there: they are not checked."""
+    wanted = entry(name)
+    return next((folder for folder in _folders(project, name) if _complete(wanted, folder)), None)
+
+
 def content_hash(project: Project, name: str) -> str:
     """What names an entry's content in a protocol: the sha256 of its file, or a digest of those of several.
 

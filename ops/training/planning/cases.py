@@ -67,6 +67,17 @@ class VaeCase(Case):
     """Whether there is a critic."""
 
 
+class EncodingCase(Case):
+    """A frozen VAE that makes the latent of a sample on the way to a denoiser, one at a time."""
+
+    kind: Literal["encoding"] = "encoding"
+    model: VaeModel
+    samples: int = 1
+
+
+AnyCase = DenoiserCase | VaeCase | EncodingCase
+
+
 class Moment(BaseModel):
     """Of a backward pass: when the gradients so far come to so many bytes, and the most that lived beside them since
     the moment before. All in bytes."""

@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from models.geometry import latent_size
-from ops.config import Precision, Settings, TextToVideo, Vae
+from ops.config import Latents, Precision, Settings, TextEmbeddings, TextToVideo, Vae
 from ops.data.buckets import Bucket
+from ops.data.text_encoder import numbers
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import batch_sizes, largest
 from ops.training.data.data_share import DataShare, Shares, micro_batch
 from ops.training.data.prefetch import AHEAD
 from ops.training.launching.ranks import Ranks
 from ops.training.loop.engine import configuration_of, precision
-from ops.training.planning.cases import DenoiserCase, Passes, VaeCase
-from ops.training.planning.memory import WIDE, Memory, memory_of
+from ops.training.planning.cases import DenoiserCase, EncodingCase, Passes, VaeCase
+from ops.training.planning.memory import WIDE, Encoders, Memory, memory_of
 from ops.training.planning.passes import measured, trained_numbers
 from ops.training.trainings import Training
 
@@ -134,7 +137,39 @@ class Launched:
             launch.accelerator,
             schedule.clipping.method == "dropping",
             waiting,
+            self.encoders(bucket),
         )
+
+    def encoders(self, bucket: Bucket) -> Encoders:
+        """Beside a denoiser that encodes on the way; a VAE's training has none."""
+        weights, live = self._text_encoder or 0, 0
+        if self._online(settings := self.project.settings.latents):
+            case = EncodingCase(
+                frames=bucket.frames,
+                height=bucket.height,
+                width=bucket.width,
+                precision=settings.encoder_dtype,
+                model=self.project.settings.vae.model,
+            )
+            passes = measured(case, self.project.var / PLANS)
+            weights, live = weights + passes.frozen, passes.activations
+        return Encoders(weights, live)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What will stand in memory, too, and is not here to be asked how large it is."""
+        here = not self._online(self.project.settings.text_embeddings) or self._text_encoder is not None
+        return () if here else (f"the text encoder {self.project.settings.text_encoder.weights}",)
+
+    @cached_property
+    def _text_encoder(self) -> int | None:
+        """Bytes of its weights; None where they are not needed, or not here."""
+        settings = self.project.settings.text_embeddings
+        count = numbers(self.project) if self._online(settings) else None
+        return None if count is None else count * getattr(torch, settings.encoder_dtype).itemsize
+
+    def _online(self, made: Latents | TextEmbeddings) -> bool:
+        return isinstance(self.training.section, TextToVideo) and made.mode == "online"
 
 
 def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:

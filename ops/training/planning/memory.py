@@ -7,6 +7,7 @@ engine really allocates.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +42,15 @@ class Memory(BaseModel):
         return sum(self.host.values())
 
 
+@dataclass(frozen=True)
+class Encoders:
+    """Frozen networks that make latents and texts on the way to a denoiser. In bytes."""
+
+    weights: int = 0
+    encoding: int = 0
+    """The most that lives while a sample is encoded."""
+
+
 def memory_of(
     config: dict[str, Any],
     passes: Passes,
@@ -48,9 +58,11 @@ def memory_of(
     accelerator: Accelerator,
     dropping: bool = False,
     loader: int = 0,
+    encoders: Encoders = Encoders(),
 ) -> Memory:
     """Of one of so many ranks, under a configuration of the engine that is filled in (`configuration_of`). `dropping`
-    is the clipping that looks at each rank's gradients, `loader` the bytes of batches that wait to be computed."""
+    is the clipping that looks at each rank's gradients, `loader` the bytes of batches that wait to be computed,
+    `encoders` what stands beside the model."""
     zero, count = config["zero_optimization"], passes.parameters
     width, own = precision(config).itemsize, -(-count // ranks)
     stage, off = zero_stage(config), offloaded(config)
@@ -63,6 +75,8 @@ def memory_of(
         optimizer["gradients"] = WIDE * own
         optimizer["buffers"] = width * (own + passes.largest)
     (host if off else held).update(optimizer)
+    if encoders.weights:
+        held["encoders"] = encoders.weights
     if passes.frozen or passes.companions:
         held["companions"] = passes.frozen + passes.companions
     if stage == 3:  # it keeps its share of the gradients, and the buffer for their way, from step to step
@@ -78,6 +92,8 @@ def memory_of(
         "average": resident + (WIDE * own if width < WIDE and stage < 3 else 0),
         "validation": resident + (WIDE * count if ranks > 1 else 0),
     }
+    if encoders.encoding:
+        peaks["encoding"] = resident + encoders.encoding + _gradients(config, passes, own, 0, dropping)
     if passes.companions:
         peaks["companions"] = resident + passes.companions_live
     return Memory(

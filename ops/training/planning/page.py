@@ -13,6 +13,7 @@ PHASES = {
     "average": "the average's step",
     "validation": "validation, without activations",
     "companions": "what learns beside it",
+    "encoding": "encoding on the way",
 }
 
 
@@ -53,6 +54,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield _row("time", f"{_duration(plan.days)} at {plan.utilisation:.0%} of it (launch.utilisation)")
     for name, size in plan.disk.items():
         yield _row(f"disk: {name}", _gib(size))
+    for name in plan.unknown:
+        yield _row("", f"without {name}, which is not here yet")
     if plan.samples is None:
         yield _row("", "before there is a training set, of the largest bucket")
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from models.dit.sequence import SequenceGroup
+from models.pixels import to_video
 from ops.config import Denoiser, Diffusion, Optimizer
 from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
@@ -28,7 +29,7 @@ from ops.training.networks import AnyDenoiser
 from ops.training.objectives import diffusion
 from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
-from ops.training.planning.cases import Case, DenoiserCase, Moment, Passes, VaeCase
+from ops.training.planning.cases import AnyCase, Case, DenoiserCase, EncodingCase, Moment, Passes, VaeCase
 from ops.training.planning.flops import counter, denoiser_flops
 from ops.training.planning.live_bytes import LiveBytes
 
@@ -37,7 +38,7 @@ MEASURED_BY = ("models", "ops/training/networks.py", "ops/training/planning", "o
 """The code that decides what is measured."""
 
 
-def measured(case: DenoiserCase | VaeCase, kept: Path | None = None) -> Passes:
+def measured(case: AnyCase, kept: Path | None = None) -> Passes:
     """The passes of a case. `kept` is a folder in which measurements lie, for the next process that asks."""
     path = kept / f"{digest({**case.model_dump(mode='json'), 'by': _measured_by()})}.json" if kept else None
     if path and path.is_file():
@@ -59,8 +60,10 @@ def _measured_by() -> str:
 
 
 @cache
-def _measured(case: DenoiserCase | VaeCase) -> Passes:
+def _measured(case: AnyCase) -> Passes:
     with FakeTensorMode(), torch.random.fork_rng(devices=[]):
+        if isinstance(case, EncodingCase):
+            return _of_encoding(case)
         return _of_denoiser(case) if isinstance(case, DenoiserCase) else _of_vae(case)
 
 
@@ -141,6 +144,21 @@ def _of_vae(case: VaeCase) -> Passes:
         frozen=_bytes(lpips) if lpips else 0,
         companions=4 * weights,
         companions_live=max(0, learned - 3 * weights),
+    )
+
+
+def _of_encoding(case: EncodingCase) -> Passes:
+    with _made_in(_dtype(case)):
+        model = networks.vae(case.model).eval().requires_grad_(False)
+    pixels = torch.zeros(case.frames, case.height, case.width, 3, dtype=torch.uint8)
+    with torch.no_grad(), LiveBytes() as live, counter() as flops:
+        model.encode(to_video(pixels)[None].to(_dtype(case)))
+    return Passes(
+        parameters=0,
+        largest=0,
+        moments=(Moment(gradients=0, live=live.take_peak()),),
+        flops=flops.get_total_flops(),
+        frozen=_bytes(model),
     )
 
 
