@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ops.config import TextToVideo
+from ops.config import ConfigError, TextToVideo
 from ops.data.buckets import Bucket
 from ops.runtime.project import Project
+from ops.training.data.batch_sizes import NoBatches, too_small
 from ops.training.loop.engine import precision, zero_stage
 from ops.training.planning.cases import DenoiserCase
 from ops.training.planning.flops import denoiser_flops
@@ -32,9 +33,11 @@ def plan_of(
     `compared` measures with and without gradient checkpointing, whatever the recipe says.
 
     Raises:
-        ConfigError: when the engine's file, the batch and the ranks do not go together.
+        ConfigError: when the engine's file, the batch and the ranks do not go together, or no bucket has enough
+            samples.
     """
     settings, launched, launch = project.settings, Launched(project, training), training.launch
+    counts = _trained_on(launched, counts) if counts else None
     buckets = {Bucket.parse(name): count for name, count in counts.items()} if counts else admitted(training)
     bucket, samples = launched.largest(buckets)
     passes, memory, config = (
@@ -80,6 +83,16 @@ def plan_of(
         days=seconds * training.schedule.steps / SECONDS_A_DAY if seconds else None,
         disk=disk_of(project, training, counts),
     )
+
+
+def _trained_on(launched: Launched, counts: Mapping[str, int]) -> dict[str, int]:
+    """Those of them that have samples enough."""
+    sizes = {str(each): size for each, size in launched.batch_sizes(map(Bucket.parse, counts)).items()}
+    try:
+        small = too_small(counts, sizes, launched.training.schedule)
+    except NoBatches as error:
+        raise ConfigError(f"{launched.training.asset}: {error}") from None
+    return {name: count for name, count in counts.items() if name not in small}
 
 
 def admitted(training: Training) -> dict[Bucket, int | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.config import ConfigError
 from ops.runtime.project import Project
 from ops.training.planning.page import lines
 from ops.training.planning.plan import Plan
@@ -23,6 +24,20 @@ def planned(project: Project, memory_gib: float | None = None, counts: Any = Non
     (project.root / "params.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     changed = Project(project.root)
     return plan_of(changed, training(changed.settings, "denoiser_video"), counts, compared=True)
+
+
+def test_buckets_with_too_few_samples_are_no_part_of_it(project: Project) -> None:
+    """Half a batch is the least."""
+    every = {"steps": 2, "checkpoint_every": 2, "validate_every": 2, "optimizer": {"learning_rate": 1.0e-3}}
+    schedule = {**every, "batch_size": 8, "least_batches": 0.5}
+    stages = [{"name": "video", "kinds": ["video"], "schedule": schedule}]
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "stages": stages}), encoding="utf-8")
+    changed = Project(project.root)
+    found = training(changed.settings, "denoiser_video")
+    plan = plan_of(changed, found, {"17x64x64": 3, "9x48x64": 8})
+    assert (plan.bucket, plan.samples, [*plan.tokens]) == ("9x48x64", 8, ["9x48x64"])
+    with pytest.raises(ConfigError, match=r"denoiser_video: no bucket has samples .* 17x64x64 has 3"):
+        plan_of(changed, found, {"17x64x64": 3})
 
 
 @pytest.mark.costly
