@@ -30,6 +30,8 @@ LINES_IN_ERROR = 15
 PR_SET_PDEATHSIG = 1
 PATIENCE_WITH_MLFLOW = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 """Records wait on the disk for a server that is away, so a training need not stand still for it as a script would."""
+ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+"""What torchrun would tell the only rank; it takes a port that is free."""
 EXPORTED = (
     "SORAFLOW_",
     "DS_ACCELERATOR",
@@ -84,6 +86,8 @@ def argv(spec: LaunchSpec) -> list[str]:
     if launch.launcher == "env":
         _require_all_ranks(launch)
         return [spec.python, "-m", spec.module, "--job", str(spec.job)]
+    if _is_alone(launch):  # torchrun would take three seconds to start one process
+        return [spec.python, "-m", spec.module, "--job", str(spec.job)]
     if launch.launcher == "torchrun":
         return [
             *(spec.python, "-m", "torch.distributed.run"),
@@ -107,6 +111,10 @@ def argv(spec: LaunchSpec) -> list[str]:
         # A path, not --module: DeepSpeed's Slurm runner forgets to pass the -m on.
         *(_source(spec.module), "--job", str(spec.job)),
     ]
+
+
+def _is_alone(launch: Launch) -> bool:
+    return launch.launcher == "torchrun" and launch.ranks_per_node == 1
 
 
 def _require_all_ranks(launch: Launch) -> None:
@@ -163,6 +171,8 @@ def environment(launch: Launch, project_root: Path) -> dict[str, str]:
         # torchrun sets 1 when there are several ranks and nothing is said
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
+    if _is_alone(launch):
+        extra |= ALONE
     if launch.launcher in ("slurm", "openmpi"):  # DeepSpeed tells the ranks of pdsh alone
         extra["MASTER_PORT"] = str(launch.port)
     return {**PATIENCE_WITH_MLFLOW, **os.environ, **extra}
@@ -246,7 +256,7 @@ class Attempt:
     offset: int
 
     def explain(self, code: int) -> str:
-        dead = self._killed_rank()
+        dead = self._killed_rank(code)
         if dead:
             return f"rank {dead[0]} was killed by signal {dead[1]}. {self.last_lines(self._log_of(dead[0]))}"
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -259,12 +269,18 @@ class Attempt:
         return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
 
     def first_failure(self) -> Path:
-        """The log of the rank that was the first to note its failure, or the launcher's if none has come to that."""
-        notes = list(self.command.logs.glob("rank*.failed"))
-        return min(notes, key=_modified).with_suffix(".log") if notes else self.command.logs / "launcher.log"
+        """The log of the rank that was the first to note its failure; the launcher's, if it has one and no rank has come
+        to that."""
+        logs = self.command.logs
+        if notes := list(logs.glob("rank*.failed")):
+            return min(notes, key=_modified).with_suffix(".log")
+        return logs / "launcher.log" if (logs / "launcher.log").stat().st_size > self.offset else self._log_of(0)
 
-    def _killed_rank(self) -> tuple[int, int] | None:
-        """(rank, signal) from torchrun's summary: a killed rank leaves no note, but its peers do, a moment later."""
+    def _killed_rank(self, code: int) -> tuple[int, int] | None:
+        """(rank, signal) from torchrun's summary: a killed rank leaves no note, but its peers do, a moment later. The
+        only rank is what was started itself."""
+        if code < 0 and self.command.environment.get("WORLD_SIZE") == "1":
+            return 0, -code
         with (self.command.logs / "launcher.log").open("rb") as log:
             log.seek(self.offset)
             summary = log.read().decode(errors="replace").partition("Root Cause")[2]

@@ -29,6 +29,15 @@ def test_one_node_runs_under_torchrun() -> None:
     ]
 
 
+def test_one_rank_is_started_itself() -> None:
+    """At any port that is free: others train on this machine, too."""
+    alone = spec(ranks_per_node=1)
+    assert argv(alone) == [PYTHON, "-m", "ops.training.methods.denoiser", "--job", "/p/job.json"]
+    told = environment(alone.launch, Path("/p"))
+    assert [told[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")] == ["0", "1", "0", "0"]
+    assert "RANK" not in environment(spec(ranks_per_node=2).launch, Path("/p"))
+
+
 @pytest.fixture
 def hosts(tmp_path: Path) -> str:
     (tmp_path / "hosts").write_text("# two nodes\nnode7 slots=8\nnode8 slots=8\n")
