@@ -26,7 +26,14 @@ its figures say how good something is, not what it costs.
 TITLES = (
     *("Orchestration", "Curation", "Another threshold", "Decode once", "Loading"),
     *("Batches of clips", "Batches of clips on a GPU", "Cut detection"),
-    *("Learning on the made world", "Index of samples", "Batches by tokens", "Whole tables", "Training step"),
+    *(
+        "Learning on the made world",
+        "Index of samples",
+        "Reading cached latents",
+        "Batches by tokens",
+        "Whole tables",
+        "Training step",
+    ),
     "Dropping gradients",
     *("Models", "Models in training", "Models on a GPU"),
 )

@@ -160,5 +160,5 @@ class LatentSet:
         if sample_id not in self._index:
             raise LatentError(f"sample {sample_id} has no latent in {self._shards.folder}: make `latents` again")
         shard = self._index[sample_id]
-        mean, log_variance = (self._shards.get(shard, f"{sample_id}.{name}") for name in ("mean", "log_variance"))
+        mean, log_variance = self._shards.get(shard, *(f"{sample_id}.{name}" for name in ("mean", "log_variance")))
         return mean.float(), log_variance.float()

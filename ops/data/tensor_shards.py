@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from ops.data.shard_file import ShardFile
 from ops.runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -37,18 +39,24 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._open: OrderedDict[str, Any] = OrderedDict()
+        self._open: OrderedDict[str, ShardFile] = OrderedDict()
+        self._alone = threading.Lock()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": OrderedDict()}
+    def __reduce__(self) -> tuple[type[Shards], tuple[Path]]:
+        return Shards, (self.folder,)
 
-    def get(self, shard: str, name: str) -> torch.Tensor:
-        """A tensor of a shard, on the CPU."""
-        from safetensors import safe_open
+    def get(self, shard: str, *names: str) -> list[torch.Tensor]:
+        """Tensors of a shard, on the CPU. Threads may ask at the same time.
 
-        file = self._open.pop(shard, None) or safe_open(self.folder / shard, framework="pt")
-        self._open[shard] = file  # the last one now
-        while len(self._open) > OPEN:
-            self._open.popitem(last=False)
-        tensor: torch.Tensor = file.get_tensor(name)
-        return tensor
+        Raises:
+            DamagedShard, KeyError: see `ShardFile`.
+        """
+        return self._file(shard).get(names)
+
+    def _file(self, shard: str) -> ShardFile:
+        with self._alone:
+            file = self._open.pop(shard, None) or ShardFile(self.folder / shard)
+            self._open[shard] = file  # the last one now
+            while len(self._open) > OPEN:
+                self._open.popitem(last=False)  # it is closed once nobody reads it any more
+            return file

@@ -272,7 +272,8 @@ class TextSet:
         if caption not in self:
             folder = self._shards.folder
             raise TextError(f"no embedding of the caption {caption[:60]!r} in {folder}: make `text_embeddings`")
-        return self._shards.get(self._index[key(caption)], key(caption)).float()
+        (embedding,) = self._shards.get(self._index[key(caption)], key(caption))
+        return embedding.float()
 
 
 class OnlineText:

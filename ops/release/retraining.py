@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -168,19 +169,26 @@ def _failed_checks(project: Project, dataset: str) -> list[str]:
 
 def _new_items(project: Project, released: Artifact[ReleaseResults], now: str) -> int:
     """Clips and images in today's training set that the release has not seen; all, if its training set is lost."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from ops.data.dataset_version import LostVersion, keep
-    from ops.runtime import tables
 
-    then, seen = _trained_on(released), pa.chunked_array([], pa.string())
+    then, seen = _trained_on(released), None
     if now == then:
         return 0
     if then:
         with suppress(LostVersion):
-            seen = tables.read_columns(keep(project, then).samples, ["sample_id"])["sample_id"]
-    samples = tables.read_columns(keep(project, now).samples, ["sample_id", "item_id"])
-    new = samples["item_id"].filter(pc.invert(pc.is_in(samples["sample_id"], value_set=seen)))
+            seen = keep(project, then).samples
+    return items_beyond(seen, keep(project, now).samples)
+
+
+def items_beyond(seen: Path | None, samples: Path) -> int:
+    """How many items the samples of a training set are of that another one (None: any) does not have."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from ops.runtime import tables
+
+    known = tables.read_columns(seen, ["sample_id"])["sample_id"] if seen else pa.chunked_array([], pa.string())
+    table = tables.read_columns(samples, ["sample_id", "item_id"])
+    new = table["item_id"].filter(pc.invert(pc.is_in(table["sample_id"], value_set=known)))
     count: int = pc.count_distinct(new).as_py()
     return count

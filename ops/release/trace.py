@@ -300,12 +300,12 @@ def _dataset(project: Project, version: str) -> dict[str, Any]:
         "dataset_note": None
         if "curated_clips" in dataset.made_from
         else "what it was curated from is not known any more",
-        **_held(dataset.samples),
+        **held(dataset.samples),
         "scorers": {name: scorer_licence(name) for name in _scorers(project, dataset.made_from)},
     }
 
 
-def _held(samples: Path) -> dict[str, Any]:
+def held(samples: Path) -> dict[str, Any]:
     """What a training set holds, by kind, split and source. Of each item only its name and the number of its source are
     in memory."""
     import pyarrow as pa

@@ -39,8 +39,12 @@ class Lookup:
         return found
 
     def rows(self, start: int, count: int) -> pa.Table:
-        """What the table says of these keys: nulls where it has no such row."""
-        wanted = self._rows[start : start + count]
+        """What the table says of the keys `start`, `start` + 1, …: nulls where it has no such row."""
+        return self.at(np.arange(start, start + count))
+
+    def at(self, asked: NDArray[np.int64]) -> pa.Table:
+        """The same of the keys with these numbers."""
+        wanted, count = self._rows[asked], len(asked)
         there = np.flatnonzero(wanted >= 0)
         of_group = np.searchsorted(self._starts, wanted[there], "right") - 1
         found, places = [], np.full(count, -1)

@@ -4,12 +4,13 @@ they are not."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ops.catalogue import Kind
 from ops.curation.clip import Clip
@@ -25,7 +26,7 @@ from ops.curation.rules.image_rules import steps_of
 from ops.curation.scorers import MEASURED_BY, STEPS, demand_weights, identity, steps_from
 from ops.curation.sources.listing import file_of
 from ops.curation.sources.seen_files import REPLACED, SeenFiles
-from ops.runtime import tables
+from ops.runtime.lookup import Lookup
 from ops.runtime.parallel import Failure
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
@@ -77,6 +78,30 @@ class Pass(Protocol[Item]):
         """They are kept under the content that was seen first, for good: so the file must have had it until now."""
 
 
+class Rows:
+    """Rows of a table that are to be measured, by the key of each. They are Python objects only while they are asked
+    for; of rows that have one key the last is meant."""
+
+    def __init__(self, table: pa.Table, key: str) -> None:
+        self.table = table
+        self.keys = list(dict.fromkeys(table[key].to_pylist()))
+        names = np.array(table[key].cast(pa.string()).to_numpy(), np.bytes_)
+        self._order = np.argsort(names, kind="stable")
+        self._names = names[self._order]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def places(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        """The number of the row of each key."""
+        found: NDArray[np.int64] = self._order[np.searchsorted(self._names, np.array(keys, np.bytes_), "right") - 1]
+        return found
+
+    def of(self, keys: Sequence[str]) -> list[Row]:
+        rows: list[Row] = self.table.take(pa.array(self.places(keys))).to_pylist()
+        return rows
+
+
 class Measured(NamedTuple):
     """What scores are of: rows of a table that are known by a column, and how those without a score are measured."""
 
@@ -84,7 +109,7 @@ class Measured(NamedTuple):
     key: str
     columns: tuple[str, ...]
     """By which a row is found and measured."""
-    planned: Callable[[Project, str, Sequence[Row], ScoreStore], Pass[Any]]
+    planned: Callable[[Project, str, Rows, ScoreStore], Pass[Any]]
 
 
 def measured(
@@ -105,14 +130,16 @@ def measured(
 
     with ScoreStore.of(project) as store:
         known = found()
-        rows = table.select(of.columns).take(pa.array(known.missing)).to_pylist()
-        if not rows and of.kind == "image":  # its steps share a line of the ledger, which none may clear for others
+        rows = Rows(table.select(of.columns).take(pa.array(known.missing)), of.key)
+        if not len(rows) and of.kind == "image":  # its steps share a line of the ledger: none may clear it for others
             return known, {}
         parked = _measure(project, store, of, step, rows, int(chosen.sum()))
-        if not rows:
+        if not len(rows):
             return known, {}
-        places = zip(known.missing.tolist(), rows, strict=True)
-        return found(), {place: parked[row[of.key]] for place, row in places if row[of.key] in parked}
+        keys = rows.table[of.key].cast(pa.string())
+        lost = np.flatnonzero(pc.is_in(keys, value_set=pa.array(list(parked), pa.string())).to_numpy())
+        places = zip(known.missing[lost].tolist(), keys.take(pa.array(lost)).to_pylist(), strict=True)
+        return found(), {place: parked[key] for place, key in places}
 
 
 def measure_missing(
@@ -126,20 +153,20 @@ def measure_missing(
     with ScoreStore.of(project) as store:
         known = store.subjects(step, identity(step, project.settings.curation, of.kind), of.kind)
         missing = chosen & ~pc.is_in(table[of.key].cast(pa.string()), value_set=known).to_numpy()
-        rows = table.select(of.columns).take(pa.array(np.flatnonzero(missing))).to_pylist()
+        rows = Rows(table.select(of.columns).take(pa.array(np.flatnonzero(missing))), of.key)
         return _measure(project, store, of, step, rows, inputs)
 
 
 def _measure(
-    project: Project, store: ScoreStore, of: Measured, step: str, rows: Sequence[Row], inputs: int
+    project: Project, store: ScoreStore, of: Measured, step: str, rows: Rows, inputs: int
 ) -> dict[str, Failure]:
     """Put the scores of these rows into the store; by key why some have none. They are of `inputs` in all."""
     curation, planned = project.settings.curation, of.planned(project, step, rows, store)
     for each in planned.steps:
         store.remember(each, identity(each, curation, of.kind), of.kind)
-    if rows:
+    if len(rows):
         demand_weights(project, curation, planned.steps)
-    subjects = list(dict.fromkeys(row[of.key] for row in rows))
+    subjects = rows.keys
     digest = store.remember(planned.ledger_step, planned.made_by, of.kind)
     work = Work.of(planned.ledger_step, digest, curation)
     progress = Progress.of(project, planned.asset, len(subjects), planned.unit)
@@ -159,39 +186,39 @@ class _OfClips:
     unit = "clips"
     function = staticmethod(score_source)
 
-    def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
+    def __init__(self, project: Project, step: str, rows: Rows, store: ScoreStore) -> None:
         curation = project.settings.curation
         self.ledger_step, self.asset, self.steps = step, MEASURED_BY.get(step, step), steps_from(step, curation)
         self.made_by = identity(step, curation)
-        self._project, self._store = project, store
-        self._rows = {row["clip_id"]: row for row in rows}
+        self._project, self._store, self._rows = project, store, rows
         self._files = SeenFiles(project, "raw_videos")
-        self._seek_points = seek_points(project, {row["sha256"] for row in rows})
+        self._seek_points = SeekPoints(project, rows.table["sha256"])
         asked_for = STEPS if step in OF_SLICES else [each for each in STEPS if each not in OF_SLICES]
         self._asked_for = [identity_digest(each, identity(each, curation)) for each in asked_for]
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[SourceTask]]:
         by_source: dict[str, list[Row]] = defaultdict(list)
-        for clip_id in subjects:
-            by_source[self._rows[clip_id]["sha256"]].append(self._rows[clip_id])
-        known = self._store.of_sources(by_source, self._asked_for)
+        places, places_of = self._rows.places(subjects), dict[str, int]()
+        for place, row in zip(places.tolist(), self._rows.of(subjects), strict=True):
+            by_source[row["sha256"]].append(row)
+            places_of[row["sha256"]] = place
+        known, points = self._store.of_sources(by_source, self._asked_for), self._seek_points.of(places_of)
         together = 1 if alone else CLIPS_PER_TASK
         tasks = []
         for sha256, rows in by_source.items():
             rows.sort(key=lambda row: (row["start_frame"], row["end_frame"]))
             parts = (rows[start : start + together] for start in range(0, len(rows), together))
-            tasks += [self._task(part, known[sha256]) for part in parts]
+            tasks += [self._task(part, known[sha256], points[sha256]) for part in parts]
         return tasks
 
     def checked(self, task: Task[SourceTask], result: list[Score]) -> list[Score] | Failure:
-        row = self._rows[task.subjects[0]]
+        (row,) = self._rows.of(task.subjects[:1])
         return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
-    def _task(self, rows: Sequence[Row], known: dict[str, object]) -> Task[SourceTask]:
+    def _task(self, rows: Sequence[Row], known: dict[str, object], points: tuple[SeekPoint, ...]) -> Task[SourceTask]:
         first, project = rows[0], self._project
         clips = tuple(Clip.of(row) for row in rows)
         file = file_of(project, first["root"], first["path"])
-        points = self._seek_points[first["sha256"]]
         item = SourceTask(project, project.settings.curation, self.ledger_step, file, clips, known, points)
         return Task(item, first["sha256"], first["path"], tuple(row["clip_id"] for row in rows))
 
@@ -203,27 +230,26 @@ class _OfPictures:
     unit = "images"
     function = staticmethod(score_picture)
 
-    def __init__(self, project: Project, step: str, rows: Sequence[Row], store: ScoreStore) -> None:
+    def __init__(self, project: Project, step: str, rows: Rows, store: ScoreStore) -> None:
         curation = project.settings.curation
-        collections = {row["collection"] for row in rows}
+        collections = pc.unique(rows.table["collection"]).to_pylist()
         self.steps = tuple(dict.fromkeys(each for collection in collections for each in steps_of(collection, curation)))
         self.made_by = {each: identity(each, curation, "image") for each in steps_of("text", curation)}
-        self._project = project
-        self._rows = {row["sha256"]: row for row in rows}
-        self._known = store.of_sources(self._rows)
+        self._project, self._rows, self._store = project, rows, store
         self._files = SeenFiles(project, "raw_images")
 
     def __call__(self, subjects: Sequence[str], alone: bool) -> list[Task[PictureTask]]:
-        return [self._task(self._rows[sha256]) for sha256 in subjects]
+        known = self._store.of_sources(subjects)
+        return [self._task(row, known[row["sha256"]]) for row in self._rows.of(subjects)]
 
     def checked(self, task: Task[PictureTask], result: list[Score]) -> list[Score] | Failure:
-        row = self._rows[task.subjects[0]]
+        (row,) = self._rows.of(task.subjects[:1])
         return result if self._files.holds(row["root"], row["path"], row["sha256"]) else REPLACED
 
-    def _task(self, row: Row) -> Task[PictureTask]:
+    def _task(self, row: Row, known: dict[str, object]) -> Task[PictureTask]:
         project, sha256 = self._project, row["sha256"]
         file, picture = file_of(project, row["root"], row["path"]), Picture(sha256, row["collection"])
-        item = PictureTask(project, project.settings.curation, file, picture, self._known[sha256])
+        item = PictureTask(project, project.settings.curation, file, picture, known)
         return Task(item, sha256, row["path"], (sha256,))
 
 
@@ -231,12 +257,20 @@ CLIPS = Measured("video", "clip_id", CLIP, _OfClips)
 PICTURES = Measured("image", "sha256", PICTURE, _OfPictures)
 
 
-def seek_points(project: Project, sources: Collection[str]) -> dict[str, tuple[SeekPoint, ...]]:
-    """{sha256: where decoding of this source can begin}, from the table of sources."""
-    if not sources:
-        return {}
-    table = tables.read_columns(project.table("raw_videos"), ["sha256", "seek_points"])
-    rows = table.filter(pc.is_in(table["sha256"], pa.array(list(sources))))
-    pairs = zip(rows["sha256"].to_pylist(), rows["seek_points"].to_pylist(), strict=True)
-    found = {sha256: tuple(SeekPoint(*point) for point in points or ()) for sha256, points in pairs}
-    return {sha256: found.get(sha256, ()) for sha256 in sources}
+class SeekPoints:
+    """Where decoding of sources can begin, from the table of sources."""
+
+    def __init__(self, project: Project, asked: pa.ChunkedArray) -> None:
+        """`asked` are the sha256 of all sources that will be asked for, each as often as one likes."""
+        path = project.table("raw_videos")
+        self._table = Lookup(path, "sha256", ["seek_points"], asked) if len(asked) else None
+
+    def of(self, places: Mapping[str, int]) -> dict[str, tuple[SeekPoint, ...]]:
+        """{sha256: its points}, of sources and where each of them is among those asked for."""
+        if self._table is None or not places:
+            return {}
+        told = self._table.at(np.array(list(places.values())))["seek_points"].to_pylist()
+        return {
+            sha256: tuple(SeekPoint(*point) for point in points or ())
+            for sha256, points in zip(places, told, strict=True)
+        }

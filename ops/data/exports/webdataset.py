@@ -89,7 +89,7 @@ def export_webdataset(
         MissingVersion: the training set has no DVC version yet, or that version is not kept any more (LostVersion).
     """
     dataset = keep(project, version or current_version(project, TRAINING_SET))
-    content = _Content(project, dataset, cut)
+    content = Content(project, dataset, cut)
     shards = list(content.plan(samples_per_shard))
     manifest = Manifest.at(folder, "webdataset", {TRAINING_SET: dataset.hash})
     missing = set(manifest.begin({shard.name: shard.made_from for shard in shards}))
@@ -112,7 +112,7 @@ def export_webdataset(
     return manifest.finish(total, len(missing), {"cut": cut, "buckets": _counts(shards)})
 
 
-class _Content:
+class Content:
     """The samples of a cut, and what each says of itself, a shard's at a time."""
 
     def __init__(self, project: Project, dataset: DatasetVersion, cut: str) -> None:
