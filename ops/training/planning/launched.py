@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from models.geometry import latent_size
-from ops.config import Precision, Settings, TextToVideo, Vae
+from ops.config import DenoiserStage, ImageCondition, Precision, Settings, Vae
 from ops.data.buckets import Bucket
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import batch_sizes, largest
@@ -95,7 +95,8 @@ class Launched:
             samples=samples,
             frames=bucket.frames,
             architecture=settings.denoiser.architecture,
-            images=section.joint_images,
+            images=section.images_behind,
+            conditioned=isinstance(section, ImageCondition),
             model=model,
             channels=settings.vae.model.latent_channels,
             text_tokens=settings.text_encoder.max_tokens,
@@ -107,7 +108,7 @@ class Launched:
     @property
     def recomputed(self) -> bool:
         section = self.training.section
-        return isinstance(section, TextToVideo) and section.gradient_checkpointing
+        return isinstance(section, DenoiserStage) and section.gradient_checkpointing
 
     def largest(self, buckets: Buckets) -> tuple[Bucket, int]:
         """The bucket of which a rank computes most at once, and how many samples of it that are."""
@@ -145,9 +146,9 @@ def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:
         zoom = section.views.zoom
         return 3 * bucket.frames * zoom * bucket.height * zoom * bucket.width
     image = replace(bucket, frames=1)
-    if settings.latents.mode == "online":
-        return 3 * (bucket.frames + section.joint_images) * bucket.height * bucket.width
-    return bytes_of_latent(settings, bucket) + section.joint_images * bytes_of_latent(settings, image)
+    if settings.latents.mode == "online" or isinstance(section, ImageCondition):
+        return 3 * (bucket.frames + section.images_behind) * bucket.height * bucket.width
+    return bytes_of_latent(settings, bucket) + section.images_behind * bytes_of_latent(settings, image)
 
 
 def bytes_of_latent(settings: Settings, bucket: Bucket) -> int:

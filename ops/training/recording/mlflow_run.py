@@ -314,7 +314,7 @@ def parameters(job: Job) -> dict[str, str]:
     """The recipe by the names that `--set` takes; of its stages only this one, so that two stages side by side differ
     in what makes them differ."""
     recipe = job.settings.model_dump(mode="json")
-    stages = [stage for stage in recipe.pop("stages") if asset_of(stage["name"]) == job.asset]
+    stages = [stage for stage in recipe.pop("stages") if asset_of(stage["name"], stage["kind"]) == job.asset]
     return by_name({**recipe, "stages": stages} if stages else recipe)
 
 
