@@ -42,6 +42,7 @@ class GivenFrames:
     """
 
     def __init__(self, stage: ImageCondition, scale: LatentScale, dtype: torch.dtype) -> None:
+        """`dtype` is that of the model in training."""
         self._video, self._noise = mixture_of(stage.masks), stage.noise_given
         self._scale, self._dtype = scale, dtype
 
@@ -56,16 +57,16 @@ class GivenFrames:
             noise = deviation * draw.normal("given noise", len(masks), (colours, frames, height, width))
         mean, log_variance = self._encoded(clips, masks, noise)
         random = draw.normal("posterior of the given", len(masks), mean.shape[1:]).to(mean.device)
-        return self._conditions(mean + (0.5 * log_variance).exp() * random, masks, clips)
+        return self._conditions(mean + (0.5 * log_variance).exp() * random, masks, clips, self._dtype)
 
     def judged(self, batch: LatentBatch, kind: MaskType) -> dict[str, Tensor]:
-        """For validation: the same mask for the same sample, and the posterior's mode."""
+        """For validation: the same mask for the same sample, the posterior's mode, in float32 as the average is."""
         clips, share = _clips(batch), JUDGED[kind]
         frames = clips.clips.pixels.shape[1]
         masks = torch.stack(
             [frame_mask(kind, frames, generator("judged", name), share, share) for name in batch.sample_ids]
         )
-        return self._conditions(self._encoded(clips, masks, None)[0], masks, clips)
+        return self._conditions(self._encoded(clips, masks, None)[0], masks, clips, torch.float32)
 
     def _placed(self, clips: ClipsToEncode, draw: Draw) -> Sequence[tuple[Tensor, int]]:
         return list(zip(clips.clips.pixels, draw.positions(len(clips.sample_ids)), strict=True))
@@ -84,12 +85,12 @@ class GivenFrames:
         means, log_variances = zip(*(clips.encode.of_video(each) for each in video), strict=True)
         return torch.stack(means), torch.stack(log_variances)
 
-    def _conditions(self, latent: Tensor, masks: Tensor, clips: ClipsToEncode) -> dict[str, Tensor]:
+    def _conditions(self, latent: Tensor, masks: Tensor, clips: ClipsToEncode, dtype: torch.dtype) -> dict[str, Tensor]:
         height, width = clips.clips.pixels.shape[2:4]
         mask = compress_mask(spread(masks, height, width))
         return {
-            "condition_latent": self._scale.normalised(latent).to(self._dtype),
-            "condition_mask": mask.to(latent.device, self._dtype),
+            "condition_latent": self._scale.normalised(latent).to(dtype),
+            "condition_mask": mask.to(latent.device, dtype),
         }
 
 

@@ -172,6 +172,10 @@ def test_images_are_given_whole_or_not_at_all() -> None:
     assert 15 < sum(found) < 45
 
 
+def half(*shape: int) -> Tensor:
+    return torch.randn(shape).bfloat16()
+
+
 def job_of(project: Project, asset: str) -> Job:
     commands: list[Command] = []
     with pytest.raises(LaunchError, match=r"results\.json"):
@@ -183,7 +187,7 @@ def job_of(project: Project, asset: str) -> Job:
 def project(world: Any) -> Project:
     path = world.project.root / "params.yaml"
     recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    launch = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero1_cpu.json", "loader_workers": 0}
+    launch = {"accelerator": "cpu", "deepspeed": "configs/deepspeed/zero2.json", "loader_workers": 0}
     recipe |= {"stages": [*recipe["stages"], ROW, NEXT], "launch": launch}
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     made = Project(world.project.root)
@@ -195,11 +199,12 @@ def test_a_row_starts_as_text_to_video_learns_and_is_judged_by_mask(project: Pro
     job = job_of(project, "control_given_1")
     session = program.prepared(job, alone, CPU, image_condition.compose)
     model, objective, data = session.method.model, session.method.objective, session.method.data
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     assert job.init_from is not None
-    base = released.from_pretrained(job.init_from.folder)
+    base = released.from_pretrained(job.init_from.folder, torch.bfloat16)
     base.sparse_ratio = model.sparse_ratio
-    latent, text, times = torch.randn(1, 4, 2, 4, 4), torch.randn(1, 3, 384), torch.tensor([500])
-    conditions = {"condition_latent": torch.randn(1, 4, 2, 4, 4), "condition_mask": torch.zeros(1, 4, 2, 4, 4)}
+    latent, text, times = half(1, 4, 2, 4, 4), half(1, 3, 384), torch.tensor([500])
+    conditions = {"condition_latent": half(1, 4, 2, 4, 4), "condition_mask": torch.zeros(1, 4, 2, 4, 4).bfloat16()}
     with torch.no_grad():
         torch.testing.assert_close(model(latent, times, text, **conditions), base(latent, times, text))
     assert torch.equal(model.condition_embed.patch_embed.weight, base.patch_embed.weight)
@@ -230,7 +235,8 @@ def test_a_further_row_goes_on_with_what_was_learned(project: Project, alone: Ra
     described["init_from"]["folder"] = str(tmp_path / "row")
     job = Job.model_validate_json(json.dumps(described))
     model = program.prepared(job, alone, CPU, image_condition.compose).method.model
-    assert torch.equal(model.condition_embed.patch_embed.weight, learned.condition_embed.patch_embed.weight)
+    wanted = learned.condition_embed.patch_embed.weight.bfloat16()
+    assert torch.equal(model.condition_embed.patch_embed.weight, wanted)
     assert InitFrom.last_of(base).folder == base.folder / base.results.checkpoints[-1].folder / "ema"
 
 
