@@ -32,7 +32,7 @@ from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
 from ops.config.section import ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import DEFAULT_CUT, Settings, WantedCut
 from ops.config.sources import ImageCollection, Sources, VideoCollection
-from ops.config.stages import Stage, StageKind, TextToVideo, TrainingKind
+from ops.config.stages import DenoiserStage, ImageCondition, Masks, Stage, StageKind, TextToVideo, TrainingKind
 from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
 from ops.config.vae import (
     CausalVae,
@@ -68,15 +68,18 @@ __all__ = [
     "Dataset",
     "Denoiser",
     "DenoiserModel",
+    "DenoiserStage",
     "Diffusion",
     "Evaluation",
     "Exclusion",
     "ImageCollection",
     "ImageCollectionRules",
+    "ImageCondition",
     "ImageRules",
     "Latents",
     "Launch",
     "LocalCaptions",
+    "Masks",
     "Mode",
     "NearDuplicates",
     "Optimizer",

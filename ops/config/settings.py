@@ -104,12 +104,25 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _control_comes_last(self) -> Settings:
+        plain = [number for number, stage in enumerate(self.stages) if stage.kind == "text_to_video"]
+        control = [stage for stage in self.stages if stage.kind != "text_to_video"]
+        if not control:
+            return self
+        told = f"stages.{control[0].name} is of kind {control[0].kind}"
+        if plain != list(range(len(plain))) or not plain:
+            raise ValueError(f"{told}, which starts from stages of kind text_to_video: list all of these before it")
+        if self.denoiser.architecture != "skiparse":
+            raise ValueError(f"{told}, which only denoiser.architecture skiparse has")
+        return self
+
+    @model_validator(mode="after")
     def _stages_fit_the_architecture(self) -> Settings:
         latte = self.denoiser.architecture == "latte"
         for stage in self.stages:
-            if stage.joint_images and not latte:
+            if stage.images_behind and not latte:
                 raise ValueError(
-                    f"stages.{stage.name}.joint_images is {stage.joint_images}, but must be 0: images ride behind a "
+                    f"stages.{stage.name}.joint_images is {stage.images_behind}, but must be 0: images ride behind a "
                     "video only where denoiser.architecture is latte"
                 )
             if stage.sparse_ratio not in (None, 1) and latte:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -43,7 +44,8 @@ class Clipping(Section):
 
 
 class Schedule(Section):
-    """How long a training runs and what it leaves behind. All numbers count optimizer steps."""
+    """How long a training runs and what it leaves behind. All numbers count optimizer steps; `samples` in the place of
+    `steps` makes as many as there are batches in so many samples."""
 
     steps: Positive
     batch_size: Positive
@@ -64,6 +66,22 @@ class Schedule(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     optimizer: Optimizer
     clipping: Clipping = Clipping()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _samples_make_steps(cls, value: Any) -> Any:
+        """`samples` instead of `steps`: as many as so many samples make batches."""
+        if not isinstance(value, Mapping) or "samples" not in value:
+            return value
+        rest = {key: each for key, each in value.items() if key != "samples"}
+        samples, size = value["samples"], value.get("batch_size")
+        if samples is None:
+            return rest
+        if rest.get("steps") is not None:
+            raise ValueError("steps and samples say the same: leave one of them out (null)")
+        if not all(isinstance(each, int) and each > 0 for each in (samples, size)):
+            raise ValueError("samples and batch_size must be whole numbers above 0")
+        return {**rest, "steps": -(-samples // size)}
 
     @model_validator(mode="after")
     def _multiple_goes_into_batch(self) -> Schedule:

@@ -28,12 +28,16 @@ class LatentEncoder:
     def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean, log-variance) of one sample's pixels, uint8 [T, H, W, 3] on any device: float32 [C, t, h, w], on the
         encoder's. One by one, so that a sample's posterior does not depend on what is beside it."""
-        import torch
-
         from models.pixels import to_video
 
+        return self.of_video(to_video(pixels.to(self._device)))
+
+    def of_video(self, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of a video [3, T, H, W] in [-1, 1]."""
+        import torch
+
         with torch.no_grad():  # not inference mode: a training saves what it computes of these for its backward pass
-            posterior = self._model.encode(to_video(pixels.to(self._device))[None].to(self._dtype))
+            posterior = self._model.encode(video.to(self._device, self._dtype)[None])
             return posterior.mean[0].float().contiguous(), posterior.log_variance[0].float().contiguous()
 
 

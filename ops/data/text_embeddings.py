@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from pydantic import JsonValue
 
-from ops.config import Mode, Precision, TextEncoder
+from ops.catalogue import KINDS
+from ops.config import ImageCondition, Mode, Precision, Settings, TextEncoder
 from ops.data import tensor_shards, text_encoder
-from ops.data.captioning.phrases import all_wordings
+from ops.data.captioning.phrases import all_wordings, generic
 from ops.data.columns import TEXT_EMBEDDINGS
 from ops.data.samples import each_sample
 from ops.data.shard_index import ShardIndex
@@ -130,7 +131,7 @@ def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str
         online = OnlineIdentity(encoder=encoder, encoder_version=encoder_version, encoder_dtype=settings.encoder_dtype)
         return Work(project, ASSET, {}, online, TextResults), []
     samples = each_sample(project, version=dataset, cuts=project.settings.stage_cuts())
-    captions = sorted(all_wordings(samples, project.settings.denoiser) | {UNCONDITIONAL})
+    captions = sorted(all_wordings(samples, project.settings.denoiser) | _of_none(project.settings))
     cached = TextIdentity(
         captions=digest(captions),
         encoder=encoder,
@@ -140,6 +141,12 @@ def work_of(project: Project, dataset: str) -> tuple[Work[TextResults], list[str
         shard_captions=SHARD_CAPTIONS,
     )
     return Work(project, ASSET, {}, cached, TextResults), captions
+
+
+def _of_none(settings: Settings) -> set[str]:
+    """What is said that no sample's caption says."""
+    generics = any(isinstance(stage, ImageCondition) for stage in settings.stages)
+    return {UNCONDITIONAL, *(generic(kind) for kind in KINDS if generics)}
 
 
 def encoder_version_of(made: Entry | Artifact[TextResults]) -> str:

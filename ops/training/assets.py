@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue, SerializeAsAny
 
-from ops.config import CausalVae, ConfigError, Denoiser, Schedule, Stage, TextToVideo, Vae
+from ops.config import CausalVae, ConfigError, Denoiser, DenoiserStage, Schedule, Stage, Vae
 from ops.data.drawn_windows import DrawnWindows
 from ops.data.latents import LatentsResults, vae_of
 from ops.data.sample_index import SampleIndex
@@ -190,7 +190,7 @@ def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]
 
 def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFrom | None]:
     """The work of training a stage of the denoiser on the current latents, and what it starts from: the best
-    checkpoint of the stage before, if there is one.
+    checkpoint of the stage before, if there is one, or the last, of one on given frames.
 
     It is of the version of the training set that the latents are of, whatever has become current since.
 
@@ -199,13 +199,16 @@ def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFr
         ForeignLatents: when the stage before was trained on the latents of another VAE.
     """
     settings, section = project.settings, stage.section
-    assert isinstance(section, TextToVideo)
+    assert isinstance(section, DenoiserStage)
     latents = current(project, "latents", LatentsResults)
     dataset = latents.inputs["training_set"]
     inputs = {latents.asset: latents.version, "text_embeddings": made_for(project, dataset).version}
     init_from = None
     if stage.predecessor:
-        init_from = _hand_over(project, current(project, stage.predecessor.asset, Trained), latents)
+        before = current(project, stage.predecessor.asset, Trained)
+        _require_known_latents(project, before, latents)
+        of_row = stage.predecessor.kind == "image_condition"  # losses of rows do not compare
+        init_from = InitFrom.last_of(before) if of_row else InitFrom.best_of(before)
         inputs[init_from.asset] = init_from.version
     identity = StageIdentity(
         code=CODE,
@@ -229,8 +232,8 @@ def dataset_of(project: Project, asset: str) -> str | None:
     return current(project, "latents", LatentsResults).inputs["training_set"]
 
 
-def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[LatentsResults]) -> InitFrom:
-    """What the next stage starts from: the best average of a finished one, which has to know these latents."""
+def _require_known_latents(project: Project, artifact: Artifact[Trained], latents: Artifact[LatentsResults]) -> None:
+    """Of a finished stage that the next one is to start from: that it knows these latents."""
     theirs = find(project, "latents", artifact.inputs["latents"], LatentsResults)
     one, other = (" ".join(vae_of(each)) if each else None for each in (theirs, latents))
     if one != other:
@@ -239,7 +242,6 @@ def _hand_over(project: Project, artifact: Artifact[Trained], latents: Artifact[
             f"{one or 'a VAE that is not known any more'}, but the latents here are of {other}, which mean nothing to "
             f"its weights: train it anew first with `soraflow run --select {artifact.asset}`"
         )
-    return InitFrom.best_of(artifact)
 
 
 def _train(work: Work[Trained], found: Training, init_from: InitFrom | None, launch: Launch) -> Artifact[Trained]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops.config import Launch, Schedule, Settings, TextToVideo, Vae
+from ops.config import ImageCondition, Launch, Schedule, Settings, TextToVideo, Vae
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 from ops.training.results import InitFrom
@@ -69,6 +69,13 @@ class Job(BaseModel):
         """The section of the recipe that says what this stage of the denoiser is."""
         section = self.training.section
         assert isinstance(section, TextToVideo), f"{self.asset} is no stage of the denoiser"
+        return section
+
+    @property
+    def image_condition(self) -> ImageCondition:
+        """The section of the recipe that says what this stage on given frames is."""
+        section = self.training.section
+        assert isinstance(section, ImageCondition), f"{self.asset} is no stage on given frames"
         return section
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ops.catalogue import Kind
-from ops.config import ConfigError, Settings, TextToVideo
+from ops.config import ConfigError, DenoiserStage, Settings
 from ops.data.text_encoder import as_read
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, batch_sizes, largest, too_small
@@ -35,7 +35,7 @@ def require_sources(settings: Settings, assets: Collection[str]) -> None:
     given = {"video": settings.sources.videos, "image": settings.sources.images}
     lacking = {kind for kind, table in TABLES.items() if table in assets and not given[kind]}
     among = [stage for _, stage in _among(settings, assets)]
-    wanted = [(stage, kinds) for stage in among for kinds in (stage.kinds, IMAGES * bool(stage.joint_images))]
+    wanted = [(stage, kinds) for stage in among for kinds in (stage.kinds, IMAGES * bool(stage.images_behind))]
     _raise(
         f"stage '{stage.name}' will have no {_or(kinds)} samples: {_setting(kinds)} is null; "
         f"{_remedy(stage, 'name a folder there')}"
@@ -67,12 +67,12 @@ def require_ready(project: Project, dataset: Path, assets: Collection[str]) -> l
     ]
 
 
-Stages = Sequence[tuple[Training, TextToVideo]]
+Stages = Sequence[tuple[Training, DenoiserStage]]
 
 
 def _among(settings: Settings, assets: Collection[str]) -> Stages:
     found = [each for each in stages(settings) if each.asset in assets]
-    return [(each, each.section) for each in found if isinstance(each.section, TextToVideo)]
+    return [(each, each.section) for each in found if isinstance(each.section, DenoiserStage)]
 
 
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
@@ -101,10 +101,10 @@ def _without_samples(wanted: Stages, dataset: Path) -> Iterator[str]:
 def _without_batches(wanted: Stages, dataset: Path) -> Iterator[str]:
     for each, stage in wanted:
         samples = bucket_counts(dataset, each)
-        images = bucket_counts(dataset, each, kinds=IMAGES) if stage.joint_images else {}
+        images = bucket_counts(dataset, each, kinds=IMAGES) if stage.images_behind else {}
         try:
-            if stage.joint_images:
-                require_images(stage.joint_images, samples, images)
+            if stage.images_behind:
+                require_images(stage.images_behind, samples, images)
             too_small(samples, batch_sizes(samples, largest(each.dataset, stage.kinds), stage.schedule), stage.schedule)
         except NoBatches as error:
             yield f"stage '{stage.name}': {error}"
@@ -117,7 +117,7 @@ def _unread_prompts(settings: Settings) -> Iterator[str]:
             yield f"evaluation.prompts: {encoder.weights} can read nothing of {prompt!r}: write it in its language"
 
 
-def _remedy(stage: TextToVideo, first: str) -> str:
+def _remedy(stage: DenoiserStage, first: str) -> str:
     return f"{first}, or leave the stage out with `soraflow run --set stages.{stage.name}=null`"
 
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from ops.catalogue import Kind
 from ops.config import Diffusion, TextEncoder
+from ops.config.stages import DEFAULT_KIND
 from ops.runtime.artifacts import Artifact, Entry, ForeignArtifact, MissingArtifact
 from ops.training.job import FILE
 from ops.training.results import Trained
@@ -46,7 +47,7 @@ class Recipe:
     @property
     def stages(self) -> dict[str, dict[str, JsonValue]]:
         """Asset → the section of its stage, as it is written there."""
-        return {asset_of(each["name"]): each for each in self.written("stages")}
+        return {asset_of(each["name"], each.get("kind", DEFAULT_KIND)): each for each in self.written("stages")}
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

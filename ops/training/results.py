@@ -12,7 +12,7 @@ from ops.weights.results import Weights
 
 
 class InitFrom(Record):
-    """The finished training whose best average is the starting point."""
+    """The finished training of which an average, its best or its last, is the starting point."""
 
     asset: str
     version: str
@@ -25,11 +25,20 @@ class InitFrom(Record):
 
     @classmethod
     def best_of(cls, artifact: Artifact[Trained]) -> Self:
+        return cls._of(artifact, artifact.folder / artifact.results.released, artifact.results.logged_model)
+
+    @classmethod
+    def last_of(cls, artifact: Artifact[Trained]) -> Self:
+        checkpoint = artifact.results.checkpoints[-1]
+        return cls._of(artifact, artifact.folder / checkpoint.folder / "ema", checkpoint.logged_model)
+
+    @classmethod
+    def _of(cls, artifact: Artifact[Trained], folder: Path, logged_model: str | None) -> Self:
         return cls(
             asset=artifact.asset,
             version=artifact.version,
-            folder=artifact.folder / artifact.results.released,
-            logged_model=artifact.results.logged_model,
+            folder=folder,
+            logged_model=logged_model,
             mlflow_run_id=artifact.results.mlflow_run_id,
             latents=artifact.inputs.get("latents"),
         )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ops.catalogue import KINDS, Kind
-from ops.config import Cut, Launch, Schedule, Settings, TextToVideo, TrainingKind, Vae
-from ops.config.stages import Stage
+from ops.config import Cut, DenoiserStage, Launch, Schedule, Settings, TrainingKind, Vae
+from ops.config.stages import DEFAULT_KIND, Stage
 from ops.metrics.base import Metric
 from ops.metrics.held_out_loss import HeldOutLoss
 from ops.metrics.psnr import Psnr
@@ -35,6 +35,9 @@ PROCEDURES: dict[TrainingKind, Procedure] = {
     "vae": Procedure("ops.training.methods.vae", ("training_set",), Psnr(), "PSNR", "vae", whole=True),
     "text_to_video": Procedure(
         "ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "denoiser"
+    ),
+    "image_condition": Procedure(
+        "ops.training.methods.image_condition", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "control"
     ),
 }
 LABELS = {each.metric.name: each.label for each in PROCEDURES.values()}
@@ -84,7 +87,7 @@ class Training:
         """Why an engine must not take its weights apart, as ZeRO-3 does; None where it may."""
         if self.procedure.whole:
             return f"the {self.kind} is trained by its parts"
-        if isinstance(self.section, TextToVideo) and self.section.compile:
+        if isinstance(self.section, DenoiserStage) and self.section.compile:
             return f"compile is true for stage '{self.name}', and would take in what ZeRO-3 does around each layer"
         return None
 
@@ -118,14 +121,15 @@ class Training:
             whole += f"({', '.join(self.section.losses.told)} and adversarial losses)"
             return f"{whole}, {start}." if self.predecessor else f"{whole}."
         kinds = " and ".join(self.section.seen)
-        return f"The denoiser after {self.schedule.steps:,} steps on {kinds} samples, {start}."
+        what = "The denoiser" if self.kind == DEFAULT_KIND else "The denoiser that completes given frames,"
+        return f"{what} after {self.schedule.steps:,} steps on {kinds} samples, {start}."
 
 
 def trainings(settings: Settings) -> dict[str, Training]:
     """Every training of a recipe by its asset, each after what it starts from: those of the VAE, then the stages."""
     vae = settings.vae
     of_vae = [(asset, place, own) for place, (asset, own) in zip(vae.places, vae.trainings.items(), strict=True)]
-    of_denoiser = [(asset_of(stage.name), f"stages.{stage.name}", stage) for stage in settings.stages]
+    of_denoiser = [(asset_of(stage.name, stage.kind), f"stages.{stage.name}", stage) for stage in settings.stages]
     return {each.asset: each for each in (*_chained(settings, of_vae), *_chained(settings, of_denoiser))}
 
 
@@ -152,10 +156,10 @@ def stages(settings: Settings) -> list[Training]:
 
 
 def final(settings: Settings) -> Training:
-    """The last stage, whose model makes the videos that are scored and released."""
-    return stages(settings)[-1]
+    """The last stage of text to video, whose model makes the videos that are scored and released."""
+    return [each for each in stages(settings) if each.kind == DEFAULT_KIND][-1]
 
 
-def asset_of(stage: str) -> str:
-    """The asset that a stage of this name makes."""
-    return f"denoiser_{stage}"
+def asset_of(stage: str, kind: str = DEFAULT_KIND) -> str:
+    """The asset that a stage of this name and kind makes."""
+    return f"{'denoiser' if kind == DEFAULT_KIND else 'control'}_{stage}"

@@ -58,6 +58,20 @@ def test_editing_the_stage_list_changes_the_graph(project: Project) -> None:
     assert {key for key in keys if key.startswith("denoiser_")} == {"denoiser_image"}
 
 
+def test_stages_on_given_frames_are_a_group_of_their_own(project: Project) -> None:
+    stages = yaml.safe_load((project.root / "configs" / "tiny.yaml").read_text())["stages"]
+    row = {**stages[-1], "name": "given", "kind": "image_condition", "masks": "1-1"}
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "stages": [*stages, row]}))
+    graph = defs().resolve_asset_graph()
+    (asset,) = dg.AssetSelection.groups("control").resolve(graph)
+    assert asset.to_user_string() == "control_given"
+    assert {key.to_user_string() for key in graph.get(asset).parent_keys} == {
+        "denoiser_video",
+        "latents",
+        "text_embeddings",
+    }
+
+
 def test_a_vae_that_is_not_trained_is_not_said_to_be(project: Project) -> None:
     (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "vae": {"released": "finished"}}))
     graph = defs().resolve_asset_graph()

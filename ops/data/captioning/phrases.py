@@ -10,8 +10,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
+from ops.catalogue import Kind
 from ops.config import CaptionPhrase, Denoiser
 from ops.data.columns import SAMPLE_SCORES, Sample
+
+GENERIC = "The {kind} showcases a scene with coherent and clear visuals."
+"""What the trainer of v1.3's controller for images says of a sample in the place of its caption, now and then."""
+
+
+def generic(kind: Kind) -> str:
+    """That of a video or of an image."""
+    return GENERIC.replace("{kind}", kind)
 
 
 def wordings(sample: Sample, denoiser: Denoiser) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ops.config import Denoiser
-from ops.data.captioning.phrases import wordings
+from ops.data.captioning.phrases import generic, wordings
 from ops.data.text_embeddings import UNCONDITIONAL
 from ops.training.data.samples import TrainingSamples
 from ops.training.methods.method import Draw
@@ -25,20 +25,24 @@ class Texts(Protocol):
 
 
 class Captions:
-    """In training, one of a sample's wordings or, with the chance `diffusion.caption_dropout`, nothing."""
+    """In training, one of a sample's wordings or, with the chance `diffusion.caption_dropout`, nothing; or else, in a
+    share of these cases, a sentence that says nothing of the sample."""
 
-    def __init__(self, text: Texts, samples: TrainingSamples, denoiser: Denoiser) -> None:
-        self._text, self._samples, self._denoiser = text, samples, denoiser
+    def __init__(self, text: Texts, samples: TrainingSamples, denoiser: Denoiser, generic_share: float = 0.0) -> None:
+        self._text, self._samples, self._denoiser, self._generic = text, samples, denoiser, generic_share
         self._dropout = denoiser.diffusion.caption_dropout
 
     def drawn(self, sample_ids: Sequence[str], draw: Draw) -> list[str]:
         """What is said of the samples of a micro-batch of the training split."""
         return [
-            UNCONDITIONAL
+            self._dropped(sample_id, draw.uniform("generic caption", position))
             if draw.uniform("caption", position) < self._dropout
             else self._worded(sample_id, draw.uniform("wording", position))
             for position, sample_id in zip(draw.positions(len(sample_ids)), sample_ids, strict=True)
         ]
+
+    def _dropped(self, sample_id: str, chance: float) -> str:
+        return generic(self._samples.by_id[sample_id]["kind"]) if chance < self._generic else UNCONDITIONAL
 
     def _worded(self, sample_id: str, chance: float) -> str:
         """One of the sample's wordings, by a chance in [0, 1]."""

@@ -269,8 +269,8 @@ class Attempt:
         return f"The end of {path}:\n" + "\n".join(lines or ["(empty)"])
 
     def first_failure(self) -> Path:
-        """The log of the rank that was the first to note its failure; the launcher's, if it has one and no rank has come
-        to that."""
+        """The log of the rank that was the first to note its failure; the launcher's, if that says anything and no rank
+        has come to it."""
         logs = self.command.logs
         if notes := list(logs.glob("rank*.failed")):
             return min(notes, key=_modified).with_suffix(".log")

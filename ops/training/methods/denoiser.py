@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
@@ -11,7 +12,7 @@ from models import released
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
 from models.latte import LatteDenoiser
-from ops.config import Settings
+from ops.config import DenoiserStage, Settings
 from ops.data.buckets import Bucket
 from ops.data.drawn_windows import DrawnWindows
 from ops.data.latent_encoder import LatentEncoder
@@ -48,27 +49,40 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     diffusion = settings.denoiser.diffusion
     made = input_of(job, "latents", LatentsResults)
     scale = LatentScale.of(made.results.shift, made.results.scale)
-    samples = TrainingSamples.of(job, stage.kinds, stage.joint_images)
-    if made.results.redraw_windows:
-        drawn = DrawnWindows(job.project, job.dataset_version, job.training.dataset, settings.seed)
-        samples = replace(samples, windows=drawn)
-    latents, text = _latents(job, made, samples), _text(job)
+    samples = samples_of(job, made, stage)
+    latents, text = _latents(job, made, samples), text_of(job)
     captions = Captions(text, samples, settings.denoiser)
-    model = _start(job, scale.channels)
+    return Method(
+        model=as_the_stage_says(_start(job, scale.channels), stage),
+        data=latents,
+        objective=Denoising(diffusion, scale, captions, setup),
+        validation=HeldOut(HeldOutError(diffusion, settings.seed, scale, captions, setup.sequence), latents, setup),
+        pictures=HeldOutSamples(job, samples.looked_at, scale, text),
+        remarks=list(foreign_scale(job)),
+    )
+
+
+D = TypeVar("D", bound=AnyDenoiser)
+
+
+def as_the_stage_says(model: D, stage: DenoiserStage) -> D:
+    """Ready to be trained: how sparse, and with what kept or compiled."""
     if stage.sparse_ratio and isinstance(model, SkiparseDenoiser):
         model.sparse_ratio = stage.sparse_ratio
     model.gradient_checkpointing = stage.gradient_checkpointing
     if stage.compile:
         for block in model.blocks:
             block.compile()
-    return Method(
-        model=model,
-        data=latents,
-        objective=Denoising(diffusion, scale, captions, setup),
-        validation=HeldOut(HeldOutError(diffusion, settings.seed, scale, captions, setup.sequence), latents, setup),
-        pictures=HeldOutSamples(job, samples.looked_at, scale, text),
-        remarks=list(_foreign_scale(job)),
-    )
+    return model
+
+
+def samples_of(job: Job, made: Artifact[LatentsResults], stage: DenoiserStage) -> TrainingSamples:
+    """What a stage is trained on, with the windows of clips as the latents have them."""
+    samples = TrainingSamples.of(job, stage.kinds, stage.images_behind)
+    if not made.results.redraw_windows:
+        return samples
+    drawn = DrawnWindows(job.project, job.dataset_version, job.training.dataset, job.settings.seed)
+    return replace(samples, windows=drawn)
 
 
 def _latents(job: Job, made: Artifact[LatentsResults], samples: TrainingSamples) -> LatentData:
@@ -83,7 +97,7 @@ def _joined(latents: LatentData) -> LatentData:
     return JoinedLatents(latents) if latents.samples.behind else latents
 
 
-def _text(job: Job) -> Texts:
+def text_of(job: Job) -> Texts:
     made = input_of(job, "text_embeddings", TextResults)
     return TextSet(made) if made.results.mode == "cached" else OnlineText(job.project, made)
 
@@ -102,7 +116,7 @@ def _start(job: Job, latent_channels: int) -> AnyDenoiser:
     return model.train()
 
 
-def _foreign_scale(job: Job) -> Iterator[str]:
+def foreign_scale(job: Job) -> Iterator[str]:
     start = job.init_from
     if start and start.latents not in (None, job.inputs["latents"]):
         yield (

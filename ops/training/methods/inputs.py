@@ -39,7 +39,7 @@ def needed_vae(job: Job) -> Artifact[Weights]:
     if found is None:
         name = job.settings.vae.asset
         raise FileNotFoundError(
-            f"the VAE of latents {job.inputs['latents']} is gone, and latents.mode is online: make it, and what was "
-            f"made by it, again with `soraflow run --select '{name}+'`"
+            f"the VAE of latents {job.inputs['latents']} is gone, and this training encodes on the way: make it, and "
+            f"what was made by it, again with `soraflow run --select '{name}+'`"
         )
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +32,23 @@ class _Seen(NamedTuple):
         return _Seen(torch.cat([self.latent, frames], dim=2), [caption for group in of_each for caption in group], each)
 
 
+class Conditions(Protocol):
+    """What a denoiser is told of samples besides their captions, as arguments by name."""
+
+    def drawn(self, batch: LatentBatch, draw: Draw) -> dict[str, Tensor]: ...
+
+
 class Denoising:
-    def __init__(self, settings: Diffusion, scale: LatentScale, captions: Captions, setup: Setup) -> None:
+    def __init__(
+        self,
+        settings: Diffusion,
+        scale: LatentScale,
+        captions: Captions,
+        setup: Setup,
+        conditions: Conditions | None = None,
+    ) -> None:
+        """`conditions` are what the model is told of a batch besides."""
+        self._conditions = conditions
         self._settings, self._scale, self._captions = settings, scale, captions
         self._device, self._dtype = setup.device, setup.dtype
         self._sequence = setup.sequence
@@ -47,6 +62,8 @@ class Denoising:
         if images:
             text, mask = (each.unflatten(0, (len(latent), 1 + images)) for each in (text, mask))
             calling = partial(calling, images=images)
+        if self._conditions:
+            calling = partial(calling, **self._conditions.drawn(batch, draw))
         timesteps = self._timesteps(len(latent), draw)
         losses = diffusion.element_losses(
             calling,

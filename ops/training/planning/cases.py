@@ -46,6 +46,8 @@ class DenoiserCase(Case):
     ranks_of_a_video: int = 1
     images: int = 0
     """That ride behind each sample."""
+    conditioned: bool = False
+    """Whether it is given frames."""
 
     @property
     def latent(self) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.control.image_condition import MASK_CHANNELS
 from models.dit.block import WIDENING
 from models.dit.embeddings import FREQUENCIES
 from models.dit.skiparse import Pattern, layer_pattern, padding
@@ -36,6 +37,9 @@ def denoiser_flops(case: DenoiserCase) -> int:
         return _latte_flops(case, s, d, patches)
     first = 2 * d * (s * patches + text * case.text_width + FREQUENCIES)
     further = 2 * d * d * (text + 1 + 6) + 2 * s * d * patches
+    if case.conditioned:
+        first += 2 * d * s * (patches + PATCH * PATCH * MASK_CHANNELS)
+        further += 2 * 2 * s * d * d
     for layer in range(model.layers):
         dense = layer_pattern(layer, model.layers, k) is Pattern.DENSE
         queries = s if dense else s + padding(s, k)

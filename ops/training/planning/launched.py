@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from models.geometry import latent_size
-from ops.config import Latents, Precision, Settings, TextEmbeddings, TextToVideo, Vae
+from ops.config import DenoiserStage, ImageCondition, Latents, Precision, Settings, TextEmbeddings, Vae
 from ops.data.buckets import Bucket
 from ops.data.text_encoder import numbers
 from ops.runtime.project import Project
@@ -98,7 +98,8 @@ class Launched:
             samples=samples,
             frames=bucket.frames,
             architecture=settings.denoiser.architecture,
-            images=section.joint_images,
+            images=section.images_behind,
+            conditioned=isinstance(section, ImageCondition),
             model=model,
             channels=settings.vae.model.latent_channels,
             text_tokens=settings.text_encoder.max_tokens,
@@ -110,7 +111,7 @@ class Launched:
     @property
     def recomputed(self) -> bool:
         section = self.training.section
-        return isinstance(section, TextToVideo) and section.gradient_checkpointing
+        return isinstance(section, DenoiserStage) and section.gradient_checkpointing
 
     def largest(self, buckets: Buckets) -> tuple[Bucket, int]:
         """The bucket of which a rank computes most at once, and how many samples of it that are."""
@@ -143,7 +144,8 @@ class Launched:
     def encoders(self, bucket: Bucket) -> Encoders:
         """Beside a denoiser that encodes on the way; a VAE's training has none."""
         weights, live = self._text_encoder or 0, 0
-        if self._online(settings := self.project.settings.latents):
+        settings = self.project.settings.latents
+        if self._online(settings) or isinstance(self.training.section, ImageCondition):
             case = EncodingCase(
                 frames=bucket.frames,
                 height=bucket.height,
@@ -169,7 +171,7 @@ class Launched:
         return None if count is None else count * getattr(torch, settings.encoder_dtype).itemsize
 
     def _online(self, made: Latents | TextEmbeddings) -> bool:
-        return isinstance(self.training.section, TextToVideo) and made.mode == "online"
+        return isinstance(self.training.section, DenoiserStage) and made.mode == "online"
 
 
 def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:
@@ -180,9 +182,9 @@ def bytes_read(settings: Settings, training: Training, bucket: Bucket) -> int:
         zoom = section.views.zoom
         return 3 * bucket.frames * zoom * bucket.height * zoom * bucket.width
     image = replace(bucket, frames=1)
-    if settings.latents.mode == "online":
-        return 3 * (bucket.frames + section.joint_images) * bucket.height * bucket.width
-    return bytes_of_latent(settings, bucket) + section.joint_images * bytes_of_latent(settings, image)
+    if settings.latents.mode == "online" or isinstance(section, ImageCondition):
+        return 3 * (bucket.frames + section.images_behind) * bucket.height * bucket.width
+    return bytes_of_latent(settings, bucket) + section.images_behind * bytes_of_latent(settings, image)
 
 
 def bytes_of_latent(settings: Settings, bucket: Bucket) -> int:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from models.control.image_condition import MASK_CHANNELS, ImageConditionedDenoiser
+from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
 from models.pixels import to_video
 from ops.config import Denoiser, Diffusion, Optimizer
@@ -78,7 +80,9 @@ def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
 
 def _denoiser(case: DenoiserCase) -> AnyDenoiser:
     settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
-    return networks.denoiser(settings, case.channels, case.text_width, Bucket(case.frames, case.height, case.width))
+    largest = Bucket(case.frames, case.height, case.width)
+    model = networks.denoiser(settings, case.channels, case.text_width, largest)
+    return ImageConditionedDenoiser(model.config) if case.conditioned and isinstance(model, SkiparseDenoiser) else model
 
 
 def _diffusion(case: DenoiserCase) -> Diffusion:
@@ -96,6 +100,11 @@ def _of_denoiser(case: DenoiserCase) -> Passes:
     called = group.calling(model)
     if case.images:
         called = partial(called, images=case.images)
+    if case.conditioned:
+        sizes = {"condition_latent": case.channels, "condition_mask": MASK_CHANNELS}
+        with _made_in(_dtype(case)):
+            given = {name: torch.zeros(case.samples, channels, *case.latent) for name, channels in sizes.items()}
+        called = partial(called, **given)
 
     def loss() -> Tensor:
         latent = torch.zeros(case.samples, case.channels, *case.latent)

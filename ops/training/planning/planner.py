@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ops.config import ConfigError, TextToVideo
+from ops.config import ConfigError, DenoiserStage
 from ops.data.buckets import Bucket
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, too_small
@@ -53,7 +53,7 @@ def plan_of(
     weights = _weights(counts, batches, str(bucket))
     flops_a_step = round(sum(batches[name] * flops[name] * share for name, share in weights.items()))
     seconds = flops_a_step / (launched.ranks * hardware.tflops * 1e12 * launch.utilisation) if hardware.tflops else None
-    own, ways = launched.recomputed, (False, True) if isinstance(training.section, TextToVideo) else (False,)
+    own, ways = launched.recomputed, (False, True) if isinstance(training.section, DenoiserStage) else (False,)
     activations = {way: launched.passes(bucket, samples, way).activations for way in ways if compared or way == own}
     return Plan(
         asset=training.asset,
@@ -112,7 +112,7 @@ def _weights(counts: Mapping[str, int] | None, sizes: Mapping[str, int], largest
 def _flops(launched: Launched, buckets: Buckets, largest: Bucket) -> dict[str, int]:
     """Of one sample of each bucket. Those of a VAE are measured on the largest of each length that it sees, and are for
     other sizes in proportion to their area, as convolutions are."""
-    if isinstance(launched.training.section, TextToVideo):
+    if isinstance(launched.training.section, DenoiserStage):
         cases = {bucket: launched.case(bucket, 1, False) for bucket in buckets}
         return {str(bucket): denoiser_flops(case) for bucket, case in cases.items() if isinstance(case, DenoiserCase)}
     found = {}
@@ -136,7 +136,7 @@ def disk_of(project: Project, training: Training, counts: Mapping[str, int] | No
     parameters, companions = launched.sizes()
     one = parameters * (precision(launched.config).itemsize + 4 * WIDE) + 3 * WIDE * companions
     found = {"checkpoints": one * (training.schedule.keep_last + 2)}
-    if not counts or not isinstance(training.section, TextToVideo):
+    if not counts or not isinstance(training.section, DenoiserStage):
         return found
     if settings.latents.mode == "cached":
         latents = {name: bytes_of_latent(settings, Bucket.parse(name)) for name in counts}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ops.config import ConfigError, TextToVideo
+from ops.config import ConfigError, DenoiserStage, Stage
 from ops.training.planning.hardware import Hardware
 from ops.training.planning.launched import Buckets, Launched
 
@@ -33,7 +33,7 @@ def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     """Settings, as `soraflow run --set` takes them, from what costs least to what costs most."""
     section, launch = launched.training.section, launched.training.launch
     place = launched.training.place
-    if isinstance(section, TextToVideo) and not section.gradient_checkpointing:
+    if isinstance(section, DenoiserStage) and not section.gradient_checkpointing:
         yield f"{place}.gradient_checkpointing=true", _recomputing(section)
     now = launched.config["gradient_accumulation_steps"]
     for count in (2 * now, 4 * now, 8 * now):
@@ -41,14 +41,14 @@ def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     for file in (f"configs/deepspeed/{name}.json" for name in FILES):
         if file != launch.deepspeed:
             yield f"{place}.launch.deepspeed={file}", _launching(deepspeed=file)
-    if isinstance(section, TextToVideo) and launched.project.settings.denoiser.architecture == "skiparse":
+    if isinstance(section, DenoiserStage) and launched.project.settings.denoiser.architecture == "skiparse":
         heads = launched.project.settings.denoiser.model.heads
         for count in (2, 4, 8):
             if heads % count == 0 and launch.ranks_per_node % count == 0 and count > launch.sequence_parallel:
                 yield f"{place}.launch.sequence_parallel={count}", _launching(sequence_parallel=count)
 
 
-def _recomputing(section: TextToVideo) -> Change:
+def _recomputing(section: Stage) -> Change:
     changed = section.model_copy(update={"gradient_checkpointing": True})
     return lambda each: replace(each, training=replace(each.training, section=changed))
 

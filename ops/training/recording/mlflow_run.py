@@ -12,6 +12,7 @@ import mlflow
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModelStatus, Metric, RunTag
 
+from ops.config import Vae
 from ops.config.named import by_name
 from ops.runtime.files import write_json
 from ops.runtime.interruptions import held_back
@@ -312,9 +313,11 @@ class MlflowRun:
 
 def parameters(job: Job) -> dict[str, str]:
     """The recipe by the names that `--set` takes; of its stages only this one, so that two stages side by side differ
-    in what makes them differ."""
+    in what makes them differ. The VAE is as it is for this stage of its own, if it is trained in stages."""
     recipe = job.settings.model_dump(mode="json")
-    stages = [stage for stage in recipe.pop("stages") if asset_of(stage["name"]) == job.asset]
+    if isinstance(section := job.training.section, Vae):
+        recipe["vae"] = section.model_dump(mode="json")
+    stages = [stage for stage in recipe.pop("stages") if asset_of(stage["name"], stage["kind"]) == job.asset]
     return by_name({**recipe, "stages": stages} if stages else recipe)
 
 

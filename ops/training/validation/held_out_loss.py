@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -120,8 +121,9 @@ class ErrorsByNoise:
         self._weights = loss_weights(settings, self._schedule)
 
     @torch.no_grad()
-    def of(self, model: nn.Module, batch: HeldOutBatch) -> list[Errors]:
-        """For each sample of the batch, in its order."""
+    def of(self, model: nn.Module, batch: HeldOutBatch, conditions: Mapping[str, Tensor] | None = None) -> list[Errors]:
+        """For each sample of the batch, in its order; `conditions` are what the model is told besides."""
+        calling = partial(self._sequence.calling(model), **(conditions or {}))
         device = next(model.parameters()).device
         columns = []
         for part in range(PARTS):
@@ -130,7 +132,7 @@ class ErrorsByNoise:
                 [normal(batch.latent.shape[1:], self._seed, "held out", part, name) for name in batch.sample_ids]
             )
             losses = element_losses(
-                self._sequence.calling(model),
+                calling,
                 self._schedule,
                 batch.latent.to(device),
                 noise.to(device),

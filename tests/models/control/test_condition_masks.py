@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +24,50 @@ from models.control.condition_masks import (
 )
 from models.control.mask_schedule import DEFAULT_IMAGE, DEFAULT_VIDEO, PROGRESSIVE
 from models.dit import DenoiserConfig
+
+CASES = json.loads((Path(__file__).parents[1] / "parity" / "image_condition.json").read_text(encoding="utf-8"))
+SHAPES = np.load(Path(__file__).parents[1] / "parity" / "image_condition.npz")
+
+
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: f"{case['name']} {case['kind']}")
+def test_the_published_masks(case):
+    """The mask of each type, how many frames it may give, its compressed form, and the masked video."""
+    frames, shares, kind = case["frames"], case["share"], MaskType(case["kind"])
+    drawn = [frame_mask(kind, frames, random(seed), *shares) for seed in range(200)]
+    if case["fixed"]:
+        given_frames = [torch.nonzero(mask == 0).flatten().tolist() for mask in drawn]
+        assert case["given"] in given_frames
+        assert kind is MaskType.CONTINUATION or given_frames == [case["given"]] * 200
+    if kind in (MaskType.CONTINUATION, MaskType.RANDOM_TEMPORAL):
+        low, high = case["given_range"]
+        assert {int((mask == 0).sum()) for mask in drawn} == set(range(low, high + 1))
+    mask = torch.ones(1, frames)
+    mask[0, case["given"]] = 0
+    mask = spread(mask, case["height"], case["width"])
+    torch.testing.assert_close(compress_mask(mask), torch.from_numpy(SHAPES[f"{case['name']}.mask"]), rtol=0, atol=1e-6)
+    rule = case["pixels"]
+    uniform = np.random.RandomState(rule["seed"]).uniform(-1, 1, rule["shape"]).astype(np.float32)
+    pixels = torch.from_numpy(np.round((uniform + 1) * 127.5)).transpose(0, 1)[None]
+    masked = masked_video(pixels, mask)
+    assert masked.mean(dim=(0, 1, 3, 4)).tolist() == pytest.approx(case["masked_frame_means"], abs=1e-6)
+    assert float(masked.double().square().sum()) == pytest.approx(case["masked_checksum"], rel=1e-6)
+
+
+def test_the_published_mixtures():
+    for row, step in zip(CASES["schedule"], PROGRESSIVE, strict=True):
+        percent = [100 * step.mixture.probabilities().get(MaskType(kind), 0.0) for kind in CASES["schedule_columns"]]
+        assert percent == pytest.approx(row["percent"])
+        facts = (step.name, step.mixture.min_given, step.samples, step.frames, step.max_area)
+        assert facts == (
+            row["step"],
+            row["least_given"],
+            row["million_samples"] * 10**6,
+            row["frames"],
+            row["max_area"],
+        )
+    for mixture, kind in ((DEFAULT_VIDEO, "video"), (DEFAULT_IMAGE, "image")):
+        chances = {each.value: chance for each, chance in mixture.probabilities().items()}
+        assert chances == pytest.approx(CASES["default_probabilities"][kind])
 
 
 def random(seed: int = 0) -> torch.Generator:

@@ -26,6 +26,7 @@ from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
 from ops.training.methods import vae
 from ops.training.methods.vae import build_model
+from ops.training.recording.mlflow_run import parameters
 from ops.training.results import Trained
 from ops.training.trainings import trainings
 
@@ -133,7 +134,9 @@ def test_stages_take_steps_each_from_the_one_before(make_lab: Callable, alone: R
     start = None
     for name, critic in (("images", "PatchDiscriminator2D"), ("clips", "PatchDiscriminator3D"), ("reset", None)):
         session = session_of(lab, f"causalvae_{name}", tmp_path / name, alone, start)
-        model = session.method.model
+        model, recorded = session.method.model, parameters(session.job)
+        assert recorded["vae.views.frames"] == {"images": "1", "clips": "5", "reset": "25"}[name]
+        assert not any(key.startswith("vae.stages.") for key in recorded)
         if start:
             before = released.from_pretrained(start)
             assert isinstance(before, CausalVideoVAE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -35,12 +37,14 @@ def counted(of: DenoiserCase) -> int:
     with FakeTensorMode():
         model = _denoiser(of)
         latent, text = torch.zeros(of.samples, of.channels, *of.latent), torch.zeros(of.samples, 7, 16)
-        images = {"images": of.images} if of.images else {}
-        if images:
+        more: dict[str, Any] = {"images": of.images} if of.images else {}
+        if of.conditioned:
+            more = {"condition_latent": latent, "condition_mask": torch.zeros(of.samples, 4, *of.latent)}
+        if of.images:
             text = text[:, None].expand(-1, 1 + of.images, -1, -1)
         timestep = torch.zeros(of.samples, device="meta")
         with counter() as flops:
-            model(latent, timestep.to("cpu"), text, **images).sum().backward()
+            model(latent, timestep.to("cpu"), text, **more).sum().backward()
     return flops.get_total_flops()
 
 
@@ -50,13 +54,14 @@ def counted(of: DenoiserCase) -> int:
     [
         *(case(sparse_ratio=2, layers=7), case(sparse_ratio=4, samples=3), case(frames=1, layers=1)),
         *(latte(), latte(images=3), latte(frames=1)),
+        case(samples=2).model_copy(update={"conditioned": True}),
     ],
-    ids=["7 layers", "padded", "image", "latte", "latte with images", "latte on an image"],
+    ids=["7 layers", "padded", "image", "latte", "latte with images", "latte on an image", "given frames"],
 )
 def test_the_formula_counts_what_the_model_computes(of: DenoiserCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sequences of 36 and 12 tokens, which a ratio of 4 fills up to 48."""
-    for network in ("dit", "latte"):  # they ask for values, of which there are none
-        monkeypatch.setattr(f"models.{network}.denoiser.check_inputs", lambda *_: None)
+    for network in ("dit.denoiser", "latte.denoiser", "control.image_condition"):  # they ask for values: there are none
+        monkeypatch.setattr(f"models.{network}.check_inputs", lambda *_: None)
     assert denoiser_flops(of) == counted(of)
 
 
