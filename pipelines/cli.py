@@ -276,11 +276,18 @@ def evaluate_vbench(
     prompts: Annotated[
         Path | None, typer.Option(exists=True, help="JSON: file name → prompt, where names are not the prompts.")
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Make what is missing of the suite's videos first, by this model ('champion' and so on)."),
+    ] = None,
 ) -> None:
     """Score videos by VBench's dimensions; what cannot be measured here says why."""
     from pipelines.terminal import evaluation
 
-    evaluation.vbench(_with_environment(), videos, to, name, dimension or [], custom, prompts, console)
+    project = _with_environment()
+    if checkpoint is not None:
+        evaluation.make_videos(project, checkpoint, videos, dimension or [], custom, console)
+    evaluation.vbench(project, videos, to, name, dimension or [], custom, prompts, console)
 
 
 @evaluate_app.command("vae")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import json
 import zlib
 from pathlib import Path
@@ -21,7 +22,8 @@ def drawn(rule: str, seed: int, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(found.astype(np.float32))
 
 
-def derived(key: str, shape: list[int]) -> Tensor:
+@functools.lru_cache(maxsize=400)  # one network's, of which several cases take the same
+def derived(key: str, shape: tuple[int, ...]) -> Tensor:
     """A weight that depends on its key and shape alone: normal with variance 1/fan-in, norms near 1, biases near 0."""
     noise = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(shape)
     if len(shape) > 1:
@@ -55,11 +57,11 @@ class MetricCase:
 
     @staticmethod
     def _filled(key: str, shape: list[int], rules: list[dict[str, Any]]) -> Tensor:
-        value = derived(key, shape)
+        value = derived(key, tuple(shape))
         for rule in rules:
             if fnmatch.fnmatchcase(key, rule["keys"]):
                 return value * rule.get("scale", 1.0) + rule.get("offset", 0.0)
-        return value
+        return value.clone()
 
     def agree(self, found: Tensor, name: str, tolerance: float, scaled: bool = True) -> None:
         """`scaled` errors are divided by the largest expected value, where that exceeds 1."""

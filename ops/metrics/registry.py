@@ -14,6 +14,7 @@ from ops.metrics.dynamic_degree import DynamicDegree
 from ops.metrics.held_out_loss import HeldOutLoss
 from ops.metrics.lpips import Lpips
 from ops.metrics.motion_smoothness import MotionSmoothness
+from ops.metrics.mtscore import MTScore
 from ops.metrics.multiple_objects import MultipleObjects
 from ops.metrics.object_class import ObjectClass
 from ops.metrics.psnr import Psnr
@@ -34,6 +35,7 @@ METRICS: dict[str, Metric] = {
         *(AestheticQuality(), AppearanceStyle(), ObjectClass(), MultipleObjects(), Color(), SpatialRelationship()),
         *(Scene(), Scene(batched=False)),
         *(CHScore(kind) for kind in NAMES),
+        MTScore(),
         *(Truth(measure) for measure in MEASURES),
     )
 }

@@ -346,4 +346,18 @@ ENTRIES: tuple[Entry, ...] = (
         _plain("cotracker2.pth"),
         "facebook/cotracker on the hub; ChronoMagic-Bench names it in its own README",
     ),
+    Entry(
+        "internvideo2",
+        "MTScore: videos and sentences compared (InternVideo2, second stage, 1 B)",
+        "Apache-2.0",
+        _plain("InternVideo2-stage2_1b-224p-f4.pt"),
+        "OpenGVLab/InternVideo2-Stage2_1B-224p-f4 on the hub",
+    ),
+    Entry(
+        "mtscore-sentences",
+        "MTScore: the ten sentences that videos are compared with",
+        "Apache-2.0",
+        _plain("step0-get_MTScore.py"),
+        "github.com/PKU-YuanGroup/ChronoMagic-Bench, the folder MTScore/; it is read, and not run",
+    ),
 )

@@ -138,6 +138,31 @@ def _released(project: Project, folder: Path) -> nn.Module:
     return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
 
 
+def make_videos(
+    project: Project, checkpoint: str, videos: Path, dimensions: Sequence[str], custom: bool, console: Console
+) -> None:
+    """What is missing of the suite's videos for these dimensions."""
+    from ops.evaluation.vbench.folder import chosen
+    from ops.evaluation.vbench.suite import suite
+    from ops.release.suite_videos import make_suite
+
+    if custom:
+        raise WronglyCalled("--checkpoint makes videos of the suite's prompts, and --custom scores those of one's own")
+    names = {dimension.name for dimension in chosen(dimensions)}
+    prompts = [prompt for prompt in suite(project).values() if names & {*prompt.dimensions}]
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("making videos", total=None)
+        notes = make_suite(
+            project,
+            checkpoint,
+            prompts,
+            videos,
+            told=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for note in notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
+
+
 def _prompts(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}

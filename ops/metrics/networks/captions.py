@@ -43,10 +43,15 @@ class Captions:
         places = middle_frames(len(frames), FRAMES)
         if self.batched:
             places = places[: 1 + (FRAMES - 1) // COPIES]
+        different = sorted(set(places))  # a short video shows some frames more than once
         device = self.network.fc.W.device
         with torch.inference_mode():
-            shown = resize(as_tensor(frames[places], device), [SIDE, SIDE], InterpolationMode.BICUBIC, antialias=True)
-            told = [self.caption(picture[None]) for picture in normalised(shown, IMAGENET)]
+            shown = resize(
+                as_tensor(frames[different], device), [SIDE, SIDE], InterpolationMode.BICUBIC, antialias=True
+            )
+            pictures = zip(different, normalised(shown, IMAGENET), strict=True)
+            said = {place: self.caption(picture[None]) for place, picture in pictures}
+        told = [said[place] for place in places]
         return [told[number // COPIES] for number in range(FRAMES)] if self.batched else told
 
     def caption(self, picture: Tensor) -> str:

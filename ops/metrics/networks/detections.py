@@ -44,11 +44,14 @@ class Detections:
         import torch
 
         device = next(self.network.parameters()).device
-        shown = as_tensor(frames[middle_frames(len(frames))], device)
+        places = middle_frames(len(frames))
+        different = sorted(set(places))  # a short video shows some frames more than once
+        shown = as_tensor(frames[different], device)
         if min(shown.shape[2:]) > LARGE:
             shown = reduced(shown, antialias=not self.captions)
         with torch.inference_mode():
-            return [self._of(frame.permute(1, 2, 0)) for frame in shown]
+            found = {place: self._of(frame.permute(1, 2, 0)) for place, frame in zip(different, shown, strict=True)}
+        return [found[place] for place in places]
 
     def _of(self, frame: Tensor) -> list[Found]:
         found = self.network(frame, captions=self.captions)

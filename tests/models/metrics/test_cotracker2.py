@@ -63,7 +63,11 @@ def test_each_part_is_the_published_networks(metric_case, video, normal) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["cotracker2_tracks", "cotracker2_four_frames", pytest.param("cotracker2_full_resolution", marks=pytest.mark.slow)],
+    [
+        "cotracker2_four_frames",
+        pytest.param("cotracker2_tracks", marks=pytest.mark.slow),
+        pytest.param("cotracker2_full_resolution", marks=pytest.mark.slow),
+    ],
 )
 @torch.inference_mode()
 def test_tracks_are_the_published_networks(metric_case, video, name: str) -> None:
@@ -75,6 +79,21 @@ def test_tracks_are_the_published_networks(metric_case, video, name: str) -> Non
     assert (found.visibility[None, 1:] - probability[:, 1:]).abs().max() <= 1e-3
     certain = (probability - VISIBLE).abs() > 1e-3
     assert torch.equal((found.visibility[None] > VISIBLE)[certain], case.expected["visible"][certain])
+
+
+@torch.inference_mode()
+def test_windows_follow_each_other(metric_case, video) -> None:
+    """Of 13 frames there are three windows, four frames apart: the first four frames are the first window's alone, and
+    the others are not left as they were."""
+    case = metric_case("cotracker2_tracks")
+    network, clip = loaded(case), video(case)
+    clip = torch.nn.functional.interpolate(clip, (96, 128))
+    whole = network(clip, grid(2, 96, 128), refinements=1)
+    first = network(clip[:8], grid(2, 96, 128), refinements=1)
+    torch.testing.assert_close(whole.places[:4], first.places[:4], rtol=0, atol=1e-2)
+    assert whole.places.shape == (13, 4, 2)
+    assert (whole.places[4:8] - first.places[4:]).abs().max() > 0
+    assert whole.places.abs().sum(dim=(1, 2)).min() > 0
 
 
 def test_every_published_name_has_its_place(metric_case, shapes_of) -> None:

@@ -87,7 +87,7 @@ class Holder(nn.Module):
 def test_grit_and_its_four_dimensions(project, put, filled) -> None:
     state = {"model": filled("grit_b_full_size")}
     put("grit", "grit_b_densecap_objectdet.pth", lambda path: torch.save(state, path))
-    shown = video(frames=2, side=64)
+    shown = video(frames=1, side=64)
     for name in ("object_class", "multiple_objects", "spatial_relationship"):
         assert value_of(project, name, shown).terms["parts"] == 16
     assert value_of(project, "color", shown).terms["seen"] >= 0
