@@ -71,7 +71,7 @@ def error(model: nn.Module, inputs: list[Tensor], precision: str) -> float:
     return relative(model.bfloat16()(*(each.bfloat16() for each in inputs)), exact)
 
 
-@pytest.mark.costly
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "TensorFloat-32"])
 @torch.no_grad()
 def test_the_stated_error_is_an_upper_bound_and_near(precision: str) -> None:

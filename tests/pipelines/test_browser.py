@@ -256,6 +256,7 @@ def test_a_generated_video_plays_in_mlflow(finished, pages: Pages, page: Page) -
     assert player.evaluate("video => Math.min(video.videoWidth, video.videoHeight)") >= 240
 
 
+@pytest.mark.slow
 def test_two_trainings_are_compared(finished, pages: Pages, page: Page) -> None:
     """Settings, dataset version and metrics of both are on the page, and the settings that differ stand out."""
     first, *_, last = (stage.name for stage in finished.project.settings.stages)

@@ -37,6 +37,7 @@ def how_it_came(project: Project) -> str:
     return str(event.asset_materialization.metadata["action"].value)
 
 
+@pytest.mark.slow
 def test_parked_inputs_from_the_exit_status_to_the_retry(
     empty, videos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from ops.runtime import parallel
 
+pytestmark = pytest.mark.slow
+
 HARD, WITHOUT_CUTS = "hard cuts", ("flashes of one frame", "pans", "static")
 
 

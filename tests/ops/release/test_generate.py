@@ -47,6 +47,7 @@ def test_five_steps_give_the_same_file_twice_and_another_for_another_seed(traine
 
 
 @pytest.mark.dist
+@pytest.mark.slow
 def test_ranks_make_the_video_that_one_would(world, tmp_path) -> None:
     """Of three latent frames two ranks hold half the tokens each."""
     wanted = {"checkpoint": "denoiser_video", "steps": 3, "frames": 9}

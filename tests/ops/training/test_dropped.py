@@ -12,7 +12,7 @@ from ops.runtime.tracking.connection import connect
 from ops.training.recording.metrics_file import read
 from pipelines.factories.mlflow_links import links
 
-pytestmark = pytest.mark.dist
+pytestmark = [pytest.mark.dist, pytest.mark.slow]
 
 
 def test_a_sample_far_off_is_dropped_with_its_rank_and_named(make_lab: Callable, tmp_path: Path) -> None:
