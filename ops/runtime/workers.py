@@ -38,6 +38,9 @@ LONGEST_TRACE = 20_000
 PATIENCE = 5.0
 """Seconds that a worker without work has to end by itself, and that a killed one has to be gone."""
 
+SECONDS_UNHEARD = 1.0
+"""The longest that a signal may wait for its handler: one that comes just before a wait begins does not end it."""
+
 _SPAWN = get_context("spawn")
 _NO_ITEM: Any = object()
 _DIED: Any = object()
@@ -256,11 +259,12 @@ _MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memo
 def _awaited(crew: Sequence[_Worker]) -> list[_Worker]:
     """Wait for workers that have something to say, have ended, or are past their time."""
     soonest = min(worker.deadline for worker in crew)
-    heard = wait(
-        [worker.connection for worker in crew], None if math.isinf(soonest) else max(0.0, soonest - time.monotonic())
-    )
-    now = time.monotonic()
-    return [worker for worker in crew if worker.connection in heard or worker.deadline <= now]
+    while True:
+        left = max(0.0, soonest - time.monotonic())
+        heard = wait([worker.connection for worker in crew], min(left, SECONDS_UNHEARD))
+        now = time.monotonic()
+        if ready := [worker for worker in crew if worker.connection in heard or worker.deadline <= now]:
+            return ready
 
 
 class _Worker:

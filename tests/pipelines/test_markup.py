@@ -68,7 +68,7 @@ def test_the_summary_shows_the_decision_of_the_gate(project: Project, monkeypatc
 def test_the_doctor_shows_names_and_remedies(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     found = doctor.Finding("wrong", "weights", ODD, f"put {ODD} there")
     monkeypatch.setattr(doctor, "_weights", lambda _: iter([found]))
-    for part in ("_machine", "_parsers", "_decoders", "_recipe"):
+    for part in ("_machine", "_parsers", "_decoders"):
         monkeypatch.setattr(doctor, part, lambda _: iter(()))
     monkeypatch.setattr(doctor, "_slots", lambda *_: iter(()))
     assert shown(lambda console: doctor.examine(project, console, False)).count(ODD) == 2

@@ -152,6 +152,18 @@ def exports(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     assert "0 written now" in shell(*verb, str(tmp_path / "out")).stdout
 
 
+def scores_a_folder(command: str, shell: Any, videos: ModuleType, tmp_path: Path, **_: Any) -> None:
+    """A folder that nobody here has made: its video is measured, and the results are written as the papers have them."""
+    videos.slow_pan(tmp_path / "films" / "a pan over a meadow-0.mp4")
+    small, file, told = {
+        "vbench": ("--custom --dimension temporal_flickering", "vbench_eval_results.json", "a pan over a meadow-0.mp4"),
+        "vae": ("--frames 5 --side 64 --block-frames 0", "model_vae.md", "| WF-VAE-L (16) |"),
+    }[words(command)[-1]]
+    asked = (*words(command), "--videos", str(tmp_path / "films"), "--to", str(tmp_path / "out"))
+    shell(*asked, *small.split())
+    assert told in (tmp_path / "out" / file).read_text()
+
+
 def works_on_the_data(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     root = shell.project.root
     if command != "dvc repro":
@@ -196,6 +208,8 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow status": runs(),
     "soraflow summary": runs(shows="trace champion"),  # of the last run, which may have been a part
     "soraflow plan": runs(shows="a rank, at most"),
+    "soraflow evaluate vbench": scores_a_folder,
+    "soraflow evaluate vae": scores_a_folder,
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
     "soraflow curate report": runs(shows="curation_report.html"),
     "soraflow curate audit": has_a_page,
