@@ -155,7 +155,7 @@ def generate(
     ] = None,
     given: Annotated[
         int | None,
-        typer.Option(min=1, help="So many of them; half of the frames by default.", rich_help_panel=GIVEN),
+        typer.Option(min=1, help="So many of them; by default about half of the new video.", rich_help_panel=GIVEN),
     ] = None,
 ) -> None:
     """Make a video from a prompt, with the champion or any other checkpoint, and from frames that it is given.

@@ -76,7 +76,7 @@ def _picture(path: Path) -> Picture:
     try:
         return image_pixels(path)
     except UndecodableImage as error:
-        raise SamplingError(f"{path} cannot be given as a picture: {error}; give a JPEG, PNG or WebP file") from error
+        raise SamplingError(f"{path} cannot be given as a picture: {error}") from error
 
 
 def _last_frames(path: Path, count: int, fps: float) -> tuple[list[int], list[str]]:
@@ -100,7 +100,9 @@ def _last_frames(path: Path, count: int, fps: float) -> tuple[list[int], list[st
     indices = film.shown([max(0.0, last - back / rate) for back in reversed(range(count))])
     if rate == own:
         return indices, []
-    return indices, [f"{path.name} has {own:g} frames a second, of which those at {rate:g} were given: the video's own"]
+    return indices, [
+        f"{path.name} has {own:g} frames a second, the new video {rate:g}: it was seen at the new one's rate"
+    ]
 
 
 def _frames(path: Path, indices: list[int]) -> Iterable[Picture]:

@@ -142,7 +142,7 @@ WRONG: dict[str, tuple[Callable[[Path], Given], dict[str, Any], str]] = {
     "no such video": (lambda folder: Given.end_of(folder / "none.mp4"), {}, r"there is no file .*none\.mp4"),
     "no such end": (lambda folder: Given.ends(words(folder), folder / "z.png"), {}, r"there is no file .*z\.png"),
     "an empty file": (lambda folder: Given.beginning(an_empty(folder)), {}, "given as a picture: the file is empty"),
-    "no picture": (lambda folder: Given.beginning(words(folder)), {}, "is not JPEG, PNG or WebP; give a JPEG"),
+    "no picture": (lambda folder: Given.beginning(words(folder)), {}, "its content is not JPEG, PNG or WebP"),
     "a video as a picture": (lambda folder: Given.beginning(folder / "film.mkv"), {}, "is not JPEG, PNG or WebP"),
     "a picture as a video": (lambda folder: Given.end_of(words(folder)), {}, "cannot be continued: cannot be opened"),
     "a short video": (
