@@ -33,6 +33,7 @@ app.add_typer(curate_app, name="curate")
 evaluate_app = typer.Typer(help="Scores of videos and VAEs, wherever they were made.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 console = Console()
+GIVEN = "Given frames"
 
 
 @app.command()
@@ -123,8 +124,12 @@ def generate(
         "video.mp4"
     ),
     checkpoint: Annotated[
-        str, typer.Option(help="'champion', a model version such as 3, or a checkpoint folder.")
-    ] = "champion",
+        str | None,
+        typer.Option(
+            help="'champion', a model version such as 3, an asset such as control_given_1, or a checkpoint folder. By "
+            "default the champion or, with frames given, the last finished stage that was trained on them."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same video.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; more is slower and better.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
@@ -135,13 +140,34 @@ def generate(
     ranks: Annotated[
         int, typer.Option(min=1, help="How many accelerators of this node make it together; for long videos.")
     ] = 1,
+    image: Annotated[Path | None, typer.Option(help="A picture: the first frame.", rich_help_panel=GIVEN)] = None,
+    first: Annotated[
+        Path | None, typer.Option(help="A picture to begin with, together with --last.", rich_help_panel=GIVEN)
+    ] = None,
+    last: Annotated[
+        Path | None, typer.Option(help="A picture to end with, together with --first.", rich_help_panel=GIVEN)
+    ] = None,
+    continued: Annotated[
+        Path | None,
+        typer.Option(
+            "--continue", metavar="VIDEO", help="A video, whose last frames are the first ones.", rich_help_panel=GIVEN
+        ),
+    ] = None,
+    given: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many of them; by default about half of the new video.", rich_help_panel=GIVEN),
+    ] = None,
 ) -> None:
-    """Make a video from a prompt, with the champion or any other checkpoint."""
+    """Make a video from a prompt, with the champion or any other checkpoint, and from frames that it is given.
+
+    A picture of another shape than the video is cut around its middle.
+    """
     from pipelines.terminal import generation
 
     chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
     overrides = {"ranks": ranks, **{name: value for name, value in chosen.items() if value is not None}}
-    generation.generate(_with_environment(), prompt, output, checkpoint, seed, overrides, console)
+    asked = generation.Asked(image, first, last, continued, given)
+    generation.generate(_with_environment(), prompt, output, checkpoint, seed, asked, overrides, console)
 
 
 @app.command()

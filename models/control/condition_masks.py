@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.geometry import SPATIAL, TEMPORAL
+from models.latent_scale import LatentScale
 from models.pixels import signed
 
 
@@ -121,6 +122,12 @@ def masked_video(pixels: Tensor, mask: Tensor) -> Tensor:
     return signed(pixels.float() * (mask < 0.5))
 
 
+def hidden(pixels: Tensor, masks_BT: Tensor) -> Tensor:
+    """Clips [B, T, H, W, 3], uint8, under masks of their frames [B, T]: what the VAE encodes, as `masked_video`."""
+    video = pixels.movedim(-1, 1)
+    return masked_video(video, spread(masks_BT, *video.shape[3:]))
+
+
 def compress_mask(mask: Tensor) -> Tensor:
     """A mask on the latent's grid, with the four frames of a latent frame as channels.
 
@@ -153,6 +160,21 @@ def compress_mask(mask: Tensor) -> Tensor:
     if frames % 2:
         small = torch.cat([small[:, :1]] * (TEMPORAL - 1) + [small], dim=1)
     return small.unflatten(1, (-1, TEMPORAL)).transpose(1, 2)
+
+
+def conditions(latent: Tensor, masks_BT: Tensor, scale: LatentScale, dtype: torch.dtype) -> dict[str, Tensor]:
+    """What `ImageConditionedDenoiser` is told besides the text, as its arguments by name, on the latent's device.
+
+    Args:
+        latent: [B, C, T', h, w], the masked videos as the VAE gives them.
+        masks_BT: [B, T], 1 = generate and 0 = given.
+        dtype: the denoiser's.
+    """
+    height, width = (SPATIAL * side for side in latent.shape[3:])
+    return {
+        "condition_latent": scale.normalised(latent).to(dtype),
+        "condition_mask": compress_mask(spread(masks_BT, height, width)).to(latent.device, dtype),
+    }
 
 
 def _check_shares(min_given: float, max_given: float) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ops.generation.parts import Parts
-from ops.runtime.artifacts import MissingArtifact
+from ops.generation.parts import Parts, takes_given_frames, weights_of
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from models.latent_scale import LatentScale
+    from ops.generation.given_pixels import GivenPixels
 
 
 class VideoModel:
@@ -54,9 +54,7 @@ class VideoModel:
     def _load(self, folder: str) -> object:
         from models.released import from_pretrained
 
-        path = self.project.root / folder
-        if not path.is_dir():
-            raise MissingArtifact(f"{path} is gone; train {self.parts.denoiser_asset} again, or restore the folder")
+        path = weights_of(self.project, folder, self.parts)
         return from_pretrained(path).to(self.device).eval().requires_grad_(False)
 
     @cached_property
@@ -72,6 +70,25 @@ class VideoModel:
                 "others now: bring those of the training back (`soraflow weights list`), or train again"
             )
         return text_encoder.PromptEncoder(self.project, settings)
+
+    @cached_property
+    def takes_given_frames(self) -> bool:
+        return takes_given_frames(self.project, self.parts)
+
+    def conditions(self, given: GivenPixels) -> dict[str, torch.Tensor]:
+        """What a denoiser that was trained on given frames is told of them, by name and [1, C, t, h, w] each.
+
+        As in its training, with the posterior's mode in the place of a draw, as validation has it.
+        """
+        import torch
+
+        from models.control.condition_masks import conditions, hidden
+
+        masks = torch.from_numpy(given.mask)[None]
+        with torch.inference_mode():
+            video = hidden(torch.from_numpy(given.pixels)[None], masks)
+            latent = self.vae.encode(video.to(self.device)).mode()
+            return conditions(latent, masks, self.scale, latent.dtype)
 
     def decode(self, latent: torch.Tensor) -> Any:
         """A latent [1, C, t, h, w] in the denoiser's units to frames, uint8 [T, H, W, 3]."""

@@ -87,6 +87,26 @@ def parts_of(project: Project, denoiser: Artifact[Trained], step: int | None = N
     )
 
 
+def takes_given_frames(project: Project, parts: Parts) -> bool:
+    """Whether the denoiser was trained on given frames."""
+    from models.released import read_config
+    from models.released.config import INPAINT_CLASS
+
+    return bool(read_config(weights_of(project, parts.denoiser, parts))["_class_name"] == INPAINT_CLASS)
+
+
+def weights_of(project: Project, folder: str, parts: Parts) -> Path:
+    """One of the parts' folders.
+
+    Raises:
+        MissingArtifact: it is gone.
+    """
+    path = project.root / folder
+    if not path.is_dir():
+        raise MissingArtifact(f"{path} is gone; train {parts.denoiser_asset} again, or restore the folder")
+    return path
+
+
 def _encoder_version(project: Project, denoiser: Artifact[Trained]) -> str:
     """Of the encoder that made the embeddings which the denoiser was trained on. Other settings that happen to give
     the same embeddings come later, for then the training is found finished."""

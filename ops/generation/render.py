@@ -11,6 +11,7 @@ from ops.sampling.request import Request, SamplingError
 
 if TYPE_CHECKING:
     from models.dit.sequence import SequenceGroup
+    from ops.generation.given_pixels import GivenPixels
     from ops.generation.model import VideoModel
 
 
@@ -24,18 +25,25 @@ def render(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     notes: Sequence[str] = (),
     ranks: SequenceGroup | None = None,
+    given: GivenPixels | None = None,
 ) -> list[str]:
     """Sample one checked request into `output` and its settings file; returns `notes` and its own for people.
 
-    Of `ranks` that make it together, all of which call this alike, the first writes.
+    Of `ranks` that make it together, all of which call this alike, the first writes. `given` are the request's given
+    frames, where they have been read already.
 
     Raises:
-        SamplingError: the text encoder can read nothing of the prompt.
+        SamplingError: the text encoder can read nothing of the prompt, or frames are given that cannot be read or to a
+            model that was not trained on any.
     """
     from ops.data.text_encoder import is_readable
+    from ops.generation.given_pixels import read_given, require_condition
     from ops.runtime.mp4 import codec, write_mp4
     from ops.sampling.denoise import draw_latent
 
+    require_condition(model.project, model.parts, request)
+    if model.takes_given_frames and given is None:
+        given = read_given(request)
     prompt, negative = model.encode_text([request.prompt, request.negative_prompt])
     said = list(notes)
     reader = model.encode_text.settings
@@ -56,6 +64,7 @@ def render(
         negative.embedding,
         model.device,
         on_step,
+        model.conditions(given) if given else None,
     )
     if ranks and ranks.rank > 0:
         return said

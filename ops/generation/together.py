@@ -82,10 +82,10 @@ def render_together(
 
 def _require_shared_heads(project: Project, parts: Parts, ranks: int) -> None:
     from models.released import read_config
-    from models.released.config import T2V_CLASS
+    from models.released.config import INPAINT_CLASS, T2V_CLASS
 
     config = read_config(project.root / parts.denoiser)
-    if config["_class_name"] != T2V_CLASS:
+    if config["_class_name"] not in (T2V_CLASS, INPAINT_CLASS):
         raise SamplingError(f"ranks is {ranks}, but {config['_class_name']} is sampled by one rank alone")
     heads = int(config["num_attention_heads"])
     if heads % ranks:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ops.generation.parts import Parts, parts_of
 from ops.release.registry import Registry, UnknownVersion
-from ops.runtime.artifacts import current, entries, read
+from ops.runtime.artifacts import MissingArtifact, current, current_entry, entries, read
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
 from ops.training.job import was_trained
@@ -33,6 +33,26 @@ def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
         names = ", ".join(each.asset for each in stages(project.settings))
         raise UnknownVersion(f"{error}; preset '{project.settings.name}' has the stages: {names}") from None
     return version.parts, f"{version.model} version {version.number}"
+
+
+def last_on_given_frames(project: Project) -> str:
+    """The asset of the last stage of the recipe that was trained on given frames and is finished.
+
+    Raises:
+        MissingArtifact: there is none; the message says how to make one.
+    """
+    found = [each.asset for each in stages(project.settings) if each.kind == "image_condition"]
+    for asset in reversed(found):
+        if current_entry(project, asset):
+            return asset
+    if found:
+        raise MissingArtifact(
+            f"no model is trained on given frames yet: run `soraflow run --select '+{found[0]}'`, or name a checkpoint"
+        )
+    raise MissingArtifact(
+        f"preset '{project.settings.name}' trains no model on given frames: add a stage of kind image_condition to its "
+        "stages (docs/trainings.md), or name a checkpoint of one"
+    )
 
 
 def _is_denoiser(project: Project, asset: str) -> bool:

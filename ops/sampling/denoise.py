@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.geometry import latent_size
@@ -29,11 +29,13 @@ def draw_latent(
     negative: torch.Tensor,
     device: torch.device | str = "cpu",
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    conditions: Mapping[str, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """A latent [1, C, t, h, w] in the denoiser's units, the same for the same request on any machine's CPU.
 
     `prompt` and `negative` are embeddings [L, D]. Noise comes from a CPU generator seeded by the request, so that a
-    seed means the same noise on every device.
+    seed means the same noise on every device. `conditions` are what the denoiser is told besides the text, by name and
+    [1, ...] each: the same in both halves of guidance, and never scaled as the sampler scales its input (v1.3).
     """
     import torch
 
@@ -42,13 +44,14 @@ def draw_latent(
     guided = request.guidance != 1.0
     text, mask = _batched([negative, prompt] if guided else [prompt])
     text, mask = text.to(device), mask.to(device)
+    told = {name: each.to(device).expand(len(text), *each.shape[1:]) for name, each in (conditions or {}).items()}
     noise = torch.randn(latent_shape(request, channels), generator=generator)
     latent: torch.Tensor = noise.to(device) * scheduler.init_noise_sigma
     with torch.inference_mode():
         for step, timestep in enumerate(scheduler.timesteps, start=1):
             scaled = scheduler.scale_model_input(latent, timestep).expand(len(text), -1, -1, -1, -1)
             times = torch.full((len(text),), int(timestep), device=device)
-            predicted = denoiser(scaled, times, text, mask)[:, :channels]  # behind it may be a learned variance
+            predicted = denoiser(scaled, times, text, mask, **told)[:, :channels]  # behind it may be a learned variance
             prediction = _guide(predicted.float(), request.guidance)
             latent = scheduler.step(prediction, timestep, latent, generator=generator).prev_sample
             on_step(step, request.steps)

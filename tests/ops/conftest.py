@@ -15,9 +15,10 @@ import torch
 import yaml
 from PIL import Image
 
+from models.control.image_condition import ImageConditionedDenoiser
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
-from models.released import save_pretrained
+from models.released import from_pretrained, save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
 from ops.config import Settings
@@ -33,7 +34,7 @@ from ops.steps import STEPS
 from ops.training.assets import stage_work, vae_work
 from ops.training.job import Job
 from ops.training.results import Checkpoint, InitFrom, Trained
-from ops.training.trainings import asset_of, training
+from ops.training.trainings import stages, training
 
 PARAMS = """
 preset: tiny
@@ -77,14 +78,25 @@ class World:
         return self._train(work, {1: 9.0}, lambda _: WFVAE(WFVAEConfig(**shape)), "psnr", first=5.0)
 
     def train_denoiser(self, stage: str, losses: dict[int, float], seed: int = 0) -> Artifact[Trained]:
-        """A finished stage whose checkpoints have these held-out losses; another seed is another learning rate."""
+        """A finished stage whose checkpoints have these held-out losses; another seed is another learning rate. One on
+        given frames sees nothing of them but at its last step."""
         project = self._at_another_rate(stage, seed)
-        work, init_from = stage_work(project, training(project.settings, asset_of(stage)))
+        found = next(each for each in stages(project.settings) if each.name == stage)
+        work, init_from = stage_work(project, found)
 
         def model(step: int) -> SkiparseDenoiser:
             torch.manual_seed(1000 * seed + step)
             shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
-            return SkiparseDenoiser(DenoiserConfig(**shape))
+            config = DenoiserConfig(**shape)
+            if found.kind == "text_to_video":
+                return SkiparseDenoiser(config)
+            assert init_from is not None
+            controller = ImageConditionedDenoiser(config)
+            controller.start_from(from_pretrained(init_from.folder))
+            if step == max(losses):
+                for embed in (controller.condition_embed, controller.mask_embed):
+                    torch.nn.init.normal_(embed.inject.weight)
+            return controller
 
         return self._train(work, losses, model, "held_out_loss", first=1.0, init_from=init_from)
 

@@ -80,6 +80,20 @@ def starts(command: str, shell: Any, **_: Any) -> None:
     assert "--mlflow-port" in shell(*words(command), "--help").stdout
 
 
+def has_its_tests_elsewhere(command: str, shell: Any, **_: Any) -> None:
+    """Below tests/ops/evaluation/ videos are scored so; here only its options are read."""
+    assert "--videos" in shell(*words(command), "--help").stdout
+
+
+def needs_a_stage(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
+    """The demo's recipe trains none on given frames, and it is said how to add one. With one it is tried by
+    tests/ops/release/test_generate_from_given.py."""
+    Image.new("RGB", (32, 32), "teal").save(tmp_path / "dog.png")
+    done = shell(*words(command.replace("dog.png", str(tmp_path / "dog.png"))), check=False)
+    assert done.returncode == 1
+    assert "add a stage of kind image_condition" in " ".join(done.stderr.split())
+
+
 def is_made_by_the_makefile(command: str, **_: Any) -> None:
     assert command == "source .venv/bin/activate"
     assert "VENV := .venv" in (ROOT / "Makefile").read_text()
@@ -203,6 +217,9 @@ CHECKS: dict[str, Callable[..., None]] = {
     "source .venv/bin/activate": is_made_by_the_makefile,
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
+    'soraflow generate "a dog runs" --image dog.png': needs_a_stage,
+    "soraflow evaluate vbench": has_its_tests_elsewhere,
+    "soraflow evaluate vae": has_its_tests_elsewhere,
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow why denoiser_video": runs(shows="denoiser_video would"),
     "soraflow status": runs(),

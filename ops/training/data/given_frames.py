@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.control.condition_masks import MaskMixture, MaskType, compress_mask, frame_mask, masked_video, spread
+from models.control.condition_masks import MaskMixture, MaskType, conditions, frame_mask, hidden, spread
 from models.control.mask_schedule import DEFAULT_IMAGE, PROGRESSIVE
 from models.latent_scale import LatentScale
 from ops.config import ImageCondition, Masks
@@ -57,7 +57,7 @@ class GivenFrames:
             noise = deviation * draw.normal("given noise", len(masks), (colours, frames, height, width))
         mean, log_variance = self._encoded(clips, masks, noise)
         random = draw.normal("posterior of the given", len(masks), mean.shape[1:]).to(mean.device)
-        return self._conditions(mean + (0.5 * log_variance).exp() * random, masks, clips, self._dtype)
+        return conditions(mean + (0.5 * log_variance).exp() * random, masks, self._scale, self._dtype)
 
     def judged(self, batch: LatentBatch, kind: MaskType) -> dict[str, Tensor]:
         """For validation: the same mask for the same sample, the posterior's mode, in float32 as the average is."""
@@ -66,7 +66,7 @@ class GivenFrames:
         masks = torch.stack(
             [frame_mask(kind, frames, generator("judged", name), share, share) for name in batch.sample_ids]
         )
-        return self._conditions(self._encoded(clips, masks, None)[0], masks, clips, torch.float32)
+        return conditions(self._encoded(clips, masks, None)[0], masks, self._scale, torch.float32)
 
     def _placed(self, clips: ClipsToEncode, draw: Draw) -> Sequence[tuple[Tensor, int]]:
         return list(zip(clips.clips.pixels, draw.positions(len(clips.sample_ids)), strict=True))
@@ -77,21 +77,11 @@ class GivenFrames:
 
     def _encoded(self, clips: ClipsToEncode, masks: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Posteriors of the masked videos; `noise` [B, 3, T, H, W] is added to the frames that are given."""
-        pixels = clips.clips.pixels.movedim(-1, 1)
-        mask = spread(masks, *pixels.shape[3:])
-        video = masked_video(pixels, mask)
+        video = hidden(clips.clips.pixels, masks)
         if noise is not None:
-            video = video + noise * (mask < 0.5)
+            video = video + noise * (spread(masks, 1, 1) < 0.5)
         means, log_variances = zip(*(clips.encode.of_video(each) for each in video), strict=True)
         return torch.stack(means), torch.stack(log_variances)
-
-    def _conditions(self, latent: Tensor, masks: Tensor, clips: ClipsToEncode, dtype: torch.dtype) -> dict[str, Tensor]:
-        height, width = clips.clips.pixels.shape[2:4]
-        mask = compress_mask(spread(masks, height, width))
-        return {
-            "condition_latent": self._scale.normalised(latent).to(dtype),
-            "condition_mask": mask.to(latent.device, dtype),
-        }
 
 
 def _clips(batch: LatentBatch) -> ClipsToEncode:

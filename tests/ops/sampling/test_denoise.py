@@ -61,6 +61,21 @@ def test_guidance_extrapolates_from_the_negative_to_the_prompt() -> None:
     assert torch.allclose(plain, guided, atol=1e-5)
 
 
+def test_conditions_are_the_same_in_both_halves_and_never_scaled() -> None:
+    """The ancestral sampler starts at noise of deviation 4096 and scales that for the model: not what is given."""
+    condition, seen = torch.randn(1, 4, 2, 4, 6, generator=torch.Generator().manual_seed(2)), []
+
+    def listening(latent, times, text, mask, condition_latent):
+        seen.append(condition_latent)
+        return torch.zeros_like(latent)
+
+    request = dataclasses.replace(REQUEST, sampler="euler_ancestral")
+    told = {"condition_latent": condition}
+    draw_latent(listening, request, 4, Diffusion(), TEXT, NOTHING, conditions=told)
+    assert len(seen) == REQUEST.steps
+    assert all(torch.equal(each, torch.cat([condition, condition])) for each in seen)
+
+
 def test_sampling_a_known_clean_latent_recovers_it() -> None:
     """A perfect v-model of one point leads every sampler to that point, from pure noise."""
     clean = torch.linspace(-1, 1, 4 * 2 * 4 * 6).view(1, 4, 2, 4, 6)
