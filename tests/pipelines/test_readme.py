@@ -80,11 +80,6 @@ def starts(command: str, shell: Any, **_: Any) -> None:
     assert "--mlflow-port" in shell(*words(command), "--help").stdout
 
 
-def has_its_tests_elsewhere(command: str, shell: Any, **_: Any) -> None:
-    """Below tests/ops/evaluation/ videos are scored so; here only its options are read."""
-    assert "--videos" in shell(*words(command), "--help").stdout
-
-
 def needs_a_stage(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     """The demo's recipe trains none on given frames, and it is said how to add one. With one it is tried by
     tests/ops/release/test_generate_from_given.py."""
@@ -167,7 +162,7 @@ def exports(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
 
 
 def scores_a_folder(command: str, shell: Any, videos: ModuleType, tmp_path: Path, **_: Any) -> None:
-    """A folder that nobody here has made: its video is measured, and the results are written as the papers have them."""
+    """A folder that nobody here has made: what its video scores is written as the papers have it."""
     videos.slow_pan(tmp_path / "films" / "a pan over a meadow-0.mp4")
     small, file, told = {
         "vbench": ("--custom --dimension temporal_flickering", "vbench_eval_results.json", "a pan over a meadow-0.mp4"),
@@ -218,8 +213,6 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
     'soraflow generate "a dog runs" --image dog.png': needs_a_stage,
-    "soraflow evaluate vbench": has_its_tests_elsewhere,
-    "soraflow evaluate vae": has_its_tests_elsewhere,
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow why denoiser_video": runs(shows="denoiser_video would"),
     "soraflow status": runs(),
