@@ -12,6 +12,8 @@ from ops.runtime.tables import Row
 FRAMES_SHOWN = 3
 MOST_PROMPTS = 12
 MOST_COLUMNS = 4
+LINES = 2
+"""Of words above a tile."""
 SHORTEST_SIDE, LONGEST_SIDE = 64, 480
 """Of a tile, which is the shown frames side by side."""
 
@@ -29,6 +31,6 @@ def write_contact_sheet(path: Path, folder: Path, manifest: list[Row]) -> None:
     for row in (first[prompt, step] for prompt in prompts for step in steps):
         shown = frame_grid.strip(read_mp4(folder / row["file"]), FRAMES_SHOWN)
         words = f"step {row['step']}: {row['prompt']}"
-        tiles.append(Tile(frame_grid.legible(shown, SHORTEST_SIDE, LONGEST_SIDE), words))
+        tiles.append(Tile(frame_grid.legible(shown, SHORTEST_SIDE, LONGEST_SIDE), words, lines=LINES))
     beside = min(len(prompts), max(1, MOST_COLUMNS // len(steps)))
     frame_grid.save(frame_grid.in_columns(tiles, beside * len(steps)), path)

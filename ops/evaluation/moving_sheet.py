@@ -14,6 +14,8 @@ from ops.runtime.tables import Row
 
 MOST_VIDEOS = 8
 COLUMNS = 4
+LINES = 2
+"""Of words above a video."""
 MOST_FRAMES = 48
 SHORTEST_SIDE, LONGEST_SIDE = 128, 256
 """Smaller videos are enlarged by a whole factor, larger ones reduced: the film is to be seen, not studied."""
@@ -33,7 +35,7 @@ def write_moving_sheet(path: Path, folder: Path, manifest: Sequence[Row], step: 
     for number in range(min(MOST_FRAMES, max(map(len, videos)))):
         pictures = [video[min(number, len(video) - 1)] for video in videos]
         tiles = [
-            Tile(frame_grid.legible(picture, SHORTEST_SIDE, LONGEST_SIDE), row["prompt"])
+            Tile(frame_grid.legible(picture, SHORTEST_SIDE, LONGEST_SIDE), row["prompt"], lines=LINES)
             for picture, row in zip(pictures, shown, strict=True)
         ]
         frames.append(Image.fromarray(frame_grid.grid(frame_grid.in_columns(tiles, COLUMNS))))
