@@ -1,6 +1,7 @@
 """A training program with a rank that dies: `dying_program.py RANK STEP MODULE …` runs the module, and SIGKILLs its own
-process if it is that rank, as soon as it has finished that step; with `--writing` before MODULE, when it has written
-the first of its files of that step's checkpoint, which it does while training goes on."""
+process if it is that rank, as soon as it has finished that step and the checkpoint before is written; with `--writing`
+before MODULE, when it has written the first of its files of that step's checkpoint, which it does while training goes
+on."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ops.training.checkpoints import store
+from ops.training.checkpoints import checkpointing, store
 from ops.training.loop import loop
 
 
@@ -42,8 +43,10 @@ def die_after(rank: str, last: str) -> None:
     one_step = loop.one_step
 
     def one_step_or_death(session: Any, step: int, batches: Any) -> dict[str, float]:
-        if os.environ["RANK"] == rank and step == int(last) + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if step == int(last) + 1:
+            checkpointing.finished(session)  # by all ranks: that one is whole
+            if os.environ["RANK"] == rank:
+                os.kill(os.getpid(), signal.SIGKILL)
         return one_step(session, step, batches)
 
     loop.one_step = one_step_or_death
