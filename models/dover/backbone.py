@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from models.dover.attention import WindowAttention
 from models.dover.config import DoverConfig
 from models.dover.windows import Size, Windowing
+from models.feed_forward import FeedForward
 
 
 class PatchEmbedding(nn.Module):
@@ -29,16 +30,6 @@ class PatchEmbedding(nn.Module):
         return self.norm(self.proj(F.pad(pixels, (0, w, 0, h, 0, t))).permute(0, 2, 3, 4, 1))
 
 
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
 class Block(nn.Module):
     """Attention within windows and feed-forward, each on normalised input and added to it."""
 
@@ -48,7 +39,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.attn = WindowAttention(width, heads, window, fragments)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = FeedForward(width)
+        self.mlp = FeedForward(width, 4 * width)
 
     def forward(self, x_BTHWC: Tensor) -> Tensor:
         _, t, h, w, _ = x_BTHWC.shape

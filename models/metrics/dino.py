@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from torch import Tensor, cat, nn, zeros
 from torch.nn import functional as F
 
+from models.feed_forward import FeedForward
 from models.published import load_published
 
 WIDTH, DEPTH, HEADS, PATCH, CELLS = 768, 12, 12, 16, 14
@@ -30,23 +31,13 @@ class Attention(nn.Module):
         return self.proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
 
 
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
 class Block(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
-        self.mlp = FeedForward(width)
+        self.mlp = FeedForward(width, 4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.norm1(x))

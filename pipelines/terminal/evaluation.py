@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +33,7 @@ def vbench(
 ) -> None:
     from ops.evaluation.vbench.folder import score_folder
 
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("scoring", total=None)
+    with _counted("scoring", console) as told:
         found = score_folder(
             project,
             videos,
@@ -42,7 +42,7 @@ def vbench(
             dimensions,
             custom,
             _prompts(prompts),
-            told=lambda done, total: progress.update(task, completed=done, total=total),
+            told=told,
         )
     table = Table("dimension", "score", "videos", "", title="VBench", title_justify="left")
     for score in found.scores:
@@ -56,8 +56,8 @@ def vbench(
         )
     console.print(table)
     if found.totals:
-        told = (f"{each} {getattr(found.totals, each):.2%}" for each in ("quality", "semantic", "total"))
-        console.print(f"[bold]{' · '.join(told)}[/]")
+        shares = (f"{each} {getattr(found.totals, each):.2%}" for each in ("quality", "semantic", "total"))
+        console.print(f"[bold]{' · '.join(shares)}[/]")
     else:
         console.print(f"[dim]{escape(found.totals_reason or '')}[/]", highlight=False)
     for problem in found.problems:
@@ -102,12 +102,11 @@ def vae(project: Project, asked: VaeRequest, console: Console) -> None:
         terms |= {"dataset": asked.dataset, "frames": evaluation.reconstruction_frames}
         terms |= {"side": evaluation.reconstruction_size, "items": "held out"}
     if asked.vae is None:
-        made = current(project, project.settings.vae.architecture, Weights)
+        made = current(project, project.settings.vae.asset, Weights)
         model, folder = load_vae(project, made), made.folder / made.results.released
     else:
         model, folder = _released(project, asked.vae), asked.vae
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("scoring", total=None)
+    with _counted("scoring", console) as told:
         found = score_vae(
             project,
             model,
@@ -116,7 +115,7 @@ def vae(project: Project, asked: VaeRequest, console: Console) -> None:
             asked.to,
             terms,
             asked.block_frames,
-            told=lambda done, total: progress.update(task, completed=done, total=total),
+            told=told,
         )
     timed = asked.speed if asked.speed is not None else next(model.parameters()).device.type != "cpu"
     if timed:
@@ -150,17 +149,24 @@ def make_videos(
         raise WronglyCalled("--checkpoint makes videos of the suite's prompts, and --custom scores those of one's own")
     names = {dimension.name for dimension in chosen(dimensions)}
     prompts = [prompt for prompt in suite(project).values() if names & {*prompt.dimensions}]
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("making videos", total=None)
+    with _counted("making videos", console) as told:
         notes = make_suite(
             project,
             checkpoint,
             prompts,
             videos,
-            told=lambda done, total: progress.update(task, completed=done, total=total),
+            told=told,
         )
     for note in notes:
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
+
+
+@contextmanager
+def _counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar as long as something is done; it is told how much of how much."""
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _prompts(file: Path | None) -> dict[str, str]:

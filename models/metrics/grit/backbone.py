@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.feed_forward import FeedForward
 from models.metrics.grit.config import GritConfig
 
 PATCH, WINDOW = 16, 14
@@ -47,23 +48,13 @@ def _apart(table: Tensor, cells: int) -> Tensor:
     return table[places[:, None] - places + cells - 1]
 
 
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
 class Block(nn.Module):
     def __init__(self, width: int, heads: int, cells: int, windowed: bool) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
         self.attn = Attention(width, heads, cells)
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
-        self.mlp = FeedForward(width)
+        self.mlp = FeedForward(width, 4 * width)
         self._windowed = windowed
 
     def forward(self, x: Tensor) -> Tensor:
