@@ -114,8 +114,8 @@ def version(project: Project, settings: TextEncoder | None = None) -> str:
     return digest({"files": files, "settings": shaping})
 
 
-def numbers(project: Project) -> int | None:
-    """How many numbers the recipe's encoder has, by its shape alone; None where its files are not here."""
+def parameter_count(project: Project) -> int | None:
+    """Of the recipe's encoder, by its shape alone; None where its files are not here."""
     import torch
 
     from ops import weights

@@ -85,8 +85,7 @@ def argv(spec: LaunchSpec) -> list[str]:
     launch = spec.launch
     if launch.launcher == "env":
         _require_all_ranks(launch)
-        return [spec.python, "-m", spec.module, "--job", str(spec.job)]
-    if _is_alone(launch):  # torchrun would take three seconds to start one process
+    if launch.launcher == "env" or _is_alone(launch):  # torchrun would take three seconds to start one process
         return [spec.python, "-m", spec.module, "--job", str(spec.job)]
     if launch.launcher == "torchrun":
         return [

@@ -143,10 +143,10 @@ def precision(config: dict[str, Any]) -> torch.dtype:
     return torch.bfloat16 if config.get("bf16", {}).get("enabled") else torch.float32
 
 
-def adamw(parameters: Sequence[nn.Parameter], settings: Optimizer, offloaded: bool = False) -> torch.optim.AdamW:
-    """Of weights that lie in the processor's memory, or have their copies there, it goes over all at once: a seventh of
-    the time, and the same numbers."""
-    on_processor = offloaded or all(parameter.device.type == "cpu" for parameter in parameters)
+def adamw(parameters: Sequence[nn.Parameter], settings: Optimizer, on_host: bool = False) -> torch.optim.AdamW:
+    """Where the weights lie in the processor's memory, or what it updates of them does (`on_host`), it goes over all at
+    once: a seventh of the time, and the same numbers."""
+    on_processor = on_host or all(parameter.device.type == "cpu" for parameter in parameters)
     return torch.optim.AdamW(
         parameters,
         lr=settings.learning_rate,

@@ -13,7 +13,7 @@ import torch
 from models.geometry import latent_size
 from ops.config import DenoiserStage, ImageCondition, Latents, Precision, Settings, TextEmbeddings, Vae
 from ops.data.buckets import Bucket
-from ops.data.text_encoder import numbers
+from ops.data.text_encoder import parameter_count
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import batch_sizes, largest
 from ops.training.data.data_share import DataShare, Shares, micro_batch
@@ -158,7 +158,7 @@ class Launched:
         return Encoders(weights, live)
 
     @property
-    def unknown(self) -> tuple[str, ...]:
+    def uncounted(self) -> tuple[str, ...]:
         """What will stand in memory, too, and is not here to be asked how large it is."""
         here = not self._online(self.project.settings.text_embeddings) or self._text_encoder is not None
         return () if here else (f"the text encoder {self.project.settings.text_encoder.weights}",)
@@ -167,7 +167,7 @@ class Launched:
     def _text_encoder(self) -> int | None:
         """Bytes of its weights; None where they are not needed, or not here."""
         settings = self.project.settings.text_embeddings
-        count = numbers(self.project) if self._online(settings) else None
+        count = parameter_count(self.project) if self._online(settings) else None
         return None if count is None else count * getattr(torch, settings.encoder_dtype).itemsize
 
     def _online(self, made: Latents | TextEmbeddings) -> bool:

@@ -54,7 +54,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield _row("time", f"{_duration(plan.days)} at {plan.utilisation:.0%} of it (launch.utilisation)")
     for name, size in plan.disk.items():
         yield _row(f"disk: {name}", _gib(size))
-    for name in plan.unknown:
+    for name in plan.uncounted:
         yield _row("", f"without {name}, which is not here yet")
     if plan.samples is None:
         yield _row("", "before there is a training set, of the largest bucket")

@@ -40,7 +40,7 @@ class Plan(BaseModel):
     """What the passes hold without gradient checkpointing; None where only the launch's own way was measured."""
     activations_recomputed: int | None
     """With it, likewise; None also for a model that has none."""
-    unknown: tuple[str, ...]
+    uncounted: tuple[str, ...]
     """What will take memory, too, and nobody can say how much."""
     hardware: Hardware
     fits: bool | None

@@ -70,7 +70,7 @@ def plan_of(
         memory=memory,
         activations_kept=activations.get(False),
         activations_recomputed=activations.get(True),
-        unknown=launched.unknown,
+        uncounted=launched.uncounted,
         hardware=hardware,
         fits=fits,
         remedy=remedy(launched, buckets, hardware) if fits is False else None,

@@ -58,5 +58,5 @@ def test_an_encoder_that_is_not_here_is_said_to_be_left_out(project: Project, tm
     monkeypatch.setenv("SORAFLOW_WEIGHTS", str(tmp_path / "none"))
     found = launched(project)
     plan = plan_of(found.project, found.training)
-    assert plan.unknown == ("the text encoder minilm-l6",)
+    assert plan.uncounted == ("the text encoder minilm-l6",)
     assert any("without the text encoder minilm-l6, which is not here yet" in line for line in lines(plan))
