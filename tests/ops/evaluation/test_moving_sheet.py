@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ops.evaluation.moving_sheet import MOST_FRAMES, write_moving_sheet
+from ops.evaluation.moving_sheet import LINES, MOST_FRAMES, write_moving_sheet
 from ops.runtime.frame_grid import GAP, LABEL
 from ops.runtime.mp4 import write_mp4
 
@@ -24,7 +24,7 @@ def test_the_chosen_step_plays_with_a_tile_for_each_prompt(tmp_path: Path) -> No
     assert (tmp_path / "videos.webp").stat().st_size < 50_000
     with Image.open(tmp_path / "videos.webp") as film:
         assert film.n_frames <= MOST_FRAMES
-        assert film.size == (2 * 192 + GAP, 144 + LABEL)
+        assert film.size == (2 * 192 + GAP, 144 + LINES * LABEL)
         first = np.asarray(film.convert("RGB")).astype(int)
         film.seek(film.n_frames - 1)
         last = np.asarray(film.convert("RGB")).astype(int)
