@@ -23,6 +23,8 @@ from ops.runtime.project import Project
 
 SHORT_SIDE, LONG_SIDE = 480, 960
 """The network's input: its short side is at least this, unless the long side would exceed the other."""
+MOST_ENLARGED = 4.0
+"""A letter of five pixels, about the smallest that can be read, is twenty high then; more only costs time."""
 PIXEL_THRESHOLD, BOX_THRESHOLD, GROWTH = 0.3, 0.5, 1.6
 SMALLEST_BOX = 5
 """Sides of a region, in pixels of the network's output; smaller is not readable."""
@@ -30,7 +32,7 @@ SMALLEST_BOX = 5
 
 class RapidOcr(TextScorer):
     name = "rapidocr"
-    version = 2
+    version = 3
     weights = ("rapidocr-det",)
     memory_gib = 0.5
 
@@ -70,7 +72,8 @@ def network_input(picture: np.ndarray) -> np.ndarray:
 
 def input_scale(width: int, height: int) -> float:
     """From a picture's size to that of the network's input."""
-    return min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
+    wanted = max(1.0, SHORT_SIDE / min(height, width))
+    return min(wanted, LONG_SIDE / max(height, width), MOST_ENLARGED)
 
 
 def boxes_of(probability: np.ndarray, width: int, height: int) -> list[Box]:

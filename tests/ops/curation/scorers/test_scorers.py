@@ -42,7 +42,7 @@ from ops.curation.scorers.lpips_series import LpipsSeries
 from ops.curation.scorers.no_text import NoText
 from ops.curation.scorers.open_nsfw import OpenNsfwScorer, SafetyNetwork
 from ops.curation.scorers.picture_change import picture_changes
-from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of
+from ops.curation.scorers.rapidocr import RapidOcrDetector, boxes_of, network_input
 from ops.metrics.lpips import load_lpips
 from ops.runtime.project import Project
 
@@ -220,6 +220,16 @@ def test_text_is_found_where_it_stands(shared_weights: Path, videos) -> None:
     assert x1 > 180
     assert 200 < y0 < 216
     assert 228 < y1 <= 240
+
+
+def test_small_writing_is_found_in_a_picture_that_is_enlarged_little(shared_weights: Path, videos) -> None:
+    """Letters of five pixels in 64 × 64, which the network is given at 256 × 256."""
+    detector = RapidOcrDetector(shared_weights / "rapidocr-det" / "PP-OCRv6_det_small.onnx")
+    picture = videos._written(np.full((64, 64, 3), (60, 90, 60), np.uint8), "OPEN ALL", (4, 32), 7)
+    assert network_input(picture).shape == (1, 3, 256, 256)
+    (((x0, x1, y0, y1),),) = detector([picture])
+    assert (x0, y0) == (pytest.approx(4, abs=3), pytest.approx(33, abs=3))
+    assert (x1, y1) == (pytest.approx(39, abs=3), pytest.approx(40, abs=3))
 
 
 def test_boxes_are_scaled_and_grown() -> None:
