@@ -171,14 +171,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs a costly fixture is costly without saying so.
 
     Where workers share the tests (`-n 2 --dist loadgroup`), what shares a fixture of many seconds shares a worker.
-    That is a file, or all that need the finished project; these come first, for they take longest.
+    That is a file, or all that need the finished project. These come first, for they take longest, then files with
+    costly tests, and cheap ones at last: so that no worker is left alone with a long file in the end.
     """
     for item in items:
         needs = set(getattr(item, "fixturenames", ()))
         if needs & COSTLY_FIXTURES or item.get_closest_marker("dist"):
             item.add_marker(pytest.mark.costly)
         item.add_marker(pytest.mark.xdist_group("finished" if "finished" in needs else str(item.path)))
-    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+    dear = {item.path for item in items if item.get_closest_marker("costly")}
+    items.sort(key=lambda item: ("finished" not in getattr(item, "fixturenames", ()), item.path not in dear))
 
 
 @pytest.hookimpl(tryfirst=True)
