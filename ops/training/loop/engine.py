@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
 
 TAG = "state"
+MUON = "deepspeed.runtime.zero.muon.muon_optimizer"
 FILLED_IN = (
     "train_batch_size",
     "train_micro_batch_size_per_gpu",
@@ -171,10 +175,26 @@ def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> Deep
     import deepspeed
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    engine, *_ = deepspeed.initialize(
-        model=model, model_parameters=trained, optimizer=adamw(trained, optimizer, offloaded(config)), config=config
-    )
+    with _without_muon():
+        engine, *_ = deepspeed.initialize(
+            model=model, model_parameters=trained, optimizer=adamw(trained, optimizer, offloaded(config)), config=config
+        )
     return engine
+
+
+@contextmanager
+def _without_muon() -> Iterator[None]:
+    """DeepSpeed asks whether an optimizer is Muon by importing it, and with it PyTorch's compiler: two seconds of every
+    rank. Where it cannot be imported, which is what None among the modules says, DeepSpeed goes on without it."""
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    if MUON in modules:
+        yield
+        return
+    modules[MUON] = None
+    try:
+        yield
+    finally:
+        del modules[MUON]
 
 
 def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
