@@ -28,6 +28,7 @@ TITLES = (
     *("Batches of clips", "Batches of clips on a GPU", "Cut detection"),
     *(
         "Learning on the made world",
+        "A new colour by adapters",
         "Index of samples",
         "Reading cached latents",
         "Batches by tokens",

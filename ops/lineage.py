@@ -10,6 +10,7 @@ from ops.runtime.artifacts import Work
 from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training.trainings import final, trainings
+from ops.weights.results import BASE
 
 
 def inputs(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -56,9 +57,11 @@ class _Made(NamedTuple):
 def _made_of_trainings(settings: Settings) -> dict[str, _Made]:
     """The assets between the trainings, and after them."""
     vae, last = settings.vae.asset, final(settings).asset
+    base = {BASE: _Made((), "ops.training.base")} if settings.denoiser.released else {}
     return {
+        **base,
         f"{vae}_evaluation": _Made((vae, "training_set"), "ops.evaluation.reconstruction"),
-        "latents": _Made((vae, "training_set"), "ops.data.latents"),
+        "latents": _Made((vae, "training_set", *base), "ops.data.latents"),
         "text_embeddings": _Made(("training_set",), "ops.data.text_embeddings"),
         "samples": _Made((last, "latents"), "ops.evaluation.samples"),
         "vbench": _Made(("samples",), "ops.evaluation.vbench.score"),

@@ -140,6 +140,13 @@ def generate(
     ranks: Annotated[
         int, typer.Option(min=1, help="How many accelerators of this node make it together; for long videos.")
     ] = 1,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:SCALE]",
+            help="Adapters: a folder with them, or an asset such as lora_mine; 1 is as they were trained. Repeatable.",
+        ),
+    ] = None,
     image: Annotated[Path | None, typer.Option(help="A picture: the first frame.", rich_help_panel=GIVEN)] = None,
     first: Annotated[
         Path | None, typer.Option(help="A picture to begin with, together with --last.", rich_help_panel=GIVEN)
@@ -165,7 +172,11 @@ def generate(
     from pipelines.terminal import generation
 
     chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
-    overrides = {"ranks": ranks, **{name: value for name, value in chosen.items() if value is not None}}
+    overrides = {
+        "ranks": ranks,
+        "lora": lora or (),
+        **{name: value for name, value in chosen.items() if value is not None},
+    }
     asked = generation.Asked(image, first, last, continued, given)
     generation.generate(_with_environment(), prompt, output, checkpoint, seed, asked, overrides, console)
 
@@ -286,6 +297,20 @@ def export_webdataset(
     from pipelines.terminal import exports
 
     exports.write_webdataset(Project.find(), to, samples_per_shard, version, cut, console)
+
+
+@export_app.command("merged")
+def export_merged(
+    to: Annotated[Path, typer.Option("--to", help="The folder to write, new or empty.")],
+    lora: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:SCALE]", help="Adapters, as `soraflow generate` takes them.")
+    ] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="The model that they are merged into, likewise.")] = None,
+) -> None:
+    """A denoiser with adapters merged into it, in the released form: config.json and safetensors."""
+    from pipelines.terminal import exports
+
+    exports.write_merged(_with_environment(), lora or [], to, checkpoint, console)
 
 
 @evaluate_app.command("vbench")

@@ -32,7 +32,18 @@ from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
 from ops.config.section import ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import DEFAULT_CUT, Settings, WantedCut
 from ops.config.sources import ImageCollection, Sources, VideoCollection
-from ops.config.stages import DenoiserStage, ImageCondition, Masks, Stage, StageKind, TextToVideo, TrainingKind
+from ops.config.stages import (
+    DenoiserStage,
+    ImageCondition,
+    Lora,
+    LowRankStage,
+    Masks,
+    OfText,
+    Stage,
+    StageKind,
+    TextToVideo,
+    TrainingKind,
+)
 from ops.config.training import Clipping, Launch, Optimizer, Pictures, Schedule
 from ops.config.vae import (
     CausalVae,
@@ -79,9 +90,12 @@ __all__ = [
     "Latents",
     "Launch",
     "LocalCaptions",
+    "Lora",
+    "LowRankStage",
     "Masks",
     "Mode",
     "NearDuplicates",
+    "OfText",
     "Optimizer",
     "OwnCut",
     "PeopleImageRules",

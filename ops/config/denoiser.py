@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ops.config.section import Positive, Section, Share
+from ops.config.section import Later, Positive, Section, Share
 
 
 class DenoiserModel(Section):
@@ -61,8 +61,19 @@ class Denoiser(Section):
     """How many different wordings of such a sample training may draw from; each is encoded once."""
     architecture: Literal["skiparse", "latte"] = "skiparse"
     """The denoiser of Open-Sora Plan v1.3, or that of v1.1, which learns the variance of a sampling step, too."""
+    released: Later[str | None] = None
+    """Finished weights that the first stage starts from: a folder, an entry of the weights registry, or a version in
+    MLflow's registry as `models:/NAME@champion` or `models:/NAME/3`."""
+    released_scale: Later[Annotated[float, Field(gt=0)] | None] = None
+    """By which their latents are multiplied, where the weights do not tell: 0.18215 for those of Open-Sora Plan."""
     model: DenoiserModel = DenoiserModel()
     diffusion: Diffusion = Diffusion()
+
+    @model_validator(mode="after")
+    def _scale_is_of_released_weights(self) -> Denoiser:
+        if self.released_scale and not self.released:
+            raise ValueError("released_scale is of finished weights: name these in released, or remove it")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_architecture(self) -> Denoiser:

@@ -104,16 +104,26 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _control_comes_last(self) -> Settings:
+    def _further_stages_come_last(self) -> Settings:
         plain = [number for number, stage in enumerate(self.stages) if stage.kind == "text_to_video"]
-        control = [stage for stage in self.stages if stage.kind != "text_to_video"]
-        if not control:
+        further = [stage for stage in self.stages if stage.kind != "text_to_video"]
+        if not further:
             return self
-        told = f"stages.{control[0].name} is of kind {control[0].kind}"
-        if plain != list(range(len(plain))) or not plain:
-            raise ValueError(f"{told}, which starts from stages of kind text_to_video: list all of these before it")
-        if self.denoiser.architecture != "skiparse":
-            raise ValueError(f"{told}, which only denoiser.architecture skiparse has")
+        told = f"stages.{further[0].name} is of kind {further[0].kind}"
+        if plain != list(range(len(plain))) or not (plain or self.denoiser.released):
+            released = "" if plain else ", or name finished weights in denoiser.released"
+            raise ValueError(
+                f"{told}, which starts from stages of kind text_to_video: list all of these before it{released}"
+            )
+        control = [stage for stage in further if stage.kind == "image_condition"]
+        if control and self.denoiser.architecture != "skiparse":
+            raise ValueError(
+                f"stages.{control[0].name} is of kind {control[0].kind}, which only denoiser.architecture skiparse has"
+            )
+        if len(control) == len(self.stages):
+            raise ValueError(
+                f"{told}, and no stage makes videos of text to be scored: add one of kind text_to_video or lora"
+            )
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -19,10 +19,9 @@ DEFAULT_KIND: StageKind = "text_to_video"
 NOT_TRAINED_YET: dict[StageKind, str] = {
     "structure": "training on a structure to follow",
     "refiner": "training to enlarge what another model has made",
-    "lora": "training of low-rank adapters",
 }
 """The kinds that a recipe may be meant to name, but that nothing here trains: what each would be."""
-TRAINED: tuple[StageKind, ...] = (DEFAULT_KIND, "image_condition")
+TRAINED: tuple[StageKind, ...] = (DEFAULT_KIND, "image_condition", "lora")
 
 
 class DenoiserStage(Section):
@@ -55,10 +54,9 @@ class DenoiserStage(Section):
         return ("video", "image") if self.images_behind else self.kinds
 
 
-class TextToVideo(DenoiserStage):
+class OfText(DenoiserStage):
     """Text to images and videos, on latents."""
 
-    kind: Later[Literal["text_to_video"]] = "text_to_video"
     joint_images: Later[Annotated[int, Field(ge=0)]] = 0
     """So many images of the same size, each with its own caption, ride behind the frames of every video, as in
     Open-Sora Plan v1.1; of latte alone, and of stages whose `kinds` are videos."""
@@ -68,9 +66,43 @@ class TextToVideo(DenoiserStage):
         return self.joint_images
 
     @model_validator(mode="after")
-    def _images_ride_behind_videos(self) -> TextToVideo:
+    def _images_ride_behind_videos(self) -> Self:
         if self.joint_images and self.kinds != ("video",):
             raise ValueError(f"joint_images is {self.joint_images}, so kinds must be [video]: images ride behind these")
+        return self
+
+
+class TextToVideo(OfText):
+    """All weights of the denoiser are trained."""
+
+    kind: Later[Literal["text_to_video"]] = "text_to_video"
+
+
+AdapterTarget = Literal["attention", "self_attention", "cross_attention", "feed_forward"]
+"""Linear layers of a block (`models.adapters.TARGETS`)."""
+
+
+class Lora(Section):
+    """Low-rank adapters (arXiv 2106.09685)."""
+
+    rank: Positive = 16
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16.0
+    """Adapters add alpha / rank times what they have learned."""
+    targets: Annotated[tuple[AdapterTarget, ...], Field(min_length=1)] = ("attention",)
+    """What they stand beside; `attention` is `self_attention` and `cross_attention`."""
+
+
+class LowRankStage(OfText):
+    """Adapters beside the weights of the last stage of text to video, or of `denoiser.released`, which stay as they
+    are. Each such stage starts from these, whichever stands before it."""
+
+    kind: Literal["lora"] = "lora"
+    lora: Lora = Lora()
+
+    @model_validator(mode="after")
+    def _is_as_sparse_as_its_base(self) -> LowRankStage:
+        if self.sparse_ratio:
+            raise ValueError(f"sparse_ratio is {self.sparse_ratio}, but adapters are trained at that of their base")
         return self
 
 
@@ -137,11 +169,16 @@ def _has_a_training(stage: Any) -> Any:
 
 
 def _kind(stage: object) -> str:
-    return str(stage.get("kind", DEFAULT_KIND) if isinstance(stage, Mapping) else getattr(stage, "kind", DEFAULT_KIND))
+    """A stage with a section `lora` need not say its kind."""
+    if isinstance(stage, Mapping):
+        return str(stage.get("kind", "lora" if "lora" in stage else DEFAULT_KIND))
+    return str(getattr(stage, "kind", DEFAULT_KIND))
 
 
 Stage = Annotated[
-    Annotated[TextToVideo, Tag("text_to_video")] | Annotated[ImageCondition, Tag("image_condition")],
+    Annotated[TextToVideo, Tag("text_to_video")]
+    | Annotated[ImageCondition, Tag("image_condition")]
+    | Annotated[LowRankStage, Tag("lora")],
     Discriminator(_kind),
     BeforeValidator(_has_a_training),
 ]

@@ -18,7 +18,7 @@ from ops.config.training import Launch
 from ops.data import tensor_shards
 from ops.data.columns import Sample
 from ops.data.latent_moments import LatentError, Moments
-from ops.data.latents import ASSET, INDEX, LatentsResults, work_of
+from ops.data.latents import ASSET, INDEX, LatentsResults, base_of, work_of
 from ops.data.sample_index import Numbers, SampleIndex
 from ops.runtime import parallel, tables
 from ops.runtime.artifacts import Artifact, Work, current
@@ -27,6 +27,7 @@ from ops.runtime.parallel import Failure, Resources
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.weights.content import weights_hash
 from ops.weights.results import Weights
 
 if TYPE_CHECKING:
@@ -42,15 +43,33 @@ def make_latents(project: Project, dataset: str | None = None) -> Artifact[Laten
     """What the recipe's mode makes of a version of the training set (None: the current one).
 
     Raises:
-        LatentError: no samples, or more without finite latents than `launch.max_left_out_share` lets be left out.
+        LatentError: no samples, a VAE that `denoiser.released` does not know, or more without finite latents than
+            `launch.max_left_out_share` lets be left out.
     """
     from ops.data.dvc import version
 
     vae = current(project, project.settings.vae.asset, Weights)
     work = work_of(project, vae, dataset or version(project, "training_set"))
+    _require_vae_of_base(project, vae)
     if done := work.finished():
         return done
     return measure(work, vae) if project.settings.latents.mode == "online" else encode_all(work, vae)
+
+
+def _require_vae_of_base(project: Project, vae: Artifact[Weights]) -> None:
+    base = base_of(project)
+    if base and base.results.vae not in (None, weights_hash(vae.folder / vae.results.released)):
+        raise LatentError(
+            f"denoiser.released is '{base.results.source}', whose latents another VAE made than {vae.asset} "
+            f"{vae.version}, and those of this one mean nothing to it: name its own in vae.released"
+        )
+
+
+def _units(project: Project, moments: Moments) -> tuple[list[float], list[float]]:
+    """Shift and scale: as measured, or as the finished denoiser knows them."""
+    if base := base_of(project):
+        return list(base.results.shift), list(base.results.scale)
+    return moments.shift_and_scale()
 
 
 def measure(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[LatentsResults]:
@@ -80,7 +99,7 @@ def measure(work: Work[LatentsResults], vae: Artifact[Weights]) -> Artifact[Late
                     _count(sample, *encode(torch.from_numpy(pixels)), moments, unusable)
             progress.update(start + len(part), note=part[-1]["bucket"])
     _require_few(unusable, len(drawn), vae, project.settings.launch)
-    shift, scale = moments.shift_and_scale()
+    shift, scale = _units(project, moments)
     return work.finish(
         version=digest({"inputs": work.inputs, "settings": work.identity.payload(), "shift": shift, "scale": scale}),
         results=LatentsResults(
@@ -266,9 +285,10 @@ def _finished(work: Work[LatentsResults], vae: Artifact[Weights], shards: Sequen
         _require_few({**not_finite, **unreadable}, samples + len(unreadable), vae, work.project.settings.launch)
 
     tables.write_parts(work.folder / "index.parquet", parts(), INDEX)
-    shift, scale = moments.shift_and_scale()
+    shift, scale = _units(work.project, moments)
+    known = [shift, scale] if base_of(work.project) else []
     return work.finish(
-        version=digest(contents),
+        version=digest([*contents, *known]),
         results=LatentsResults(
             shift=tuple(shift),
             scale=tuple(scale),

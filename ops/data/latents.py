@@ -20,7 +20,7 @@ from ops.data.latent_moments import LatentError
 from ops.data.shard_index import ShardIndex
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
 from ops.runtime.project import Project
-from ops.weights.results import Weights
+from ops.weights.results import BASE, ReleasedDenoiser, Weights
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +83,8 @@ class LatentsResults(Results):
     samples: int
     """That were encoded."""
     train_samples: int
-    """Those that shift and scale were measured over."""
+    """Those that shift and scale were measured over, where they were: with `denoiser.released` they are those that its
+    weights know."""
     shards: int
     dtype: Precision
     """Of the shards; of `online` what the VAE computes in."""
@@ -116,7 +117,15 @@ def work_of(project: Project, vae: Artifact[Weights], dataset: str) -> Work[Late
             pixels=VERSIONS,
             cuts=project.settings.stage_cuts(),
         )
-    return Work(project, ASSET, {vae.asset: vae.version, "training_set": dataset}, identity, LatentsResults)
+    inputs = {vae.asset: vae.version, "training_set": dataset}
+    if base := base_of(project):
+        inputs[base.asset] = base.version
+    return Work(project, ASSET, inputs, identity, LatentsResults)
+
+
+def base_of(project: Project) -> Artifact[ReleasedDenoiser] | None:
+    """The finished denoiser in whose units the latents of this recipe are; None where it starts from none."""
+    return current(project, BASE, ReleasedDenoiser) if project.settings.denoiser.released else None
 
 
 def planned(project: Project) -> Work[LatentsResults]:
@@ -129,7 +138,7 @@ def planned(project: Project) -> Work[LatentsResults]:
 
 def vae_of(latents: Artifact[LatentsResults]) -> tuple[str, str]:
     """(asset, version) of the VAE that latents were made with."""
-    return next((asset, version) for asset, version in latents.inputs.items() if asset != "training_set")
+    return next((asset, version) for asset, version in latents.inputs.items() if asset not in ("training_set", BASE))
 
 
 class LatentSet:

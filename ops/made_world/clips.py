@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,32 +75,31 @@ def _truth_file(folder: Path) -> Path:
 def made_clips(source: MadeSource) -> Iterator[MadeClip]:
     """Every clip in turn; the shown combinations take turns, too, so that none is rarer than another."""
     random = np.random.default_rng([source.seed, *source.variant.encode()])
-    shown = shown_combinations()
+    shown = shown_combinations(source.colours)
     for number in range(source.clips):
         combination = shown[number % len(shown)]
-        yield _VARIANTS[source.variant](f"clip_{number:05d}", combination, random)
+        among = [each for each in shown if each.colour != combination.colour]
+        yield _VARIANTS[source.variant](f"clip_{number:05d}", combination, random, among)
 
 
-def _one(name: str, combination: Combination, random: np.random.Generator) -> MadeClip:
+def _one(name: str, combination: Combination, random: np.random.Generator, _: Sequence[Combination]) -> MadeClip:
     scene = scene_of(combination, random)
     return MadeClip(name, draw(scene, FRAMES, SIDE), scene.caption, _truth(scene))
 
 
-def _two(name: str, combination: Combination, random: np.random.Generator) -> MadeClip:
-    others = [each for each in shown_combinations() if each.colour != combination.colour]
-    scene = scene_of(combination, random, others[random.integers(len(others))])
+def _two(name: str, combination: Combination, random: np.random.Generator, others: Sequence[Combination]) -> MadeClip:
+    scene = scene_of(combination, random, others[int(random.integers(len(others)))])
     return MadeClip(name, draw(scene, FRAMES, SIDE), scene.caption, _truth(scene))
 
 
-def _cuts(name: str, combination: Combination, random: np.random.Generator) -> MadeClip:
-    others = [each for each in shown_combinations() if each.colour != combination.colour]
-    scenes = [scene_of(combination, random), scene_of(others[random.integers(len(others))], random)]
+def _cuts(name: str, combination: Combination, random: np.random.Generator, others: Sequence[Combination]) -> MadeClip:
+    scenes = [scene_of(combination, random), scene_of(others[int(random.integers(len(others)))], random)]
     pixels = np.concatenate([draw(scene, FRAMES, SIDE) for scene in scenes])
     truth = {"scenes": [_truth(scene) for scene in scenes], "cuts": [FRAMES]}
     return MadeClip(name, pixels, "; then ".join(scene.caption for scene in scenes), truth)
 
 
-def _subtitles(name: str, combination: Combination, random: np.random.Generator) -> MadeClip:
+def _subtitles(name: str, combination: Combination, random: np.random.Generator, _: Sequence[Combination]) -> MadeClip:
     scene = scene_of(combination, random)
     side = SIDE * subtitles.ENLARGED  # writing needs more pixels than a shape
     pixels = subtitles.under(draw(scene, FRAMES, side), scene.caption)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ops.made_world.drawing import coverage
-from ops.made_world.scenes import COLOURS, DIRECTIONS, SHAPES, Combination
+from ops.made_world.scenes import DIRECTIONS, PALETTE, SHAPES, Combination
 
-VERSION = 1
-"""Raised when the same video is read otherwise."""
+VERSION = 2
+"""Raised when the same video is read otherwise. 2: orange is a colour, too."""
 SMALLEST, LARGEST = 0.03, 0.4
 """A thing takes between these shares of the picture; less is a speck, more is a wash of colour."""
 VIVID = 0.5
@@ -63,7 +63,7 @@ def read(frames: NDArray[np.uint8]) -> Reading:
         raise ValueError(f"frames are {list(frames.shape)}, but must be [T, H, W, 3] with at least one")
     masks, counts = _masks(frames)
     found = []
-    for index, colour in enumerate(COLOURS):
+    for index, colour in enumerate(PALETTE):
         seen = masks[:, index].mean(axis=(1, 2)) >= SMALLEST
         if seen.mean() >= 0.5:
             mask = masks[seen, index]
@@ -79,15 +79,15 @@ def _masks(frames: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.i
     pixels = frames.astype(float)
     chroma = pixels - pixels.mean(axis=-1, keepdims=True)
     chroma -= np.median(chroma.reshape(-1, 3), axis=0)  # most of a picture is background
-    pure = np.array(list(COLOURS.values()), float)
+    pure = np.array(list(PALETTE.values()), float)
     pure -= pure.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(pure, axis=1)
     along = chroma @ (pure / lengths[:, None]).T / lengths  # [T, H, W, colours]: 1 is the pure colour
     nearest = (along * lengths).argmax(axis=-1)
-    masks = np.zeros((len(frames), len(COLOURS), *frames.shape[1:3]))
+    masks = np.zeros((len(frames), len(PALETTE), *frames.shape[1:3]))
     counts = np.zeros(len(frames), np.int64)
     for number in range(len(frames)):
-        for index in range(len(COLOURS)):
+        for index in range(len(PALETTE)):
             of_colour = np.where(nearest[number] == index, along[number, ..., index], 0).clip(0, 1)
             parts, many = ndimage.label(of_colour >= VIVID)
             if not many:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.made_world.scenes import COLOURS, REACH, Scene
+from ops.made_world.scenes import PALETTE, REACH, Scene
 
 FINENESS = 4
 """Points along each side of a pixel, whose mean is the pixel: edges are soft."""
@@ -20,7 +20,7 @@ def draw(scene: Scene, frames: int, side: int) -> NDArray[np.uint8]:
         for thing in scene.things:
             x, y = thing.at(number / max(1, frames - 1))
             cover = coverage(thing.combination.shape, thing.size, x, y, side)[..., None]
-            picture += cover * (np.array(COLOURS[thing.combination.colour], float) - picture)
+            picture += cover * (np.array(PALETTE[thing.combination.colour], float) - picture)
         pictures[number] = picture.round().astype(np.uint8)
     return pictures
 

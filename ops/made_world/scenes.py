@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +14,9 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "blue": (48, 80, 226),
     "yellow": (236, 208, 36),
 }
+FURTHER: dict[str, tuple[int, int, int]] = {"orange": (232, 124, 30)}
+"""Colours that only a source shows which names them, for what is taught later."""
+PALETTE = {**COLOURS, **FURTHER}
 SHAPES = ("circle", "square", "triangle")
 DIRECTIONS: dict[str, tuple[int, int]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 """Steps along x and y; y grows downwards."""
@@ -73,30 +77,30 @@ class Scene:
 
 def of_caption(text: str) -> Combination | None:
     """The combination whose caption this is; None for any other text."""
-    return next((each for each in combinations() if each.caption == text), None)
+    return next((each for each in combinations(tuple(PALETTE)) if each.caption == text), None)
 
 
-def combinations() -> list[Combination]:
-    """All of them, in a fixed order."""
-    return [Combination(*names) for names in product(COLOURS, SHAPES, DIRECTIONS)]
+def combinations(colours: Sequence[str] = tuple(COLOURS)) -> list[Combination]:
+    """All of these colours, in a fixed order."""
+    return [Combination(*names) for names in product(colours, SHAPES, DIRECTIONS)]
 
 
-def held_out_combinations() -> list[Combination]:
+def held_out_combinations(colours: Sequence[str] = tuple(COLOURS)) -> list[Combination]:
     """The twelve of the 48 that no made source ever shows: every colour three times, once with each shape, every
     direction three times, once with each shape. So each word of theirs is known from others, and only their meeting
-    is new."""
-    colours, directions = list(COLOURS), list(DIRECTIONS)
+    is new. Of further colours likewise three each."""
+    places, directions = list(PALETTE), list(DIRECTIONS)
     return [
-        Combination(colours[i], shape, directions[(i + shift) % len(directions)])
+        Combination(colour, shape, directions[(places.index(colour) + shift) % len(directions)])
         for shift, shape in enumerate(SHAPES)
-        for i in range(len(colours))
+        for colour in colours
     ]
 
 
-def shown_combinations() -> list[Combination]:
-    """Those that made sources show."""
-    hidden = set(held_out_combinations())
-    return [each for each in combinations() if each not in hidden]
+def shown_combinations(colours: Sequence[str] = tuple(COLOURS)) -> list[Combination]:
+    """Those that made sources of these colours show."""
+    hidden = set(held_out_combinations(colours))
+    return [each for each in combinations(colours) if each not in hidden]
 
 
 def scene_of(combination: Combination, random: np.random.Generator, other: Combination | None = None) -> Scene:

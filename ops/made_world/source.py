@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
+from ops.made_world.scenes import COLOURS, PALETTE
 from ops.runtime.files import digest
 
 PREFIX = "made:"
@@ -23,11 +24,12 @@ class UnknownWorld(ValueError):
 @dataclass(frozen=True)
 class MadeSource:
     """How many clips of which kind: of `one` thing, of `two` things, of two scenes with a hard cut between them
-    (`cuts`), or of one thing with `subtitles` under it."""
+    (`cuts`), or of one thing with `subtitles` under it. Things have these `colours`."""
 
     clips: int = 400
     seed: int = 0
     variant: Variant = "one"
+    colours: tuple[str, ...] = tuple(COLOURS)
 
     @classmethod
     def parse(cls, name: str) -> MadeSource:
@@ -51,13 +53,23 @@ class MadeSource:
                         f"'{name}': variant is '{text}', but must be one of {', '.join(get_args(Variant))}"
                     )
                 values[key] = text
+            elif key == "colours":
+                values[key] = tuple(text.split(","))
+                if not set(values[key]) <= set(PALETTE) or len(set(values[key])) < len(values[key]):
+                    raise UnknownWorld(
+                        f"'{name}': colours is '{text}', but must be of {', '.join(PALETTE)}, each once, with commas"
+                    )
             elif text.isdecimal() and (key == "seed" or int(text) > 0):
                 values[key] = int(text)
             else:
                 least = "" if key == "seed" else " above 0"
                 raise UnknownWorld(f"'{name}': {key} is '{text}', but must be a whole number{least}")
-        return cls(**values)
+        found = cls(**values)
+        if found.variant in ("two", "cuts") and len(found.colours) == 1:
+            raise UnknownWorld(f"'{name}': variant {found.variant} has things of two colours: name more than one")
+        return found
 
     def folder_name(self) -> str:
         """Tells worlds apart, and versions of the same."""
-        return f"{WORLD}-{self.variant}-{self.clips}-{digest([VERSION, self.clips, self.seed, self.variant])[:8]}"
+        own = [] if self.colours == tuple(COLOURS) else [self.colours]
+        return f"{WORLD}-{self.variant}-{self.clips}-{digest([VERSION, self.clips, self.seed, self.variant, *own])[:8]}"

@@ -133,6 +133,7 @@ def _parts(version: Version) -> str:
     parts = version.parts
     rows = [
         ("denoiser", f"{parts.denoiser_asset}, step {parts.step}", f"`{parts.denoiser_version}`"),
+        *(("adapters", f"times {each.scale:g}, merged into `{parts.denoiser}`", "") for each in parts.adapters),
         ("VAE", parts.vae_asset, f"`{parts.vae_version}`"),
         ("latents", "their shift and scale", f"`{parts.latents_version}`"),
         ("text encoder", f"{parts.text_encoder}, {parts.max_tokens} tokens", f"`{parts.text_encoder_version}`"),

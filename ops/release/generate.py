@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +38,19 @@ def generate(
     negative_prompt: str | None = None,
     given: Given | None = None,
     ranks: int = 1,
+    lora: Sequence[str] = (),
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Generated:
     """Write the video of `prompt` to `output`, and its settings to the same name with `.json`.
 
     What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.release.model_name.resolve`. No
-    name is the champion or, where frames are given, the last finished stage that was trained on given frames.
+    name is the champion or, where frames are given, the last finished stage that was trained on given frames. `lora`
+    are adapters as `ops.release.adapter_name` names them, of which no name means the model that they were trained on.
     `on_step` hears (done, total) denoising steps, where there is one rank; several `ranks` of this node, each on an
     accelerator of its own, make the video together. A prompt that is too long is cut, with a note.
 
     Raises:
-        SamplingError: something asked for cannot be made; the message says what can.
+        SamplingError: something asked for cannot be made, or adapters are of another model; the message says what can.
         MissingArtifact, UnknownVersion: there is no such model, for example no champion yet, or no stage on given
             frames.
     """
@@ -56,7 +58,9 @@ def generate(
     from ops.generation.model import VideoModel
     from ops.generation.render import render
     from ops.generation.together import render_together
-    from ops.release.model_name import last_on_given_frames, resolve
+    from ops.release.adapter_name import chosen
+    from ops.release.model_name import last_on_given_frames
+    from ops.release.registry import CHAMPION
 
     if output.suffix.lower() != ".mp4":
         raise SamplingError(f"the output is {output.name}, but must end in .mp4")
@@ -78,7 +82,8 @@ def generate(
     pixels = read_given(request) if given else None
     if pixels:
         notes += pixels.notes
-    parts, label = resolve(project, checkpoint or (last_on_given_frames(project) if given else "champion"))
+    default = last_on_given_frames(project) if given and not checkpoint else CHAMPION
+    parts, label = chosen(project, checkpoint, lora, default)
     require_condition(project, parts, request)
     started = time.monotonic()
     if ranks > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ops.generation.parts import Parts, parts_of
+from ops.generation.parts import Parts, parts_of, parts_of_base
 from ops.release.registry import Registry, UnknownVersion
 from ops.runtime.artifacts import MissingArtifact, current, current_entry, entries, read
 from ops.runtime.project import Project
@@ -13,15 +13,18 @@ from ops.sampling.request import SamplingError
 from ops.training.job import was_trained
 from ops.training.results import Trained
 from ops.training.trainings import stages
+from ops.weights.results import BASE
 
 
 def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
     """The parts that a name stands for, with a label for people.
 
     A name is `champion`, `candidate`, `previous` or a version number of the registered model; or an asset, as
-    `denoiser_video` (its best checkpoint) or `denoiser_video@150` (the checkpoint of that step); or the folder of
-    a checkpoint.
+    `denoiser_video` (its best checkpoint) or `denoiser_video@150` (the checkpoint of that step), `lora_mine` (with its
+    base) or `denoiser_released` (a base alone); or the folder of a checkpoint.
     """
+    if checkpoint == BASE:
+        return parts_of_base(project), BASE
     match = re.fullmatch(r"(\w+?)(?:@(\d+))?", checkpoint)
     if match and _is_denoiser(project, match[1]):
         return _labelled(parts_of(project, current(project, match[1], Trained), int(match[2]) if match[2] else None))

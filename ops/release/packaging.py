@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from ops.generation.parts import Parts
+from ops.generation.parts import AdapterPart, Parts
 from ops.release.registry import Version
 from ops.release.served_model import MODEL, RECIPE, signature
 from ops.runtime.files import write_json
@@ -23,10 +24,11 @@ def lay_out(project: Project, version: Version, folder: Path) -> str | None:
     """
     parts, inside = version.parts, folder / "model"
     reason = _reason_against(project, parts)
-    copied = parts.model_copy(update={"denoiser": DENOISER, "vae": VAE})
+    adapters = tuple(each.model_copy(update={"folder": place}) for place, each in _adapters(parts))
+    copied = parts.model_copy(update={"denoiser": DENOISER, "vae": VAE, "adapters": adapters})
     write_json(
         inside / MODEL,
-        {"parts": copied.model_dump(mode="json"), "not_copied": _remedy(version, reason) if reason else None},
+        {"parts": json.loads(copied.as_json()), "not_copied": _remedy(version, reason) if reason else None},
     )
     with (inside / RECIPE).open("w", encoding="utf-8") as file:
         file.write(project.settings.model_dump_json(indent=2))
@@ -68,11 +70,17 @@ def _remedy(version: Version, reason: str) -> str:
     )
 
 
+def _adapters(parts: Parts) -> Iterator[tuple[str, AdapterPart]]:
+    """(place in the copy, adapters)."""
+    return ((f"adapters/{number}", each) for number, each in enumerate(parts.adapters, start=1))
+
+
 def _files(project: Project, parts: Parts) -> Iterator[tuple[str, Path]]:
     """(place in the copy, file) of every part."""
     from ops import weights
 
-    for place, folder in ((DENOISER, parts.denoiser), (VAE, parts.vae)):
+    folders = [(place, each.folder) for place, each in _adapters(parts)]
+    for place, folder in ((DENOISER, parts.denoiser), (VAE, parts.vae), *folders):
         for file in sorted((project.root / folder).iterdir()):
             yield f"{place}/{file.name}", file
     encoder = weights.ensure(project, parts.text_encoder)

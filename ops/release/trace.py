@@ -26,6 +26,7 @@ from ops.training.job import was_trained
 from ops.training.recipe import recipe_of
 from ops.training.recording.mlflow_records import run_of
 from ops.training.results import Adopted, Trained
+from ops.weights.results import BASE, ReleasedDenoiser
 
 FILE = "lineage.json"
 OF_SOURCE = ("root", "path", "sha256", "kind", "licence")
@@ -250,7 +251,13 @@ def _facts(project: Project, artifact: Entry) -> dict[str, object]:
 
 
 def _adopted(project: Project, made: Sequence[Artifact[Trained]]) -> tuple[Adoption, ...]:
-    """The VAE, if it is not among the trainings."""
+    """The VAE, if it is not among the trainings, and the finished weights that the first stage started from."""
+    based = [each.inputs[BASE] for each in made if BASE in each.inputs]
+    bases = [each for version in based if (each := find(project, BASE, version, ReleasedDenoiser))]
+    return (*_adopted_vae(project, made), *(Adoption(BASE, each.version, each.results.source) for each in bases))
+
+
+def _adopted_vae(project: Project, made: Sequence[Artifact[Trained]]) -> tuple[Adoption, ...]:
     denoiser = made[-1]
     latents = next(entries(project, LATENTS, denoiser.inputs[LATENTS]), None)
     if latents is None:

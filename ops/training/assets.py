@@ -19,6 +19,7 @@ from ops.runtime.files import digest, replacing, sha256
 from ops.runtime.project import Project
 from ops.runtime.tracking.pipeline_run import Status
 from ops.training.checkpoints import store as checkpoints
+from ops.training.finished import finished
 from ops.training.job import Job
 from ops.training.launching.hostfile import NodesNotReached, require_answers
 from ops.training.launching.launch import Command, LaunchError, LaunchSpec, argv, environment, write_exports
@@ -27,6 +28,7 @@ from ops.training.launching.ranks import discover
 from ops.training.recording.mlflow_records import restore_records
 from ops.training.results import Adopted, InitFrom, Trained
 from ops.training.trainings import Training, training
+from ops.weights.results import BASE, ReleasedDenoiser
 
 CODE = 2
 """Raised when the same settings would train a different model; part of every fingerprint."""
@@ -165,7 +167,7 @@ def _contents(project: Project, image_vae: str) -> dict[str, str]:
 
 
 def adopt_vae(project: Project, released: str) -> Artifact[Adopted]:
-    """Finished weights in place of a training: `released` is a folder, or an entry of the weights registry."""
+    """Finished weights in place of a training; see `ops.training.finished` for what `released` may name."""
     from models import released as released_models
 
     work, folder = adoption_work(project, released)
@@ -178,11 +180,7 @@ def adopt_vae(project: Project, released: str) -> Artifact[Adopted]:
 
 def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]:
     """The work of adopting weights, and the folder that they lie in."""
-    from ops import weights
-
-    folder = project.root / released
-    if not folder.is_dir():
-        folder = weights.ensure(project, released)
+    folder = finished(project, released, "vae").folder
     content = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
     identity = AdoptedIdentity(released=content)
     return Work(project, project.settings.vae.asset, {}, identity, Adopted), folder
@@ -190,7 +188,7 @@ def adoption_work(project: Project, released: str) -> tuple[Work[Adopted], Path]
 
 def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFrom | None]:
     """The work of training a stage of the denoiser on the current latents, and what it starts from: the best
-    checkpoint of the stage before, if there is one, or the last, of one on given frames.
+    checkpoint of the stage before, if there is one, or the last, of one on given frames; or finished weights.
 
     It is of the version of the training set that the latents are of, whatever has become current since.
 
@@ -209,6 +207,9 @@ def stage_work(project: Project, stage: Training) -> tuple[Work[Trained], InitFr
         _require_known_latents(project, before, latents)
         of_row = stage.predecessor.kind == "image_condition"  # losses of rows do not compare
         init_from = InitFrom.last_of(before) if of_row else InitFrom.best_of(before)
+        inputs[init_from.asset] = init_from.version
+    elif stage.released:
+        init_from = InitFrom.of_base(current(project, BASE, ReleasedDenoiser))
         inputs[init_from.asset] = init_from.version
     identity = StageIdentity(
         code=CODE,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops.config import ImageCondition, Launch, Schedule, Settings, TextToVideo, Vae
+from ops.config import ImageCondition, Launch, LowRankStage, OfText, Schedule, Settings, Vae
 from ops.runtime.files import replacing
 from ops.runtime.project import Project
 from ops.training.results import InitFrom
@@ -65,10 +65,10 @@ class Job(BaseModel):
         return self.training.schedule
 
     @property
-    def denoiser_stage(self) -> TextToVideo:
+    def denoiser_stage(self) -> OfText:
         """The section of the recipe that says what this stage of the denoiser is."""
         section = self.training.section
-        assert isinstance(section, TextToVideo), f"{self.asset} is no stage of the denoiser"
+        assert isinstance(section, OfText), f"{self.asset} is no stage of the denoiser"
         return section
 
     @property
@@ -76,6 +76,13 @@ class Job(BaseModel):
         """The section of the recipe that says what this stage on given frames is."""
         section = self.training.section
         assert isinstance(section, ImageCondition), f"{self.asset} is no stage on given frames"
+        return section
+
+    @property
+    def low_rank(self) -> LowRankStage:
+        """The section of the recipe that says what adapters this stage trains."""
+        section = self.training.section
+        assert isinstance(section, LowRankStage), f"{self.asset} is no stage of adapters"
         return section
 
     @property

@@ -8,11 +8,11 @@ from typing import Any, Self
 from pydantic import ConfigDict, model_validator
 
 from ops.runtime.artifacts import Artifact, Record
-from ops.weights.results import Weights
+from ops.weights.results import ReleasedDenoiser, Weights
 
 
 class InitFrom(Record):
-    """The finished training of which an average, its best or its last, is the starting point."""
+    """The finished training of which an average, its best or its last, is the starting point; or finished weights."""
 
     asset: str
     version: str
@@ -31,6 +31,10 @@ class InitFrom(Record):
     def last_of(cls, artifact: Artifact[Trained]) -> Self:
         checkpoint = artifact.results.checkpoints[-1]
         return cls._of(artifact, artifact.folder / checkpoint.folder / "ema", checkpoint.logged_model)
+
+    @classmethod
+    def of_base(cls, artifact: Artifact[ReleasedDenoiser]) -> Self:
+        return cls(asset=artifact.asset, version=artifact.version, folder=artifact.folder / artifact.results.released)
 
     @classmethod
     def _of(cls, artifact: Artifact[Trained], folder: Path, logged_model: str | None) -> Self:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from ops.catalogue import KINDS, Kind
 from ops.config import Cut, DenoiserStage, Launch, Schedule, Settings, TrainingKind, Vae
@@ -11,6 +11,7 @@ from ops.config.stages import DEFAULT_KIND, Stage
 from ops.metrics.base import Metric
 from ops.metrics.held_out_loss import HeldOutLoss
 from ops.metrics.psnr import Psnr
+from ops.weights.results import BASE
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,15 @@ PROCEDURES: dict[TrainingKind, Procedure] = {
     "image_condition": Procedure(
         "ops.training.methods.image_condition", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "control"
     ),
+    "lora": Procedure("ops.training.methods.denoiser", ("latents", "text_embeddings"), HeldOutLoss(), "loss", "lora"),
 }
+WHAT: dict[TrainingKind, str] = {
+    "text_to_video": "The denoiser",
+    "image_condition": "The denoiser that completes given frames,",
+    "lora": "Adapters of the denoiser (LoRA)",
+}
+PREFIXES: dict[str, str] = {"text_to_video": "denoiser", "image_condition": "control", "lora": "lora"}
+"""With which the assets of stages begin, by kind."""
 LABELS = {each.metric.name: each.label for each in PROCEDURES.values()}
 """Metric → its name in tables."""
 
@@ -64,6 +73,8 @@ class Training:
     cut: str
     dataset: Cut
     predecessor: Training | None = None
+    released: bool = False
+    """Whether it starts from `denoiser.released`, the asset BASE."""
 
     @property
     def kind(self) -> TrainingKind:
@@ -89,6 +100,8 @@ class Training:
             return f"the {self.kind} is trained by its parts"
         if isinstance(self.section, DenoiserStage) and self.section.compile:
             return f"compile is true for stage '{self.name}', and would take in what ZeRO-3 does around each layer"
+        if self.kind == "lora":
+            return f"the base of '{self.name}' is frozen, and each rank keeps it whole for the average of its adapters"
         return None
 
     @property
@@ -109,37 +122,58 @@ class Training:
     @property
     def inputs(self) -> tuple[str, ...]:
         """All assets that it is made from."""
-        return (*((self.predecessor.asset,) if self.predecessor else ()), *self.procedure.inputs)
+        return (*((self.start,) if self.start else ()), *self.procedure.inputs)
+
+    @property
+    def start(self) -> str | None:
+        """The asset whose weights it starts from."""
+        return self.predecessor.asset if self.predecessor else BASE if self.released else None
 
     @property
     def description(self) -> str:
         if self.adopted:
             return "The video VAE, whose finished weights the recipe names (`vae.released`): registered, not trained."
         start = f"starting from {self.predecessor.name}" if self.predecessor else "from scratch"
+        if self.released:
+            start = "starting from finished weights (`denoiser.released`)"
         if isinstance(self.section, Vae):
             whole = "The video VAE, trained on the training set's pixels "
             whole += f"({', '.join(self.section.losses.told)} and adversarial losses)"
             return f"{whole}, {start}." if self.predecessor else f"{whole}."
         kinds = " and ".join(self.section.seen)
-        what = "The denoiser" if self.kind == DEFAULT_KIND else "The denoiser that completes given frames,"
-        return f"{what} after {self.schedule.steps:,} steps on {kinds} samples, {start}."
+        return f"{WHAT[self.kind]} after {self.schedule.steps:,} steps on {kinds} samples, {start}."
 
 
 def trainings(settings: Settings) -> dict[str, Training]:
     """Every training of a recipe by its asset, each after what it starts from: those of the VAE, then the stages."""
-    vae = settings.vae
-    of_vae = [(asset, place, own) for place, (asset, own) in zip(vae.places, vae.trainings.items(), strict=True)]
-    of_denoiser = [(asset_of(stage.name, stage.kind), f"stages.{stage.name}", stage) for stage in settings.stages]
-    return {each.asset: each for each in (*_chained(settings, of_vae), *_chained(settings, of_denoiser))}
+    found = [*_of_vae(settings), *_of_denoiser(settings)]
+    return {each.asset: each for each in found}
 
 
-def _chained(settings: Settings, chain: Iterable[tuple[str, str, Vae | Stage]]) -> Iterator[Training]:
-    """Trainings of one model, each starting from the one before."""
+def _of_vae(settings: Settings) -> Iterator[Training]:
+    """Each starting from the one before."""
     before = None
-    for asset, place, section in chain:
-        launch, cut = section.launch.over(settings.launch), settings.cut_of(section.dataset)
-        before = Training(asset, place, section, launch, *cut, before)
+    for place, (asset, own) in zip(settings.vae.places, settings.vae.trainings.items(), strict=True):
+        before = _training(settings, asset, place, own, before)
         yield before
+
+
+def _of_denoiser(settings: Settings) -> Iterator[Training]:
+    """Each starting from the one before, but for adapters: all of these start from the last one of text to video."""
+    base: Training | None = None
+    before: Training | None = None
+    for stage in settings.stages:
+        start = base if stage.kind == "lora" else before
+        made = _training(settings, asset_of(stage.name, stage.kind), f"stages.{stage.name}", stage, start)
+        made = replace(made, released=start is None and settings.denoiser.released is not None)
+        yield made
+        base = made if stage.kind == DEFAULT_KIND else base
+        before = before if stage.kind == "lora" else made
+
+
+def _training(settings: Settings, asset: str, place: str, section: Vae | Stage, before: Training | None) -> Training:
+    launch, cut = section.launch.over(settings.launch), settings.cut_of(section.dataset)
+    return Training(asset, place, section, launch, *cut, before)
 
 
 def training(settings: Settings, asset: str) -> Training:
@@ -156,10 +190,12 @@ def stages(settings: Settings) -> list[Training]:
 
 
 def final(settings: Settings) -> Training:
-    """The last stage of text to video, whose model makes the videos that are scored and released."""
-    return [each for each in stages(settings) if each.kind == DEFAULT_KIND][-1]
+    """The stage whose model makes the videos that are scored and released: the last one of text to video, or, where
+    there is none because `denoiser.released` takes its place, the last adapters."""
+    found = {each.kind: each for each in stages(settings)}
+    return found.get(DEFAULT_KIND) or found["lora"]
 
 
 def asset_of(stage: str, kind: str = DEFAULT_KIND) -> str:
     """The asset that a stage of this name and kind makes."""
-    return f"{'denoiser' if kind == DEFAULT_KIND else 'control'}_{stage}"
+    return f"{PREFIXES[kind]}_{stage}"

@@ -14,3 +14,21 @@ class Weights(Results):
 
     released: str
     """Their folder within the artifact's."""
+
+
+BASE = "denoiser_released"
+"""The asset that `denoiser.released` becomes."""
+
+
+class ReleasedDenoiser(Weights):
+    """Finished weights of a denoiser, from which a training starts, and the latents that it knows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None
+    """What the recipe called them."""
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    """Of its latents, a number a channel: (z - shift) · scale."""
+    vae: str | None
+    """A hash of the VAE that made them; None where it is not known."""

@@ -42,6 +42,13 @@ def write_webdataset(
     _show(made, console)
 
 
+def write_merged(project: Project, lora: list[str], folder: Path, checkpoint: str | None, console: Console) -> None:
+    from ops.release.merging import write_merged as write
+
+    label = write(project, lora, folder, checkpoint)
+    console.print(f"{escape(str(folder))} [dim]{escape(label)}, merged[/]", highlight=False, soft_wrap=True)
+
+
 def _show(made: Export, console: Console) -> None:
     for note in made.notes:
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training.readiness import NotReady, require_sources
 from ops.training.trainings import Training, trainings
+from ops.weights.results import BASE
 from pipelines.terminal import machine
 from pipelines.terminal.finding import Finding
 from pipelines.terminal.plan import counts
@@ -45,6 +47,7 @@ def findings(project: Project, assets: Collection[str]) -> Iterator[Finding]:
     yield from machine.packages()
     yield from machine.accelerators(sorted({*_computing_here(project, assets, trained)}))
     yield from machine.weights(project, needed_by(settings, assets), optional_for(settings, assets))
+    yield from _finished(project, assets)
     yield from _plans(project, trained)
     yield from _nodes(project, trained)
 
@@ -55,6 +58,25 @@ def _computing_here(project: Project, assets: Collection[str], trained: list[Tra
     launched = {*STEPS, *trainings(project.settings), "champion"}
     if any(asset not in launched for asset in assets):
         yield project.settings.launch.accelerator
+
+
+def _finished(project: Project, assets: Collection[str]) -> Iterator[Finding]:
+    """Whether finished weights that the recipe names are there, and fit it."""
+    from ops.training.base import require as require_base
+    from ops.training.finished import finished
+
+    settings = project.settings
+    vae = settings.vae.released
+    looks: dict[str, Callable[[], object]] = {}
+    if vae:
+        looks[settings.vae.asset] = partial(finished, project, vae, "vae")
+    if settings.denoiser.released:
+        looks[BASE] = partial(require_base, project)
+    for asset in looks.keys() & {*assets}:
+        try:
+            looks[asset]()
+        except (ConfigError, FileNotFoundError) as error:
+            yield Finding("wrong", asset, str(error))
 
 
 def _plans(project: Project, trained: list[Training]) -> Iterator[Finding]:

@@ -14,14 +14,16 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import nn
 
+from models import adapters
 from models.control.image_condition import ImageConditionedDenoiser
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.released import from_pretrained, save_pretrained
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.vae import WFVAE
-from ops.config import Settings
+from ops.config import Lora, LowRankStage, Settings
 from ops.curation.tables import CURATED_IMAGES, MOTION_RECHECK
 from ops.data import dataset_version
 from ops.data.samples import SAMPLES
@@ -35,6 +37,7 @@ from ops.training.assets import stage_work, vae_work
 from ops.training.job import Job
 from ops.training.results import Checkpoint, InitFrom, Trained
 from ops.training.trainings import stages, training
+from ops.weights.content import weights_hash
 
 PARAMS = """
 preset: tiny
@@ -84,13 +87,15 @@ class World:
         found = next(each for each in stages(project.settings) if each.name == stage)
         work, init_from = stage_work(project, found)
 
-        def model(step: int) -> SkiparseDenoiser:
+        def model(step: int) -> nn.Module:
             torch.manual_seed(1000 * seed + step)
             shape = {"layers": 2, "heads": 2, "head_width": 12, "in_channels": 4, "text_width": 384, "sparse_ratio": 1}
             config = DenoiserConfig(**shape)
             if found.kind == "text_to_video":
                 return SkiparseDenoiser(config)
             assert init_from is not None
+            if isinstance(found.section, LowRankStage):
+                return self._adapted(init_from.folder, found.section.lora)
             controller = ImageConditionedDenoiser(config)
             controller.start_from(from_pretrained(init_from.folder))
             if step == max(losses):
@@ -99,6 +104,16 @@ class World:
             return controller
 
         return self._train(work, losses, model, "held_out_loss", first=1.0, init_from=init_from)
+
+    @staticmethod
+    def _adapted(base: Path, lora: Lora) -> nn.Module:
+        """A base with adapters that have learned something."""
+        model = from_pretrained(base)
+        adapters.add_adapters(model, adapters.LowRank(lora.rank, lora.alpha, lora.targets, weights_hash(base)))
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                torch.nn.init.normal_(parameter, std=0.3)
+        return model
 
     def _at_another_rate(self, stage: str, seed: int) -> Project:
         tree = self.project.settings.model_dump(mode="json")
@@ -110,7 +125,7 @@ class World:
         self,
         work: Work[Trained],
         figures: dict[int, float],
-        model: Callable[[int], WFVAE | SkiparseDenoiser],
+        model: Callable[[int], nn.Module],
         metric: str,
         first: float,
         init_from: InitFrom | None = None,
@@ -139,7 +154,9 @@ class World:
         with mlflow.start_run(run_id=run_id):
             for step, figure in sorted(figures.items()):
                 folder = f"checkpoints/step_{step:06d}"
-                save_pretrained(model(step), work.folder / folder / "ema")
+                made = model(step)
+                save = adapters.save_adapter if adapters.adapters_of(made) else save_pretrained
+                save(made, work.folder / folder / "ema")
                 logged = mlflow.create_external_model(
                     name=work.asset, source_run_id=run_id, model_type=work.asset, params={"step": str(step)}
                 )

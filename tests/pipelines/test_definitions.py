@@ -40,7 +40,7 @@ def graph_of(project: Project, preset: str) -> dict:
     }
 
 
-@pytest.mark.parametrize("preset", ["demo", "shapes", "tiny", "v1_1", "v1_3"])
+@pytest.mark.parametrize("preset", ["demo", "finetune", "shapes", "tiny", "v1_1", "v1_3"])
 def test_graph(project: Project, preset: str, snapshot: SnapshotAssertion) -> None:
     assert graph_of(project, preset) == snapshot
 
@@ -70,6 +70,17 @@ def test_stages_on_given_frames_are_a_group_of_their_own(project: Project) -> No
         "latents",
         "text_embeddings",
     }
+
+
+def test_adapters_are_a_group_of_their_own(project: Project) -> None:
+    stages = yaml.safe_load((project.root / "configs" / "tiny.yaml").read_text())["stages"]
+    mine = {**stages[-1], "name": "mine", "lora": {"rank": 4}}
+    (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "stages": [*stages, mine]}))
+    graph = defs().resolve_asset_graph()
+    (asset,) = dg.AssetSelection.groups("lora").resolve(graph)
+    assert asset.to_user_string() == "lora_mine"
+    parents = {key.to_user_string() for key in graph.get(asset).parent_keys}
+    assert parents == {"denoiser_video", "latents", "text_embeddings"}
 
 
 def test_a_vae_that_is_not_trained_is_not_said_to_be(project: Project) -> None:

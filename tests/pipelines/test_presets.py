@@ -13,7 +13,7 @@ from ops.runtime.device import Accelerator
 from ops.steps import STEPS
 from ops.training.loop.engine import configuration_of
 from ops.training.readiness import NotReady, require_sources
-from ops.training.trainings import trainings
+from ops.training.trainings import asset_of, trainings
 from pipelines.terminal.weights import needed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,7 @@ SERVER = "http://127.0.0.1:8000/v1"
 PACKAGES = frozenset({"scikit-video", "scikit-image"})
 NEEDS = {
     "demo": Needs("cpu", 2, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
+    "finetune": Needs("cuda", 1, {"lpips-alex", "mt5-xxl"}, own=True),
     "shapes": Needs("cpu", 1, {"lpips-alex", "minilm-l6"}),
     "tiny": Needs("cpu", 1, {"lpips-alex", "rapidocr-det", "brisque", "minilm-l6"}, PACKAGES),
     "v1_1": Needs("cuda", 80, {*OF_THE_PAPERS, "t5-v1_1-xxl"}, own=True, server=SERVER, ranks_of_vae=8),
@@ -46,7 +47,7 @@ NEEDS = {
 
 
 def everything(recipe: Settings) -> set[str]:
-    return {*STEPS, *(f"denoiser_{stage.name}" for stage in recipe.stages)}
+    return {*STEPS, *(asset_of(stage.name, stage.kind) for stage in recipe.stages)}
 
 
 @pytest.mark.parametrize("preset", presets(ROOT))

@@ -10,9 +10,8 @@ from typing import TypeVar
 
 import torch
 
-from models import released
+from ops.training.checkpoints import released_form, universal
 from ops.training.checkpoints import store as checkpoints
-from ops.training.checkpoints import universal
 from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.checkpoints.store import SHARDS, CheckpointStore
 from ops.training.launching.ranks import Ranks
@@ -73,7 +72,7 @@ def restore(session: Session[B], start: Start) -> None:
             f"remove {job.folder} to train anew"
         )
     deepspeed_engine.load(ours.engine, start.shards)
-    ours.ema.load(released.from_pretrained(path / "ema"))
+    ours.ema.load(released_form.read(path / "ema", ours.ema.slicing.empty))
     ours.clipping.restore(state["clipping"])
     ours.left_out.samples = state["left_out"]
     for each in session.method.kept:

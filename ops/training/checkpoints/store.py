@@ -29,12 +29,13 @@ from ops.runtime.files import digest, sha256, sync_folder, write_json
 from ops.training.checkpoints.shard_layout import ShardLayout
 from ops.training.clipping.rule import ClippingState
 from ops.training.data.left_out import Absence
+from ops.weights.content import SEALED
 
 Files: TypeAlias = dict[str, Callable[[Path], object]]
 """Files of a checkpoint, by their path in it, each with what writes it to where it is told."""
 
 SHARDS = "deepspeed"
-MARKER = "COMPLETE"
+MARKER = SEALED
 CORRUPT = "CORRUPT"
 """What a marker is renamed to when the files are found not to be those that it lists."""
 SECONDS_OF_A_SHARED_DISK = 90.0

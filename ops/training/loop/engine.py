@@ -198,7 +198,8 @@ def _without_muon() -> Iterator[None]:
 
 
 def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
-    """What this rank has to keep of the engine, by the file in which `load` looks for it; every rank calls this.
+    """What this rank has to keep of the engine, by the file in which `load` looks for it; every rank calls this. What
+    is frozen is not kept.
 
     DeepSpeed hands each shard to a writer, in whose place here stands one that copies it into the processor's memory.
     """
@@ -211,7 +212,7 @@ def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
 
         writer.save = save
         try:
-            engine.save_checkpoint(folder, tag=TAG, save_latest=False)
+            engine.save_checkpoint(folder, tag=TAG, save_latest=False, exclude_frozen_parameters=True)
         finally:
             del writer.save
     return copies
@@ -219,6 +220,7 @@ def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
 
 def load(engine: DeepSpeedEngine, folder: Path) -> None:
     """Called by every rank; `folder` was saved, or converted, for this number of ranks."""
-    path, _ = engine.load_checkpoint(str(folder), tag=TAG)
+    frozen = any(not parameter.requires_grad for parameter in engine.module.parameters())
+    path, _ = engine.load_checkpoint(str(folder), tag=TAG, load_module_strict=not frozen)
     if path is None:
         raise RuntimeError(f"DeepSpeed found nothing to load in {folder}")

@@ -45,11 +45,12 @@ class State:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are trained or kept, over all ranks."""
-        return sum(parameter.numel() for parameter in self.ema.slicing.empty.parameters())
+        """How many numbers are trained, over all ranks."""
+        return self.ema.slicing.numbers
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """The state dict of the model that is trained, a tensor at a time, each whole; every rank takes all alike."""
+        """The state dict of the model that is trained, a tensor at a time, each whole; every rank takes all alike. What
+        is frozen in it need not be there."""
         if not self.layout["apart"]:
             return iter(self.model.state_dict().items())
         return self.ema.slicing.entries(self.ema.slicing.of(self.model))

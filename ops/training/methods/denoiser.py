@@ -12,7 +12,7 @@ from models import released
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
 from models.latte import LatteDenoiser
-from ops.config import DenoiserStage, Settings
+from ops.config import DenoiserStage, LowRankStage, Settings
 from ops.data.buckets import Bucket
 from ops.data.drawn_windows import DrawnWindows
 from ops.data.latent_encoder import LatentEncoder
@@ -30,6 +30,7 @@ from ops.training.data.online_latents import OnlineLatents
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
 from ops.training.methods.inputs import input_of, needed_vae
+from ops.training.methods.lora import base_with_adapters
 from ops.training.methods.method import Method, Setup
 from ops.training.networks import AnyDenoiser
 from ops.training.objectives.denoising import Denoising
@@ -103,7 +104,9 @@ def text_of(job: Job) -> Texts:
 
 
 def _start(job: Job, latent_channels: int) -> AnyDenoiser:
-    """The best average of the stage before, or a fresh model."""
+    """The best average of the stage before, or a fresh model; a stage of adapters has these beside it."""
+    if isinstance(job.denoiser_stage, LowRankStage):
+        return base_with_adapters(job)
     stage = largest(job.training.dataset, job.training.kinds)
     if job.init_from is None:
         return build_model(job.settings, latent_channels, job.settings.seed, stage)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
 from models.geometry import PATCH, latent_size, tokens
-from ops.config import DenoiserModel, Precision, VaeLosses, VaeModel, VaeViews
+from ops.config import DenoiserModel, Lora, Precision, VaeLosses, VaeModel, VaeViews
 
 
 class Case(BaseModel):
@@ -48,6 +48,8 @@ class DenoiserCase(Case):
     """That ride behind each sample."""
     conditioned: bool = False
     """Whether it is given frames."""
+    lora: Lora | None = None
+    """The adapters that alone are trained."""
 
     @property
     def latent(self) -> tuple[int, int, int]:
@@ -103,7 +105,7 @@ class Passes(BaseModel):
     flops: int
     """Model FLOPs, of all ranks that compute the samples together."""
     frozen: int = 0
-    """Of networks that are used and not trained."""
+    """Of networks, and of weights of the model, that are used and not trained."""
     companions: int = 0
     """Of what learns beside the model: its weights, gradients and optimizer."""
     companions_live: int = 0

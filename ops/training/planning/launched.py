@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from models.geometry import latent_size
-from ops.config import DenoiserStage, ImageCondition, Latents, Precision, Settings, TextEmbeddings, Vae
+from ops.config import DenoiserStage, ImageCondition, Latents, LowRankStage, Precision, Settings, TextEmbeddings, Vae
 from ops.data.buckets import Bucket
 from ops.data.text_encoder import parameter_count
 from ops.runtime.project import Project
@@ -100,6 +100,7 @@ class Launched:
             architecture=settings.denoiser.architecture,
             images=section.images_behind,
             conditioned=isinstance(section, ImageCondition),
+            lora=section.lora if isinstance(section, LowRankStage) else None,
             model=model,
             channels=settings.vae.model.latent_channels,
             text_tokens=settings.text_encoder.max_tokens,

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
+from models.adapters import LowRank, add_adapters
 from models.control.image_condition import MASK_CHANNELS, ImageConditionedDenoiser
 from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
 from models.pixels import to_video
-from ops.config import Denoiser, Diffusion, Optimizer
+from ops.config import Denoiser, Diffusion, Lora, Optimizer
 from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
 from ops.training import networks
@@ -74,15 +75,31 @@ def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         model = _denoiser(case) if isinstance(case, DenoiserCase) else networks.vae(case.model)
         critic = networks.discriminator(case.losses) if isinstance(case, VaeCase) and case.adversarial else nn.Module()
-    one, other = (sum(each.numel() for each in module.parameters()) for module in (model, critic))
+    one, other = (sum(each.numel() for each in _trained(module)) for module in (model, critic))
     return one, other
 
 
 def _denoiser(case: DenoiserCase) -> AnyDenoiser:
     settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
     largest = Bucket(case.frames, case.height, case.width)
+    if case.lora:
+        return _adapted(case.lora, lambda: networks.denoiser(settings, case.channels, case.text_width, largest))
     model = networks.denoiser(settings, case.channels, case.text_width, largest)
-    return ImageConditionedDenoiser(model.config) if case.conditioned and isinstance(model, SkiparseDenoiser) else model
+    if case.conditioned and isinstance(model, SkiparseDenoiser):
+        return ImageConditionedDenoiser(model.config)
+    return model
+
+
+def _adapted(lora: Lora, make: Callable[[], AnyDenoiser]) -> AnyDenoiser:
+    """With adapters. peft moves what it makes to where the weights lie, which tensors without memory do not bear: so
+    they are laid in by their shapes alone, and then all parameters are made anew where this is called."""
+    with unset_fake_temporarily(), torch.device("meta"):
+        model = make()
+        add_adapters(model, LowRank(lora.rank, lora.alpha, lora.targets, base=""))
+    for module in model.modules():
+        for name, each in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(each.shape), each.requires_grad))
+    return model
 
 
 def _diffusion(case: DenoiserCase) -> Diffusion:
@@ -117,7 +134,7 @@ def _of_denoiser(case: DenoiserCase) -> Passes:
 
     with LiveBytes() as live:
         moments = _moments(model, loss, live)
-    return Passes(**_size(model), moments=tuple(moments), flops=denoiser_flops(case))
+    return Passes(**_size(model), moments=tuple(moments), flops=denoiser_flops(case), frozen=_frozen_bytes(model))
 
 
 def _of_vae(case: VaeCase) -> Passes:
@@ -182,7 +199,7 @@ def _moments(model: nn.Module, loss: Callable[[], Tensor], live: LiveBytes) -> l
         made += parameter.numel() * parameter.element_size()
         parameter.grad = None
 
-    hooks = [each.register_post_accumulate_grad_hook(taken) for each in model.parameters()]
+    hooks = [each.register_post_accumulate_grad_hook(taken) for each in _trained(model)]
     torch.autograd.backward(loss())
     moments.append(Moment(gradients=made, live=live.take_peak()))
     for hook in hooks:
@@ -217,8 +234,19 @@ def _dtype(case: Case) -> torch.dtype:
 
 
 def _size(model: nn.Module) -> dict[str, int]:
-    sizes = [parameter.numel() for parameter in model.parameters()]
+    sizes = [parameter.numel() for parameter in _trained(model)]
     return {"parameters": sum(sizes), "largest": max(sizes)}
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _frozen_bytes(model: nn.Module) -> int:
+    """Of the model's weights that are not trained. In half precision the average keeps them in float32 besides."""
+    frozen = [each for each in model.parameters() if not each.requires_grad]
+    wide = torch.float32.itemsize
+    return sum(each.numel() * (each.element_size() + wide * (each.element_size() < wide)) for each in frozen)
 
 
 def _bytes(module: nn.Module) -> int:

@@ -1,10 +1,11 @@
-"""What the stages of the denoiser read besides latents."""
+"""What the stages of the denoiser read besides latents, and finished weights that they may start from."""
 
 import dagster as dg
 
 from ops.config import Mode
 from ops.lineage import inputs
 from ops.runtime.project import Project
+from ops.weights.results import BASE
 from pipelines.factories.artifact_asset import artifact_asset
 from pipelines.factories.modules import function
 
@@ -27,4 +28,14 @@ def denoiser() -> dg.Definitions:
         kinds={"huggingface", "safetensors"},
         pool="accelerator",
     )
-    return dg.Definitions(assets=[text_embeddings])
+    if not settings.denoiser.released:
+        return dg.Definitions(assets=[text_embeddings])
+    base = artifact_asset(
+        BASE,
+        group="denoiser",
+        deps=inputs(settings)[BASE],
+        make=lambda project: function("ops.training.base:make_base")(project),
+        description="Finished weights of a denoiser (`denoiser.released`), from which the first stage starts.",
+        kinds={"safetensors"},
+    )
+    return dg.Definitions(assets=[base, text_embeddings])

@@ -10,7 +10,7 @@ from ops.config.sources import VideoCollection
 from ops.curation.sources.listing import file_of, find_sources
 from ops.made_world.clips import FRAMES, LICENCE, ensure, truth_of
 from ops.made_world.detector import read
-from ops.made_world.scenes import of_caption, shown_combinations
+from ops.made_world.scenes import held_out_combinations, of_caption, shown_combinations
 from ops.made_world.source import MadeSource, UnknownWorld
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
@@ -26,10 +26,12 @@ def test_a_name_says_what_differs_from_the_defaults() -> None:
     ("name", "why"),
     [
         ("made:cubes", "there is no made world 'cubes'; there is made:shapes"),
-        ("made:shapes?clip=6", "'clip' is no setting of it; there are clips, seed, variant"),
+        ("made:shapes?clip=6", "'clip' is no setting of it; there are clips, colours, seed, variant"),
         ("made:shapes?clips=0", "clips is '0', but must be a whole number above 0"),
         ("made:shapes?seed=-1", "seed is '-1'"),
         ("made:shapes?variant=three", "must be one of one, two, cuts, subtitles"),
+        ("made:shapes?colours=red,pink", "colours is 'red,pink', but must be of red, green, blue, yellow, orange"),
+        ("made:shapes?colours=orange&variant=two", "variant two has things of two colours"),
     ],
 )
 def test_a_name_that_makes_nothing_is_an_error_of_the_recipe(name: str, why: str) -> None:
@@ -63,6 +65,16 @@ def test_clips_show_what_their_captions_say(tmp_path: Path) -> None:
         thing = read(frames).things[0]
         assert [thing.colour, thing.shape, thing.direction] == known["combinations"][0]
         assert len(frames) == FRAMES
+
+
+def test_a_further_colour_is_shown_where_it_is_named(tmp_path: Path) -> None:
+    source = MadeSource.parse("made:shapes?clips=9&colours=orange")
+    captions = {str(known["caption"]) for known in truth_of(tmp_path, source).values()}
+    assert captions == {each.caption for each in shown_combinations(("orange",))}
+    assert len(captions) == 9
+    assert captions & {each.caption for each in held_out_combinations(("orange",))} == set()
+    frames = [read_mp4(file) for file in sorted(ensure(tmp_path, source).glob("*.mp4"))]
+    assert {read(each).things[0].colour for each in frames} == {"orange"}
 
 
 def test_a_cut_is_where_the_truth_says(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_protocol_names_the_metric_and_its_weights(project: Project) -> None:
     assert isinstance(flickering, VideoMetric)
     assert of_metric(flickering, MADE, project).id == MADE.id
     assert of_metric(lpips, MADE, project).weights["lpips"].startswith("9f97fd313f4d")
-    assert of_metric(truth, MADE, project) == Protocol("made-world/v1", MADE.terms, {"detector": "1"})
+    assert of_metric(truth, MADE, project) == Protocol("made-world/v1", MADE.terms, {"detector": "2"})
 
 
 def test_metrics_share_what_is_read_of_a_video() -> None:

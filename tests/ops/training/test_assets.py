@@ -91,6 +91,8 @@ def test_a_fingerprint_is_of_code_seed_and_settings(make_lab: Callable, tmp_path
     for unsaid in ("kind", "launch", "gradient_checkpointing", "compile", "joint_images"):  # these decide nothing
         del stage[unsaid]
     of_stage = {**common, "schedule": stage["schedule"], "denoiser": settings["denoiser"], "stage": stage}
+    for later in ("released", "released_scale"):
+        del of_stage["denoiser"][later]
     of_stage["text_width"] = settings["text_encoder"]["width"]
     made = assets.work_of(project, training(project.settings, "denoiser_joint"))[0]
     inputs = {"latents": "latents", "text_embeddings": "text", "training_set": dataset}

@@ -12,10 +12,13 @@ import pytest
 import torch
 import yaml
 
+from models import released
+from models.dit import DenoiserConfig, SkiparseDenoiser
 from ops.config import presets, resolve
 from ops.data.samples import SAMPLES
 from ops.runtime import tables
 from ops.runtime.project import Project
+from ops.training.base import make_base
 from ops.training.job import Job
 from ops.training.launching import node_checks, program
 from ops.training.launching.ranks import Ranks
@@ -47,6 +50,7 @@ NARROW = {
 }
 
 
+COMPOSE = {"vae": vae.compose, "text_to_video": denoiser.compose, "lora": denoiser.compose}
 NARROW_VAE: dict[str, dict[str, Any]] = {
     "wfvae": {"base_channels": 8, "latent_channels": 4, "encoder_flow_channels": 8, "decoder_flow_channels": 8},
     "causalvae": {"base_channels": 32, "multipliers": [1, 1, 1, 1]},
@@ -81,17 +85,28 @@ def test_a_preset_trains_at_a_tiny_width(preset: str, make_lab: Callable, alone:
     lab = type(lab)(Project(lab.project.root))
     _cut_for(lab, lab.project.settings.stage_cuts()[0])
     lab.encode_text()
-    first = lab.job(f"denoiser_{recipe.stages[0].name}")
+    if recipe.denoiser.released:
+        _lay_finished(lab)
+    first = lab.job(next(each.asset for each in trainings(lab.project.settings).values() if each.kind != "vae"))
     for asset, training in trainings(lab.project.settings).items():
+        if training.adopted:
+            continue
         _cut_for(lab, training.cut)
         described = first.model_dump(mode="json") | {"asset": asset, "folder": str(tmp_path / asset)}
-        session = program.prepared(
-            Job.model_validate(described), alone, CPU, vae.compose if training.kind == "vae" else denoiser.compose
-        )
+        session = program.prepared(Job.model_validate(described), alone, CPU, COMPOSE[training.kind])
         assert {parameter.dtype for parameter in session.state.model.parameters()} == {torch.bfloat16}
         for step in (1, 2):
             figures = loop.one_step(session, step, session.read(step))
             assert all(map(math.isfinite, figures.values())), (asset, figures)
+
+
+def _lay_finished(lab: Any) -> None:
+    """Weights in the place of those that the recipe names."""
+    settings = lab.project.settings
+    shape = settings.denoiser.model.model_dump()
+    model = SkiparseDenoiser(DenoiserConfig(**shape, in_channels=4, text_width=settings.text_encoder.width))
+    released.save_pretrained(model, lab.project.root / settings.denoiser.released)
+    make_base(lab.project)
 
 
 def _cut_for(lab: Any, cut: str) -> None:

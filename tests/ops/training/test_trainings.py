@@ -65,7 +65,7 @@ def test_a_kind_without_a_training_is_refused_when_the_recipe_loads(project: Pro
 def test_other_kinds_are_explained(project: Project) -> None:
     with pytest.raises(ConfigError, match="the VAE is trained before all stages: its settings are the section vae"):
         _ = with_kind(project, "vae").settings
-    with pytest.raises(ConfigError, match="kind is 'video', but the kinds are: text_to_video, image_condition"):
+    with pytest.raises(ConfigError, match="kind is 'video', but the kinds are: text_to_video, image_condition, lora"):
         _ = with_kind(project, "video").settings
     with pytest.raises(ConfigError, match=r"stages\.image\.schedulee: unknown key \(did you mean 'schedule'\?\)"):
         _ = reads(project, stages={"image": {"schedulee": 1}}).settings

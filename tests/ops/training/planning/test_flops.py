@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ops.config import DenoiserModel
+from ops.config import DenoiserModel, Lora
 from ops.training.planning.cases import DenoiserCase
 from ops.training.planning.flops import counter, denoiser_flops
 from ops.training.planning.passes import _denoiser
@@ -63,6 +63,21 @@ def test_the_formula_counts_what_the_model_computes(of: DenoiserCase, monkeypatc
     for network in ("dit.denoiser", "latte.denoiser", "control.image_condition"):  # they ask for values: there are none
         monkeypatch.setattr(f"models.{network}.check_inputs", lambda *_: None)
     assert denoiser_flops(of) == counted(of)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("architecture", ["skiparse", "latte"])
+@pytest.mark.parametrize("targets", [("attention",), ("feed_forward",), ("attention", "feed_forward")])
+def test_adapters_leave_out_the_gradients_of_what_is_frozen(
+    targets: Any, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within what the first block spares, behind whose first layers nothing is trained."""
+    for network in ("dit.denoiser", "latte.denoiser"):
+        monkeypatch.setattr(f"models.{network}.check_inputs", lambda *_: None)
+    plain = case(layers=8).model_copy(update={"architecture": architecture})
+    adapted = plain.model_copy(update={"lora": Lora(rank=4, targets=targets)})
+    assert denoiser_flops(adapted) == pytest.approx(counted(adapted), rel=0.06)
+    assert denoiser_flops(adapted) < denoiser_flops(plain)
 
 
 def test_a_count_by_hand() -> None:
