@@ -9,7 +9,7 @@ from ops.config import Settings
 from ops.runtime.artifacts import Work
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from ops.training.trainings import final, trainings
+from ops.training.trainings import final, lines, trainings
 from ops.weights.results import BASE
 
 
@@ -43,7 +43,8 @@ def work(project: Project, asset: str) -> Work[Any]:
         from ops.training.assets import planned
 
         return planned(project, asset)
-    found: Work[Any] = import_module(_made_of_trainings(project.settings)[asset].module).planned(project)
+    made = _made_of_trainings(project.settings)[asset]
+    found: Work[Any] = import_module(made.module).planned(project.of_line(made.line))
     return found
 
 
@@ -52,20 +53,33 @@ class _Made(NamedTuple):
 
     inputs: tuple[str, ...]
     module: str
+    line: str | None = None
+    """Of which it is, as `ops.training.trainings.lines` has them."""
 
 
 def _made_of_trainings(settings: Settings) -> dict[str, _Made]:
     """The assets between the trainings, and after them."""
-    vae, last = settings.vae.asset, final(settings).asset
+    vae = settings.vae.asset
     base = {BASE: _Made((), "ops.training.base")} if settings.denoiser.released else {}
     return {
         **base,
         f"{vae}_evaluation": _Made((vae, "training_set"), "ops.evaluation.reconstruction"),
         "latents": _Made((vae, "training_set", *base), "ops.data.latents"),
         "text_embeddings": _Made(("training_set",), "ops.data.text_embeddings"),
-        "samples": _Made((last, "latents"), "ops.evaluation.samples"),
-        "vbench": _Made(("samples",), "ops.evaluation.vbench.score"),
-        "truth": _Made(("samples",), "ops.evaluation.truth"),
-        "checkpoint_scores": _Made((last, "vbench", "truth"), "ops.evaluation.checkpoint_scores"),
-        "champion": _Made(("checkpoint_scores", f"{vae}_evaluation"), "ops.release.champion"),
+        **{asset: made for line in lines(settings) for asset, made in _of_line(settings, line).items()},
+    }
+
+
+def _of_line(settings: Settings, line: str | None) -> dict[str, _Made]:
+    """The assets from the samples of a model to its champion."""
+    last, before = final(settings, line).asset, f"{line}_" if line else ""
+    samples, vbench, truth, scores, champion = (
+        f"{before}{name}" for name in ("samples", "vbench", "truth", "checkpoint_scores", "champion")
+    )
+    return {
+        samples: _Made((last, "latents"), "ops.evaluation.samples", line),
+        vbench: _Made((samples,), "ops.evaluation.vbench.score", line),
+        truth: _Made((samples,), "ops.evaluation.truth", line),
+        scores: _Made((last, vbench, truth), "ops.evaluation.checkpoint_scores", line),
+        champion: _Made((scores, f"{settings.vae.asset}_evaluation"), "ops.release.champion", line),
     }

@@ -183,7 +183,9 @@ def generate(
 
 @app.command()
 def trace(
-    version: Annotated[str, typer.Argument(help="A model version such as 3, or an alias such as champion.")],
+    version: Annotated[
+        str, typer.Argument(help="A model version such as 3, an alias such as champion, or lora_mine@champion.")
+    ],
     settings: Annotated[bool, typer.Option("--settings", help="Show the whole configuration, too.")] = False,
 ) -> None:
     """What made this model: stages, runs, dataset versions, clips, sources, commit, configuration."""
@@ -219,11 +221,13 @@ def plan(
 
 
 @app.command()
-def rollback() -> None:
+def rollback(
+    of: Annotated[str | None, typer.Option(help="Adapters beside the recipe's own model, such as lora_mine.")] = None,
+) -> None:
     """Make the previous champion the champion again."""
     from ops.release.rollback import rollback as swap
 
-    project = _with_environment()
+    project = _with_environment().of_line(of)
     champion, previous = swap(project)
     console.print(f"champion is now version [bold]{champion}[/]; previous is version {previous}")
 

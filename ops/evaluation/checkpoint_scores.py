@@ -14,6 +14,7 @@ from ops.evaluation.protocol import KeptScore, Score
 from ops.evaluation.samples import SamplesResults
 from ops.evaluation.truth import TruthResults
 from ops.evaluation.vbench import scores_of as dimensions_of
+from ops.evaluation.vbench.score import ASSET as VBENCH
 from ops.evaluation.vbench.score import VbenchResults
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Record, Results, Work, current, find
@@ -122,7 +123,8 @@ def work_of(
 ) -> Work[ScoresResults]:
     """The work of choosing among a denoiser's checkpoints by their scores."""
     inputs = {each.asset: each.version for each in (denoiser, vbench, truth)}
-    return Work(project, ASSET, inputs, ScoresIdentity(metric=project.settings.release.metric), ScoresResults)
+    identity = ScoresIdentity(metric=project.settings.release.metric)
+    return Work(project, project.named(ASSET), inputs, identity, ScoresResults)
 
 
 def planned(project: Project) -> Work[ScoresResults]:
@@ -162,14 +164,16 @@ def _upstream(
     project: Project,
 ) -> tuple[Artifact[VbenchResults], Artifact[TruthResults], Artifact[SamplesResults], Artifact[Trained]]:
     """The current scores of both kinds, the samples that they are of, and the denoiser that made those."""
-    vbench, truth = current(project, "vbench", VbenchResults), current(project, made_world.ASSET, TruthResults)
-    if truth.inputs["samples"] != vbench.inputs["samples"]:
-        raise MissingArtifact("`vbench` and `truth` are of different samples: make both again")
-    samples = find(project, "samples", vbench.inputs["samples"], SamplesResults)
-    asset = final(project.settings).asset
+    vbench = current(project, project.named(VBENCH), VbenchResults)
+    truth = current(project, project.named(made_world.ASSET), TruthResults)
+    (made,) = vbench.inputs
+    if truth.inputs[made] != vbench.inputs[made]:
+        raise MissingArtifact(f"`{vbench.asset}` and `{truth.asset}` are of different samples: make both again")
+    samples = find(project, made, vbench.inputs[made], SamplesResults)
+    asset = final(project.settings, project.line).asset
     denoiser = find(project, asset, samples.inputs.get(asset, ""), Trained) if samples else None
     if samples is None or denoiser is None:
-        raise MissingArtifact(f"the samples or the {asset} that `vbench` scored are gone: make `samples` and `vbench`")
+        raise MissingArtifact(f"the {made} or the {asset} that `{vbench.asset}` scored are gone: make both again")
     return vbench, truth, samples, denoiser
 
 

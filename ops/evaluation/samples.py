@@ -75,7 +75,7 @@ def make_samples(project: Project) -> Artifact[SamplesResults]:
 
     Files: step_*/*.mp4 with their settings, manifest.parquet, contact_sheet.png, and videos.webp, which plays.
     """
-    denoiser = current(project, final(project.settings).asset, Trained)
+    denoiser = current(project, final(project.settings, project.line).asset, Trained)
     work, protocol, steps = work_of(project, denoiser)
     if done := work.finished():
         return done
@@ -106,12 +106,12 @@ def work_of(project: Project, denoiser: Artifact[Trained]) -> tuple[Work[Samples
     protocol = protocols.generation(project.settings.evaluation, codec()[0])
     inputs = {denoiser.asset: denoiser.version, "latents": denoiser.inputs["latents"]}
     identity = SamplesIdentity(protocol=protocol.as_json(), steps=tuple(steps))
-    return Work(project, ASSET, inputs, identity, SamplesResults), protocol, steps
+    return Work(project, project.named(ASSET), inputs, identity, SamplesResults), protocol, steps
 
 
 def planned(project: Project) -> Work[SamplesResults]:
     """That of the current denoiser."""
-    return work_of(project, current(project, final(project.settings).asset, Trained))[0]
+    return work_of(project, current(project, final(project.settings, project.line).asset, Trained))[0]
 
 
 def scored_steps(denoiser: Artifact[Trained], newest: int) -> list[int]:
@@ -141,7 +141,7 @@ def _render_missing(work: Work[SamplesResults], denoiser: Artifact[Trained], ste
     from ops.generation.render import render
 
     videos = list(plan(work.project, steps))
-    progress = Progress.of(work.project, ASSET, len(videos), "videos")
+    progress = Progress.of(work.project, work.asset, len(videos), "videos")
     model: VideoModel | None = None
     notes: list[str] = []
     for done, planned in enumerate(videos, start=1):

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from ops.data.latents import LatentsResults, vae_of
 from ops.evaluation import protocols
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.samples import ASSET as SAMPLES
 from ops.evaluation.samples import SamplesResults
 from ops.made_world.scenes import of_caption
 from ops.metrics.base import Measure, Value, Video
@@ -81,7 +82,7 @@ class TruthResults(Results):
 
 def score(project: Project) -> Artifact[TruthResults]:
     """Read every current sample whose prompt is a sentence of the made world. Files: videos.parquet."""
-    samples = current(project, "samples", SamplesResults)
+    samples = current(project, project.named(SAMPLES), SamplesResults)
     work, protocol = work_of(project, samples)
     if done := work.finished():
         return done
@@ -110,12 +111,12 @@ def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[T
     """The work of reading samples, and its protocol."""
     protocol = protocols.of_metric(METRICS[ALL], samples.results.protocol_terms, project)
     identity = TruthIdentity(protocol=protocol.as_json())
-    return Work(project, ASSET, {"samples": samples.version}, identity, TruthResults), protocol
+    return Work(project, project.named(ASSET), {samples.asset: samples.version}, identity, TruthResults), protocol
 
 
 def planned(project: Project) -> Work[TruthResults]:
     """That of the current samples."""
-    return work_of(project, current(project, "samples", SamplesResults))[0]
+    return work_of(project, current(project, project.named(SAMPLES), SamplesResults))[0]
 
 
 def scores_of(truth: Artifact[TruthResults], step: int) -> list[Score]:
@@ -135,7 +136,7 @@ def _read_samples(project: Project, samples: Artifact[SamplesResults], manifest:
 
     rows: list[Row] = []
     taken = measures(project)
-    progress = Progress.of(project, ASSET, len(manifest), "videos")
+    progress = Progress.of(project, project.named(ASSET), len(manifest), "videos")
     others = np.random.default_rng(0).permutation(len(manifest)).tolist()
     for row, other in zip(progress.over(manifest), others, strict=True):
         video = Video(read_mp4(samples.folder / row["file"]), row["prompt"])

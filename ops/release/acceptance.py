@@ -25,8 +25,8 @@ def accept(project: Project, version: str | int, reason: str) -> Version:
     """
     if not reason.strip():
         raise ValueError("say why: the reason is kept with the version")
-    registry = Registry(project)
-    chosen, champion = registry.version(version), registry.aliased(CHAMPION)
+    registry, name = Registry.named(project, str(version))
+    chosen, champion = registry.version(name), registry.aliased(CHAMPION)
     if champion and champion.number == chosen.number:
         raise ValueError(f"{chosen.model} version {chosen.number} is champion already")
     made = trace(project, version)

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ops.config import Release
+from ops.evaluation.checkpoint_scores import ASSET as SCORED
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.protocol import Score
 from ops.evaluation.reconstruction import ReconstructionResults
@@ -64,7 +65,8 @@ def work_of(
 ) -> Work[ReleaseResults]:
     """The work of deciding about a scored model."""
     inputs = {scores.asset: scores.version, evaluation.asset: evaluation.version}
-    return Work(project, ASSET, inputs, ReleaseIdentity(release=project.settings.release), ReleaseResults)
+    identity = ReleaseIdentity(release=project.settings.release)
+    return Work(project, project.named(ASSET), inputs, identity, ReleaseResults)
 
 
 def planned(project: Project) -> Work[ReleaseResults]:
@@ -75,7 +77,7 @@ def planned(project: Project) -> Work[ReleaseResults]:
 def _scored_now(project: Project) -> tuple[Artifact[ScoresResults], Artifact[ReconstructionResults]]:
     evaluation = f"{project.settings.vae.asset}_evaluation"
     return (
-        current(project, "checkpoint_scores", ScoresResults),
+        current(project, project.named(SCORED), ScoresResults),
         current(project, evaluation, ReconstructionResults),
     )
 
@@ -90,10 +92,10 @@ def _make_loadable(project: Project, registry: Registry, candidate: Version) -> 
 
 def _scored(project: Project, scores: Artifact[ScoresResults]) -> Artifact[Trained]:
     """The denoiser that the scores are of."""
-    asset = final(project.settings).asset
+    asset = final(project.settings, project.line).asset
     denoiser = find(project, asset, scores.inputs.get(asset, ""), Trained)
     if denoiser is None:
-        raise MissingArtifact(f"the {asset} that `checkpoint_scores` is of is gone: make `checkpoint_scores` again")
+        raise MissingArtifact(f"the {asset} that `{scores.asset}` is of is gone: make `{scores.asset}` again")
     return denoiser
 
 

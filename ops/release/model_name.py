@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ops.generation.parts import Parts, parts_of, parts_of_base
-from ops.release.registry import Registry, UnknownVersion
+from ops.release.registry import CANDIDATE, CHAMPION, PREVIOUS, Registry, UnknownVersion
 from ops.runtime.artifacts import MissingArtifact, current, current_entry, entries, read
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
@@ -19,19 +19,27 @@ from ops.weights.results import BASE
 def resolve(project: Project, checkpoint: str) -> tuple[Parts, str]:
     """The parts that a name stands for, with a label for people.
 
-    A name is `champion`, `candidate`, `previous` or a version number of the registered model; or an asset, as
-    `denoiser_video` (its best checkpoint) or `denoiser_video@150` (the checkpoint of that step), `lora_mine` (with its
-    base) or `denoiser_released` (a base alone); or the folder of a checkpoint.
+    A name is `champion`, `candidate`, `previous` or a version number of the registered model, or `lora_mine@champion`
+    and so on of adapters beside it; or an asset, as `denoiser_video` (its best checkpoint) or `denoiser_video@150` (the
+    checkpoint of that step), `lora_mine` (with its base) or `denoiser_released` (a base alone); or the folder of a
+    checkpoint.
     """
     if checkpoint == BASE:
         return parts_of_base(project), BASE
+    if re.fullmatch(rf"\w+@({CHAMPION}|{CANDIDATE}|{PREVIOUS})", checkpoint):
+        return _released(project, checkpoint)
     match = re.fullmatch(r"(\w+?)(?:@(\d+))?", checkpoint)
     if match and _is_denoiser(project, match[1]):
         return _labelled(parts_of(project, current(project, match[1], Trained), int(match[2]) if match[2] else None))
     if Path(checkpoint).is_dir():
         return _labelled(_parts_of_folder(project, Path(checkpoint)))
+    return _released(project, checkpoint)
+
+
+def _released(project: Project, name: str) -> tuple[Parts, str]:
+    registry, name = Registry.named(project, name)
     try:
-        version = Registry(project).version(checkpoint)
+        version = registry.version(name)
     except UnknownVersion as error:
         names = ", ".join(each.asset for each in stages(project.settings))
         raise UnknownVersion(f"{error}; preset '{project.settings.name}' has the stages: {names}") from None

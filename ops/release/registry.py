@@ -66,11 +66,18 @@ class Version:
 
 
 class Registry:
-    """The registered model of a project's recipe, on the project's MLflow store."""
+    """The registered model of a project's recipe, or of a line beside it, on the project's MLflow store."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self.model = project.settings.release.registered_model
+        self.model = "-".join(filter(None, (project.settings.release.registered_model, project.line)))
+
+    @classmethod
+    def named(cls, project: Project, text: str) -> tuple[Registry, str]:
+        """The registry and the name in it that a text means: a number or alias of the recipe's own model, or of another
+        line, as in `lora_mine@champion`."""
+        line, _, name = text.rpartition("@")
+        return cls(project.of_line(line or project.line)), name
 
     @cached_property
     def client(self) -> MlflowClient:

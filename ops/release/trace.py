@@ -135,15 +135,15 @@ class Trace:
 
 
 def trace(project: Project, version: str | int) -> Trace:
-    """The trace of a released version, by number or alias, from its folder or else from MLflow.
+    """The trace of a released version, by its name (`Registry.named`), from its folder or else from MLflow.
 
     Raises:
         UnknownVersion: there is no such version.
     """
     from ops.release.registry import Registry
 
-    registry = Registry(project)
-    found = registry.version(version)
+    registry, name = Registry.named(project, str(version))
+    found = registry.version(name)
     path = project.root / found.folder / FILE
     if not path.is_file():
         path = registry.download(found, FILE)
@@ -161,7 +161,8 @@ def look_back(
 
     known = _dataset(project, denoiser.inputs["training_set"])
     walk = _Walk(project, known["datasets"])
-    root = Made("champion", "", "artifact", {}, tuple(walk(each.asset, each.version) for each in (scores, evaluation)))
+    made_from = tuple(walk(each.asset, each.version) for each in (scores, evaluation))
+    root = Made(project.named("champion"), "", "artifact", {}, made_from)
     nodes = root.walk()
     trained_on = {node.version for node in nodes if node.asset == "training_set"}
     if others := sorted(trained_on - {denoiser.inputs["training_set"]}):

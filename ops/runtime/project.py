@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,8 @@ class Project:
     """Which run of the pipeline is at work here, so that its records lie together; None outside of one."""
     recipe: Settings | None = field(default=None, compare=False, repr=False)
     """The settings of one run, which hold until its end whatever happens to `params.yaml`; None reads that file."""
+    line: str | None = None
+    """The training whose model is sampled, scored and released here; None is the one of the recipe's own champion."""
 
     @classmethod
     def find(cls) -> Project:
@@ -56,6 +58,14 @@ class Project:
             return self.recipe is None or self.recipe == load(self.root)
         except ConfigError:  # somebody is at work on the file
             return False
+
+    def of_line(self, training: str | None) -> Project:
+        """The same, for the samples, scores and releases of another training, by its asset."""
+        return replace(self, line=training)
+
+    def named(self, asset: str) -> str:
+        """One of the assets between a training and its release, as it is called in this line."""
+        return f"{self.line}_{asset}" if self.line else asset
 
     @property
     def data(self) -> Path:

@@ -189,11 +189,20 @@ def stages(settings: Settings) -> list[Training]:
     return [each for each in trainings(settings).values() if each.kind != "vae"]
 
 
-def final(settings: Settings) -> Training:
-    """The stage whose model makes the videos that are scored and released: the last one of text to video, or, where
-    there is none because `denoiser.released` takes its place, the last adapters."""
+def final(settings: Settings, line: str | None = None) -> Training:
+    """The stage whose model makes the videos that are scored and released: of a line the one that it is called by, and
+    of the recipe's own the last one of text to video, or, where there is none because `denoiser.released` takes its
+    place, the last adapters."""
+    if line:
+        return training(settings, line)
     found = {each.kind: each for each in stages(settings)}
     return found.get(DEFAULT_KIND) or found["lora"]
+
+
+def lines(settings: Settings) -> tuple[str | None, ...]:
+    """What is sampled, scored and released: the recipe's own, which is None, and adapters beside it by their assets."""
+    own = final(settings)
+    return (None, *(each.asset for each in stages(settings) if each.kind == "lora" and each != own))
 
 
 def asset_of(stage: str, kind: str = DEFAULT_KIND) -> str:

@@ -77,10 +77,17 @@ def test_adapters_are_a_group_of_their_own(project: Project) -> None:
     mine = {**stages[-1], "name": "mine", "lora": {"rank": 4}}
     (project.root / "params.yaml").write_text(yaml.safe_dump({"preset": "tiny", "stages": [*stages, mine]}))
     graph = defs().resolve_asset_graph()
-    (asset,) = dg.AssetSelection.groups("lora").resolve(graph)
-    assert asset.to_user_string() == "lora_mine"
-    parents = {key.to_user_string() for key in graph.get(asset).parent_keys}
-    assert parents == {"denoiser_video", "latents", "text_embeddings"}
+    made = {key.to_user_string(): key for key in dg.AssetSelection.groups("lora").resolve(graph)}
+    between = {f"lora_mine_{name}" for name in ("samples", "vbench", "truth", "checkpoint_scores")}
+    assert made.keys() == {"lora_mine", *between, "lora_mine_champion"}
+
+    def parents(asset: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(made[asset]).parent_keys}
+
+    assert parents("lora_mine") == {"denoiser_video", "latents", "text_embeddings"}
+    assert parents("lora_mine_samples") == {"lora_mine", "latents"}
+    assert parents("lora_mine_champion") == {"lora_mine_checkpoint_scores", "wfvae_evaluation"}
+    assert graph.get(dg.AssetKey("samples")).parent_keys == {dg.AssetKey("denoiser_video"), dg.AssetKey("latents")}
 
 
 def test_a_vae_that_is_not_trained_is_not_said_to_be(project: Project) -> None:

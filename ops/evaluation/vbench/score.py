@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ops.evaluation.protocol import KeptProtocol, Protocol, Score
 from ops.evaluation.protocols import of_metric
+from ops.evaluation.samples import ASSET as SAMPLES
 from ops.evaluation.samples import SamplesResults
 from ops.evaluation.vbench.dimensions import DIMENSIONS, Dimension
 from ops.evaluation.vbench.suite import suite_if_here
@@ -113,7 +114,7 @@ class VbenchResults(Results):
 
 def score(project: Project) -> Artifact[VbenchResults]:
     """Score the current samples. Files: videos.parquet, scores.parquet."""
-    samples = current(project, "samples", SamplesResults)
+    samples = current(project, project.named(SAMPLES), SamplesResults)
     work, protocols = work_of(project, samples)
     if done := work.finished():
         return done
@@ -150,12 +151,12 @@ def work_of(project: Project, samples: Artifact[SamplesResults]) -> tuple[Work[V
     protocols = {metric.name: of_metric(metric, made, project) for metric in metrics}
     ids = {name: protocol.id for name, protocol in protocols.items()}
     identity = VbenchIdentity(protocol=made.id, protocols=ids, unavailable=unavailable)
-    return Work(project, ASSET, {"samples": samples.version}, identity, VbenchResults), protocols
+    return Work(project, project.named(ASSET), {samples.asset: samples.version}, identity, VbenchResults), protocols
 
 
 def planned(project: Project) -> Work[VbenchResults]:
     """That of the current samples."""
-    return work_of(project, current(project, "samples", SamplesResults))[0]
+    return work_of(project, current(project, project.named(SAMPLES), SamplesResults))[0]
 
 
 def unavailable_dimensions(project: Project) -> dict[str, str | None]:
@@ -209,7 +210,7 @@ def _score_videos(project: Project, samples: Artifact[SamplesResults], metrics: 
     measures = [(metric, metric.start(project)) for metric in metrics]
     prompts, fps = suite_if_here(project), samples.results.protocol_terms.terms["fps"]
     scored = []
-    for row in Progress.of(project, ASSET, len(manifest), "videos").over(manifest):
+    for row in Progress.of(project, project.named(ASSET), len(manifest), "videos").over(manifest):
         frames = read_mp4(_existing(samples.folder / row["file"]))
         if len(frames) != row["frames"]:
             raise ValueError(f"{samples.folder / row['file']} holds {len(frames)} frames, not {row['frames']}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.files import write_json
@@ -44,6 +46,31 @@ def scored_world(trained_world, tmp_path_factory: pytest.TempPathFactory, shared
         score(project)
         pass_checks(project)
         yield project
+
+
+MINE = {"name": "mine", "kinds": ["video"], "lora": {"rank": 2, "alpha": 2.0}}
+
+
+@pytest.fixture(scope="session")
+def adapt() -> Callable[[Any], None]:
+    """Let adapters of the best step of the last stage of text to video be trained in a world."""
+
+    def train(world: Any) -> None:
+        path = world.project.root / "params.yaml"
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        mine = {**MINE, "schedule": recipe["stages"][-1]["schedule"]}
+        path.write_text(yaml.safe_dump({**recipe, "stages": [*recipe["stages"], mine]}), encoding="utf-8")
+        world.project = Project(world.project.root)
+        world.train_denoiser("mine", {2: 0.35, 4: 0.3})
+
+    return train
+
+
+@pytest.fixture
+def adapted(world: Any, adapt: Callable[[Any], None]) -> Any:
+    """A copy of the trained world with adapters."""
+    adapt(world)
+    return world
 
 
 @pytest.fixture

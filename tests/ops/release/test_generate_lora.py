@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from models import adapters, released
 from ops.generation.parts import Parts
@@ -23,19 +22,10 @@ from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
 from ops.training.results import Trained
 
-MINE = {"name": "mine", "kinds": ["video"], "lora": {"rank": 2, "alpha": 2.0}}
-
 
 @pytest.fixture
-def project(world: Any) -> Project:
-    """With adapters of the best step of the last stage of text to video."""
-    path = world.project.root / "params.yaml"
-    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    mine = {**MINE, "schedule": recipe["stages"][-1]["schedule"]}
-    path.write_text(yaml.safe_dump({**recipe, "stages": [*recipe["stages"], mine]}), encoding="utf-8")
-    world.project = Project(world.project.root)
-    world.train_denoiser("mine", {2: 0.35, 4: 0.3})
-    return world.project
+def project(adapted: Any) -> Project:
+    return adapted.project
 
 
 Make = Callable[..., str]
