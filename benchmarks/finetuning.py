@@ -2,7 +2,7 @@
 
 `python -m benchmarks.finetuning --base PROJECT` takes a finished project of preset `demo` or `shapes`, whose VAE and
 denoiser are named in `vae.released` and `denoiser.released` of a new one; the recipe there is the real graph over clips
-of orange things alone. It takes 15 minutes on two cores.
+of orange things alone. It takes a quarter of an hour.
 """
 
 from __future__ import annotations

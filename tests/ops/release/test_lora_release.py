@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from models import adapters
+from ops.data.latent_making import make_latents
 from ops.evaluation import checkpoint_scores, samples, truth, vbench
 from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
@@ -18,9 +20,14 @@ from ops.release.registry import Registry
 from ops.release.rollback import rollback
 from ops.release.served_model import ServedModel
 from ops.release.trace import trace
+from ops.runtime.artifacts import current
+from ops.runtime.files import sha256
 from ops.runtime.project import Project
+from ops.training import base
+from ops.training.results import Trained
 
 MINE = "lora_mine"
+STAGE = {"name": "mine", "kinds": ["video"], "lora": {"rank": 2, "alpha": 2.0}}
 
 
 def score(project: Project) -> None:
@@ -76,6 +83,35 @@ def test_adapters_have_a_champion_of_their_own(lines: tuple[Any, Project], tmp_p
     assert lay_out(Project(mine.root, recipe=tree, line=MINE), version, tmp_path / "copy") is None
     assert (tmp_path / "copy" / "model" / "adapters" / "1" / adapters.WEIGHTS_FILE).is_file()
     assert len(ServedModel(tmp_path / "copy" / "model").predict(["a cat"], {"steps": 1})) == 1
+
+
+@pytest.mark.slow
+def test_adapters_of_finished_weights_lead_back_to_these(scored: Any, tmp_path: Path) -> None:
+    """Where no stage of text to video is listed they are the recipe's own model, and its champion."""
+    project, video = scored.project, current(scored.project, "denoiser_video", Trained)
+    path = project.root / "params.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe["denoiser"]["released"] = str(video.folder / video.results.released)
+    recipe["stages"] = [{**STAGE, "schedule": recipe["stages"][-1]["schedule"]}]
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    scored.project = project = Project(project.root)
+    made = base.make_base(project)
+    make_latents(project, scored.dataset.hash)
+    scored.train_denoiser("mine", {2: 0.3})
+    score(project)
+    assert release_candidate(project).results.promoted
+    found = trace(project, "champion")
+    (adopted,) = found.adopted
+    assert (adopted.asset, adopted.version, adopted.source) == (made.asset, made.version, made.results.source)
+    assert made.asset in {node.asset for node in found.root.walk()}
+    assert f"adopted from {made.results.source}" in Registry(project).download(
+        Registry(project).version("champion"), "model_card.md"
+    ).read_text(encoding="utf-8")
+    alone = generate(project, "a cat", tmp_path / "alone.mp4", "denoiser_released", steps=1)
+    whole = generate(project, "a cat", tmp_path / "whole.mp4", steps=1)
+    again = generate(project, "a cat", tmp_path / "again.mp4", steps=1, lora=["lora_mine"])
+    assert again.model == "denoiser_released with lora_mine at 1"
+    assert sha256(again.path) == sha256(whole.path) != sha256(alone.path)
 
 
 @pytest.mark.slow
