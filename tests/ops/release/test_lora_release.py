@@ -110,7 +110,7 @@ def test_adapters_of_finished_weights_lead_back_to_these(scored: Any, tmp_path: 
     alone = generate(project, "a cat", tmp_path / "alone.mp4", "denoiser_released", steps=1)
     whole = generate(project, "a cat", tmp_path / "whole.mp4", steps=1)
     again = generate(project, "a cat", tmp_path / "again.mp4", steps=1, lora=["lora_mine"])
-    assert again.model == "denoiser_released with lora_mine at 1"
+    assert again.model.endswith(" with lora_mine at 1")
     assert sha256(again.path) == sha256(whole.path) != sha256(alone.path)
 
 
