@@ -29,7 +29,14 @@ def fitted(project: Project, request: Request, parts: Parts) -> tuple[Request, l
     """
     checked = request.checked()
     seen = trained_frames(project, parts) if request.chunk is None else None
-    return replace(request, chunk=seen).checked() if seen and request.frames > seen else checked
+    if seen and request.frames > seen:
+        return replace(request, chunk=seen).checked()
+    if request.chunk is None and request.overlap is not None:
+        raise SamplingError(
+            f"overlap is {request.overlap}, but all {request.frames} frames are made at once: leave it out, or ask for "
+            "chunks"
+        )
+    return checked
 
 
 def require_continuation(project: Project, parts: Parts, request: Request) -> None:

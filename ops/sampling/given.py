@@ -64,20 +64,20 @@ class Given:
             return list(range(self.count))
         return [0, frames - 1] if self.mask == "transition" else [0]
 
-    def checked(self, frames: int) -> Given:
-        """These in a video of so many frames, with how many of them are given.
+    def checked(self, frames: int, name: str = "frames") -> Given:
+        """These in a video of so many frames, with how many of them are given; `name` is what says how many it has.
 
         Raises:
             SamplingError: none of the frames would be given, or none would be left to make.
         """
         if self.mask == "continuation" and self.count is None:
-            return replace(self, count=first_half(frames)).checked(frames)
+            return replace(self, count=first_half(frames)).checked(frames, name)
         given = len(self.files) if self.count is None else self.count
         if given < 1:
             raise SamplingError(f"{given} frames of {self.files[0].path.name} are to be given, but must be at least 1")
         if given >= frames:
             enough = video_frames(latent_frames(given) + 1)
-            raise SamplingError(f"frames is {frames}, but {given} are given: to have some made use {enough} or more")
+            raise SamplingError(f"{name} is {frames}, but {given} are given: to have some made use {enough} or more")
         return self
 
     def as_json(self) -> dict[str, Any]:

@@ -89,7 +89,8 @@ class Request:
             raise SamplingError("the prompt is empty; say what the video should show")
         self._check_numbers(train_timesteps)
         chunked = self._chunked()
-        given = self.given and self.given.checked(min(self.frames, self.chunk or self.frames))
+        several = self.chunk is not None and self.chunk < self.frames
+        given = self.given and self.given.checked(*(self.chunk, "chunk") if several else (self.frames,))
         notes = []
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             notes.append(f"the prompt has {len(prompt)} characters; only the first {MAX_PROMPT_CHARACTERS} were read")
@@ -115,7 +116,7 @@ class Request:
         """With how far its chunks overlap, where one is not enough."""
         if self.chunk is None:
             if self.overlap is not None:
-                raise SamplingError(f"overlap is {self.overlap}, but there are no chunks: say how long one is, too")
+                _require_latents("overlap", self.overlap)
             return self
         _require_latents("chunk", self.chunk)
         if self.chunk >= self.frames:

@@ -283,6 +283,10 @@ def test_a_video_longer_than_the_training_needs_a_model_that_continues(
     long = made_of(project, "a cat", tmp_path / "long.mp4", ASSET, **wanted)
     assert [seam.frame for seam in long.seams] == [17]
     assert json.loads(long.settings.read_text())["request"]["overlap"] == 5
+    other = made_of(project, "a cat", tmp_path / "other.mp4", ASSET, **wanted, overlap=9)
+    assert json.loads(other.settings.read_text())["request"]["overlap"] == 9
+    with pytest.raises(SamplingError, match="overlap is 9, but all 17 frames are made at once"):
+        made_of(project, "a cat", tmp_path / "refused.mp4", ASSET, steps=1, frames=17, overlap=9)
     with pytest.raises(SamplingError, match="21 frames are made in chunks of 17, by one rank alone"):
         made_of(project, "a cat", tmp_path / "refused.mp4", ASSET, ranks=2, **wanted)
 

@@ -4,6 +4,7 @@ import pytest
 
 from ops.sampling.request import MAX_PROMPT_CHARACTERS, Given, GivenFile, Request, SamplingError
 
+END = Given("continuation", (GivenFile(Path("film.mp4"), "a"),), 9)
 ENDS = Given("transition", (GivenFile(Path("first.png"), "a"), GivenFile(Path("last.png"), "b")))
 
 
@@ -41,7 +42,8 @@ def test_a_good_request_passes_unchanged() -> None:
         ({"chunk": 6}, r"chunk is 6, but must be 1 \+ 4n: use 5 or 9"),
         ({"frames": 17, "chunk": 9, "overlap": 4}, r"overlap is 4, but must be 1 \+ 4n: use 1 or 5"),
         ({"frames": 17, "chunk": 9, "overlap": 9}, "overlap is 9, but must leave some of a chunk's 9 frames to make"),
-        ({"overlap": 5}, "overlap is 5, but there are no chunks"),
+        ({"overlap": 6}, r"overlap is 6, but must be 1 \+ 4n: use 5 or 9"),
+        ({"frames": 17, "chunk": 9, "given": END}, "chunk is 9, but 9 are given: to have some made use 13 or more"),
         ({"frames": 17, "chunk": 9, "given": ENDS}, "a transition's first and last frame must lie in one chunk"),
     ],
 )
