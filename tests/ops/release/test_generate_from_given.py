@@ -27,7 +27,7 @@ from ops.generation.given_pixels import GivenPixels, read_given
 from ops.generation.model import VideoModel
 from ops.generation.parts import parts_of
 from ops.generation.prompts import read_words
-from ops.release.generate import Generated, again, generate
+from ops.release.generate import Generated, again, generate, generate_all
 from ops.release.model_name import resolve
 from ops.runtime.artifacts import MissingArtifact, current
 from ops.runtime.files import sha256
@@ -173,6 +173,21 @@ def test_ranks_make_the_video_that_one_would(project: Project, picture: Path, tm
     assert all(one[key] == two[key] for key in ("request", "model", "notes"))
     apart = abs(read_mp4(alone.path).astype(int) - read_mp4(together.path))
     assert (apart > 2).mean() < 0.01
+
+
+def test_each_of_a_batch_is_told_its_own_frames(
+    project: Project, picture: Path, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    Image.fromarray(pixels[4]).save(tmp_path / "last.png")
+    given = (Given.beginning(picture), Given.beginning(tmp_path / "last.png"))
+    evaluation = project.settings.evaluation
+    asked = [Request.of(evaluation, "a cat", 0, steps=3, given=each) for each in given]
+    outputs = [tmp_path / f"{number}.mp4" for number in range(2)]
+    together = [read_mp4(each.path).astype(int) for each in generate_all(project, asked, outputs, LEARNED, batch=2)]
+    for request, frames in zip(asked, together, strict=True):
+        alone = read_mp4(generate(project, request, tmp_path / "alone.mp4", LEARNED).path)
+        assert (abs(frames - alone) > 2).mean() < 0.01
+    assert abs(together[0] - together[1]).mean() > 1
 
 
 def test_a_model_that_knows_nothing_of_given_frames_is_refused(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ops.generation.outputs import outputs_of
 from ops.release.generate import Generated, again, generate, generate_all
+from ops.runtime import device
 from ops.runtime.artifacts import MissingArtifact
 from ops.runtime.files import sha256
 from ops.runtime.mp4 import read_mp4
@@ -90,6 +91,21 @@ def test_one_of_a_batch_is_made_again_to_the_byte_without_the_others(
         assert made.notes == ("the same bytes as before",)
         told = json.loads(made.settings.read_text())
         assert told == json.loads(before.settings.read_text())
+
+
+def test_where_memory_is_short_the_halves_of_guidance_come_one_after_the_other(
+    project: Project, asked: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again so once there is enough: what was computed decides the last bits."""
+    usual = generate(project, asked[0], tmp_path / "usual.mp4", CHECKPOINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "free_bytes", lambda device: 1)
+        short = generate(project, asked[0], tmp_path / "short.mp4", CHECKPOINT)
+    passes = [json.loads(each.settings.read_text())["computed"]["guidance_passes"] for each in (usual, short)]
+    assert passes == [1, 2]
+    one, other = (read_mp4(each.path).astype(int) for each in (usual, short))
+    assert (abs(one - other) > 2).mean() < 0.01
+    assert again(project, short.settings, tmp_path / "again.mp4").notes == ("the same bytes as before",)
 
 
 def test_a_call_that_was_interrupted_goes_on_and_writes_over_nothing_else(
