@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from models.geometry import latent_frames
 from ops.generation.computed import Computed
 from ops.generation.given_pixels import GivenPixels, read_given
 from ops.sampling.chunks import Chunk, chunks_of
@@ -33,11 +34,17 @@ def latents_of(
     computed: Computed,
     on_step: OnStep,
     ranks: SequenceGroup | None = None,
+    hold: bool = False,
 ) -> torch.Tensor:
-    """[B, C, t, h, w] of requests that can be made together; frames that are given have been read."""
+    """[B, C, t, h, w] of requests that can be made together; frames that are given have been read. With `hold` the
+    given ones are the first of whole latent frames, as many of each, and come out as they are."""
     import torch
 
     told = [model.conditions(each) for each in given if each]
+    together = {name: torch.cat([each[name] for each in told]) for name in told[0]} if told else None
+    held = None
+    if hold and together and given[0]:  # the VAE is causal: hidden frames behind them change nothing of their latents
+        held = together["condition_latent"][:, :, : latent_frames(int((given[0].mask == 0).sum()))]
     return draw_latents(
         ranks.calling(model.denoiser) if ranks else model.denoiser,
         requests,
@@ -46,9 +53,10 @@ def latents_of(
         texts,
         model.device,
         on_step,
-        {name: torch.cat([each[name] for each in told]) for name in told[0]} if told else None,
+        together,
         computed.guidance_passes,
         computed.text_tokens,
+        held,
     )
 
 
@@ -63,8 +71,9 @@ def chunks_drawn(
 ) -> Iterator[Frames]:
     """The frames [T, H, W, 3] of a video's chunks as they are made, without those that the chunk before has given.
 
-    No more is held than a chunk and the frames that the next one is given. Of a video that is made at once there is one
-    chunk. What `computed` says of a batch is done with copies of the request.
+    No more is kept than a chunk and the one before. What the one before gives is held while a chunk is made, so that
+    the model goes on from that and not from its own picture of it. Of a video that is made at once there is one chunk.
+    What `computed` says of a batch is done with copies of the request.
     """
     chunks = chunks_of(request)
     steps = request.steps * len(chunks)
@@ -81,6 +90,7 @@ def chunks_drawn(
             computed,
             _counted_on(on_step, request.steps * number, steps),
             ranks,
+            hold=number > 0,
         )
         frames: Frames = model.decode(latent[computed.place : computed.place + 1])
         yield frames[chunk.given :]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from models.geometry import latent_size
 from ops.sampling.guidance import batched, guided
 from ops.sampling.noise_schedule import is_pure_noise
-from ops.sampling.samplers import STOCHASTIC, sampler
+from ops.sampling.samplers import STOCHASTIC, noised, sampler
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,7 @@ def draw_latents(
     conditions: Mapping[str, torch.Tensor] | None = None,
     passes: int = 1,
     tokens: int | None = None,
+    held: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Latents [B, C, t, h, w] in the denoiser's units, each the same for the same request on any machine's CPU.
 
@@ -63,7 +64,9 @@ def draw_latents(
     request, so that a seed means the same noise on every device, and in every company. `conditions` are what the
     denoiser is told besides the text, by name and [B, ...] each: the same in both halves of guidance, and never scaled
     as the sampler scales its input (v1.3). The halves are one batch, or with `passes` 2 one after the other, which
-    takes half the memory and gives the same but for rounding. Texts are padded to the longest, or to `tokens`.
+    takes half the memory and gives the same but for rounding. Texts are padded to the longest, or to `tokens`. `held`
+    are the first latent frames [B, C, f, h, w] where they are known: they come out as they are, and the model sees them
+    at each step's noise, whatever it makes of them.
 
     Raises:
         ValueError: requests that cannot be made together.
@@ -95,11 +98,14 @@ def draw_latents(
         return torch.cat(found)
 
     shape = latent_shape(request, channels)
-    noise = torch.cat([torch.randn(shape, generator=each) for each in generators])
-    latent: torch.Tensor = noise.to(device) * scheduler.init_noise_sigma
+    noise = torch.cat([torch.randn(shape, generator=each) for each in generators]).to(device)
+    latent: torch.Tensor = noise * scheduler.init_noise_sigma
     drawing = {"generator": generators} if request.sampler in STOCHASTIC else {}
     with torch.inference_mode():
         for step, timestep in enumerate(scheduler.timesteps, start=1):
+            if held is not None:
+                known = held.shape[2]
+                latent[:, :, :known] = noised(scheduler, step - 1, held.to(latent), noise[:, :, :known])
             scaled = scheduler.scale_model_input(latent, timestep)
             if diffusion.prediction == "epsilon" and is_pure_noise(diffusion, int(timestep)):
                 prediction = scaled  # noise and nothing else; of another answer the error would be divided by almost 0
@@ -110,4 +116,6 @@ def draw_latents(
                 prediction = predicted(scaled, int(timestep))
             latent = scheduler.step(prediction, timestep, latent, **drawing).prev_sample
             on_step(step, request.steps)
+        if held is not None:
+            latent[:, :, : held.shape[2]] = held.to(latent)
     return latent

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ops.sampling.noise_schedule import LEAST_SIGNAL, arguments, timesteps
 
 if TYPE_CHECKING:
+    import torch
+
     from ops.config import Diffusion
 
 
@@ -25,6 +27,15 @@ def sampler(name: str, diffusion: Diffusion, steps: int) -> Any:
     scheduler.set_timesteps(steps)
     _set(scheduler, timesteps(diffusion, steps, to_zero=name not in EXTRAPOLATING))
     return scheduler
+
+
+def noised(scheduler: Any, step: int, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """Clean latents with the noise that a sampler's own have at the beginning of a step, counted from 0."""
+    if scheduler.init_noise_sigma > 1:  # the ancestral sampler leaves the signal as it is, and adds to it
+        sigma: torch.Tensor = scheduler.sigmas[step].to(clean)
+        return clean + sigma * noise
+    signal: torch.Tensor = scheduler.alphas_cumprod[int(scheduler.timesteps[step])].to(clean)
+    return signal**0.5 * clean + (1 - signal) ** 0.5 * noise
 
 
 def _set(scheduler: Any, times: list[int]) -> None:

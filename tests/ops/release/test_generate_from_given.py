@@ -267,7 +267,7 @@ def test_a_chunk_is_what_the_end_of_the_one_before_leads_to(project: Project) ->
     pixels, mask = np.zeros((9, 32, 32, 3), np.uint8), np.ones(9, np.float32)
     pixels[:5], mask[:5] = first[-5:], 0
     alone = chunks_of(request)[1].request
-    latent = latents_of(model, [alone], [texts], [GivenPixels(pixels, mask)], Computed(), lambda *_: None)
+    latent = latents_of(model, [alone], [texts], [GivenPixels(pixels, mask)], Computed(), lambda *_: None, hold=True)
     assert np.array_equal(model.decode(latent)[5:], second)
 
 

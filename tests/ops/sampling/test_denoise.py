@@ -9,6 +9,7 @@ from ops.config import Diffusion
 from ops.sampling.denoise import Texts, draw_latent, draw_latents, latent_shape
 from ops.sampling.request import Request
 from ops.sampling.samplers import SAMPLERS, sampler
+from ops.training.objectives.diffusion import scheduler
 
 REQUEST = Request("a cat", seed=3, steps=5, guidance=3.0, frames=5, height=32, width=48, fps=8)
 TEXT, NOTHING = torch.randn(7, 16, generator=torch.Generator().manual_seed(1)), torch.zeros(2, 16)
@@ -138,6 +139,29 @@ def test_conditions_go_with_their_request() -> None:
     latents, conditions = seen[0]
     assert conditions.tolist() == [1, 2, 1, 2]
     assert latents[:2].tolist() == latents[2:].tolist()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_frames_that_are_held_are_shown_at_each_steps_noise_and_come_out_as_they_are(name: str, zero: bool) -> None:
+    """√ᾱ z + √(1 − ᾱ) ε by the training's schedule, whatever the model makes of them and in whatever scale a sampler
+    keeps its latents."""
+    held, seen = torch.randn(1, 4, 1, 4, 6, generator=torch.Generator().manual_seed(2)), []
+
+    def listening(latent, times, text, mask):
+        seen.append((int(times[0]), latent))
+        return torch.ones_like(latent)
+
+    diffusion = Diffusion(zero_terminal_snr=zero)
+    request = dataclasses.replace(REQUEST, sampler=name, guidance=1.0)
+    found = draw_latents(listening, [request], 4, diffusion, [Texts(TEXT, NOTHING)], held=held)
+    assert torch.equal(found[:, :, :1], held)
+    noise = torch.randn(latent_shape(request, 4), generator=torch.Generator().manual_seed(request.seed))[:, :, :1]
+    signals = scheduler(diffusion).alphas_cumprod
+    assert len(seen) == REQUEST.steps
+    for time, latent in seen:
+        wanted = signals[time].sqrt() * held + (1 - signals[time]).sqrt() * noise
+        torch.testing.assert_close(latent[:, :, :1], wanted, atol=1e-3, rtol=0)
 
 
 def test_requests_of_different_sizes_are_not_made_together(denoiser) -> None:
