@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN, SPATIAL, TEMPORAL, fits_latents
-from ops.config.section import Positive, Section
+from ops.config.section import Positive, Section, Share
+
+Sampler = Literal["ddim", "euler_ancestral", "dpm_solver++", "unipc"]
+"""By name, what takes noise to a latent step by step (`ops/sampling/samplers.py`)."""
 
 
 class Evaluation(Section):
@@ -15,9 +18,11 @@ class Evaluation(Section):
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
-    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    sampler: Sampler = "ddim"
     steps: Positive = 50
     guidance: float = 7.5
+    guidance_rescale: Share = 0.0
+    """How much of each prediction has its spread brought back to what it is without guidance."""
     negative_prompt: str = ""
     num_frames: Positive = 93
     height: Positive = 352

@@ -125,6 +125,16 @@ def memory_here(name: Accelerator) -> float | None:
     return float(getattr(torch, name).get_device_properties(0).total_memory) / 2**30
 
 
+def free_bytes(device: torch.device) -> int:
+    """Of the device's memory, what nobody holds now."""
+    import psutil
+    import torch
+
+    if device.type == "cpu":
+        return int(psutil.virtual_memory().available)
+    return int(getattr(torch, device.type).mem_get_info(device)[0])
+
+
 def held_bytes(device: torch.device) -> int:
     """The most that this process has held of the device's memory since this was last asked; of the CPU's, what it holds
     now, resident, with Python and libraries."""

@@ -59,6 +59,15 @@ class Recipe:
         """How many held-out samples the stage looked at most."""
         return self._of_stage(int, "schedule", "validate_samples")
 
+    @property
+    def frames(self) -> int | None:
+        """Of the longest videos that the stage was trained on; None for one of images alone."""
+        if "video" not in self.kinds:
+            return None
+        own = self.stages[self.asset].get("dataset")
+        changed = own.get("num_frames") if isinstance(own, dict) else None
+        return int(str(changed)) if changed else self._section(int, "dataset", "num_frames")
+
     def _of_stage(self, kind: type[T], *keys: str) -> T:
         return self._section(kind, "stages", f"{self.stages[self.asset]['name']}", *keys)
 

@@ -63,6 +63,11 @@ def runs(*more: str, shows: str = "", status: int = 0) -> Callable[..., None]:
     return check
 
 
+def makes_it_again(command: str, shell: Any, **_: Any) -> None:
+    shell(*words('soraflow generate "a red circle moves left" --steps 1'))
+    assert "the same bytes as before" in shell(*words(command)).stdout
+
+
 def is_a_target(command: str, **_: Any) -> None:
     _, name = command.split()
     makefile = (ROOT / "Makefile").read_text()
@@ -212,6 +217,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "source .venv/bin/activate": is_made_by_the_makefile,
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
+    "soraflow generate --again video.json": makes_it_again,
     'soraflow generate "a dog runs" --image dog.png': needs_a_stage,
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow why denoiser_video": runs(shows="denoiser_video would"),
