@@ -19,12 +19,11 @@ from ops.config import WronglyCalled
 from ops.exit_codes import EXIT_CODES
 from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
-from pipelines import dagster_home
+from pipelines import dagster_home, run_tags
 
 if TYPE_CHECKING:
     import dagster as dg
 
-PIPELINE_RUN_TAG = "soraflow/pipeline_run"
 BARE_NAME = re.compile(r"(?P<above>\d*\+|)(?P<name>\w[\w*]*)(?P<below>\+\d*|)")
 """Of an asset in a selection, with how much above and below it is meant."""
 
@@ -38,7 +37,7 @@ def environment(project: Project) -> dict[str, str]:
         "SORAFLOW_PROJECT": str(project.root),
         "DAGSTER_HOME": str(dagster_home.make(project)),
         "MLFLOW_TRACKING_URI": project.tracking_uri,
-        **accelerator_environment(project.settings.launch.accelerator),
+        **accelerator_environment(project.accelerator),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONUTF8": "1",
         "GX_ANALYTICS_ENABLED": "false",
@@ -96,14 +95,12 @@ def execute(selection: str, tags: Mapping[str, str]) -> int:
     """
     import dagster as dg
 
-    from pipelines.runs import HOST_TAG
-
     definitions = _definitions()
     job = definitions.resolve_job_def("lineage")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
-            tags={**tags, HOST_TAG: socket.gethostname()},
+            tags={**tags, run_tags.HOST: socket.gethostname()},
             asset_selection=selected(selection, definitions),
             raise_on_error=False,
         )

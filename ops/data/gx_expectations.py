@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ops.runtime.columns import Between, Column, Expectation, Holds, Lacks, Matches, OneOf, There
+from ops.catalogue.lists import LISTS
+from ops.runtime.columns import Between, Column, Expectation, Holds, Lacks, Listed, Matches, OneOf, There
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,9 @@ def expectation(column: str, expected: Expectation) -> GxExpectation:
         case Lacks(regex, notes):
             return lacks(column, regex, notes)
         case OneOf(values, notes):
-            return one_of(column, [*(values() if callable(values) else values)], notes)
+            return one_of(column, [*values], notes)
+        case Listed(name, notes):
+            return one_of(column, [*LISTS[name]], notes)
         case Holds(name, notes):
             return true(name, notes)
 

@@ -22,7 +22,7 @@ class LatentEncoder:
         from ops.runtime.device import accelerator
 
         self._dtype: torch.dtype = getattr(torch, precision)
-        self._device = accelerator(project.settings.launch.accelerator)
+        self._device = accelerator(project.accelerator)
         self._model = load_vae(project, vae).to(self._dtype)
 
     def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,4 +47,4 @@ def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
     from ops.runtime.device import accelerator
 
     model = from_pretrained(vae.folder / vae.results.released)
-    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
+    return model.to(accelerator(project.accelerator)).eval().requires_grad_(False)

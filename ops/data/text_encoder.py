@@ -37,7 +37,7 @@ class PromptEncoder:
 
         self.settings = settings or project.settings.text_encoder
         self.folder = folder(project, self.settings)
-        self._device = accelerator(project.settings.launch.accelerator)
+        self._device = accelerator(project.accelerator)
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
         self._model = _encoder(self.folder, self.settings.width, precision).to(self._device)
 

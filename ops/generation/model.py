@@ -23,7 +23,7 @@ class VideoModel:
         from ops.runtime.device import accelerator
 
         self.project, self.parts = project, parts
-        self.device = accelerator(project.settings.launch.accelerator)
+        self.device = accelerator(project.accelerator)
         self.diffusion = parts.diffusion
 
     @cached_property

@@ -52,9 +52,18 @@ class Lacks:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Values of a list, which may be one that is known only once everything is imported; null is not asked."""
+    """Values of a list; null is not asked."""
 
-    values: Sequence[object] | Callable[[], Sequence[object]]
+    values: Sequence[object]
+    notes: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Values of one of the lists of the catalogue (`ops.catalogue.lists`), which are drawn up from all columns and
+    steps, so that no column can hold one; null is not asked."""
+
+    which: Literal["deciders", "reasons"]
     notes: str
 
 
@@ -74,7 +83,7 @@ class ScoredBy:
     column: str
 
 
-Expectation = There | Between | Matches | Lacks | OneOf | Holds
+Expectation = There | Between | Matches | Lacks | OneOf | Listed | Holds
 
 
 @dataclass(frozen=True)

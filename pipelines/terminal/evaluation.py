@@ -134,7 +134,7 @@ def _released(project: Project, folder: Path) -> nn.Module:
     model = from_pretrained(folder)
     if not hasattr(model, "encode"):
         raise ValueError(f"{folder} holds a {type(model).__name__}, which is no VAE")
-    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
+    return model.to(accelerator(project.accelerator)).eval().requires_grad_(False)
 
 
 def make_videos(

@@ -22,7 +22,7 @@ def captioner(project: Project) -> Captioner:
 
         local = settings.local
         seen |= {"batch_size": local.batch_size, "dtype": local.dtype}
-        device = local.device or project.settings.launch.accelerator
+        device = local.device or project.accelerator
         return TransformersCaptioner(project.root / settings.model, Prompts.of(settings), device=device, **seen)
     from ops.data.captioning.endpoint import EndpointCaptioner
 

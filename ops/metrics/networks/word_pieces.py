@@ -9,7 +9,7 @@ from ops import weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 ENTRY = "minilm-l6"
 """The sentence embedder's vocabulary is this very one."""
@@ -18,7 +18,7 @@ ENTRY = "minilm-l6"
 class WordPieces:
     """Raises MissingWeights where the vocabulary is not."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Surroundings) -> None:
         from transformers import BertTokenizer
 
         self._tokenizer: Any = BertTokenizer.from_pretrained(weights.ensure(project, ENTRY))
