@@ -101,7 +101,7 @@ class Launch(Execution):
     nodes: Positive = 1
     ranks_per_node: Positive = 1
     hostfile: str | None = None
-    port: Annotated[int, Field(ge=1024, le=65535)] = 29500
+    port: Annotated[int, Field(ge=1024, le=65535)] = 29500  # DeepSpeed's
     """Of the first node, on which the ranks of several nodes find each other; jobs that share that node need each their
     own."""
     model: ModelName | None = None
