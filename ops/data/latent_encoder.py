@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.config import Precision
 from ops.runtime.artifacts import Artifact
@@ -11,6 +11,8 @@ from ops.weights.results import Weights
 
 if TYPE_CHECKING:
     import torch
+
+    from models.video_vae import VideoVAE
 
 
 class LatentEncoder:
@@ -41,10 +43,10 @@ class LatentEncoder:
             return posterior.mean[0].float().contiguous(), posterior.log_variance[0].float().contiguous()
 
 
-def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
+def load_vae(project: Project, vae: Artifact[Weights]) -> VideoVAE:
     """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
-    from models.released import from_pretrained
+    from models.released import vae_from_pretrained
     from ops.runtime.device import accelerator
 
-    model = from_pretrained(vae.folder / vae.results.released)
+    model = vae_from_pretrained(vae.folder / vae.results.released)
     return model.to(accelerator(project.accelerator)).eval().requires_grad_(False)
