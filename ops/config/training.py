@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -69,7 +69,7 @@ class Schedule(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _samples_make_steps(cls, value: Any) -> Any:
+    def _samples_make_steps(cls, value: object) -> object:
         """`samples` instead of `steps`: as many as so many samples make batches."""
         if not isinstance(value, Mapping) or "samples" not in value:
             return value

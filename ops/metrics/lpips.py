@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from lpips import LPIPS
     from torch import Tensor, nn
 
     from ops.weights.surroundings import Surroundings
@@ -67,7 +68,7 @@ def _network_range(video: Pixels) -> torch.Tensor:
     return torch.from_numpy((unit_range(video) * 2 - 1).astype(np.float32)).permute(0, 3, 1, 2)
 
 
-def load_lpips(project: Surroundings, net: Net, spatial: bool = False) -> nn.Module:
+def load_lpips(project: Surroundings, net: Net, spatial: bool = False) -> LPIPS:
     """A frozen module in evaluation mode: two images [N, 3, H, W] in [-1, 1] → distances [N, 1, 1, 1], or
     with `spatial` a map [N, 1, H, W]. Gradients flow to the images, so it serves as a loss too. Downloads nothing.
 
@@ -85,7 +86,7 @@ def load_lpips(project: Surroundings, net: Net, spatial: bool = False) -> nn.Mod
         model = lpips.LPIPS(net=net, pnet_rand=True, spatial=spatial, verbose=False)
     stored = load_file(next(iter(folder.glob("*.safetensors"))))
     load_backbone(model.net, stored)
-    loaded: nn.Module = model.eval().requires_grad_(False)
+    loaded: LPIPS = model.eval().requires_grad_(False)
     return loaded
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +40,7 @@ def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
     """
     import av
     from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+    from av.video.stream import VideoStream
 
     from ops.runtime.video.colour import BT709, LIMITED, usual_matrix
 
@@ -48,7 +48,8 @@ def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
     height, width = frames.shape[1:3]
     matrix = usual_matrix(width, height)
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream: Any = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, LIMITED

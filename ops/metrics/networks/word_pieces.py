@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops import weights
 
@@ -21,7 +21,7 @@ class WordPieces:
     def __init__(self, project: Surroundings) -> None:
         from transformers import BertTokenizer
 
-        self._tokenizer: Any = BertTokenizer.from_pretrained(weights.ensure(project, ENTRY))
+        self._tokenizer = BertTokenizer.from_pretrained(weights.ensure(project, ENTRY))
 
     def ids(self, text: str, length: int) -> list[int]:
         """With those of beginning and end; cut and filled by zeros to `length`."""
