@@ -162,12 +162,12 @@ def generate(
 
     A picture of another shape than the video is cut around its middle.
     """
+    from ops.sampling.request import Chosen
     from pipelines.terminal import generation
 
-    chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
-    overrides = {"ranks": ranks, **{name: value for name, value in chosen.items() if value is not None}}
+    chosen = Chosen(steps=steps, guidance=guidance, frames=frames, height=height, width=width, fps=fps)
     asked = generation.Asked(image, first, last, continued, given)
-    generation.generate(_with_environment(), prompt, output, checkpoint, seed, asked, overrides, console)
+    generation.generate(_with_environment(), prompt, output, checkpoint, seed, asked, chosen, ranks, console)
 
 
 @app.command()

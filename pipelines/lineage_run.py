@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.config import WronglyCalled
 from ops.exit_codes import EXIT_CODES
@@ -23,6 +23,7 @@ from pipelines import dagster_home, run_tags
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
 
 BARE_NAME = re.compile(r"(?P<above>\d*\+|)(?P<name>\w[\w*]*)(?P<below>\+\d*|)")
 """Of an asset in a selection, with how much above and below it is meant."""
@@ -115,7 +116,7 @@ def exit_status(failures: Sequence[int]) -> int:
     return failures[0] if len(set(failures)) == 1 else 1
 
 
-def _exit_code(error: Any) -> int:
+def _exit_code(error: SerializableErrorInfo | None) -> int:
     """Dagster wraps what an asset raises; the error itself is the cause of the one that it tells."""
     while error is not None:
         if error.cls_name in EXIT_CODES:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from ops.runtime.project import Project
-from ops.sampling.request import Given, Request, SamplingError
+from ops.sampling.request import Chosen, Given, Request, SamplingError
 
 
 @dataclass(frozen=True)
@@ -28,24 +29,18 @@ def generate(
     output: Path,
     checkpoint: str | None = None,
     seed: int = 0,
-    steps: int | None = None,
-    guidance: float | None = None,
-    frames: int | None = None,
-    height: int | None = None,
-    width: int | None = None,
-    fps: float | None = None,
-    sampler: str | None = None,
-    negative_prompt: str | None = None,
     given: Given | None = None,
     ranks: int = 1,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    **chosen: Unpack[Chosen],
 ) -> Generated:
     """Write the video of `prompt` to `output`, and its settings to the same name with `.json`.
 
-    What is None comes from the recipe's evaluation settings; for `checkpoint` see `ops.release.model_name.resolve`. No
-    name is the champion or, where frames are given, the last finished stage that was trained on given frames.
-    `on_step` hears (done, total) denoising steps, where there is one rank; several `ranks` of this node, each on an
-    accelerator of its own, make the video together. A prompt that is too long is cut, with a note.
+    What is not chosen comes from the recipe's evaluation settings; for `checkpoint` see
+    `ops.release.model_name.resolve`. No name is the champion or, where frames are given, the last finished stage that
+    was trained on given frames. `on_step` hears (done, total) denoising steps, where there is one rank; several `ranks`
+    of this node, each on an accelerator of its own, make the video together. A prompt that is too long is cut, with a
+    note.
 
     Raises:
         SamplingError: something asked for cannot be made; the message says what can.
@@ -60,21 +55,7 @@ def generate(
 
     if output.suffix.lower() != ".mp4":
         raise SamplingError(f"the output is {output.name}, but must end in .mp4")
-    wanted = Request.of(
-        project.settings.evaluation,
-        prompt,
-        seed,
-        steps=steps,
-        guidance=guidance,
-        frames=frames,
-        height=height,
-        width=width,
-        fps=fps,
-        sampler=sampler,
-        negative_prompt=negative_prompt,
-        given=given,
-    )
-    request, notes = wanted.checked()
+    request, notes = Request.of(project.settings.evaluation, prompt, seed, given, **chosen).checked()
     pixels = read_given(request) if given else None
     if pixels:
         notes += pixels.notes

@@ -9,23 +9,24 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from ops.config import Settings
 from ops.generation.model import VideoModel
 from ops.generation.parts import Parts
 from ops.runtime.project import Project
-from ops.sampling.request import Request, SamplingError
+from ops.sampling.request import Chosen, Request, SamplingError
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import ModelSignature
 
 MODEL, RECIPE = "model.json", "recipe.json"
-PARAMETERS = ("seed", "steps", "guidance", "frames", "height", "width", "fps", "sampler", "negative_prompt")
+SEED = "seed"
+PARAMETERS = ("steps", "guidance", "frames", "height", "width", "fps", "sampler", "negative_prompt")
 
 
 class WeightsNotCopied(RuntimeError):
@@ -60,7 +61,9 @@ class ServedModel:
         for part in ("denoiser", "vae", "encode_text"):  # now, and not when somebody waits for a first video
             getattr(self._model, part)
 
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, data: pd.DataFrame | Iterable[str] | str, params: Mapping[str, str | float] | None = None
+    ) -> pd.DataFrame:
         """A row for each prompt: the prompt, `video` (an MP4 file as Base64 text), and what it was made with.
 
         `data` is a table whose first column holds prompts, or a list of them; `params` are those of the signature, and
@@ -78,11 +81,11 @@ class ServedModel:
         except SamplingError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
-    def _row(self, prompt: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _row(self, prompt: str, params: Mapping[str, str | float]) -> dict[str, object]:
         from ops.generation.render import render
 
-        chosen = {name: params[name] for name in PARAMETERS if name in params}
-        seed = int(chosen.pop("seed", 0))
+        chosen = cast(Chosen, {name: params[name] for name in PARAMETERS if name in params})  # MLflow checks the types
+        seed = int(params.get(SEED, 0))
         request, notes = Request.of(self._project.settings.evaluation, prompt, seed, **chosen).checked()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "video.mp4"
@@ -103,7 +106,7 @@ def signature(settings: Settings) -> ModelSignature:
 
     types = {str: "string", int: "long", float: "double"}
     defaults = Request.of(settings.evaluation, "", 0).as_json()
-    specs = [ParamSpec(name, types[type(defaults[name])], defaults[name]) for name in PARAMETERS]
+    specs = [ParamSpec(name, types[type(defaults[name])], defaults[name]) for name in (SEED, *PARAMETERS)]
     outputs: list[ColSpec | TensorSpec] = [ColSpec(types[type(value)], name) for name, value in defaults.items()]
     outputs += [ColSpec("string", "video"), ColSpec("string", "notes")]
     return ModelSignature(Schema([ColSpec("string")]), Schema(outputs), ParamSchema(specs))

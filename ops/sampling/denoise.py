@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.geometry import latent_size
 from ops.sampling.samplers import sampler
@@ -53,7 +53,7 @@ def draw_latent(
             times = torch.full((len(text),), int(timestep), device=device)
             predicted = denoiser(scaled, times, text, mask, **told)[:, :channels]  # behind it may be a learned variance
             prediction = _guide(predicted.float(), request.guidance)
-            latent = scheduler.step(prediction, timestep, latent, generator=generator).prev_sample
+            latent = scheduler.step(prediction, timestep, latent, generator=generator, return_dict=False)[0]
             on_step(step, request.steps)
     return latent
 
@@ -65,7 +65,7 @@ def _guide(prediction: torch.Tensor, guidance: float) -> torch.Tensor:
     return unconditional + guidance * (conditional - unconditional)
 
 
-def _batched(embeddings: list[torch.Tensor]) -> tuple[torch.Tensor, Any]:
+def _batched(embeddings: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Embeddings of several lengths as one batch [B, L, D], padded on the right, with its mask [B, L]."""
     import torch
     from torch.nn.utils.rnn import pad_sequence

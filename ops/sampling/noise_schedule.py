@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from ops.config import Diffusion
 
 
-def arguments(diffusion: Diffusion) -> dict[str, Any]:
+class NoiseSchedule(TypedDict):
+    num_train_timesteps: int
+    beta_start: float
+    beta_end: float
+    beta_schedule: str
+    prediction_type: str
+    rescale_betas_zero_snr: bool
+    timestep_spacing: Literal["trailing", "leading"]
+
+
+def arguments(diffusion: Diffusion) -> NoiseSchedule:
     """With zero terminal SNR the spacing is trailing, so that sampling starts at the timestep of pure noise on which
     the model was trained; without it, leading."""
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack
 
 from models.geometry import (
     PIXELS_PER_TOKEN,
@@ -20,6 +20,8 @@ from ops.runtime.files import sha256
 if TYPE_CHECKING:
     from ops.config import Evaluation
 
+Sampler = Literal["ddim", "euler_ancestral"]
+T = TypeVar("T")
 MAX_PROMPT_CHARACTERS = 8_000
 """Longer prompts are cut here before the tokenizer sees them; its own limit is far lower."""
 
@@ -93,9 +95,22 @@ class Given:
             raise SamplingError(f"frames is {frames}, but {given} are given: to have some made use {enough} or more")
         return self
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         files = [{"name": file.path.name, "sha256": file.sha256} for file in self.files]
         return {"mask": self.mask, "files": files, "count": self.count}
+
+
+class Chosen(TypedDict, total=False):
+    """What somebody wants of a video; what is left out, or None, is as in the recipe's evaluation."""
+
+    steps: int | None
+    guidance: float | None
+    frames: int | None
+    height: int | None
+    width: int | None
+    fps: float | None
+    sampler: Sampler | None
+    negative_prompt: str | None
 
 
 @dataclass(frozen=True)
@@ -110,27 +125,29 @@ class Request:
     height: int
     width: int
     fps: float
-    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    sampler: Sampler = "ddim"
     negative_prompt: str = ""
     given: Given | None = None
     """What only a model takes that was trained on given frames."""
 
     @classmethod
-    def of(cls, evaluation: Evaluation, prompt: str, seed: int, **changes: Any) -> Request:
-        """The recipe's evaluation settings for this prompt and seed; `changes` that are None keep them."""
-        base = cls(
+    def of(
+        cls, evaluation: Evaluation, prompt: str, seed: int, given: Given | None = None, **chosen: Unpack[Chosen]
+    ) -> Request:
+        """The recipe's evaluation settings for this prompt and seed, but for what is chosen."""
+        return cls(
             prompt=prompt,
             seed=seed,
-            steps=evaluation.steps,
-            guidance=evaluation.guidance,
-            frames=evaluation.num_frames,
-            height=evaluation.height,
-            width=evaluation.width,
-            fps=evaluation.fps,
-            sampler=evaluation.sampler,
-            negative_prompt=evaluation.negative_prompt,
+            steps=_or(chosen.get("steps"), evaluation.steps),
+            guidance=_or(chosen.get("guidance"), evaluation.guidance),
+            frames=_or(chosen.get("frames"), evaluation.num_frames),
+            height=_or(chosen.get("height"), evaluation.height),
+            width=_or(chosen.get("width"), evaluation.width),
+            fps=_or(chosen.get("fps"), evaluation.fps),
+            sampler=_or(chosen.get("sampler"), evaluation.sampler),
+            negative_prompt=_or(chosen.get("negative_prompt"), evaluation.negative_prompt),
+            given=given,
         )
-        return replace(base, **{key: value for key, value in changes.items() if value is not None})
 
     def checked(self, train_timesteps: int = 1000) -> tuple[Request, list[str]]:
         """This request in a form that can be made, with a note for each thing that was changed.
@@ -160,11 +177,15 @@ class Request:
             prompt = prompt[:MAX_PROMPT_CHARACTERS]
         return replace(self, prompt=prompt, given=given), notes
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Given files by their names and what is in them."""
         told = asdict(replace(self, given=None))
         del told["given"]
         return {**told, "given": self.given.as_json()} if self.given else told
+
+
+def _or(chosen: T | None, default: T) -> T:
+    return default if chosen is None else chosen
 
 
 def _require_multiple(name: str, value: int) -> None:

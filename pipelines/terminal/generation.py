@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +14,7 @@ from ops.config import WronglyCalled
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
-    from ops.sampling.request import Given
+    from ops.sampling.request import Chosen, Given
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def generate(
     checkpoint: str | None,
     seed: int,
     asked: Asked,
-    overrides: dict[str, Any],
+    chosen: Chosen,
+    ranks: int,
     console: Console,
 ) -> None:
     from ops.release.generate import generate as make
@@ -71,7 +72,8 @@ def generate(
             checkpoint,
             seed,
             given=given,
-            **overrides,
+            ranks=ranks,
+            **chosen,
             on_step=lambda done, total: progress.update(task, description="denoising", completed=done, total=total),
         )
     for note in made.notes:
