@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -65,7 +65,7 @@ def wrap(model: nn.Module, config: EngineConfig, optimizer: Optimizer) -> DeepSp
     import deepspeed
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with _without_muon():
+    with nullcontext() if config.stage == 3 or config.adds_up_elsewhere else _without_muon():
         engine, *_ = deepspeed.initialize(
             model=model,
             model_parameters=trained,
@@ -78,7 +78,8 @@ def wrap(model: nn.Module, config: EngineConfig, optimizer: Optimizer) -> DeepSp
 @contextmanager
 def _without_muon() -> Iterator[None]:
     """DeepSpeed asks whether an optimizer is Muon by importing it, and with it PyTorch's compiler: two seconds of every
-    rank. Where it cannot be imported, which is what None among the modules says, DeepSpeed goes on without it."""
+    rank. Where it cannot be imported, which is what None among the modules says, ZeRO-1 and 2 go on without it; ZeRO-3
+    and `BF16_Optimizer` do not."""
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
     if MUON in modules:
         yield

@@ -113,14 +113,14 @@ class EngineConfig:
         looks = "clipping.method 'dropping' looks at the gradients of each rank, which DeepSpeed does not keep"
         if self.stage == 3:
             yield f"{looks} whole with zero_optimization.stage 3: use stage 1 or 2, or another method"
-        if self.stage == 1 and self._adds_up_elsewhere:
+        if self.stage == 1 and self.adds_up_elsewhere:
             yield (
                 f"{looks} with bf16, stage 1 and data_types.grad_accum_dtype 'fp32': remove grad_accum_dtype, or "
                 "use stage 2"
             )
 
     @property
-    def _adds_up_elsewhere(self) -> bool:
+    def adds_up_elsewhere(self) -> bool:
         """Whether DeepSpeed wraps the optimizer in its `BF16_Optimizer`, which takes gradients away as they come."""
         half = self.precision is torch.bfloat16
         return half and self.document.get("data_types", {}).get("grad_accum_dtype") in ("fp32", "float32")
