@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ops.config import Settings
-from ops.runtime.artifacts import Work
+from ops.runtime.artifacts import Wanted
 from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training.trainings import final, trainings
@@ -30,7 +30,7 @@ def upstream(settings: Settings, asset: str) -> list[str]:
     return list(found)
 
 
-def work(project: Project, asset: str) -> Work[Any]:
+def work(project: Project, asset: str) -> Wanted:
     """The work of making an asset now, of what is current here.
 
     Raises:
@@ -42,7 +42,7 @@ def work(project: Project, asset: str) -> Work[Any]:
         from ops.training.assets import planned
 
         return planned(project, asset)
-    found: Work[Any] = import_module(_made_of_trainings(project.settings)[asset].module).planned(project)
+    found: Wanted = import_module(_made_of_trainings(project.settings)[asset].module).planned(project)
     return found
 
 

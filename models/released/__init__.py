@@ -23,6 +23,7 @@ from models.released.pretrained import (
     read_weights,
     save_pretrained,
     unwrapped,
+    vae_from_pretrained,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "read_weights",
     "save_pretrained",
     "unwrapped",
+    "vae_from_pretrained",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import JsonValue, PlainSerializer, PlainValidator
 
-from ops.runtime.files import digest
+from ops.runtime.files import Document, digest
 from ops.runtime.flat import flat
 
 
@@ -25,7 +25,7 @@ class Protocol:
     """
 
     name: str
-    terms: dict[str, Any]
+    terms: Document
     metrics: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
 
@@ -33,11 +33,11 @@ class Protocol:
     def id(self) -> str:
         return f"{self.name}#{digest(asdict(self))[:12]}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, JsonValue]:
         return {**asdict(self), "id": self.id}
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Protocol:
+    def of_json(cls, value: Document) -> Protocol:
         return cls(**{key: value[key] for key in ("name", "terms", "metrics", "weights")})
 
     def _fields(self) -> dict[str, object]:
@@ -80,7 +80,7 @@ class Score:
         return {**asdict(self), "protocol": self.protocol.as_json()}
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Score:
+    def of_json(cls, value: Document) -> Score:
         return cls(**{**value, "protocol": Protocol.of_json(value["protocol"])})
 
     def loss_against(self, other: Score) -> float:

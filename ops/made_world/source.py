@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
 from ops.runtime.files import digest
@@ -14,6 +14,7 @@ VERSION = 1
 """Raised when the same name makes other clips."""
 
 Variant = Literal["one", "two", "cuts", "subtitles"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 class UnknownWorld(ValueError):
@@ -43,20 +44,19 @@ class MadeSource:
         known = {field.name for field in fields(cls)}
         if strange := sorted(set(given) - known):
             raise UnknownWorld(f"'{name}': '{strange[0]}' is no setting of it; there are {', '.join(sorted(known))}")
-        values: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
+        variant = cls.variant
         for key, text in given.items():
             if key == "variant":
-                if text not in get_args(Variant):
-                    raise UnknownWorld(
-                        f"'{name}': variant is '{text}', but must be one of {', '.join(get_args(Variant))}"
-                    )
-                values[key] = text
+                if text not in VARIANTS:
+                    raise UnknownWorld(f"'{name}': variant is '{text}', but must be one of {', '.join(VARIANTS)}")
+                variant = next(each for each in VARIANTS if each == text)
             elif text.isdecimal() and (key == "seed" or int(text) > 0):
-                values[key] = int(text)
+                numbers[key] = int(text)
             else:
                 least = "" if key == "seed" else " above 0"
                 raise UnknownWorld(f"'{name}': {key} is '{text}', but must be a whole number{least}")
-        return cls(**values)
+        return cls(**numbers, variant=variant)
 
     def folder_name(self) -> str:
         """Tells worlds apart, and versions of the same."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.evaluation.protocol import Score
 from ops.generation.parts import Parts
@@ -183,7 +184,7 @@ class Registry:
         uri = self._project.tracking_uri
         return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file()
 
-    def _read(self, version: ModelVersion, aliases: dict[str, Any]) -> Version:
+    def _read(self, version: ModelVersion, aliases: Mapping[str, str | int]) -> Version:
         return Version(
             model=version.name,
             number=int(version.version),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.reconstruction import ReconstructionResults
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Entry, entries, find
-from ops.runtime.files import write_json
+from ops.runtime.files import Document, read_json, write_json
 from ops.runtime.project import Project
 from ops.training.job import was_trained
 from ops.training.recipe import recipe_of
@@ -44,7 +44,7 @@ class Made:
     inputs: tuple[Made, ...] = ()
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Made:
+    def of_json(cls, value: Document) -> Made:
         return cls(**{**value, "inputs": tuple(cls.of_json(each) for each in value["inputs"])})
 
     def walk(self) -> list[Made]:
@@ -109,7 +109,7 @@ class Trace:
     commit: str
     changed: str
     """'true' when tracked files differed from the commit."""
-    settings: dict[str, Any]
+    settings: Document
     scorers: dict[str, str] = field(default_factory=dict)
     """Scorer that decided about the dataset → licence of its weights."""
     adopted: tuple[Adoption, ...] = ()
@@ -121,7 +121,7 @@ class Trace:
 
     @classmethod
     def read(cls, path: Path) -> Trace:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         return cls(
             **{
                 **value,
@@ -208,6 +208,15 @@ def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, 
     }
 
 
+class Held(TypedDict):
+    """What a training set holds, by kind, split and source."""
+
+    clips: int
+    images: int
+    samples: dict[str, int]
+    sources: tuple[Source, ...]
+
+
 class _Walk:
     """Upstream from an asset's version, looking at each only once."""
 
@@ -241,11 +250,12 @@ class _Walk:
 
 def _facts(project: Project, artifact: Entry) -> dict[str, object]:
     """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
-    plain: dict[str, Any]
-    plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
+    plain: dict[str, object] = {
+        key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)
+    }
     if was_trained(artifact.folder):
-        plain["mlflow_run_id"] = run_of(artifact.of(Trained))
-        plain["commit"] = _commit_of(project, plain["mlflow_run_id"])
+        run_id = run_of(artifact.of(Trained))
+        plain |= {"mlflow_run_id": run_id, "commit": _commit_of(project, run_id)}
     return {**plain, "fingerprint": artifact.fingerprint}
 
 
@@ -287,7 +297,7 @@ def _training(project: Project, made: Artifact[Trained]) -> Training:
     )
 
 
-def _dataset(project: Project, version: str) -> dict[str, Any]:
+def _dataset(project: Project, version: str) -> Document:
     """What a trace tells of the version of the training set that was trained on."""
     try:
         dataset = keep(project, version)
@@ -305,8 +315,8 @@ def _dataset(project: Project, version: str) -> dict[str, Any]:
     }
 
 
-def held(samples: Path) -> dict[str, Any]:
-    """What a training set holds, by kind, split and source. Of each item only its name and the number of its source are
+def held(samples: Path) -> Held:
+    """Of each item only its name and the number of its source are
     in memory."""
     import pyarrow as pa
     import pyarrow.compute as pc

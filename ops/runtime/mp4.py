@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +42,7 @@ def write_mp4(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> No
     """
     import av
     from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+    from av.video.stream import VideoStream
 
     from ops.runtime.video.colour import BT709, LIMITED, usual_matrix
 
@@ -54,7 +54,8 @@ def write_mp4(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> No
     height, width = first.shape[:2]
     matrix = usual_matrix(width, height)
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream: Any = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, LIMITED

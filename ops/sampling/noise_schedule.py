@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from ops.config import Diffusion
@@ -11,7 +11,17 @@ LEAST_SIGNAL = 2.0**-24
 """ᾱ at pure noise, for samplers that divide by it: as diffusers has it, the least number of float16 above 0."""
 
 
-def arguments(diffusion: Diffusion) -> dict[str, Any]:
+class NoiseSchedule(TypedDict):
+    num_train_timesteps: int
+    beta_start: float
+    beta_end: float
+    beta_schedule: str
+    prediction_type: str
+    rescale_betas_zero_snr: bool
+    timestep_spacing: Literal["trailing", "leading"]
+
+
+def arguments(diffusion: Diffusion) -> NoiseSchedule:
     """With zero terminal SNR the spacing is trailing, so that sampling starts at the timestep of pure noise on which
     the model was trained; without it, leading."""
     return {

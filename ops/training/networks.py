@@ -7,13 +7,13 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.geometry import latent_size
 from models.latte import LatteConfig, LatteDenoiser
+from models.video_vae import VideoVAE
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.discriminator import PatchDiscriminator2D, PatchDiscriminator3D
 from models.wfvae.vae import WFVAE
 from ops.config import CausalVaeModel, Denoiser, VaeLosses, VaeModel
 from ops.data.buckets import Bucket
 
-VideoVAE = WFVAE | CausalVideoVAE
 Discriminator = PatchDiscriminator2D | PatchDiscriminator3D
 AnyDenoiser = SkiparseDenoiser | LatteDenoiser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.catalogue import Bound
 from ops.runtime.project import Project
 
 curate_app = typer.Typer(
@@ -185,7 +187,7 @@ def compare(
     console.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
-def _within(bounds: dict[str, float]) -> str:
+def _within(bounds: Mapping[Bound, float]) -> str:
     if len(bounds) == 2:
         return f"{bounds['minimum']:g} to {bounds['maximum']:g}"
     ((bound, value),) = bounds.items()

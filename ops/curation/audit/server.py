@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -103,8 +102,10 @@ def serve(audit: Audit, port: int, ready: Callable[[str], None]) -> None:
         AuditError: the port is in use, or another audit of this project is open.
     """
     with audit.store.writing(), _listening(port) as listener:
-        options: dict[str, Any] = {"log_level": "warning", "lifespan": "off", "server_header": False}
-        server = uvicorn.Server(uvicorn.Config(application(audit), timeout_graceful_shutdown=2, **options))
+        settings = uvicorn.Config(
+            application(audit), timeout_graceful_shutdown=2, log_level="warning", lifespan="off", server_header=False
+        )
+        server = uvicorn.Server(settings)
         ready(f"http://{HOST}:{listener.getsockname()[1]}/")
         try:
             server.run(sockets=[listener])
