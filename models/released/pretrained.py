@@ -14,6 +14,7 @@ from models.released.classes import CLASSES, RELEASED, class_of
 from models.released.config import Config, ConfigError
 from models.released.keys import spelled_out
 from models.tensor_file import save_tensors
+from models.video_denoiser import VideoDenoiser
 from models.video_vae import VideoVAE
 
 CONFIG_FILE = "config.json"
@@ -111,6 +112,14 @@ def vae_from_pretrained(folder: Path | str) -> VideoVAE:
     model = from_pretrained(folder)
     if not isinstance(model, VideoVAE):
         raise ValueError(f"{folder} holds a {type(model).__name__}, which is no VAE")
+    return model
+
+
+def denoiser_from_pretrained(folder: Path | str) -> VideoDenoiser:
+    """The same of a folder that holds a denoiser. Raises ValueError for another network."""
+    model = from_pretrained(folder)
+    if not isinstance(model, VideoDenoiser):
+        raise ValueError(f"{folder} holds a {type(model).__name__}, which is no denoiser")
     return model
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
+from ops.runtime.files import Document
 from ops.sampling.given import SamplingError
 
 
@@ -23,11 +23,11 @@ class Computed:
     """To how many the texts of the batch were padded; None is the longer one of its own two."""
     ranks: int = 1
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, told: dict[str, Any]) -> Computed:
+    def of_json(cls, told: Document) -> Computed:
         """Raises SamplingError for other keys than `as_json` gives."""
         if wrong := sorted(told.keys() ^ {field.name for field in fields(cls)}):
             raise SamplingError(f"how it was computed is told by other keys than these: {', '.join(wrong)}")

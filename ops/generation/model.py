@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from torch import nn
 
     from models.latent_scale import LatentScale
+    from models.video_denoiser import VideoDenoiser
     from models.video_vae import VideoVAE
     from ops.data.text_encoder import PromptEncoder
     from ops.generation.given_pixels import GivenPixels
@@ -39,11 +39,11 @@ class VideoModel:
         return LatentScale.of(self.parts.shift, self.parts.scale)
 
     @cached_property
-    def denoiser(self) -> nn.Module:
-        from models.released import from_pretrained
+    def denoiser(self) -> VideoDenoiser:
+        from models.released import denoiser_from_pretrained
 
         path = weights_of(self.project, self.parts.denoiser, self.parts)
-        return from_pretrained(path).to(self.device).eval().requires_grad_(False)
+        return denoiser_from_pretrained(path).to(self.device).eval().requires_grad_(False)
 
     @cached_property
     def vae(self) -> VideoVAE:

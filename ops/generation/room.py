@@ -19,12 +19,8 @@ FEWEST, MOST = 1, 64
 
 def at_once(model: VideoModel, request: Request) -> int:
     """Samples, of which each video has two, for the halves of guidance."""
-    from models.dit.config import DenoiserConfig
-    from models.latte import LatteConfig
     from ops.runtime.device import free_bytes
 
-    config = model.denoiser.config
-    assert isinstance(config, DenoiserConfig | LatteConfig), "a denoiser has either"
-    held = NUMBERS * config.width * tokens(request.frames, request.height, request.width)
+    held = NUMBERS * model.denoiser.config.width * tokens(request.frames, request.height, request.width)
     size = next(model.denoiser.parameters()).element_size()
     return max(FEWEST, min(MOST, int(SHARE * free_bytes(model.device) / (held * size))))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from models.geometry import fitting_frames, latent_frames, video_frames
-from ops.runtime.files import sha256
+from ops.runtime.files import Document, sha256
 
 
 class SamplingError(ValueError):
@@ -80,13 +80,13 @@ class Given:
             raise SamplingError(f"{name} is {frames}, but {given} are given: to have some made use {enough} or more")
         return self
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Files by their names and what is in them, not by where they lie."""
         files = [{"name": file.path.name, "sha256": file.sha256} for file in self.files]
         return {"mask": self.mask, "files": files, "count": self.count}
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any], folders: Iterable[Path], named: Iterable[Path] = ()) -> Given:
+    def of_json(cls, told: Document, folders: Iterable[Path], named: Iterable[Path] = ()) -> Given:
         """Its files are those of the same content among `named`, or of the same name and content in `folders`.
 
         Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from models.geometry import PIXELS_PER_TOKEN, TEMPORAL, fits_latents, nearest_fitting
 from ops.config import Sampler
+from ops.runtime.files import Document
 from ops.sampling.given import Given, GivenFile, SamplingError, first_half
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Request:
             )
         return replace(self, overlap=overlap)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Given files by their names and what is in them; chunks where there are several."""
         told = asdict(replace(self, given=None))
         del told["given"]
@@ -142,7 +142,7 @@ class Request:
         return {**told, "given": self.given.as_json()} if self.given else told
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any], given: Given | None) -> Request:
+    def of_json(cls, told: Document, given: Given | None) -> Request:
         """What `as_json` gave, with its given files found again.
 
         Raises:

@@ -21,13 +21,13 @@ from models.control.image_condition import MASK_CHANNELS, ImageConditionedDenois
 from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
 from models.pixels import to_video
+from models.video_denoiser import VideoDenoiser
 from ops.config import Denoiser, Diffusion, Optimizer
 from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
 from ops.training import networks
 from ops.training.data.clips import Clips
 from ops.training.methods.method import Draw
-from ops.training.networks import AnyDenoiser
 from ops.training.objectives import diffusion
 from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
@@ -78,7 +78,7 @@ def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
     return one, other
 
 
-def _denoiser(case: DenoiserCase) -> AnyDenoiser:
+def _denoiser(case: DenoiserCase) -> VideoDenoiser:
     settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
     largest = Bucket(case.frames, case.height, case.width)
     model = networks.denoiser(settings, case.channels, case.text_width, largest)
