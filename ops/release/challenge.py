@@ -89,7 +89,7 @@ def _by_videos(project: Project, candidate: Version, champion: Version, mine: Sc
     found = paired_difference(matched, mine.higher_is_better, margin)
     sentence = (
         f"{metric}: {found.verdict}; {mine.value:.4g} for {theirs:.4g} of champion version {champion.number}, a "
-        f"difference of {found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}] over {found.prompts} prompts "
+        f"difference of {found.figures} over {found.prompts} prompts "
         f"(tolerated: {margin:.3g} worse)"
     )
     if found.word == "cannot tell":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,8 @@ def reigns(registry: Registry, metric: str) -> list[Reign]:
 def draw_champions(champions: Sequence[Reign], metric: str, path: Path) -> None:
     """Write a PNG of the scores over time, a point for each champion with its version and dataset; scores of different
     protocols are not joined. None who has a score gives no picture."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
     shown = [reign for reign in champions if reign.value is not None]
     if not shown:
         return
@@ -67,8 +69,12 @@ def draw_champions(champions: Sequence[Reign], metric: str, path: Path) -> None:
         _draw(axes, [reign for reign in shown if reign.protocol == protocol])
     axes.grid(color=GREY, alpha=0.3, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.12, y=0.3)
-    drawn.autofmt_xdate(rotation=0, ha="center")
+    axes.margins(y=0.3)
+    first, last = shown[0].since, shown[-1].since
+    room = max(timedelta(hours=12), (last - first) / 8)
+    axes.set_xlim(date2num(first - room), date2num(last + room))
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     save(drawn, path)
 
 

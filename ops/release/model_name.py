@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.data.latents import ASSET as LATENTS
+from ops.evaluation.checkpoint_run import run_of_scores
 from ops.evaluation.checkpoint_scores import ASSET as SCORES
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.generation.parts import Parts, parts_of
@@ -15,6 +16,7 @@ from ops.runtime.artifacts import FILE, MissingArtifact, current, current_entry,
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
 from ops.training.job import was_trained
+from ops.training.recording.mlflow_records import run_of
 from ops.training.results import Trained
 from ops.training.trainings import stages
 
@@ -82,7 +84,7 @@ def last_on_given_frames(project: Project) -> str:
 def _is_denoiser(project: Project, asset: str) -> bool:
     """A stage of the recipe, or one that was made under another recipe and is there."""
     made = next(entries(project, asset), None)
-    was_made = made is not None and was_trained(made.folder) and "latents" in made.inputs
+    was_made = made is not None and was_trained(made.folder) and LATENTS in made.inputs
     return was_made or asset in [each.asset for each in stages(project.settings)]
 
 
@@ -92,18 +94,17 @@ def _labelled(parts: Parts) -> Model:
 
 def _parts_of_run(project: Project, run: str) -> Parts:
     """Every folder remembers its run, so MLflow is not asked."""
-    for path in sorted(project.artifacts.glob("*/*/run.json")):
-        remembered = json.loads(path.read_text(encoding="utf-8")).get("run_id")
-        if remembered != run or not (path.parent / FILE).is_file():
-            continue
+    for path in sorted(project.artifacts.glob(f"*/*/{FILE}")):
         found = entry(path.parent)
-        if was_trained(found.folder) and "latents" in found.inputs:
-            return parts_of(project, found.of(Trained))
-        if found.asset == SCORES:
+        if was_trained(found.folder) and LATENTS in found.inputs:
+            denoiser = found.of(Trained)
+            if run_of(denoiser) == run:
+                return parts_of(project, denoiser)
+        elif found.asset == SCORES and run_of_scores(found.folder) == run:
             scores = found.of(ScoresResults).results
-            denoiser = find(project, scores.stage, found.inputs[scores.stage], Trained)
-            if denoiser:
-                return parts_of(project, denoiser, scores.best_step)
+            stage = find(project, scores.stage, found.inputs[scores.stage], Trained)
+            if stage:
+                return parts_of(project, stage, scores.best_step)
     raise UnknownVersion(f"no run {run} of a denoiser or of its scores is finished in {project.artifacts}")
 
 

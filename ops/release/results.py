@@ -32,13 +32,13 @@ class ReleaseResults(Results):
     version: int
     alias: Literal["champion", "candidate"]
     promoted: bool
+    gate: GateWord | None = None
+    """The word of the gate about the scores; None of decisions before it had one."""
     decision: str
     """A sentence."""
     reasons: tuple[str, ...]
     findings: tuple[tuple[str, bool, str], ...]
     """Rule, whether it was kept, and in words."""
-    gate: GateWord | None = None
-    """Its word about the scores; None of decisions before it had one."""
     compared: Compared | None = None
     preferences: tuple[int, int, int] = (0, 0, 0)
     """Blind answers for the candidate, for the champion, and for neither, as far as they had been given."""

@@ -52,6 +52,11 @@ class PairedDifference:
     more_videos: int | None = None
 
     @property
+    def figures(self) -> str:
+        """The mean with its interval, such as '+0.1 [-0.02, +0.22]'."""
+        return f"{_signed(self.mean)} [{_signed(self.low)}, {_signed(self.high)}]"
+
+    @property
     def verdict(self) -> str:
         """The word, and what would settle it."""
         if self.word != "cannot tell":
@@ -123,6 +128,10 @@ def _prompts_needed(differences: np.ndarray, margin: float) -> int | None:
     if gap == 0 or (needed := ((Z + POWER_Z) * spread / gap) ** 2) > MOST:
         return None
     return max(FEWEST, count + 1, ceil(needed))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}" if value else "0"
 
 
 def _rounded(videos: float) -> int:

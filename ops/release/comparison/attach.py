@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ops.evaluation.checkpoint_run import run_of_scores
 from ops.evaluation.checkpoint_scores import ASSET as SCORES
 from ops.release.comparison.subject import Subject
 from ops.runtime.artifacts import entries
@@ -35,7 +35,7 @@ def attach(project: Project, subject: Subject, page: Path, beside: Path | None) 
 def _run(project: Project, subject: Subject) -> str:
     denoiser = subject.denoiser
     for found in entries(project, SCORES):
-        memory = found.folder / "run.json"
-        if found.inputs.get(denoiser.asset) == denoiser.version and memory.is_file():
-            return str(json.loads(memory.read_text(encoding="utf-8"))["run_id"])
+        run = run_of_scores(found.folder)
+        if found.inputs.get(denoiser.asset) == denoiser.version and run:
+            return run
     return subject.run

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops.release import card
 from ops.release.comparison.comparison import Comparison
 from ops.release.comparison.curve_section import curve_section
-from ops.release.comparison.page import facts, score_section, write_page
+from ops.release.comparison.page import facts, score_section, verdict_section, write_page
 from ops.release.comparison.scores import score_rows
 from ops.release.comparison.subject import Subject
 from ops.release.comparison.video_rows import video_section
@@ -35,6 +35,7 @@ def write_card(project: Project, found: Subject, path: Path) -> VideoPlaces:
     parts = [
         f"<h1>{text(found.label)}</h1>",
         *facts(alone),
+        *verdict_section(_gate(found)),
         *video_section(alone, places, scores, told.metric),
         *score_section(scores, 1),
         *curve_section(alone),
@@ -43,6 +44,13 @@ def write_card(project: Project, found: Subject, path: Path) -> VideoPlaces:
     ]
     write_page(path, found.label, parts)
     return places
+
+
+def _gate(found: Subject) -> list[tuple[str, str]]:
+    """What the gate has said of a version, and a person after it."""
+    tags = found.version.tags if found.version else {}
+    about = {"gate.reasons": f"The gate: {tags.get('gate', '')}", "accepted": "Accepted by a person"}
+    return [(words, tags[key]) for key, words in about.items() if key in tags]
 
 
 def _card(project: Project, found: Subject) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops.evaluation.preferences import Preference, Preferences, model_id
-from ops.metrics.registry import METRICS, deciding
+from ops.metrics.registry import deciding
 from ops.release.comparison.dataset_change import DatasetChange, dataset_change
 from ops.release.comparison.differences import CodeChange, code_change, setting_differences
 from ops.release.comparison.scores import Cell, ScoreRow, score_rows
@@ -49,8 +49,7 @@ class Comparison:
 
 def _told(cell: Cell) -> str | None:
     if found := cell.difference:
-        figures = f"{found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
-        return f"{found.verdict}: {figures} over {found.prompts} prompts, {found.videos} pairs of videos"
+        return f"{found.verdict}: {found.figures} over {found.prompts} prompts, {found.videos} pairs of videos"
     return cell.note or cell.reason
 
 
@@ -84,9 +83,3 @@ def letter(number: int) -> str:
 def tag(number: int) -> str:
     """The letter of a model in its colour, as HTML."""
     return f"<b class='tag line-{number % COLOURS}'>{letter(number)}</b>"
-
-
-def in_words(metric: str) -> str:
-    """A metric with what a broken model makes that wins it, if anything does."""
-    known = METRICS.get(metric)
-    return f"{metric} (fooled by {known.fooled_by})" if known and known.fooled_by else metric

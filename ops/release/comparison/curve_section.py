@@ -27,9 +27,13 @@ def curve_section(subjects: Sequence[Subject]) -> Iterator[str]:
         line_chart(title, [(_curve(subjects[n], key, title), n) for n in trained.values()], marks)
         for key, title in keys.items()
     ]
-    names = " ".join(f"<span>{tag(number)} {text(each.label)}</span>" for number, each in enumerate(subjects))
-    yield f"<p class='legend'>{names} <span>a dashed line is the checkpoint</span></p>" if any(charts) else ""
-    yield f"<div class='charts'>{''.join(charts)}</div>" if any(charts) else "<p>No training left its log.</p>"
+    if not any(charts):
+        yield "<p>No training left its log.</p>"
+        return
+    several = enumerate(subjects) if len(subjects) > 1 else ()
+    names = " ".join(f"<span>{tag(number)} {text(each.label)}</span>" for number, each in several)
+    yield f"<p class='legend'>{names} <span>A dashed line is the checkpoint.</span></p>"
+    yield f"<div class='charts'>{''.join(charts)}</div>"
 
 
 def _curve(subject: Subject, key: str, title: str) -> Curve:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from ops.release.comparison.comparison import Comparison, in_words, tag
+from ops.metrics.registry import METRICS
+from ops.release.comparison.comparison import Comparison, tag
 from ops.release.comparison.curve_section import curve_section
 from ops.release.comparison.difference_sections import code_section, dataset_section, setting_section
 from ops.release.comparison.scores import Cell, ScoreRow
@@ -25,7 +26,7 @@ def write_comparison(found: Comparison, path: Path) -> VideoPlaces:
     parts = [
         f"<h1>{text(title)}</h1>",
         *facts(subjects),
-        *_verdicts(found),
+        *verdict_section(found.verdicts()),
         *video_section(subjects, places, found.scores, found.metric),
         *score_section(found.scores, len(subjects)),
         *setting_section(found),
@@ -56,13 +57,15 @@ def facts(subjects: Sequence[Subject]) -> Iterator[str]:
             f"MLflow run <code>{text(each.run)}</code>",
         ]
         aliases = f" ({', '.join(each.version.aliases)})" if each.version and each.version.aliases else ""
-        name = f"{tag(number)} <strong>{text(each.label + aliases)}</strong>"
+        letter_of = f"{tag(number)} " if len(subjects) > 1 else ""
+        name = f"{letter_of}<strong>{text(each.label + aliases)}</strong>"
         yield f"<p class='subject'>{name}<br>{' · '.join(told)}</p>"
     yield "</div>"
 
 
-def _verdicts(found: Comparison) -> Iterator[str]:
-    if told := found.verdicts():
+def verdict_section(told: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What is told about, and a sentence, each in a box."""
+    if told:
         yield "<dl class='verdicts'>"
         for about, sentence in told:
             yield f"<div><dt>{text(about)}</dt><dd>{text(sentence)}</dd></div>"
@@ -72,20 +75,25 @@ def _verdicts(found: Comparison) -> Iterator[str]:
 def score_section(scores: Sequence[ScoreRow], models: int) -> Iterator[str]:
     """Every score of each model, and its difference to that of the first."""
     yield "<h2 id='scores'>Scores</h2>"
+    difference = "A difference is to A, over the prompts of both, and above 0 where the model is better. "
     yield (
-        "<p>With 95 % intervals. A difference is to A, over the prompts of both, and above 0 where the model is "
-        "better. A metric that something broken wins is shown and settles nothing.</p>"
+        f"<p>With 95 % intervals. {difference if models > 1 else ''}A metric that something broken wins is shown and "
+        "settles nothing.</p>"
     )
-    heads = "".join(f"<th>{tag(number)}</th>" for number in range(models))
+    heads = "".join(f"<th>{tag(number) if models > 1 else 'score'}</th>" for number in range(models))
     yield f"<div class='wide'><table class='scores'><tr><th>metric</th>{heads}</tr>"
     for row in scores:
         better = "higher" if row.higher_is_better else "lower"
-        name = f"<td>{text(in_words(row.metric))}<br><small>{better} is better</small></td>"
-        yield f"<tr>{name}{''.join(f'<td>{score_cell(cell)}</td>' for cell in row.cells)}</tr>"
+        known = METRICS.get(row.metric)
+        won_by = f"; won by {known.fooled_by}" if known and known.fooled_by else ""
+        name = f"<td>{text(row.metric)}<br><small>{better} is better{text(won_by)}</small></td>"
+        cells = "".join(f"<td>{score_cell(cell, settles=not won_by)}</td>" for cell in row.cells)
+        yield f"<tr>{name}{cells}</tr>"
     yield "</table></div>"
 
 
-def score_cell(cell: Cell) -> str:
+def score_cell(cell: Cell, settles: bool) -> str:
+    """A score with its difference, which has a colour where the metric settles anything."""
     if cell.value is None:
         return f"<small>{text(cell.reason or '')}</small>"
     told = [f"<strong>{cell.value:.4g}</strong>"]
@@ -94,9 +102,8 @@ def score_cell(cell: Cell) -> str:
             f" <small>[{cell.interval.low:.3g}, {cell.interval.high:.3g}], {cell.interval.count} videos</small>"
         )
     if found := cell.difference:
-        colour = {"better": "good", "worse": "bad"}.get(found.word, "")
-        figures = f"{found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
-        told.append(f"<br><small class='{colour}'>{figures}: {text(found.verdict)}</small>")
+        colour = {"better": "good", "worse": "bad"}.get(found.word, "") if settles else ""
+        told.append(f"<br><small class='{colour}'>{text(f'{found.figures}: {found.verdict}')}</small>")
     if cell.note:
         told.append(f"<br><small>{text(cell.note)}</small>")
     return "".join(told)

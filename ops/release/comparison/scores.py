@@ -52,8 +52,10 @@ def _cell(first: Subject, subject: Subject, metric: str) -> Cell:
     score = subject.samples.scores.get(metric) if subject.samples else None
     if score is None:
         return Cell(None, reason="not sampled" if subject.samples is None else "not measured")
-    if subject is first or first.samples is None or subject.samples is None:
+    if subject is first or subject.samples is None:
         return Cell(score.interval.mean, score.interval)
+    if first.samples is None:
+        return Cell(score.interval.mean, score.interval, note="not compared: the first model was not sampled")
     try:
         matched = pairs(first.samples, subject.samples, metric)
     except ProtocolMismatch as error:

@@ -29,7 +29,7 @@ def video_section(
         return
     names = [row.metric for row in scores if row.metric in METRICS and row.metric != HELD_OUT]
     yield _controls(names, metric, len(subjects) > 1)
-    yield "<div class='rows' id='rows'>"
+    yield f"<div class='rows{'' if len(subjects) > 1 else ' single'}' id='rows'>"
     for order, ((prompt, seed), videos) in enumerate(rows.items()):
         yield _row(order, prompt, seed, videos, places, names, metric)
     yield "</div>"
@@ -91,7 +91,7 @@ def _row(
     differing = _differing(videos, names) if len(videos) > 1 else ""
     return (
         f"<section class='row' tabindex='0' data-order='{order}' data-gains='{text(gains)}' "
-        f"aria-label='{text(prompt)}, seed {seed}'><h3>{text(prompt)} <small>seed {seed}</small>"
+        f"aria-label='{text(prompt)}, seed {seed}'><h3><span>{text(prompt)} <small>seed {seed}</small></span>"
         "<button type='button' class='enlarge' aria-pressed='false'>Enlarge</button></h3>"
         f"<div class='side-by-side'>{figures}</div>{differing}</section>"
     )
@@ -110,10 +110,12 @@ def _figure(
         if source
         else f"<div class='unseen'>gone: {text(video.path.name)}</div>"
     )
-    value = ""
-    if metric is not None and metric in video.values:
-        value = f" {text(metric)} <span class='value'>{video.values[metric]:.3g}</span>"
-    return f"<figure>{shown}<figcaption>{label}{value}</figcaption></figure>"
+    values = {name: f"{value:.3g}" for name, value in video.values.items()}
+    told = f"{text(metric)} {values[metric]}" if metric in values else ""
+    return (
+        f"<figure data-values='{text(json.dumps(values))}'>{shown}<figcaption>{label} "
+        f"<span class='value'>{told}</span></figcaption></figure>"
+    )
 
 
 def _gains(videos: Sequence[ScoredVideo | None], names: Sequence[str]) -> dict[str, float]:

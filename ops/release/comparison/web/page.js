@@ -47,6 +47,15 @@ function sort() {
   show(); // a video that is moved in the page stops
 }
 
+/** Below each video stands what the chosen metric says of it. */
+function tell() {
+  const metric = at("metric").value;
+  for (const figure of document.querySelectorAll("figure[data-values]")) {
+    const value = JSON.parse(figure.dataset.values)[metric];
+    figure.querySelector(".value").textContent = value === undefined ? "" : `${metric} ${value}`;
+  }
+}
+
 function filter() {
   const words = at("filter").value.trim().toLowerCase();
   for (const row of rows) row.hidden = !row.getAttribute("aria-label").toLowerCase().includes(words);
@@ -96,7 +105,10 @@ if (rows.length) {
     for (const video of document.querySelectorAll("video")) video.playbackRate = Number(at("speed").value);
   });
   at("order").addEventListener("change", sort);
-  at("metric")?.addEventListener("change", sort);
+  at("metric")?.addEventListener("change", () => {
+    tell();
+    sort();
+  });
   at("filter").addEventListener("input", filter);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

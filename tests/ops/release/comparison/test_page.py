@@ -11,18 +11,11 @@ from pathlib import Path
 import pytest
 
 from ops.evaluation.preferences import Preferences, model_id
-from ops.evaluation.scored_samples import scored_samples
-from ops.release.comparison import comparison as comparisons
 from ops.release.comparison.card_page import write_card
 from ops.release.comparison.comparison import Comparison, compare
 from ops.release.comparison.page import write_comparison
-from ops.release.comparison.subject import Subject
 from ops.release.comparison.videos import place_videos
-from ops.release.model_name import Model
-from ops.release.registry import Version
-from ops.runtime.artifacts import find
 from ops.runtime.project import Project
-from ops.training.results import Trained
 
 EVIL = "<script>alert(1)</script><img src=x onerror='alert(2)'>\""
 
@@ -49,34 +42,6 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
-
-
-@pytest.fixture
-def models(project: Project, made_models):
-    return made_models(project, with_videos=True)
-
-
-@pytest.fixture
-def named(project: Project, monkeypatch: pytest.MonkeyPatch):
-    """Lets `compare` know made models by these names: neither a registry nor a VAE is here."""
-
-    def known(**versions: Version) -> None:
-        def subjects(_: Project, names: list[str]) -> list[Subject]:
-            return [of(project, name, versions[name]) for name in names]
-
-        monkeypatch.setattr(comparisons, "subjects", subjects)
-
-    return known
-
-
-def of(project: Project, name: str, version: Version) -> Subject:
-    parts = version.parts
-    denoiser = find(project, parts.denoiser_asset, parts.denoiser_version, Trained)
-    assert denoiser is not None
-    samples = next(scored_samples(project, parts.denoiser_asset, parts.denoiser_version, parts.step), None)
-    found = Subject(project, name, Model(parts, f"model {name}"), denoiser, samples)
-    found.__dict__["commit"] = "a" * 40 if name == "one" else "b" * 40  # of the MLflow run, which is not here
-    return found
 
 
 def written(project: Project, found: Comparison, name: str = "page.html") -> Page:
@@ -171,8 +136,8 @@ def test_what_people_preferred_is_on_the_page(project: Project, models, named, k
     assert "B preferred to A, seen blind 100% [68%, 100%], 8 of 8 (better)" in page.text
 
 
-def test_the_page_of_one_model_has_the_same_look(project: Project, models, kept_by) -> None:
-    found = of(project, "one", models.make(1, kept_by(0.5)))
+def test_the_page_of_one_model_has_the_same_look(project: Project, models, subject_of, kept_by) -> None:
+    found = subject_of(project, "one", models.make(1, kept_by(0.5)))
     write_card(project, found, project.root / "card.html")
     page = Page(project.root / "card.html")
     assert len(page.all("video")) == 24
