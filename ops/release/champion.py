@@ -69,7 +69,7 @@ def _is_news(project: Project, registry: Registry, done: Artifact[ReleaseResults
     version, champion = versions.get(done.results.version), registry.aliased(CHAMPION)
     if version is None:
         return True
-    if done.results.promoted or champion is None or champion.number == version.number:
+    if done.results.promoted or champion is None or champion.number == version.number or PARTS not in champion.tags:
         return False
     said = Preferences(project).between(model_id(champion.parts), model_id(version.parts))
     return said.counts != done.results.preferences

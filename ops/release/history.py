@@ -39,19 +39,8 @@ def remember_reign(registry: Registry, version: Version) -> None:
 
 def reigns(registry: Registry, metric: str) -> list[Reign]:
     """Every time that a version became champion, oldest first, with its score by one metric."""
-    found = []
-    for version in registry.versions():
-        score = version.scores.get(metric)
-        for moment in _moments(version):
-            found.append(
-                Reign(
-                    moment,
-                    version.number,
-                    version.tags.get("training_set", "unknown"),
-                    score.value if score else None,
-                    score.protocol.id if score else None,
-                )
-            )
+    crowned = [(moment, version) for version in registry.versions() for moment in _moments(version)]
+    found = [_reign(moment, version, metric) for moment, version in crowned]
     return sorted(found, key=lambda reign: (reign.since, reign.version))
 
 
@@ -76,6 +65,12 @@ def draw_champions(champions: Sequence[Reign], metric: str, path: Path) -> None:
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
     axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     save(drawn, path)
+
+
+def _reign(since: datetime, version: Version, metric: str) -> Reign:
+    score = version.scores.get(metric)
+    value, protocol = (score.value, score.protocol.id) if score else (None, None)
+    return Reign(since, version.number, version.tags.get("training_set", "unknown"), value, protocol)
 
 
 def _draw(axes: Axes, reigns: Sequence[Reign]) -> None:

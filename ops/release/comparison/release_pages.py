@@ -17,27 +17,25 @@ CARD, COMPARISON = "card.html", "comparison.html"
 
 def release_pages(project: Project, release: Artifact[ReleaseResults]) -> dict[str, str]:
     """Write both pages into the release's folder and attach them to MLflow; returns what each is called and where
-    MLflow shows it. Without an earlier champion, or where its training is gone, there is no comparison.
+    MLflow shows it. Without an earlier champion there is no comparison, and no page of a model whose training is gone.
 
     Raises:
         MlflowException, OSError: the store is away.
     """
-    number = str(release.results.version)
-    found = subject(project, number)
-    path = release.folder / CARD
-    places = write_card(project, found, path)
-    shown = {"card": attach(project, found, path, places.folder)}
+    number, shown = str(release.results.version), dict[str, str]()
     other = _opponent(Registry(project), release.results)
-    if other is None:
-        return shown
     try:
-        compared = compare(project, [str(other.number), number])
+        found = subject(project, number)
+        card = release.folder / CARD
+        shown["card"] = attach(project, found, card, write_card(project, found, card).folder)
+        if other is not None:
+            compared, page = compare(project, [str(other.number), number]), release.folder / COMPARISON
+            shown[f"comparison with version {other.number}"] = attach(
+                project, found, page, write_comparison(compared, page).folder
+            )
     except MissingArtifact as error:
-        print(f"there is no page that compares version {number} with version {other.number}: {error}", flush=True)
-        return shown
-    path = release.folder / COMPARISON
-    places = write_comparison(compared, path)
-    return {**shown, f"comparison with version {other.number}": attach(project, found, path, places.folder)}
+        print(f"a page of version {number} is left out: {error}", flush=True)
+    return shown
 
 
 def _opponent(registry: Registry, results: ReleaseResults) -> Version | None:
