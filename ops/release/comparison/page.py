@@ -80,8 +80,9 @@ def score_section(scores: Sequence[ScoreRow], models: int) -> Iterator[str]:
         f"<p>With 95 % intervals. {difference if models > 1 else ''}A metric that something broken wins is shown and "
         "settles nothing.</p>"
     )
+    few = " few" if models <= 2 else ""  # as many as fit on a narrow screen
     heads = "".join(f"<th>{tag(number) if models > 1 else 'score'}</th>" for number in range(models))
-    yield f"<div class='wide'><table class='scores'><tr><th>metric</th>{heads}</tr>"
+    yield f"<div class='wide'><table class='scores{few}'><tr><th>metric</th>{heads}</tr>"
     for row in scores:
         better = "higher" if row.higher_is_better else "lower"
         known = METRICS.get(row.metric)
