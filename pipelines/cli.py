@@ -293,6 +293,49 @@ def accept(
 
 
 @app.command()
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two to six: versions such as 3 or champion, assets such as denoiser_video@500, checkpoint folders, "
+            "or ids of MLflow runs. Each is compared with the first."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default in var/comparisons/.")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page on loopback, with videos to be judged blind (two models).")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the served page; 0 takes a free one.")] = 4001,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the served page in a browser.")] = True,
+) -> None:
+    """One page of several models: videos side by side, scores, and what differs in how they were made.
+
+    What is preferred with --serve is kept in var/preferences.jsonl, and the gate reads it.
+    """
+    from pipelines.terminal import comparison
+
+    project = _with_environment()
+    found, page = comparison.show(project, models, output, console)
+    if serve:
+        comparison.serve(found, page, port, browser, console)
+
+
+@app.command()
+def card(
+    model: Annotated[str, typer.Argument(help="A version, an asset, a checkpoint folder, or an MLflow run.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default in var/comparisons/.")
+    ] = None,
+) -> None:
+    """The page of one model: its videos, its scores, its curve, and the card of a released version."""
+    from pipelines.terminal import comparison
+
+    comparison.card(_with_environment(), model, output, console)
+
+
+@app.command()
 def doctor(
     free: Annotated[bool, typer.Option("--free", help="Free the pool slots of runs that are over.")] = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import JsonValue, PlainSerializer, PlainValidator
 
 from ops.runtime.files import Document, digest
 from ops.runtime.flat import flat
+from ops.statistics.bootstrap import Interval
 
 
 class ProtocolMismatch(ValueError):
@@ -111,3 +113,22 @@ KeptScore = Annotated[
     PlainSerializer(lambda score: score.as_json()),
 ]
 """A score among the results of an artifact."""
+
+
+@dataclass(frozen=True)
+class MeasuredScore:
+    """A metric's score of a set of videos, with its 95 % interval over them."""
+
+    metric: str
+    interval: Interval
+    protocol: Protocol
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an asset of scores says of the videos of one checkpoint: of all together, and `values` of each, by its file
+    and the metric's name."""
+
+    scores: tuple[MeasuredScore, ...]
+    values: Mapping[str, Mapping[str, float]]

@@ -17,7 +17,6 @@ from ops.data.samples import training_samples
 from ops.evaluation import protocols
 from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.metrics.base import Measure, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
 from ops.metrics.rfvd import Rfvd, caution
 from ops.runtime import tables
@@ -26,6 +25,7 @@ from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.statistics.bootstrap import Interval
 from ops.weights.results import Weights
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.metrics.bootstrap import Interval, mean_interval
+from ops.statistics.bootstrap import Interval, mean_interval
 
 if TYPE_CHECKING:
     from ops.weights.surroundings import Surroundings

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.metrics.base import PARITY, Frames, Measure, Needs, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval, mean_interval, median_interval
+from ops.statistics.bootstrap import Interval, mean_interval, median_interval
 
 if TYPE_CHECKING:
     from models.metrics.cotracker2 import CoTracker2

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.metrics.base import PARITY, Measure, Needs, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.frechet import Moments, frechet_distance
 from ops.metrics.networks.video_features import i3d_features
+from ops.statistics.bootstrap import Interval
 
 if TYPE_CHECKING:
     from ops.weights.surroundings import Surroundings

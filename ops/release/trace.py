@@ -195,7 +195,13 @@ def _upstream(project: Project, made: Artifact[Trained] | Entry) -> list[Entry]:
 def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, object]:
     """What the last training was done under, with the VAE and the stages before as they were trained, and the sections
     by which it was then scored and released."""
-    today, recipes = project.settings.model_dump(mode="json"), [recipe_of(each) for each in made]
+    today = project.settings.model_dump(mode="json")
+    return {**trained_settings(made), "evaluation": today["evaluation"], "release": today["release"]}
+
+
+def trained_settings(made: Sequence[Artifact[Trained]]) -> dict[str, object]:
+    """The recipe of the last of these trainings, with the VAE and the stages before as they were trained."""
+    recipes = [recipe_of(each) for each in made]
     last = recipes[-1].settings
     vae = next((each.settings["vae"] for each in recipes if each.asset not in each.stages), last["vae"])
     own = {each.asset: each.stages[each.asset] for each in recipes if each.asset in each.stages}
@@ -203,8 +209,6 @@ def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, 
         **last,
         "vae": vae,
         "stages": [own.get(asset, stage) for asset, stage in recipes[-1].stages.items()],
-        "evaluation": today["evaluation"],
-        "release": today["release"],
     }
 
 
@@ -255,7 +259,7 @@ def _facts(project: Project, artifact: Entry) -> dict[str, object]:
     }
     if was_trained(artifact.folder):
         run_id = run_of(artifact.of(Trained))
-        plain |= {"mlflow_run_id": run_id, "commit": _commit_of(project, run_id)}
+        plain |= {"mlflow_run_id": run_id, "commit": commit_of(project, run_id)}
     return {**plain, "fingerprint": artifact.fingerprint}
 
 
@@ -270,7 +274,8 @@ def _adopted(project: Project, made: Sequence[Artifact[Trained]]) -> tuple[Adopt
     return (Adoption(asset, version, found.results.source),) if found else ()
 
 
-def _commit_of(project: Project, run_id: str) -> str | None:
+def commit_of(project: Project, run_id: str) -> str | None:
+    """The commit that a run was started from; None where MLflow does not know it, or not any more."""
     from mlflow.exceptions import MlflowException
 
     from ops.runtime.tracking.connection import connect
@@ -293,7 +298,7 @@ def _training(project: Project, made: Artifact[Trained]) -> Training:
         best_step=found.best_step,
         seconds=found.seconds,
         mlflow_run_id=run_of(made),
-        commit=_commit_of(project, run_of(made)),
+        commit=commit_of(project, run_of(made)),
     )
 
 

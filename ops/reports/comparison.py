@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,16 +13,11 @@ from ops.config import RULED_SCORES
 from ops.curation.runs.funnel import step_row
 from ops.curation.runs.records import NAMES, Record, Run, on_same_bars
 from ops.reports.figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
+from ops.reports.html_page import html_page, image, text
 from ops.runtime.files import replacing
 
 STYLE = """\
-:root { color-scheme: light dark; }
-body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-img { max-width: 100%; height: auto; background: #fff; border-radius: .6rem; }
-div { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; border-bottom: 1px solid #8884; }
+th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 """
 
@@ -125,14 +118,8 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "scores.png"
         draw_comparison(first, second, picture)
-        encoded = base64.b64encode(picture.read_bytes()).decode()
+        drawn = image(picture.read_bytes(), "png", "Scores of both runs")
     parts = [
-        "<!doctype html>",
-        "<html lang='en'>",
-        "<meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        "<title>Two curation runs</title>",
-        f"<style>{STYLE}</style>",
         "<h1>Two curation runs</h1>",
         *_table(("", first.name, second.name), _about(first, second)),
         "<h2>What differs in the recipe</h2>",
@@ -141,11 +128,10 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
         *_table(
             ("step", "", first.name, second.name, "difference"), [told(each) for each in differences(first, second)]
         ),
-        f"<h2>Scores</h2><img alt='Scores of both runs' src='data:image/png;base64,{encoded}'>",
-        "</html>",
+        f"<h2>Scores</h2><div class='drawn'>{drawn}</div>",
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts) + "\n", encoding="utf-8")
+        temporary.write_text(html_page("Two curation runs", parts, STYLE), encoding="utf-8")
 
 
 def told(found: Difference) -> tuple[str, str, str, str, str]:
@@ -177,7 +163,7 @@ def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "<div><table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"
+    yield "<div class='wide'><table><tr>" + "".join(f"<th>{text(cell)}</th>" for cell in head) + "</tr>"
     for row in rows:
-        yield "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        yield "<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>"
     yield "</table></div>"

@@ -14,11 +14,11 @@ from ops.evaluation.vae.clips import Clip, UnfitClip
 from ops.evaluation.vae.passes import direct_chunk, through
 from ops.evaluation.vae.speed import Speed
 from ops.metrics.base import Measure, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
 from ops.metrics.rfvd import Rfvd, caution
 from ops.runtime.files import digest, sha256, write_json
 from ops.runtime.project import Project
+from ops.statistics.bootstrap import Interval
 
 if TYPE_CHECKING:
     from models.video_vae import VideoVAE

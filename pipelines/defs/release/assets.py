@@ -23,14 +23,16 @@ def release() -> dg.Definitions:
     )
     def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         """The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the
-        champion under the same protocol, and moves the registry's aliases only if it is no worse."""
+        champion prompt by prompt under the same protocol, and moves the registry's aliases only if it is no worse."""
         from ops.release.champion import release_candidate
+        from ops.release.comparison.release_pages import release_pages
         from ops.release.standing import standing
 
         home = project.use_dataset()
         artifact = release_candidate(home)
         found = standing(home, artifact)
         context.log.info(artifact.results.decision if found.as_decided else found.sentence)
-        return result(home, artifact, registry=dg.MetadataValue.text(found.sentence))
+        pages = {name: dg.MetadataValue.url(address) for name, address in release_pages(home, artifact).items()}
+        return result(home, artifact, registry=dg.MetadataValue.text(found.sentence), **pages)
 
     return dg.Definitions(assets=[champion])
