@@ -20,8 +20,8 @@ INTRODUCTION = """\
 # What soraflow costs over the bare work
 
 Each figure is a ratio of two things measured in one run on one machine; [benchmarks/](../benchmarks/README.md) says how
-to measure it on yours. Absolute times say more about the machine than about soraflow. Cut detection is the exception:
-its figures say how good something is, not what it costs.
+to measure it on yours. Absolute times say more about the machine than about soraflow. Cut detection,
+learning and samplers are exceptions: their figures say how good something is, not what it costs.
 """
 TITLES = (
     *("Orchestration", "Curation", "Another threshold", "Decode once", "Loading"),
@@ -29,6 +29,7 @@ TITLES = (
     *(
         "Learning on the made world",
         "A new colour by adapters",
+        "Samplers",
         "Index of samples",
         "Reading cached latents",
         "Batches by tokens",

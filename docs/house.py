@@ -24,6 +24,7 @@ HOLDS = {
     "ops.catalogue": "steps, scorers and columns of curation, each declared once",
     "ops.config": "the recipe, parsed once",
     "ops.runtime": "project, artifacts, tables, devices, workers, records",
+    "ops.statistics": "intervals, and which of two models is better",
     "ops.weights": "weights by name, hash and licence",
     "ops.made_world": "drawn clips and the detector of their truth",
     "ops.curation": "from a folder to curated clips and images",
@@ -34,7 +35,7 @@ HOLDS = {
     "ops.generation": "a model from its parts, and videos of it",
     "ops.metrics": "one file a metric",
     "ops.evaluation": "samples, scores, protocols",
-    "ops.release": "gate, registry, champion, trace",
+    "ops.release": "gate, registry, champion, trace, comparison",
     "models": "torch modules",
 }
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ops.release.generate import Generated, generate
+from ops.generation.outputs import outputs_of
+from ops.release.generate import Generated, generate_all
 from ops.runtime.project import Project
+from ops.sampling.request import Request
 
 
 def variations(
     project: Project, prompt: str, folder: Path, seeds: int = 3, steps: int | None = None
 ) -> list[Generated]:
     """One video a seed, each with its settings beside it. Steps that are not given are those of the recipe."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [generate(project, prompt, folder / f"seed_{seed}.mp4", seed=seed, steps=steps) for seed in range(seeds)]
+    asked = Request.of(project.settings.evaluation, prompt, seed=0, steps=steps).variations(seeds)
+    return generate_all(project, asked, outputs_of(asked, folder))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ops.config import Settings
-from ops.runtime.artifacts import Work
+from ops.runtime.artifacts import Wanted
 from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training.trainings import final, lines, trainings
@@ -31,7 +31,7 @@ def upstream(settings: Settings, asset: str) -> list[str]:
     return list(found)
 
 
-def work(project: Project, asset: str) -> Work[Any]:
+def work(project: Project, asset: str) -> Wanted:
     """The work of making an asset now, of what is current here.
 
     Raises:
@@ -44,7 +44,7 @@ def work(project: Project, asset: str) -> Work[Any]:
 
         return planned(project, asset)
     made = _made_of_trainings(project.settings)[asset]
-    found: Work[Any] = import_module(made.module).planned(project.of_line(made.line))
+    found: Wanted = import_module(made.module).planned(project.of_line(made.line))
     return found
 
 

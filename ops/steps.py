@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any
 
 from ops.catalogue import CLIP_STEPS as CLIP_DECLARATIONS
 from ops.catalogue import PICTURE_STEPS, CurationStep
@@ -120,9 +119,9 @@ SETTINGS = Step("settings", "ops.data.resolved_settings:settings", (), (), SETTI
 """Comes before all steps: it lays the resolved settings where DVC can watch them."""
 
 
-def pipeline() -> dict[str, Any]:
+def pipeline() -> dict[str, object]:
     """What `dvc.yaml` must hold."""
-    stages: dict[str, Any] = {
+    stages: dict[str, object] = {
         "settings": {
             "cmd": SETTINGS.command,
             "deps": ["params.yaml", "configs"],
@@ -130,7 +129,7 @@ def pipeline() -> dict[str, Any]:
         }
     }
     for step in STEPS.values():
-        stage: dict[str, Any] = {"cmd": step.command}
+        stage: dict[str, object] = {"cmd": step.command}
         if step.inputs:
             stage["deps"] = [STEPS[name].output for name in step.inputs]
         if step.settings:

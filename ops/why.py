@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ops.config.differences import differences
-from ops.runtime.artifacts import Entry, Work, entries
+from ops.runtime.artifacts import Entry, Wanted, entries
 from ops.runtime.project import Project
+
+if TYPE_CHECKING:
+    from ops.data.dvc_repository import LockedStage
 
 ABSENT = "absent"
 LONGEST = 40
@@ -22,8 +25,8 @@ class Change:
     """Something that an asset is made from: an upstream asset's version, or a setting."""
 
     key: str
-    before: Any
-    now: Any
+    before: object
+    now: object
 
     def __str__(self) -> str:
         return f"{self.key} {_short(self.before)} → {_short(self.now)}"
@@ -69,7 +72,7 @@ def _why_artifact(project: Project, asset: str) -> Answer:
     return Answer(asset, "be made again", newest.version, tuple(_changes(newest, wanted)))
 
 
-def _changes(before: Entry, wanted: Work[Any]) -> Iterator[Change]:
+def _changes(before: Entry, wanted: Wanted) -> Iterator[Change]:
     """Inputs first, for what is made of other inputs is another thing whatever its settings."""
     for key, (old, new) in differences(before.inputs, wanted.inputs).items():
         yield Change(key, old, new)
@@ -99,7 +102,7 @@ def _why_step(project: Project, name: str) -> Answer:
     return Answer(name, "be made again", version, tuple(changes), note)
 
 
-def _step_changes(project: Project, name: str, stages: dict[str, Any]) -> Iterator[Change]:
+def _step_changes(project: Project, name: str, stages: dict[str, LockedStage]) -> Iterator[Change]:
     from ops.data.resolved_settings import of_dataset
     from ops.steps import SETTINGS_FILE, STEPS
 
@@ -120,7 +123,7 @@ def _step_changes(project: Project, name: str, stages: dict[str, Any]) -> Iterat
             yield Change(setting, old, new)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value is None:
         return ABSENT
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -33,7 +33,7 @@ app.add_typer(curate_app, name="curate")
 evaluate_app = typer.Typer(help="Scores of videos and VAEs, wherever they were made.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 console = Console()
-GIVEN = "Given frames"
+GIVEN, SEVERAL, LONG = "Given frames", "Several videos", "Long videos"
 
 
 @app.command()
@@ -119,10 +119,16 @@ def summary() -> None:
 
 @app.command()
 def generate(
-    prompt: Annotated[str, typer.Argument(help="What the video shows.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to write; its settings go beside it.")] = Path(
-        "video.mp4"
-    ),
+    prompt: Annotated[str | None, typer.Argument(help="What the video shows.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The MP4 to write, by default video.mp4; of several videos the folder, by default videos. Settings go "
+            "beside each.",
+        ),
+    ] = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(
@@ -130,10 +136,22 @@ def generate(
             "default the champion or, with frames given, the last finished stage that was trained on them."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same video.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same video; 0 by default.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; more is slower and better.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="How strongly the prompt is followed.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="1 + 4n frames.")] = None,
+    guidance_rescale: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Against the contrast that strong guidance brings; 0.7 is usual.")
+    ] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What the video does not show.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="'ddim', 'euler_ancestral', 'dpm_solver++' or 'unipc'; by default the recipe's.")
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="1 + 4n frames. More than a model was trained on are made in chunks that continue each other."
+        ),
+    ] = None,
     height: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
     width: Annotated[int | None, typer.Option(help="A multiple of 16.")] = None,
     fps: Annotated[int | None, typer.Option(min=1, help="Playback speed.")] = None,
@@ -145,6 +163,42 @@ def generate(
         typer.Option(
             metavar="NAME[:SCALE]",
             help="Adapters: a folder with them, or an asset such as lora_mine; 1 is as they were trained. Repeatable.",
+        ),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Write a small animated picture, too, under the same name with .webp.")
+    ] = False,
+    again: Annotated[
+        Path | None,
+        typer.Option(metavar="SETTINGS", help="Make the video again that this file of settings lies beside."),
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A file of prompts, one a line, in UTF-8.", rich_help_panel=SEVERAL)
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, help="So many of each prompt, by seeds that follow.", rich_help_panel=SEVERAL)
+    ] = 1,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="So many at once; by default one on the CPU, and elsewhere as many as there is memory for.",
+            rich_help_panel=SEVERAL,
+        ),
+    ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames of a chunk, 1 + 4n; by default as many as the model was trained on. With as many as --frames "
+            "all are made at once.",
+            rich_help_panel=LONG,
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With how many frames of the one before a chunk begins; about half.", rich_help_panel=LONG
         ),
     ] = None,
     image: Annotated[Path | None, typer.Option(help="A picture: the first frame.", rich_help_panel=GIVEN)] = None,
@@ -165,20 +219,25 @@ def generate(
         typer.Option(min=1, help="So many of them; by default about half of the new video.", rich_help_panel=GIVEN),
     ] = None,
 ) -> None:
-    """Make a video from a prompt, with the champion or any other checkpoint, and from frames that it is given.
+    """Make videos from prompts, with the champion or any other checkpoint, and from frames that it is given.
 
-    A picture of another shape than the video is cut around its middle.
+    A picture of another shape than the video is cut around its middle. Several videos that are there already, made by
+    the same settings, are not made again.
     """
     from pipelines.terminal import generation
 
-    chosen = {"steps": steps, "guidance": guidance, "frames": frames, "height": height, "width": width, "fps": fps}
-    overrides = {
-        "ranks": ranks,
-        "lora": lora or (),
-        **{name: value for name, value in chosen.items() if value is not None},
+    settings = {
+        **{"steps": steps, "guidance": guidance, "guidance_rescale": guidance_rescale, "sampler": sampler},
+        **{"negative_prompt": negative_prompt, "frames": frames, "height": height, "width": width, "fps": fps},
+        **{"chunk": chunk, "overlap": overlap},
     }
     asked = generation.Asked(image, first, last, continued, given)
-    generation.generate(_with_environment(), prompt, output, checkpoint, seed, asked, overrides, console)
+    wanted = generation.Wanted(prompt, prompts, count, seed, asked, settings)
+    if again:
+        wanted.require_nothing_else(checkpoint, ranks, batch, lora or ())
+        generation.generate_again(_with_environment(), again, wanted, output, preview, console)
+    else:
+        generation.generate(_with_environment(), wanted, output, checkpoint, ranks, batch, lora or (), preview, console)
 
 
 @app.command()
@@ -242,6 +301,49 @@ def accept(
 
     accepted = promote(_with_environment(), version, reason)
     console.print(f"champion is now version [bold]{accepted.number}[/]")
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two to six: versions such as 3 or champion, assets such as denoiser_video@500, checkpoint folders, "
+            "or ids of MLflow runs. Each is compared with the first."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default in var/comparisons/.")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page on loopback, with videos to be judged blind (two models).")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the served page; 0 takes a free one.")] = 4001,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the served page in a browser.")] = True,
+) -> None:
+    """One page of several models: videos side by side, scores, and what differs in how they were made.
+
+    What is preferred with --serve is kept in var/preferences.jsonl, and the gate reads it.
+    """
+    from pipelines.terminal import comparison
+
+    project = _with_environment()
+    found, page = comparison.show(project, models, output, console)
+    if serve:
+        comparison.serve(found, page, port, browser, console)
+
+
+@app.command()
+def card(
+    model: Annotated[str, typer.Argument(help="A version, an asset, a checkpoint folder, or an MLflow run.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default in var/comparisons/.")
+    ] = None,
+) -> None:
+    """The page of one model: its videos, its scores, its curve, and the card of a released version."""
+    from pipelines.terminal import comparison
+
+    comparison.card(_with_environment(), model, output, console)
 
 
 @app.command()

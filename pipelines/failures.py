@@ -11,6 +11,7 @@ import dagster as dg
 from ops.runtime.alerts import Failure
 from ops.runtime.pages import Pages
 from ops.runtime.project import Project
+from pipelines import run_tags
 from pipelines.check_steps import checked_table
 
 IMPLICIT_JOB = "__ASSET_JOB"
@@ -101,8 +102,6 @@ def _training_links(project: Project, pages: Pages, asset: str, since: float) ->
 
 def _log(project: Project, run: dg.DagsterRun) -> Path:
     """What the run's process printed: of `soraflow run` its own file, otherwise what Dagster has caught."""
-    from pipelines.lineage_run import PIPELINE_RUN_TAG
-
-    token = run.tags.get(PIPELINE_RUN_TAG)
+    token = run.tags.get(run_tags.PIPELINE_RUN)
     own = project.logs / "runs" / f"{token}.log"
     return own if token and own.is_file() else project.dagster_home / "storage" / run.run_id / "compute_logs"

@@ -13,18 +13,18 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.config import WronglyCalled
 from ops.exit_codes import EXIT_CODES
 from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
-from pipelines import dagster_home
+from pipelines import dagster_home, run_tags
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
 
-PIPELINE_RUN_TAG = "soraflow/pipeline_run"
 BARE_NAME = re.compile(r"(?P<above>\d*\+|)(?P<name>\w[\w*]*)(?P<below>\+\d*|)")
 """Of an asset in a selection, with how much above and below it is meant."""
 
@@ -38,7 +38,7 @@ def environment(project: Project) -> dict[str, str]:
         "SORAFLOW_PROJECT": str(project.root),
         "DAGSTER_HOME": str(dagster_home.make(project)),
         "MLFLOW_TRACKING_URI": project.tracking_uri,
-        **accelerator_environment(project.settings.launch.accelerator),
+        **accelerator_environment(project.accelerator),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONUTF8": "1",
         "GX_ANALYTICS_ENABLED": "false",
@@ -96,14 +96,12 @@ def execute(selection: str, tags: Mapping[str, str]) -> int:
     """
     import dagster as dg
 
-    from pipelines.runs import HOST_TAG
-
     definitions = _definitions()
     job = definitions.resolve_job_def("lineage")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
-            tags={**tags, HOST_TAG: socket.gethostname()},
+            tags={**tags, run_tags.HOST: socket.gethostname()},
             asset_selection=selected(selection, definitions),
             raise_on_error=False,
         )
@@ -118,7 +116,7 @@ def exit_status(failures: Sequence[int]) -> int:
     return failures[0] if len(set(failures)) == 1 else 1
 
 
-def _exit_code(error: Any) -> int:
+def _exit_code(error: SerializableErrorInfo | None) -> int:
     """Dagster wraps what an asset raises; the error itself is the cause of the one that it tells."""
     while error is not None:
         if error.cls_name in EXIT_CODES:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from ops.release.retraining import Underway
 from ops.steps import STEPS
+from pipelines import run_tags
 from pipelines.defs.automation.jobs import LINEAGE
 
 UNFINISHED = [
@@ -20,12 +21,6 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-REASON_TAG = "soraflow/reason"
-LISTING_TAG = "soraflow/listing"
-HOST_TAG = "soraflow/host"
-"""The machine on which the process of a run was started."""
-GRPC_TAG = ".dagster/grpc_info"
-"""Where Dagster notes the code server that has a run's process."""
 SECONDS_APART = 2.0
 """A process that began later than this after a run named its id has only the same id."""
 
@@ -78,9 +73,9 @@ def close_lost(instance: dg.DagsterInstance, sockets: Path | None = None) -> lis
 
 
 def _is_here(run: dg.DagsterRun, sockets: Path | None) -> bool:
-    if HOST_TAG in run.tags:
-        return run.tags[HOST_TAG] == socket.gethostname()
-    listening = json.loads(run.tags.get(GRPC_TAG, "{}")).get("socket")
+    if run_tags.HOST in run.tags:
+        return run.tags[run_tags.HOST] == socket.gethostname()
+    listening = json.loads(run.tags.get(run_tags.GRPC_INFO, "{}")).get("socket")
     return sockets is not None and listening is not None and Path(listening).parent == sockets
 
 

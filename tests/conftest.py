@@ -107,8 +107,8 @@ def videos(module_at: Callable[[Path], ModuleType]) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def parity_case(module_at: Callable[[Path], ModuleType]) -> Any:
-    """What tests/parity_case.py calls ParityCase."""
-    return module_at(CHECKOUT / "tests" / "parity_case.py").ParityCase
+    """What tests/parity_cases.py calls ParityCase."""
+    return module_at(CHECKOUT / "tests" / "parity_cases.py").ParityCase
 
 
 @pytest.fixture

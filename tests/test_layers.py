@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,48 @@ def test_imports_go_one_way(package: str) -> None:
         if name in FORBIDDEN[package]
     ]
     assert not breaches
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def asked_for(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """(module, name in it or nothing) of each import, also of those within functions and for a type checker alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def circle(trees: dict[str, ast.AST]) -> list[str]:
+    """Modules of which each imports the one before it and the last is the first; nothing where there are none."""
+    graph: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        found = {f"{asked}.{name}" if f"{asked}.{name}" in trees else asked for asked, name in asked_for(tree)}
+        graph[module] = found & trees.keys() - {module}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """An import within a function, or for a type checker alone, hides a circle and leaves it there: what two files
+    share belongs into a third."""
+    paths = [path for package in FORBIDDEN for path in modules(package)]
+    assert circle({name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths}) == []
+
+
+@pytest.mark.parametrize(
+    "hidden", ["from b import two", "def one():\n    import b", "if TYPE_CHECKING:\n    from b import Two"]
+)
+def test_a_hidden_circle_is_seen(hidden: str) -> None:
+    written = {"a": hidden, "b": "from c.d import three", "c.d": "import a", "c": "import b"}
+    assert set(circle({name: ast.parse(text) for name, text in written.items()})) == {"a", "b", "c.d"}
 
 
 def test_definitions_import_nothing_heavy() -> None:

@@ -15,6 +15,7 @@ from models.released.pretrained import (
     build,
     config_of,
     constants_of,
+    denoiser_from_pretrained,
     dump,
     from_pretrained,
     load,
@@ -23,6 +24,7 @@ from models.released.pretrained import (
     read_weights,
     save_pretrained,
     unwrapped,
+    vae_from_pretrained,
 )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "build",
     "config_of",
     "constants_of",
+    "denoiser_from_pretrained",
     "dump",
     "from_pretrained",
     "load",
@@ -42,4 +45,5 @@ __all__ = [
     "read_weights",
     "save_pretrained",
     "unwrapped",
+    "vae_from_pretrained",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ from models.released.config import (
     T2V_CLASS,
     WFVAE_CLASS,
     WFVAE_UNSEEN,
+    Config,
     read_denoiser,
     read_discriminator,
     read_wfvae,
@@ -53,19 +54,19 @@ from models.released.keys_v1_1 import (
 from models.wfvae.discriminator import PatchDiscriminator3D
 from models.wfvae.vae import WFVAE
 
-Config = Mapping[str, object]
+Network = TypeVar("Network", bound=nn.Module, covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleasedClass:
+class ReleasedClass(Generic[Network]):
     """`network` is what `build` makes of a published configuration, and what the other functions take."""
 
     name: str
-    network: type[nn.Module]
-    build: Callable[[Config], nn.Module]
-    names: Callable[[Any], dict[str, str]]
+    network: type[Network]
+    build: Callable[[Config], Network]
+    keys: Callable[[Network], dict[str, str]]
     """Our state-dict key → its released key."""
-    describe: Callable[[Any], dict[str, Any]] | None = None
+    config: Callable[[Network], dict[str, object]] | None = None
     """The published configuration; None for a class that is released without one."""
     unseen: frozenset[str] = frozenset()
     """Fields of the configuration that a forward pass does not see."""
@@ -74,51 +75,66 @@ class ReleasedClass:
     constants: Callable[[], dict[str, Tensor]] = dict
     """Entries that are the same in every release, by released key; they may be absent."""
 
+    def names(self, module: nn.Module) -> dict[str, str]:
+        """Our state-dict key → its released key, of a network of this class."""
+        return self.keys(self._own(module))
 
-def _skiparse(name: str, network: type[SkiparseDenoiser]) -> ReleasedClass:
-    return ReleasedClass(
+    def describe(self, module: nn.Module) -> dict[str, object]:
+        """The published configuration of a network of this class. Raises TypeError where it is released without."""
+        if self.config is None:
+            raise TypeError(f"{type(module).__name__} has no released class with a config.json")
+        return self.config(self._own(module))
+
+    def _own(self, module: nn.Module) -> Network:
+        if not isinstance(module, self.network):
+            raise TypeError(f"{type(module).__name__} is not a {self.network.__name__}, as {self.name} is here")
+        return module
+
+
+def _skiparse(name: str, network: type[SkiparseDenoiser]) -> ReleasedClass[SkiparseDenoiser]:
+    return ReleasedClass[SkiparseDenoiser](
         name=name,
         network=network,
         build=lambda config: network(read_denoiser(name, config)),
-        names=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
-        describe=lambda model: write_denoiser(name, model.config, model.sparse_ratio),
+        keys=lambda model: released_names(model, denoiser_beginnings(model.config), DENOISER_PARTS),
+        config=lambda model: write_denoiser(name, model.config, model.sparse_ratio),
         unseen=frozenset(DENOISER_UNSEEN),
     )
 
 
-RELEASED = (
-    ReleasedClass(
+RELEASED: tuple[ReleasedClass[nn.Module], ...] = (
+    ReleasedClass[WFVAE](
         name=WFVAE_CLASS,
         network=WFVAE,
         build=lambda config: WFVAE(read_wfvae(config)),
-        names=lambda vae: released_names(vae, wfvae_beginnings(vae.config), WFVAE_PARTS),
-        describe=lambda vae: write_wfvae(vae.config),
+        keys=lambda vae: released_names(vae, wfvae_beginnings(vae.config), WFVAE_PARTS),
+        config=lambda vae: write_wfvae(vae.config),
         unseen=frozenset(WFVAE_UNSEEN),
         constants=wavelet_entries,
     ),
     _skiparse(T2V_CLASS, SkiparseDenoiser),
     _skiparse(INPAINT_CLASS, ImageConditionedDenoiser),
-    ReleasedClass(
+    ReleasedClass[PatchDiscriminator3D](
         name=DISCRIMINATOR_CLASS,
         network=PatchDiscriminator3D,
         build=lambda config: PatchDiscriminator3D(**read_discriminator(config)),
-        names=lambda critic: released_names(critic, {"layers": "main"}, {}),
+        keys=lambda critic: released_names(critic, {"layers": "main"}, {}),
     ),
-    ReleasedClass(
+    ReleasedClass[CausalVideoVAE](
         name=CAUSAL_VAE_CLASS,
         network=CausalVideoVAE,
         build=lambda config: CausalVideoVAE(read_causal_vae(config)),
-        names=lambda vae: released_names(vae, causal_vae_beginnings(), CAUSAL_VAE_PARTS),
-        describe=lambda vae: write_causal_vae(vae.config),
+        keys=lambda vae: released_names(vae, causal_vae_beginnings(), CAUSAL_VAE_PARTS),
+        config=lambda vae: write_causal_vae(vae.config),
         unseen=frozenset(CAUSAL_VAE_UNSEEN),
         unused=CAUSAL_VAE_UNUSED,
     ),
-    ReleasedClass(
+    ReleasedClass[LatteDenoiser](
         name=LATTE_CLASS,
         network=LatteDenoiser,
         build=lambda config: LatteDenoiser(read_latte(config)),
-        names=lambda model: released_names(model, latte_beginnings(model.config), DENOISER_PARTS),
-        describe=lambda model: write_latte(model.config),
+        keys=lambda model: released_names(model, latte_beginnings(model.config), DENOISER_PARTS),
+        config=lambda model: write_latte(model.config),
         unseen=frozenset(LATTE_UNSEEN),
         unused=LATTE_UNUSED,
     ),
@@ -126,7 +142,7 @@ RELEASED = (
 CLASSES = tuple(released.name for released in RELEASED)
 
 
-def class_of(module: nn.Module) -> ReleasedClass:
+def class_of(module: nn.Module) -> ReleasedClass[nn.Module]:
     """The released class of a network; of a subclass, that of its nearest ancestor. Raises TypeError for none."""
     networks = {released.network: released for released in RELEASED}
     for ancestor in type(module).__mro__:

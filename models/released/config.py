@@ -18,6 +18,9 @@ T2V_CLASS = "OpenSoraT2V_v1_3"
 INPAINT_CLASS = "OpenSoraInpaint_v1_3"
 DISCRIMINATOR_CLASS = "NLayerDiscriminator3D"
 
+Config = Mapping[str, Any]
+"""A `config.json`. Which value has which type, its class alone knows."""
+
 # Published name → (our name, the value that a config without the field stands for).
 WFVAE_FIELDS: dict[str, tuple[str, object]] = {
     "base_channels": ("base_channels", 128),
@@ -76,12 +79,12 @@ class ConfigError(ValueError):
     """A released configuration that our networks do not fit; the message names the field and what it must be."""
 
 
-def read_wfvae(config: Mapping[str, object]) -> WFVAEConfig:
+def read_wfvae(config: Config) -> WFVAEConfig:
     check(WFVAE_CLASS, config, {*WFVAE_FIELDS, *WFVAE_FIXED, *WFVAE_UNSEEN}, WFVAE_FIXED)
     return WFVAEConfig(**our_fields(config, WFVAE_FIELDS))
 
 
-def read_denoiser(class_name: str, config: Mapping[str, Any]) -> DenoiserConfig:
+def read_denoiser(class_name: str, config: Config) -> DenoiserConfig:
     derived = {"out_channels", "cross_attention_dim", "sparse1d", "sparse_n"}
     check(
         class_name,
@@ -96,7 +99,7 @@ def read_denoiser(class_name: str, config: Mapping[str, Any]) -> DenoiserConfig:
     return read
 
 
-def read_discriminator(config: Mapping[str, Any]) -> dict[str, int]:
+def read_discriminator(config: Config) -> dict[str, int]:
     """The arguments of `PatchDiscriminator3D`."""
     check(DISCRIMINATOR_CLASS, config, {"input_nc", "ndf", "n_layers"}, {"input_nc": 3})
     return {"width": config.get("ndf", 64), "layers": config.get("n_layers", 4)}
@@ -123,7 +126,7 @@ def write_denoiser(class_name: str, config: DenoiserConfig, sparse_ratio: int) -
     return {"_class_name": class_name, **fields, **derived, **DENOISER_FIXED, **sizes, **inpaint, **own}
 
 
-def check(class_name: str, config: Mapping[str, object], known: set[str], fixed: Mapping[str, object]) -> None:
+def check(class_name: str, config: Config, known: set[str], fixed: Mapping[str, object]) -> None:
     """Raises ConfigError for another class, a field that is not `known`, or one that is not at its `fixed` value."""
     found = config.get("_class_name", class_name)
     if found != class_name:
@@ -138,14 +141,14 @@ def check(class_name: str, config: Mapping[str, object], known: set[str], fixed:
             raise ConfigError(f"{key} is {value!r}, but must be {fixed[key]!r}: no other {class_name} is supported")
 
 
-def check_derived(class_name: str, config: Mapping[str, object], derived: Mapping[str, object]) -> None:
+def check_derived(class_name: str, config: Config, derived: Mapping[str, object]) -> None:
     """Raises ConfigError for a field that is there and is not what the others make it."""
     for field, expected in derived.items():
         if config.get(field) not in (None, expected):
             raise ConfigError(f"{field} is {config[field]!r}, but must be {expected} in a {class_name} of this shape")
 
 
-def our_fields(config: Mapping[str, Any], fields: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+def our_fields(config: Config, fields: Mapping[str, tuple[str, object]]) -> Config:
     """The fields under our names, defaults filled in. Raises ConfigError for absent ones that have none."""
     values = {ours: config.get(theirs, default) for theirs, (ours, default) in fields.items()}
     missing = sorted(theirs for theirs, (ours, _) in fields.items() if values[ours] is None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from models.causal_vae.config import CausalVAEConfig
 from models.latte.config import LatteConfig
-from models.released.config import ConfigError, check, check_derived, our_fields
+from models.released.config import Config, ConfigError, check, check_derived, our_fields
 
 CAUSAL_VAE_CLASS = "CausalVAEModel"
 LATTE_CLASS = "LatteT2V"
@@ -70,12 +68,12 @@ CAUSAL_VAE_UNSEEN = {"resolution", "lr", "loss_type", "loss_params"}
 LATTE_UNSEEN = {"attention_mode", "model_max_length", "norm_num_groups", "num_embeds_ada_norm", "rope_scaling_type"}
 
 
-def read_causal_vae(config: Mapping[str, object]) -> CausalVAEConfig:
+def read_causal_vae(config: Config) -> CausalVAEConfig:
     known = {*CAUSAL_VAE_FIELDS, *CAUSAL_VAE_FIXED, *CAUSAL_VAE_UNSEEN, "embed_dim"}
     check(CAUSAL_VAE_CLASS, config, known, CAUSAL_VAE_FIXED)
     values = our_fields(config, CAUSAL_VAE_FIELDS)
     check_derived(CAUSAL_VAE_CLASS, config, {"embed_dim": values["latent_channels"]})
-    return CausalVAEConfig(**values | {"multipliers": tuple(values["multipliers"])})
+    return CausalVAEConfig(**{**values, "multipliers": tuple(values["multipliers"])})
 
 
 def write_causal_vae(config: CausalVAEConfig) -> dict[str, object]:
@@ -84,11 +82,11 @@ def write_causal_vae(config: CausalVAEConfig) -> dict[str, object]:
     return {"_class_name": CAUSAL_VAE_CLASS, **fields, **CAUSAL_VAE_FIXED}
 
 
-def read_latte(config: Mapping[str, object]) -> LatteConfig:
+def read_latte(config: Config) -> LatteConfig:
     known = {*LATTE_FIELDS, *LATTE_FIXED, *LATTE_UNSEEN, "out_channels", "cross_attention_dim"}
     check(LATTE_CLASS, config, known, LATTE_FIXED)
     values = our_fields(config, LATTE_FIELDS)
-    read = LatteConfig(**values | {"latent_side": _height(values["latent_side"])})
+    read = LatteConfig(**{**values, "latent_side": _height(values["latent_side"])})
     check_derived(LATTE_CLASS, config, {"out_channels": read.out_channels, "cross_attention_dim": read.width})
     return read
 

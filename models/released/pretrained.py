@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.released.classes import CLASSES, RELEASED, class_of
-from models.released.config import ConfigError
+from models.released.config import Config, ConfigError
 from models.released.keys import spelled_out
 from models.tensor_file import save_tensors
+from models.video_denoiser import VideoDenoiser
+from models.video_vae import VideoVAE
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
@@ -25,7 +26,7 @@ class StateDictError(ValueError):
     """A state dict that does not fit; the message lists every missing, unexpected, mis-shaped or non-finite entry."""
 
 
-def build(class_name: str, config: Mapping[str, object]) -> nn.Module:
+def build(class_name: str, config: Config) -> nn.Module:
     """A network of a released class, randomly initialised, from its published configuration.
 
     Raises ConfigError for an unknown class or field, a configuration of another class, or a value that is not
@@ -39,10 +40,7 @@ def build(class_name: str, config: Mapping[str, object]) -> nn.Module:
 
 def config_of(module: nn.Module) -> dict[str, object]:
     """The published configuration of a network, `_class_name` included; the inverse of `build`."""
-    describe = class_of(module).describe
-    if describe is None:
-        raise TypeError(f"{type(module).__name__} has no released class with a config.json")
-    return describe(module)
+    return class_of(module).describe(module)
 
 
 def load(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -109,6 +107,22 @@ def from_pretrained(folder: Path | str, dtype: torch.dtype = torch.float32) -> n
     return module.to(dtype).eval()
 
 
+def vae_from_pretrained(folder: Path | str) -> VideoVAE:
+    """The same of a folder that holds a VAE. Raises ValueError for another network."""
+    model = from_pretrained(folder)
+    if not isinstance(model, VideoVAE):
+        raise ValueError(f"{folder} holds a {type(model).__name__}, which is no VAE")
+    return model
+
+
+def denoiser_from_pretrained(folder: Path | str) -> VideoDenoiser:
+    """The same of a folder that holds a denoiser. Raises ValueError for another network."""
+    model = from_pretrained(folder)
+    if not isinstance(model, VideoDenoiser):
+        raise ValueError(f"{folder} holds a {type(model).__name__}, which is no denoiser")
+    return model
+
+
 def save_pretrained(module: nn.Module, folder: Path | str, **notes: object) -> None:
     """Write `config.json` and safetensors, in the layout of diffusers.
 
@@ -126,9 +140,10 @@ def save_pretrained(module: nn.Module, folder: Path | str, **notes: object) -> N
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def read_config(folder: Path | str) -> dict[str, Any]:
+def read_config(folder: Path | str) -> Config:
     """The `config.json` of a folder, with the fields that a network does not keep, such as a VAE's `scale`."""
-    return json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
+    config: Config = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
+    return config
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -145,11 +160,21 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     return unwrapped(torch.load(files[0], map_location="cpu", weights_only=True))
 
 
-def unwrapped(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The network inside a training checkpoint: its averaged weights when it has them, else the generator's."""
-    inner: Mapping[str, Any] = checkpoint.get("ema_state_dict") or checkpoint.get("state_dict") or checkpoint
-    inner = inner.get("gen_model", inner)
-    return {key.removeprefix("module."): value for key, value in inner.items()}
+def unwrapped(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
+    """The network inside a training checkpoint: its averaged weights when it has them, else the generator's.
+
+    Raises StateDictError for anything but tensors.
+    """
+    inner = _within(checkpoint, "ema_state_dict") or _within(checkpoint, "state_dict") or checkpoint
+    inner = _within(inner, "gen_model") or inner
+    if strange := sorted(key for key, value in inner.items() if not isinstance(value, Tensor)):
+        raise StateDictError(f"not a tensor: {', '.join(strange)}")
+    return {key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _within(checkpoint: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+    inner = checkpoint.get(name)
+    return inner if isinstance(inner, Mapping) else None
 
 
 def _misshapen(given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> list[str]:

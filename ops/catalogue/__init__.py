@@ -4,7 +4,17 @@ Data only; importing it imports nothing heavy, and nothing of the recipe, which 
 """
 
 from ops.catalogue.clips import CHAIN as CLIP_STEPS
-from ops.catalogue.declaration import KINDS, Bound, CurationStep, Kind, Measurement, Score, ScorerChoice, Wording
+from ops.catalogue.declaration import (
+    KINDS,
+    Bound,
+    CurationStep,
+    Kind,
+    Measurement,
+    RawScore,
+    Score,
+    ScorerChoice,
+    Wording,
+)
 from ops.catalogue.images import CHAIN as PICTURE_STEPS
 from ops.catalogue.lookup import (
     DECIDERS,
@@ -32,6 +42,7 @@ __all__ = [
     "CurationStep",
     "Kind",
     "Measurement",
+    "RawScore",
     "Score",
     "ScorerChoice",
     "Wording",

@@ -7,14 +7,15 @@ not told here once more, unless nothing can be said without it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence, Sized
 from itertools import pairwise
 from math import inf, isfinite
 from pathlib import PurePosixPath
 from re import fullmatch
-from typing import Any
+from typing import TYPE_CHECKING
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    from ops.runtime.tables import Row
 
 
 def stays_below(path: str) -> bool:
@@ -23,7 +24,7 @@ def stays_below(path: str) -> bool:
     return not steps.is_absolute() and ".." not in steps.parts and bool(steps.parts)
 
 
-def is_inside(crop: Any, width: int | None, height: int | None) -> bool:
+def is_inside(crop: Sequence[int] | None, width: int | None, height: int | None) -> bool:
     """Whether a crop [x0, x1, y0, y1], or none, is one of a picture of this size."""
     if crop is None:
         return True
@@ -148,5 +149,5 @@ def are_numbers(name: str, lowest: float = -inf, highest: float = inf) -> Callab
     return check
 
 
-def _length(values: Any) -> int:
+def _length(values: Sized | None) -> int:
     return 0 if values is None else len(values)

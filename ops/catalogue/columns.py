@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 
 from ops.catalogue import checks
-from ops.runtime.columns import Between, Column, ColumnType, Holds, Matches, OneOf, There
+from ops.runtime.columns import Between, Column, ColumnType, Holds, Listed, Matches, OneOf, There
 
 DIGITS = "^[0-9a-f]{16}$"
-
-
-def _deciders() -> Sequence[str]:
-    from ops.catalogue.lookup import DECIDERS
-
-    return DECIDERS
-
-
-def _codes() -> Sequence[str]:
-    from ops.catalogue.reasons import MEANINGS
-
-    return [*MEANINGS]
-
 
 SOURCE_ID = Column(
     "source_id",
@@ -65,13 +51,13 @@ REJECTED_BY = Column(
     "rejected_by",
     str,
     "the step that rejected the row; null if it is kept",
-    (OneOf(_deciders, "a step of the graph rejected it"),),
+    (Listed("deciders", "a step of the graph rejected it"),),
 )
 REASON_CODE = Column(
     "reason_code",
     str,
     "why, as a code of the list of [reasons](#reasons); null if it is kept",
-    (OneOf(_codes, "reasons have a code of the list"),),
+    (Listed("reasons", "reasons have a code of the list"),),
 )
 REASON = Column(
     "reason",

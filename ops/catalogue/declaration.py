@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ops.runtime.columns import Column, Table, scorer
 
@@ -16,6 +16,9 @@ Bound = Literal["minimum", "maximum"]
 Kind = Literal["video", "image"]
 """What is measured: clips of a video, or still pictures."""
 KINDS: tuple[Kind, ...] = ("video", "image")
+RawScore = Any
+"""What a scorer gives of one clip or picture, as JSON holds it: a number, a series of them, boxes of text. Which of
+these it is, only the step that measures it knows."""
 
 
 @dataclass(frozen=True)

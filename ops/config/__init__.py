@@ -27,7 +27,7 @@ from ops.config.encodings import Latents, Mode, Precision, TextEmbeddings
 from ops.config.images import ImageCollectionRules, ImageRules, PeopleImageRules, TextImageRules
 from ops.config.overrides import assign, merge
 from ops.config.recipe import change, load, presets, read_yaml, resolve
-from ops.config.release import Evaluation, Release
+from ops.config.release import Evaluation, Release, Sampler
 from ops.config.rules import LOWER_IS_BETTER, RULED_SCORES, Rule, RuledScore
 from ops.config.section import ConfigError, Positive, Section, Share, WronglyCalled, one_plus_four_n
 from ops.config.settings import DEFAULT_CUT, Settings, WantedCut
@@ -106,6 +106,7 @@ __all__ = [
     "Rule",
     "RuledScore",
     "Safety",
+    "Sampler",
     "Sampling",
     "Schedule",
     "Section",

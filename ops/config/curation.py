@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -57,7 +57,7 @@ class Shots(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _distances_of_the_scorer(cls, given: Any) -> Any:
+    def _distances_of_the_scorer(cls, given: object) -> object:
         if isinstance(given, Mapping) and given.get("scorer") == "picture-change":
             return {**PICTURE_CHANGE, **given}
         return given

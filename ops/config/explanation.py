@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +22,7 @@ MOVED = {
 
 
 def explain(
-    error: ValidationError, tree: Mapping[str, Any], preset: Path, overrides: Mapping[str, Any], params: Path
+    error: ValidationError, tree: Mapping[str, object], preset: Path, overrides: Mapping[str, object], params: Path
 ) -> str:
     lines = []
     for problem in error.errors():
@@ -45,29 +45,35 @@ def explain(
     return "\n".join(lines)
 
 
-def _in_tree(tree: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _in_tree(tree: object, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """A place without what pydantic puts into it where a section may be of several types: the name of that type."""
     kept: list[int | str] = []
     for number, part in enumerate(place, start=1):
-        inner = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
-        held = inner or (isinstance(tree, Mapping) and part in tree)
+        held = _held(tree, part)
         if held or number == len(place) or not isinstance(tree, Mapping):
             kept.append(part)
-            tree = tree[part] if held else None
+            tree = held[0] if held else None
     return tuple(kept)
 
 
-def _named(tree: Any, place: tuple[int | str, ...]) -> list[str]:
+def _named(tree: object, place: tuple[int | str, ...]) -> list[str]:
     """A place in the tree as its key, with the names of items in place of their numbers."""
     keys = []
     for part in place:
-        inner = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
-        tree = tree[part] if inner else tree.get(part) if isinstance(tree, Mapping) else None
-        keys.append((name_of(tree) if inner else "") or str(part))
+        is_list, held = isinstance(tree, list), _held(tree, part)
+        tree = held[0] if held else None
+        keys.append((name_of(tree) if is_list else "") or str(part))
     return keys
 
 
-def _has(tree: Any, keys: list[str]) -> bool:
+def _held(tree: object, part: int | str) -> tuple[object] | None:
+    """What a tree has there; None where it has nothing."""
+    if isinstance(tree, list):
+        return (tree[part],) if isinstance(part, int) and part < len(tree) else None
+    return (tree[part],) if isinstance(tree, Mapping) and part in tree else None
+
+
+def _has(tree: object, keys: list[str]) -> bool:
     for key in keys:
         if isinstance(tree, list):  # which replaces the preset's whole
             return True
@@ -90,7 +96,7 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     return sorted({field for section in sections for field in section.model_fields})
 
 
-def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+def _sections_in(annotation: object) -> list[type[BaseModel]]:
     """The sections within a type, such as that of the items of a list, or those that it may be one of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]

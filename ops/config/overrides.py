@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
@@ -46,16 +45,17 @@ def name_of(item: object) -> str:
     return str(item.get("name") or item.get("score") or "") if isinstance(item, Mapping) else ""
 
 
-def assign(tree: dict[str, Any], assignment: str) -> None:
+def assign(tree: dict[str, object], assignment: str) -> None:
     """Lay one `a.b.c=value` (value as YAML) into a tree of overrides, in place."""
     key, separator, text = assignment.partition("=")
     if not separator or not key:
         raise ConfigError(f"'{assignment}' is not of the form key.of.setting=value")
     *parents, leaf = key.split(".")
     for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
+        group = tree.setdefault(parent, {})
+        if not isinstance(group, dict):
             raise ConfigError(f"'{key}': '{parent}' is a value, not a group of settings")
+        tree = group
     try:
         tree[leaf] = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from models.geometry import PIXELS_PER_TOKEN, SPATIAL, TEMPORAL, fits_latents
-from ops.config.section import Positive, Section
+from ops.config.section import Later, Positive, Section, Share
+
+Sampler = Literal["ddim", "euler_ancestral", "dpm_solver++", "unipc"]
+"""By name, what takes noise to a latent step by step (`ops/sampling/samplers.py`)."""
 
 
 class Evaluation(Section):
@@ -15,9 +18,11 @@ class Evaluation(Section):
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
-    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    sampler: Sampler = "ddim"
     steps: Positive = 50
     guidance: float = 7.5
+    guidance_rescale: Share = 0.0
+    """How much of each prediction has its spread brought back to what it is without guidance."""
     negative_prompt: str = ""
     num_frames: Positive = 93
     height: Positive = 352
@@ -45,9 +50,11 @@ class Release(Section):
     registered_model: str = "soraflow"
     metric: str = "held_out_loss"
     """What ranks checkpoints, and what a candidate must not lose against the champion: a metric that no broken model
-    wins."""
-    tolerance: float = 0.0
+    wins. The held-out loss decides only where the samples have no such score."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
     """By how much, relative to the champion, a candidate may be worse and still replace it."""
+    floors: Later[dict[str, float] | None] = None
+    """Metric → the value that a candidate must reach, whatever the champion's is; any metric of its scores."""
     exclude_licences: tuple[str, ...] = ()
     """Licences, as in `curation.exclude_licences`, under which neither data nor scorers of a release may be."""
     on_excluded_licence: Literal["refuse", "warn"] = "refuse"
@@ -55,6 +62,16 @@ class Release(Section):
     """Copy denoiser, VAE and text encoder into MLflow's registry, from where they then load without this project."""
     largest_copy_gib: Annotated[float, Field(gt=0)] = 2.0
     """What takes more than this in all is not copied."""
+
+    @field_validator("floors")
+    @classmethod
+    def _known(cls, floors: dict[str, float] | None) -> dict[str, float] | None:
+        from ops.metrics.registry import METRICS
+
+        known = [*METRICS, *(f"vae_{name}" for name in METRICS)]
+        if unknown := [name for name in floors or () if name not in known]:
+            raise ValueError(f"no metric is called {unknown[0]!r}: use one of {', '.join(METRICS)}")
+        return floors
 
     @field_validator("metric")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -41,7 +41,7 @@ class Sources(Section):
 
     @field_validator("videos", "images", mode="before")
     @classmethod
-    def _a_path_is_a_collection(cls, value: Any) -> Any:
+    def _a_path_is_a_collection(cls, value: object) -> object:
         if value is None:
             return ()
         collections = [value] if isinstance(value, str | Mapping) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -154,7 +154,7 @@ class ImageCondition(DenoiserStage):
     """Of dropped captions, those that become a sentence that says nothing of the sample instead of nothing."""
 
 
-def _has_a_training(stage: Any) -> Any:
+def _has_a_training(stage: object) -> object:
     kind = _kind(stage)
     if kind in TRAINED:
         return stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -69,7 +69,7 @@ class Schedule(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _samples_make_steps(cls, value: Any) -> Any:
+    def _samples_make_steps(cls, value: object) -> object:
         """`samples` instead of `steps`: as many as so many samples make batches."""
         if not isinstance(value, Mapping) or "samples" not in value:
             return value
@@ -101,7 +101,7 @@ class Launch(Execution):
     nodes: Positive = 1
     ranks_per_node: Positive = 1
     hostfile: str | None = None
-    port: Annotated[int, Field(ge=1024, le=65535)] = 29500
+    port: Annotated[int, Field(ge=1024, le=65535)] = 29500  # DeepSpeed's
     """Of the first node, on which the ranks of several nodes find each other; jobs that share that node need each their
     own."""
     model: ModelName | None = None

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +42,7 @@ NO_TIME = np.iinfo(np.int64).min
 """A date for which the table has no number, such as the year 9999."""
 
 Examine = Callable[[Path], dict[str, object]]
-Found = dict[str, Any] | Rejection | Failure
+Found = Row | Rejection | Failure
 """What an examination gives, or why there was none."""
 
 

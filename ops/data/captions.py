@@ -9,12 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ops.catalogue import Kind
 from ops.data import pixels
 from ops.data.captioning.base import Captioner, Item, NoCaption, Written
 from ops.data.captioning.memory import CaptionMemory
@@ -114,7 +114,7 @@ def _kept(path: Path) -> Iterator[list[Row]]:
     return tables.kept_rows(path, [name for name in pq.read_schema(path).names if name in OF_ITEM])
 
 
-def _item(project: Project, kind: Any, item_id: str, row: Row, source: Row) -> Item:
+def _item(project: Project, kind: Kind, item_id: str, row: Row, source: Row) -> Item:
     return Item(
         item_id=item_id,
         kind=kind,

@@ -20,7 +20,9 @@ def changed_settings(project: Project) -> dict[str, tuple[object, object]]:
     today = json.loads(json.dumps(watched(project.settings)))
     changed: dict[str, tuple[object, object]] = {}
     for name in TRAINED_ON:
-        made_under = stages.get(name, {}).get("params", {}).get(SETTINGS_FILE, {})
+        if name not in stages:
+            continue
+        made_under = stages[name].get("params", {}).get(SETTINGS_FILE, {})
         for key, value in made_under.items():
             changed |= differences(value, _at(today, key), key)
     return changed

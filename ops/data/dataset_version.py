@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ops.data.dvc import MissingVersion
 from ops.data.dvc import version as current_version
-from ops.data.dvc_repository import cached_files, locked_stages
-from ops.runtime.files import replacing, write_json
+from ops.data.dvc_repository import LockedStage, cached_files, locked_stages
+from ops.runtime.files import Document, replacing, write_json
 from ops.runtime.project import Project
 from ops.steps import SETTINGS_FILE, STEPS
 
@@ -40,7 +38,7 @@ class DatasetVersion:
     hash: str
     folder: Path
     made_from: dict[str, str]
-    settings: dict[str, Any]
+    settings: Document
 
     @property
     def samples(self) -> Path:
@@ -92,22 +90,20 @@ def made_from(project: Project, version: str) -> dict[str, str]:
     """
     stages, found = locked_stages(project), {TRAINING_SET: version}
     for name in reversed(STEPS):
-        stage = stages.get(name, {})
-        if name in found and found[name] in [out["md5"] for out in stage.get("outs", [])]:
-            found |= _inputs(name, stage)
+        if name in found and name in stages and found[name] in [out["md5"] for out in stages[name].get("outs", [])]:
+            found |= _inputs(name, stages[name])
     return {name: found[name] for name in STEPS if name in found}
 
 
 def _locked_settings(project: Project, version: str) -> dict[str, object]:
     """What `dvc.lock` says that this version was made with; nothing, if its last run made another."""
-    stage = locked_stages(project).get(TRAINING_SET, {})
-    if version not in [out["md5"] for out in stage.get("outs", [])]:
+    stage = locked_stages(project).get(TRAINING_SET)
+    if stage is None or version not in [out["md5"] for out in stage.get("outs", [])]:
         return {}
-    settings: dict[str, object] = stage.get("params", {}).get(SETTINGS_FILE, {})
-    return settings
+    return stage.get("params", {}).get(SETTINGS_FILE, {})
 
 
-def _inputs(name: str, stage: Mapping[str, Any]) -> dict[str, str]:
+def _inputs(name: str, stage: LockedStage) -> dict[str, str]:
     hashes = {dependency["path"]: dependency["md5"] for dependency in stage.get("deps", []) if "md5" in dependency}
     return {step: hashes[STEPS[step].output] for step in STEPS[name].inputs if STEPS[step].output in hashes}
 

@@ -13,7 +13,6 @@ a folder `clips/` beside its table (`ops.runtime.table_index`), mapped into memo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -53,10 +52,10 @@ class DrawnWindows:
         table_index.made(dataset.samples, FORM, lambda folder: _written(clips, folder), FOLDER)
         self._open()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: self.__dict__[name] for name in ("_cut", "_seed", "_version", "_samples")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 
@@ -106,7 +105,7 @@ def _clips_of(project: Project, dataset: DatasetVersion) -> Path:
     return table_of(project, "curated_clips", version)
 
 
-def _written(clips: Path, folder: Path) -> dict[str, Any]:
+def _written(clips: Path, folder: Path) -> dict[str, object]:
     ids, spans, rates = [np.array([], "S1")], [np.empty((0, 2), np.int64)], [np.array([], np.float64)]
     counts = [np.array([], np.int64)]
     with replacing(folder / "times.f64") as temporary, temporary.open("wb") as file:

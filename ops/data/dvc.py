@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ops.data.dvc_repository import address, claimed, forget_runs, locked_stages, open_repository, stage_of
 from ops.data.resolved_settings import are_laid, settings
@@ -17,6 +17,8 @@ from ops.steps import SETTINGS, Step, step
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.meta import Meta
 
 Action = Literal["unchanged", "restored", "made"]
 
@@ -87,7 +89,8 @@ def version(project: Project, name: str) -> str:
         MissingVersion: when the step has not been committed yet.
         BrokenLock: when `dvc.lock` is half written.
     """
-    for out in locked_stages(project).get(name, {}).get("outs", []):
+    locked = locked_stages(project)
+    for out in locked[name].get("outs", []) if name in locked else []:
         if out["path"] == step(name).output:
             return str(out["md5"])
     lock = project.root / "dvc.lock"
@@ -142,6 +145,7 @@ def _hashed(repo: Repo, wanted: Step, started: float) -> Version:
         return _version(out.get_hash(), out.get_meta(), "made", started)
 
 
-def _version(hashed: Any, meta: Any, action: Action, started: float) -> Version:
+def _version(hashed: HashInfo, meta: Meta, action: Action, started: float) -> Version:
     seconds = round(time.monotonic() - started, 3)
+    assert hashed.value  # of what has been made
     return Version(hashed.value, action, meta.nfiles or 1, meta.size or 0, seconds)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import yaml
 
@@ -36,12 +36,29 @@ SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """That of libyaml, where PyYAML has it: ten times as fast, and the file is read by every step."""
 
 
+class LockedFile(TypedDict):
+    """What went into a stage, or came out of it."""
+
+    path: str
+    md5: str
+
+
+class LockedStage(TypedDict, total=False):
+    """What `dvc.lock` holds of the last run of a stage."""
+
+    cmd: str
+    deps: list[LockedFile]
+    params: dict[str, dict[str, object]]
+    """File → key → value."""
+    outs: list[LockedFile]
+
+
 class BrokenLock(ValueError):
     """A file of DVC's that a crash has left half written; the message says how it comes right again."""
 
 
-def locked_stages(project: Project) -> dict[str, Any]:
-    """Stage → what `dvc.lock` holds of its last run: `deps`, `params` and `outs` with their hashes.
+def locked_stages(project: Project) -> dict[str, LockedStage]:
+    """Of every stage that has run.
 
     Raises:
         BrokenLock: when the file is not whole. DVC's own commands write it in place, so it is read again a few times.
@@ -226,7 +243,7 @@ def _run_cache(repo: Repo) -> object:
     class RunCache(StageCache):  # type: ignore[misc]  # DVC has no types
         """DVC's own takes the current folder for the project's; Dagster calls from anywhere."""
 
-        def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> Stage:
+        def _create_stage(self, cache: LockedStage, wdir: str | None = None) -> Stage:
             stage = create_stage(
                 PipelineStage,
                 repo=self.repo,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,7 @@ from ops.runtime import tables
 from ops.runtime.licences import pattern_against
 from ops.runtime.lookup import Lookup
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ DERIVED_OF_CLIPS = (
 )
 
 
-def _tell_of_clip(row: dict[str, Any], source_frames: int, project: Project) -> None:
+def _tell_of_clip(row: Row, source_frames: int, project: Project) -> None:
     """Add to a clip what is derived of it alone and of its source."""
     row["is_whole"] = _is_whole(row)
     row["crop_is_inside"] = row["is_whole"] and is_inside(row["crop"], row["width"], row["height"])
@@ -90,7 +91,7 @@ def _is_whole(row: dict[str, object]) -> bool:
     return known and row["start_frame"] is not None
 
 
-def _can_be_compared(row: dict[str, Any]) -> bool:
+def _can_be_compared(row: Row) -> bool:
     """With other clips: it has a place, and hashes."""
     inside = _is_whole(row) and is_inside(row["crop"], row["width"], row["height"])
     return bool(inside and row["perceptual_hash"]) and all(map(is_hash, row["perceptual_hash"]))
@@ -324,7 +325,7 @@ def _admitted(licence: str | None, against: tuple[str, ...]) -> bool:
     return pattern_against(licence, against) is None
 
 
-def _mapped(column: pa.ChunkedArray, told: Callable[[Any], bool]) -> pa.Array:
+def _mapped(column: pa.ChunkedArray, told: Callable[..., bool]) -> pa.Array:
     """What is told of each value, asked once of equal ones."""
     encoded = _encoded(column)
     return pa.array([told(value) for value in encoded.dictionary.to_pylist()], pa.bool_()).take(encoded.indices)

@@ -7,34 +7,20 @@ Great Expectations runs the suites (imported here, inside functions: it takes si
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.data.content_version import content_version, file_states
 from ops.data.dvc import MissingVersion, version
 from ops.data.suite_run import Outcome, run
 from ops.data.table_suites import suite_of
+from ops.data.validation import Validation
 from ops.data.validation_page import page
 from ops.runtime.files import replacing, write_json
 from ops.runtime.project import Project
 from ops.steps import step
 
 TRIES = 3
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The outcome of a suite. Each failure is {expectation, column, observed, count, ids, examples}; an example is what
-    a person finds the row by, and what it holds. `version` is DVC's, of what was looked at, whether or not it has been
-    committed."""
-
-    name: str
-    version: str
-    passed: bool
-    expectations: list[str]
-    failures: list[dict[str, Any]]
-    statistics: dict[str, object]
 
 
 def validate(project: Project, name: str) -> Validation:
@@ -45,13 +31,13 @@ def validate(project: Project, name: str) -> Validation:
         RuntimeError: it was written anew each time while it was looked at.
     """
     seen, outcomes, statistics = _looked_at(project, name)
-    failures = [asdict(each) for each in outcomes if not each.passed]
+    failures = [each.failure() for each in outcomes if not each.passed]
     validation = Validation(
         name=name,
         version=seen,
         passed=not failures,
         expectations=[each.expectation for each in outcomes],
-        failures=[{key: value for key, value in each.items() if key != "passed"} for each in failures],
+        failures=failures,
         statistics=statistics,
     )
     folder = project.var / "checks"
@@ -59,7 +45,7 @@ def validate(project: Project, name: str) -> Validation:
     if validation.version:
         write_json(folder / name / f"{validation.version}.json", asdict(validation))
     with replacing(folder / f"{name}.md") as temporary:
-        temporary.write_text(page(asdict(validation)), encoding="utf-8")
+        temporary.write_text(page(validation), encoding="utf-8")
     return validation
 
 

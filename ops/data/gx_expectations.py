@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ops.runtime.columns import Between, Column, Expectation, Holds, Lacks, Matches, OneOf, There
+from ops.catalogue.lists import LISTS
+from ops.runtime.columns import Between, Column, Expectation, Holds, Lacks, Listed, Matches, OneOf, There
+from ops.runtime.tables import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,9 @@ def expectation(column: str, expected: Expectation) -> GxExpectation:
         case Lacks(regex, notes):
             return lacks(column, regex, notes)
         case OneOf(values, notes):
-            return one_of(column, [*(values() if callable(values) else values)], notes)
+            return one_of(column, [*values], notes)
+        case Listed(name, notes):
+            return one_of(column, [*LISTS[name]], notes)
         case Holds(name, notes):
             return true(name, notes)
 
@@ -37,7 +41,7 @@ def with_checks(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
     checks = [each for column in columns for each in column.expectation if isinstance(each, Holds)]
     if not checks:
         return frame
-    rows: list[Mapping[str, object]] = [
+    rows: list[Row] = [
         {key: None if _is_nan(value) else value for key, value in row.items()} for row in frame.to_dict("records")
     ]
     return frame.assign(**{each.name: [each.check(row) for row in rows] for each in checks})

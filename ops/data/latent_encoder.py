@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.config import Precision
 from ops.runtime.artifacts import Artifact
@@ -11,6 +11,8 @@ from ops.weights.results import Weights
 
 if TYPE_CHECKING:
     import torch
+
+    from models.video_vae import VideoVAE
 
 
 class LatentEncoder:
@@ -22,7 +24,7 @@ class LatentEncoder:
         from ops.runtime.device import accelerator
 
         self._dtype: torch.dtype = getattr(torch, precision)
-        self._device = accelerator(project.settings.launch.accelerator)
+        self._device = accelerator(project.accelerator)
         self._model = load_vae(project, vae).to(self._dtype)
 
     def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,10 +43,10 @@ class LatentEncoder:
             return posterior.mean[0].float().contiguous(), posterior.log_variance[0].float().contiguous()
 
 
-def load_vae(project: Project, vae: Artifact[Weights]) -> Any:
+def load_vae(project: Project, vae: Artifact[Weights]) -> VideoVAE:
     """The best checkpoint of a VAE artifact, in evaluation mode, on this process's device."""
-    from models.released import from_pretrained
+    from models.released import vae_from_pretrained
     from ops.runtime.device import accelerator
 
-    model = from_pretrained(vae.folder / vae.results.released)
-    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
+    model = vae_from_pretrained(vae.folder / vae.results.released)
+    return model.to(accelerator(project.accelerator)).eval().requires_grad_(False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ops.runtime.files import Document
 
 if TYPE_CHECKING:
     import torch
@@ -17,9 +19,10 @@ class Moments:
     """Per-channel mean and variance of posterior draws: Var[z] = Var[mean] + E[variance], in float64."""
 
     def __init__(self) -> None:
+        import torch
+
         self.samples, self._count = 0, 0
-        self._sum: Any = 0.0
-        self._squares: Any = 0.0
+        self._sum, self._squares = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
 
     def add(self, mean: torch.Tensor, log_variance: torch.Tensor) -> None:
         """Count one posterior, [C, t, h, w]."""
@@ -40,13 +43,13 @@ class Moments:
             whole._squares = whole._squares + part._squares
         return whole
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Document:
         """Exact: a float64 survives."""
-        sums = [each.tolist() if self.samples else 0.0 for each in (self._sum, self._squares)]
-        return {"samples": self.samples, "count": self._count, "sum": sums[0], "squares": sums[1]}
+        sums = {"sum": self._sum.tolist(), "squares": self._squares.tolist()}
+        return {"samples": self.samples, "count": self._count, **sums}
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any]) -> Moments:
+    def of_json(cls, told: Document) -> Moments:
         """Of what `as_json` gives."""
         import torch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ops.config import Launch
 from ops.data.columns import Sample
@@ -75,7 +75,7 @@ class _Decoding:
     def __init__(self, project: Project) -> None:
         self._project = Project(project.root)  # what it decodes is in the sample; the recipe need not travel
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         import torch  # noqa: F401  its seconds are none of the first sample's
 
         self.__dict__.update(state)

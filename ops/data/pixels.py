@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,9 @@ from ops.curation.sources.listing import file_of
 from ops.curation.timeline import Timeline
 from ops.data.columns import Sample
 from ops.runtime.project import Project
+from ops.runtime.tables import Row
 from ops.runtime.video import rendering
 
-Row = Mapping[str, Any]
 Pixels = NDArray[np.uint8]
 """Of a sample, [T, H, W, 3]."""
 VERSIONS = {"pictures": pictures.VERSION, "rendering": rendering.VERSION}

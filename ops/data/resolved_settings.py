@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 from ops.config import RULED_SCORES, Settings
-from ops.runtime.files import replacing
+from ops.runtime.files import Document, replacing
 from ops.runtime.project import Project
 from ops.steps import SETTINGS_FILE, STEPS
 
@@ -29,17 +27,18 @@ def of_dataset(project: Project) -> dict[str, object]:
     return {key: _at(tree, key) for step in STEPS.values() for key in step.settings}
 
 
-def _at(tree: Any, key: str) -> Any:
-    for part in key.split("."):
-        tree = tree[part]
-    return tree
+def _at(tree: Document, key: str) -> object:
+    *sections, last = key.split(".")
+    for name in sections:
+        tree = tree[name]
+    return tree[last]
 
 
 def _text(project: Project) -> str:
     return yaml.safe_dump(watched(project.settings), sort_keys=False, allow_unicode=True)
 
 
-def watched(settings: Settings) -> dict[str, Any]:
+def watched(settings: Settings) -> Document:
     """The settings with the rules by score, also for scores without one: DVC finds a value by its key only. `cuts` are
     what trainings want of the training set, by names that say where they differ from `dataset`, and of which kinds."""
     tree = settings.model_dump(mode="json")

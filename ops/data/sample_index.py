@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast, overload
+from typing import NamedTuple, cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -197,7 +197,7 @@ class SampleIndex(Mapping[str, Sample]):
         return cast(Sample, row)
 
 
-def _written(table: Path, folder: Path) -> dict[str, Any]:
+def _written(table: Path, folder: Path) -> dict[str, object]:
     """Write all files but `about.json`; of what that says `groups` are those of `members.npy` in their order, and
     `batches` the rows of each batch of `rows.arrow`."""
     parts: list[NDArray[np.bytes_]] = []

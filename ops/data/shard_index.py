@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class ShardIndex(Mapping[str, str]):
             raise KeyError(f"{self._table} has no {self._column} {name}")
         return self._files[int(self._shards[number])]
 
-    def _write(self, folder: Path) -> dict[str, Any]:
+    def _write(self, folder: Path) -> dict[str, object]:
         names, shards = [np.array([], "S1")], [np.array([], np.uint32)]
         files: dict[str, int] = {}
         for part in tables.parts(self._table, [self._column, "shard"]):

@@ -11,12 +11,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.data.expectation_suites import Suite
+from ops.data.validation import Failure
+from ops.runtime.files import Document
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
@@ -42,7 +44,17 @@ class Outcome:
     ids: list[object] = field(default_factory=list)
     examples: list[dict[str, object]] = field(default_factory=list)
 
-    def add(self, result: dict[str, Any], frame: pd.DataFrame, id_column: str) -> None:
+    def failure(self) -> Failure:
+        return {
+            "expectation": self.expectation,
+            "column": self.column,
+            "observed": self.observed,
+            "count": self.count,
+            "ids": self.ids,
+            "examples": self.examples,
+        }
+
+    def add(self, result: Document, frame: pd.DataFrame, id_column: str) -> None:
         """One that was not met, asked of these rows."""
         found = result["result"]
         against = found.get("unexpected_index_list") or []
@@ -168,7 +180,7 @@ class _Engine:
 
     def _results(
         self, questions: Sequence[_Question], frame: pd.DataFrame, result_format: dict[str, object]
-    ) -> dict[str, dict[str, object]]:
+    ) -> dict[str, Document]:
         batch = self._context.data_sources.pandas_default.read_dataframe(frame)
         suite = self._gx.ExpectationSuite(name="suite", expectations=[each.expectation for each in questions])
         # through JSON: NumPy scalars, which its own rendering trips over, become plain numbers
@@ -218,7 +230,7 @@ def _identity(kind: str, kwargs: dict[str, object]) -> str:
     return json.dumps([kind, {name: value for name, value in kwargs.items() if name != "batch_id"}], sort_keys=True)
 
 
-def _exception(result: dict[str, Any]) -> str | None:
+def _exception(result: Document) -> str | None:
     info = result.get("exception_info") or {}
     infos = [info] if "raised_exception" in info else list(info.values())
     return next((each["exception_message"] for each in infos if each.get("raised_exception")), None)

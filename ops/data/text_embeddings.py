@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 from pydantic import JsonValue
@@ -193,7 +193,8 @@ def encode_all(work: Work[TextResults], captions: list[str], dataset_version: st
                 _write_shard(path, part, encoder, work.project.settings.text_embeddings.stored_dtype)
             with safe_open(path, framework="pt") as shard:
                 cut = set(filter(None, shard.metadata()["truncated"].split(",")))
-                rows = [_index_row(path, caption, shard, cut, settings) for caption in part]
+                lengths = [shard.get_slice(key(caption)).get_shape()[0] for caption in part]
+            rows = [_index_row(path, *each, cut, settings) for each in zip(part, lengths, strict=True)]
             truncated += sum(row["truncated"] for row in rows)
             emptied += sum(row["cleaned"] == "" for row in rows)
             done += len(rows)
@@ -244,14 +245,14 @@ def _write_shard(path: Path, captions: Sequence[str], encoder: _Lazy, precision:
     tensor_shards.write(path, tensors, {"truncated": ",".join(cut)})
 
 
-def _index_row(path: Path, caption: str, shard: Any, cut: set[str], settings: TextEncoder) -> Row:
+def _index_row(path: Path, caption: str, tokens: int, cut: set[str], settings: TextEncoder) -> Row:
     name, read = key(caption), text_encoder.as_read(caption, settings)
     return {
         "cleaned": None if read == caption else read,
         "key": name,
         "caption": caption,
         "shard": path.name,
-        "tokens": shard.get_slice(name).get_shape()[0],
+        "tokens": tokens,
         "truncated": name in cut,
     }
 

@@ -15,6 +15,8 @@ from ops.runtime.project import Project
 if TYPE_CHECKING:
     import torch
 
+    from models.text import TextEncoder as Encoder
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -37,7 +39,7 @@ class PromptEncoder:
 
         self.settings = settings or project.settings.text_encoder
         self.folder = folder(project, self.settings)
-        self._device = accelerator(project.settings.launch.accelerator)
+        self._device = accelerator(project.accelerator)
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
         self._model = _encoder(self.folder, self.settings.width, precision).to(self._device)
 
@@ -137,10 +139,10 @@ def _shape(root: Path) -> tuple[Any, Any]:
     return config, AutoModelForTextEncoding if encoder_only else AutoModel
 
 
-def _encoder(root: Path, width: int, precision: Precision) -> Any:
+def _encoder(root: Path, width: int, precision: Precision) -> Encoder:
     from transformers.utils.logging import disable_progress_bar
 
-    from models.text import TextEncoder
+    from models.text import TextEncoder as Encoder
 
     disable_progress_bar()  # it would draw over ours
     config, auto = _shape(root)
@@ -149,4 +151,4 @@ def _encoder(root: Path, width: int, precision: Precision) -> Any:
         raise ConfigError(f"text_encoder.width is {width}, but the encoder in {root} gives {found} channels")
     # read as it computes: 5.7 billion weights in float32 would fill a node's memory once a rank
     model = auto.from_pretrained(str(root), local_files_only=True, dtype=precision)
-    return TextEncoder(model).eval().requires_grad_(False)
+    return Encoder(model).eval().requires_grad_(False)

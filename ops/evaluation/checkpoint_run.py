@@ -59,12 +59,13 @@ def is_logged(work: Work[R]) -> bool:
     """Whether MLflow still has the run of these scores."""
     from ops.runtime.tracking.connection import connect, run_exists
 
-    known = _remembered(work)
+    known = run_of_scores(work.folder)
     return known is not None and run_exists(connect(work.project), known)
 
 
-def _remembered(work: Work[R]) -> str | None:
-    memory: Path = work.folder / "run.json"
+def run_of_scores(folder: Path) -> str | None:
+    """The id of the run that an artifact of scores remembers."""
+    memory = folder / "run.json"
     return json.loads(memory.read_text(encoding="utf-8"))["run_id"] if memory.is_file() else None
 
 
@@ -72,7 +73,7 @@ def _run(client: MlflowClient, work: Work[R], denoiser: Artifact[Trained]) -> st
     from ops.runtime.tracking import pipeline_run
     from ops.runtime.tracking.connection import revive_run
 
-    known = _remembered(work)
+    known = run_of_scores(work.folder)
     if known is not None and revive_run(client, known):
         return known
     training = client.get_run(run_of(denoiser))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from ops.evaluation.truth import TruthResults
 from ops.evaluation.vbench import scores_of as dimensions_of
 from ops.evaluation.vbench.score import ASSET as VBENCH
 from ops.evaluation.vbench.score import VbenchResults
+from ops.metrics.registry import deciding
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Record, Results, Work, current, find
 from ops.runtime.files import digest, replacing
@@ -80,7 +82,7 @@ class ScoresResults(Results):
 
 
 def score(project: Project) -> Artifact[ScoresResults]:
-    """Gather every score of the sampled checkpoints, choose the best by `release.metric`, tell MLflow.
+    """Gather every score of the sampled checkpoints, choose the best by `deciding_metric`, tell MLflow.
 
     Files: scores.parquet, scores.png.
     """
@@ -91,7 +93,7 @@ def score(project: Project) -> Artifact[ScoresResults]:
     if done and is_logged(work):
         return done
     scores = {step: scores_of(denoiser, vbench, truth, step) for step in samples.results.steps}
-    metric = project.settings.release.metric
+    metric = deciding_metric(project.settings.release.metric, [each for all_of in scores.values() for each in all_of])
     best = best_step(scores, metric)
     measured = tuple(each.metric for each in scores[best] if each.value is not None)
     models = {step: logged_model(denoiser, step) for step in scores}
@@ -140,6 +142,13 @@ def scores_of(
     kept = next(checkpoint for checkpoint in denoiser.results.checkpoints if checkpoint.step == step)
     loss = Score(HELD_OUT, kept.metric, protocols.held_out_loss(denoiser), higher_is_better=False)
     return [loss, *made_world.scores_of(truth, step), *dimensions_of(vbench, step)]
+
+
+def deciding_metric(asked: str, scores: Iterable[Score]) -> str:
+    """The metric by which models are chosen: `release.metric`, but no held-out loss once the samples have a score that
+    may decide."""
+    measured = {each.metric for each in scores if each.value is not None and each.metric in deciding()} - {HELD_OUT}
+    return min(measured) if asked == HELD_OUT and measured else asked
 
 
 def best_step(scores: dict[int, list[Score]], metric: str) -> int:

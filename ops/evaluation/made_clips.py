@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from ops.made_world.clips import FRAMES, RATE, SIDE
 from ops.made_world.drawing import draw
 from ops.made_world.scenes import held_out_combinations, scene_of
 from ops.runtime.artifacts import Artifact
+from ops.runtime.files import Document
 from ops.runtime.project import Project
 from ops.weights.results import Weights
 
@@ -25,7 +25,7 @@ OF_EACH = 4
 
 
 def reconstructed(
-    project: Project, vae: Artifact[Weights], terms: dict[str, object]
+    project: Project, vae: Artifact[Weights], terms: Document
 ) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """(name, caption, frames uint8 [T, H, W, 3]) of four clips of every held-out combination, as the VAE gives them
     back. They have the frames, size and rate of `terms`, as far as a clip is long enough."""
@@ -37,7 +37,7 @@ def reconstructed(
             yield f"{combination.caption}, {number}", combination.caption, given_back(model, clip)
 
 
-def _seen_at(clip: NDArray[np.uint8], terms: dict[str, Any]) -> NDArray[np.uint8]:
+def _seen_at(clip: NDArray[np.uint8], terms: Document) -> NDArray[np.uint8]:
     """1 + 4n frames at the protocol's rate, at its size."""
     moments = np.arange(0, len(clip), RATE / terms["fps"]).astype(int)[: terms["num_frames"]]
     moments = moments[: fitting_frames(len(moments))]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from ops.generation.preview import LONGEST_SIDE, MOST_FRAMES, SHORTEST_SIDE
 from ops.runtime import frame_grid
-from ops.runtime.files import replacing
 from ops.runtime.frame_grid import Tile
 from ops.runtime.tables import Row
 
@@ -16,9 +16,6 @@ MOST_VIDEOS = 8
 COLUMNS = 4
 LINES = 2
 """Of words above a video."""
-MOST_FRAMES = 48
-SHORTEST_SIDE, LONGEST_SIDE = 128, 256
-"""Smaller videos are enlarged by a whole factor, larger ones reduced: the film is to be seen, not studied."""
 
 
 def write_moving_sheet(path: Path, folder: Path, manifest: Sequence[Row], step: int, fps: float) -> None:
@@ -39,14 +36,4 @@ def write_moving_sheet(path: Path, folder: Path, manifest: Sequence[Row], step: 
             for picture, row in zip(pictures, shown, strict=True)
         ]
         frames.append(Image.fromarray(frame_grid.grid(frame_grid.in_columns(tiles, COLUMNS))))
-    with replacing(path) as temporary:
-        frames[0].save(
-            temporary,
-            format="WEBP",
-            save_all=True,
-            append_images=frames[1:],
-            duration=round(1000 / fps),
-            loop=0,
-            quality=70,
-            method=4,
-        )
+    frame_grid.save_moving(frames, path, fps)

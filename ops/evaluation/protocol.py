@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import JsonValue, PlainSerializer, PlainValidator
 
-from ops.runtime.files import digest
+from ops.runtime.files import Document, digest
 from ops.runtime.flat import flat
+from ops.statistics.bootstrap import Interval
 
 
 class ProtocolMismatch(ValueError):
@@ -25,7 +27,7 @@ class Protocol:
     """
 
     name: str
-    terms: dict[str, Any]
+    terms: Document
     metrics: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
 
@@ -33,11 +35,11 @@ class Protocol:
     def id(self) -> str:
         return f"{self.name}#{digest(asdict(self))[:12]}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, JsonValue]:
         return {**asdict(self), "id": self.id}
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Protocol:
+    def of_json(cls, value: Document) -> Protocol:
         return cls(**{key: value[key] for key in ("name", "terms", "metrics", "weights")})
 
     def _fields(self) -> dict[str, object]:
@@ -80,7 +82,7 @@ class Score:
         return {**asdict(self), "protocol": self.protocol.as_json()}
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Score:
+    def of_json(cls, value: Document) -> Score:
         return cls(**{**value, "protocol": Protocol.of_json(value["protocol"])})
 
     def loss_against(self, other: Score) -> float:
@@ -111,3 +113,22 @@ KeptScore = Annotated[
     PlainSerializer(lambda score: score.as_json()),
 ]
 """A score among the results of an artifact."""
+
+
+@dataclass(frozen=True)
+class MeasuredScore:
+    """A metric's score of a set of videos, with its 95 % interval over them."""
+
+    metric: str
+    interval: Interval
+    protocol: Protocol
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an asset of scores says of the videos of one checkpoint: of all together, and `values` of each, by its file
+    and the metric's name."""
+
+    scores: tuple[MeasuredScore, ...]
+    values: Mapping[str, Mapping[str, float]]

@@ -9,6 +9,7 @@ from ops.metrics.registry import METRICS, of_reconstructions
 from ops.runtime.artifacts import Artifact
 from ops.runtime.files import digest
 from ops.runtime.project import Project
+from ops.sampling.noise_schedule import spacing_version
 from ops.training.recipe import recipe_of
 from ops.training.results import Trained
 
@@ -19,6 +20,10 @@ def generation(evaluation: Evaluation, codec: str) -> Protocol:
     """Scores of generated videos: the recipe's own prompts (not VBench's suite), read back from the encoded files."""
     terms = evaluation.model_dump(mode="json", exclude={"prompts", "checkpoints"})
     terms = {key: value for key, value in terms.items() if not key.startswith("reconstruction_")}
+    if not evaluation.guidance_rescale:  # scores from before there was a choice are of the same protocol
+        del terms["guidance_rescale"]
+    if version := spacing_version(evaluation.steps):
+        terms["spacing"] = version
     return Protocol(
         GENERATION,
         {

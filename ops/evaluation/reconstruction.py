@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ from ops.data.samples import training_samples
 from ops.evaluation import protocols
 from ops.evaluation.protocol import KeptProtocol, Protocol
 from ops.metrics.base import Measure, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
 from ops.metrics.rfvd import Rfvd, caution
 from ops.runtime import tables
@@ -26,7 +25,11 @@ from ops.runtime.files import digest, sha256
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.statistics.bootstrap import Interval
 from ops.weights.results import Weights
+
+if TYPE_CHECKING:
+    from models.video_vae import VideoVAE
 
 PICTURES = 8
 LEGIBLE = 192
@@ -237,7 +240,7 @@ class Reconstruction:
         return original, given_back(self._model, original)
 
 
-def given_back(model: Any, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def given_back(model: VideoVAE, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frames [T, H, W, 3] in 8 bits as a VAE gives them back from the mode of their posterior."""
     import torch
 

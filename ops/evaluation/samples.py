@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ops.evaluation import protocols
 from ops.evaluation.contact_sheet import write_contact_sheet
 from ops.evaluation.moving_sheet import write_moving_sheet
 from ops.evaluation.protocol import KeptProtocol, Protocol
+from ops.generation.outputs import safe_name
 from ops.generation.parts import parts_of
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Identity, Results, Work, current
@@ -26,7 +26,6 @@ from ops.training.results import Trained
 from ops.training.trainings import final
 
 ASSET = "samples"
-LONGEST_NAME = 40
 
 MANIFEST = pa.schema(
     [
@@ -128,12 +127,6 @@ def plan(project: Project, steps: list[int]) -> Iterator[Planned]:
             for seed in evaluation.seeds:
                 file = f"step_{step:06d}/{safe_name(index, prompt)}-seed_{seed}.mp4"
                 yield Planned(step, index, Request.of(evaluation, prompt, seed).checked()[0], file)
-
-
-def safe_name(index: int, prompt: str) -> str:
-    """A file name that any file system takes, and that sorts by prompt: '02-a-red-bicycle'."""
-    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:LONGEST_NAME].rstrip("-")
-    return f"{index:02d}-{words}" if words else f"{index:02d}"
 
 
 def _render_missing(work: Work[SamplesResults], denoiser: Artifact[Trained], steps: list[int]) -> list[str]:

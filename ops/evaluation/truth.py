@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from ops.data.latents import LatentsResults, vae_of
 from ops.evaluation import protocols
-from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.protocol import Judged, KeptProtocol, MeasuredScore, Protocol, Score
 from ops.evaluation.samples import ASSET as SAMPLES
 from ops.evaluation.samples import SamplesResults
 from ops.made_world.scenes import of_caption
@@ -26,6 +26,7 @@ from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.statistics.bootstrap import Interval
 from ops.weights.results import Weights
 
 ASSET = "truth"
@@ -124,6 +125,28 @@ def scores_of(truth: Artifact[TruthResults], step: int) -> list[Score]:
     protocol = truth.results.protocol_terms
     rows = [(METRICS[row.measure], row) for row in truth.results.scores if row.step == step]
     return [Score(each.name, row.share, protocol, each.higher_is_better, row.reason) for each, row in rows]
+
+
+def judged(truth: Artifact[TruthResults], step: int) -> Judged:
+    """The measures of one checkpoint with their intervals, and what they say of each of its videos."""
+    protocol = truth.results.protocol_terms
+    scores = tuple(
+        MeasuredScore(
+            METRICS[row.measure].name,
+            Interval(row.share, row.low, row.high, row.videos),
+            protocol,
+            METRICS[row.measure].higher_is_better,
+        )
+        for row in truth.results.scores
+        if row.step == step and row.share is not None and row.low is not None and row.high is not None
+    )
+    rows = [row for row in tables.read(truth.folder / "videos.parquet") if row["of"] == "samples"]
+    values = {
+        row["file"]: {metric.name: float(row[measure]) for measure, metric in METRICS.items()}
+        for row in rows
+        if row["step"] == step
+    }
+    return Judged(scores, values)
 
 
 def measures(project: Project) -> dict[str, Measure]:

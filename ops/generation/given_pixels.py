@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def _last_frames(path: Path, count: int, fps: float) -> tuple[list[int], list[st
     from ops.curation.sources.probe import probe
     from ops.curation.timeline import Timeline
 
-    found: dict[str, Any] = probe(path)
+    found = probe(path)
     if found["reason"] is not None:
         raise SamplingError(f"{path} cannot be continued: {found['reason']}")
     film = Timeline(0, found["frames"], own := found["fps"], found["frame_times"])

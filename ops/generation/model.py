@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.generation.parts import Parts, takes_given_frames, weights_of
 from ops.runtime.project import Project
 from ops.sampling.request import SamplingError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
-    from torch import nn
+    from numpy.typing import NDArray
 
     from models.latent_scale import LatentScale
+    from models.video_denoiser import VideoDenoiser
+    from models.video_vae import VideoVAE
+    from ops.data.text_encoder import PromptEncoder
     from ops.generation.given_pixels import GivenPixels
 
 
@@ -24,7 +28,7 @@ class VideoModel:
         from ops.runtime.device import accelerator
 
         self.project, self.parts = project, parts
-        self.device = accelerator(project.settings.launch.accelerator)
+        self.device = accelerator(project.accelerator)
         self.diffusion = parts.diffusion
 
     @cached_property
@@ -35,18 +39,23 @@ class VideoModel:
         return LatentScale.of(self.parts.shift, self.parts.scale)
 
     @cached_property
-    def denoiser(self) -> Any:
+    def denoiser(self) -> VideoDenoiser:
         """With its adapters merged into it, so that it samples as fast as without."""
         from models.adapters import merge, read_adapter
+        from models.released import denoiser_from_pretrained
 
-        model = self._load(self.parts.denoiser)
+        path = weights_of(self.project, self.parts.denoiser, self.parts)
+        model = denoiser_from_pretrained(path).to(self.device).eval().requires_grad_(False)
         for each in self.parts.adapters:
             merge(model, read_adapter(weights_of(self.project, each.folder, self.parts)), each.scale)
         return model
 
     @cached_property
-    def vae(self) -> Any:
-        return self._load(self.parts.vae)
+    def vae(self) -> VideoVAE:
+        from models.released import vae_from_pretrained
+
+        path = weights_of(self.project, self.parts.vae, self.parts)
+        return vae_from_pretrained(path).to(self.device).eval().requires_grad_(False)
 
     def with_denoiser(self, parts: Parts) -> VideoModel:
         """Another checkpoint of the same training, which shares this model's loaded VAE and text encoder."""
@@ -58,14 +67,8 @@ class VideoModel:
                 other.__dict__[shared] = self.__dict__[shared]
         return other
 
-    def _load(self, folder: str) -> nn.Module:
-        from models.released import from_pretrained
-
-        path = weights_of(self.project, folder, self.parts)
-        return from_pretrained(path).to(self.device).eval().requires_grad_(False)
-
     @cached_property
-    def encode_text(self) -> Any:
+    def encode_text(self) -> PromptEncoder:
         """The prompt encoder, which must be the one that the denoiser was trained with."""
         from ops.data import text_encoder
 
@@ -97,7 +100,7 @@ class VideoModel:
             latent = self.vae.encode(video.to(self.device)).mode()
             return conditions(latent, masks, self.scale, latent.dtype)
 
-    def decode(self, latent: torch.Tensor) -> Any:
+    def decode(self, latent: torch.Tensor) -> NDArray[np.uint8]:
         """A latent [1, C, t, h, w] in the denoiser's units to frames, uint8 [T, H, W, 3]."""
         import torch
 

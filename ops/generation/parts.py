@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -63,7 +62,7 @@ class Parts(BaseModel):
 
     @field_validator("encoder", mode="before")
     @classmethod
-    def _nothing_was_kept(cls, value: Any) -> Any:
+    def _nothing_was_kept(cls, value: object) -> object:
         return None if value == {} else value
 
     def as_json(self) -> str:

@@ -14,9 +14,12 @@ from pydantic import BaseModel, ConfigDict
 
 from ops.config import Settings
 from ops.config.training import common_divisors
+from ops.generation.computed import Computed
 from ops.generation.parts import Parts
+from ops.generation.settings_file import path_of
 from ops.runtime.device import accelerator_environment
 from ops.runtime.project import Project
+from ops.sampling.chunks import chunks_of
 from ops.sampling.request import Request, SamplingError
 from ops.training.launching.launch import Command, LaunchSpec, argv, environment, run
 from ops.training.launching.program import set_threads
@@ -36,6 +39,8 @@ class Order(BaseModel):
     request: Request
     output: Path
     notes: tuple[str, ...]
+    computed: Computed
+    preview: bool
 
     @property
     def heartbeat(self) -> Path:
@@ -50,15 +55,27 @@ class Order(BaseModel):
 
 
 def render_together(
-    project: Project, parts: Parts, request: Request, output: Path, ranks: int, notes: tuple[str, ...] = ()
+    project: Project,
+    parts: Parts,
+    request: Request,
+    output: Path,
+    computed: Computed,
+    notes: tuple[str, ...] = (),
+    preview: bool = False,
 ) -> list[str]:
-    """As `render` does, by so many ranks of this node, each on an accelerator of its own.
+    """As `render` does, by `computed.ranks` ranks of this node, each on an accelerator of its own.
 
     Raises:
-        SamplingError: the ranks cannot share out the denoiser's heads.
+        SamplingError: the ranks cannot share out the denoiser's heads, or the video is made in chunks.
         LaunchError: a rank failed; the message holds the last lines of its log.
     """
+    ranks = computed.ranks
     _require_shared_heads(project, parts, ranks)
+    if len(chunks_of(request)) > 1:
+        raise SamplingError(
+            f"ranks is {ranks}, but {request.frames} frames are made in chunks of {request.chunk}, by one rank alone: "
+            "leave the ranks out, or make all frames at once with chunks of as many"
+        )
     changes = {"launcher": "torchrun", "nodes": 1, "ranks_per_node": ranks, "sequence_parallel": 1}
     launch = project.settings.launch.model_copy(update=changes)
     with tempfile.TemporaryDirectory(prefix="soraflow-video-") as folder:
@@ -70,13 +87,15 @@ def render_together(
             request=request,
             output=output.resolve(),
             notes=notes,
+            computed=computed,
+            preview=preview,
         )
         job = order.folder / "order.json"
         job.write_text(order.model_dump_json(), encoding="utf-8")
         spec = LaunchSpec("ops.generation.together", job, launch)
         logs, patience = order.folder / "logs", float(launch.heartbeat_seconds)
         run(Command(argv(spec), environment(launch, order.root), logs, order.heartbeat, patience))
-    said: list[str] = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["notes"]
+    said: list[str] = json.loads(path_of(output).read_text(encoding="utf-8"))["notes"]
     return said
 
 
@@ -119,7 +138,16 @@ def _render(order: Order, ranks: Ranks) -> None:
     try:
         model = VideoModel(Project(order.root, recipe=order.settings), order.parts)
         group = sequence_group(ranks.world_size)
-        render(model, order.request, order.output, lambda done, of: order.heartbeat.touch(), order.notes, group)
+        render(
+            model,
+            order.request,
+            order.output,
+            lambda done, of: order.heartbeat.touch(),
+            order.notes,
+            group,
+            computed=order.computed,
+            preview=order.preview,
+        )
         dist.barrier()  # the first rank decodes and writes
     finally:
         dist.destroy_process_group()

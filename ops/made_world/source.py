@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
 from ops.made_world.scenes import COLOURS, PALETTE
@@ -15,6 +15,7 @@ VERSION = 1
 """Raised when the same name makes other clips."""
 
 Variant = Literal["one", "two", "cuts", "subtitles"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 class UnknownWorld(ValueError):
@@ -45,29 +46,27 @@ class MadeSource:
         known = {field.name for field in fields(cls)}
         if strange := sorted(set(given) - known):
             raise UnknownWorld(f"'{name}': '{strange[0]}' is no setting of it; there are {', '.join(sorted(known))}")
-        values: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
+        variant, colours = cls.variant, cls.colours
         for key, text in given.items():
             if key == "variant":
-                if text not in get_args(Variant):
-                    raise UnknownWorld(
-                        f"'{name}': variant is '{text}', but must be one of {', '.join(get_args(Variant))}"
-                    )
-                values[key] = text
+                if text not in VARIANTS:
+                    raise UnknownWorld(f"'{name}': variant is '{text}', but must be one of {', '.join(VARIANTS)}")
+                variant = next(each for each in VARIANTS if each == text)
             elif key == "colours":
-                values[key] = tuple(text.split(","))
-                if not set(values[key]) <= set(PALETTE) or len(set(values[key])) < len(values[key]):
+                colours = tuple(text.split(","))
+                if not set(colours) <= set(PALETTE) or len(set(colours)) < len(colours):
                     raise UnknownWorld(
                         f"'{name}': colours is '{text}', but must be of {', '.join(PALETTE)}, each once, with commas"
                     )
             elif text.isdecimal() and (key == "seed" or int(text) > 0):
-                values[key] = int(text)
+                numbers[key] = int(text)
             else:
                 least = "" if key == "seed" else " above 0"
                 raise UnknownWorld(f"'{name}': {key} is '{text}', but must be a whole number{least}")
-        found = cls(**values)
-        if found.variant in ("two", "cuts") and len(found.colours) == 1:
-            raise UnknownWorld(f"'{name}': variant {found.variant} has things of two colours: name more than one")
-        return found
+        if variant in ("two", "cuts") and len(colours) == 1:
+            raise UnknownWorld(f"'{name}': variant {variant} has things of two colours: name more than one")
+        return cls(**numbers, variant=variant, colours=colours)
 
     def folder_name(self) -> str:
         """Tells worlds apart, and versions of the same."""

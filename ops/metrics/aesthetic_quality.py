@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 HIGHEST = 10.0
 
@@ -23,7 +23,7 @@ class AestheticQuality(VideoMetric):
     needs = Needs(weights=("clip-l14", "laion-v1"))
     proof = f"{NOT_PROVEN}; transformers' CLIP under OpenAI's names"
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         import torch
         from torch.nn import functional as F
 

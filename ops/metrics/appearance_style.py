@@ -8,7 +8,7 @@ from ops.metrics.base import NOT_PROVEN, Measure, Needs, Value, Video
 from ops.metrics.pooled import PooledMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 MERGES = "bpe_simple_vocab_16e6.txt.gz"
 
@@ -22,7 +22,7 @@ class AppearanceStyle(PooledMetric):
     needs = Needs(prompt=True, asked="appearance_style", weights=("clip-b32", "clip-words", "vbench-suite"))
     proof = f"{NOT_PROVEN}; transformers' CLIP under OpenAI's names"
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         import torch
         from torch.nn import functional as F
 

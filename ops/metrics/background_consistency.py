@@ -8,7 +8,7 @@ from ops.metrics.base import NOT_PROVEN, Measure, Needs, Value, Video
 from ops.metrics.pooled import PooledMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class BackgroundConsistency(PooledMetric):
@@ -18,7 +18,7 @@ class BackgroundConsistency(PooledMetric):
     needs = Needs(frames=2, weights=("clip-b32",))
     proof = f"{NOT_PROVEN}; transformers' CLIP under OpenAI's names"
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         from models.metrics.clip import load_vit_b_32
         from ops.metrics.networks.clip import PictureFeatures
         from ops.metrics.networks.consistency import consistency

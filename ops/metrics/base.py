@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.metrics.bootstrap import Interval, mean_interval
+from ops.statistics.bootstrap import Interval, mean_interval
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 Frames = NDArray[np.uint8]
 """Decoded, RGB, [T, H, W, 3]."""
@@ -129,7 +129,7 @@ class VideoMetric(Metric):
     """Whose version a protocol names, where several metrics are read off a video by one reader."""
 
     @abstractmethod
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         """Load what it looks through; done once for all videos.
 
         Raises:
@@ -140,14 +140,14 @@ class VideoMetric(Metric):
         """The score of a set with its interval: the mean of the videos' values, unless the metric says otherwise."""
         return mean_interval([each.value for each in values if each.value is not None])
 
-    def hashes(self, project: Project) -> dict[str, str]:
+    def hashes(self, project: Surroundings) -> dict[str, str]:
         """{name: sha256 of its weights}; nothing for a metric without."""
         from ops import weights
 
         found = [weights.content_hash(project, entry) for entry in self.needs.weights]
         return {self.name: "+".join(found)} if found else {}
 
-    def missing(self, project: Project) -> list[str]:
+    def missing(self, project: Surroundings) -> list[str]:
         """The names of what is not here: entries of the weights registry, or an accelerator."""
         from ops import weights
         from ops.runtime.device import available

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.metrics.base import PARITY, Frames, Measure, Needs, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval, mean_interval, median_interval
+from ops.statistics.bootstrap import Interval, mean_interval, median_interval
 
 if TYPE_CHECKING:
     from models.metrics.cotracker2 import CoTracker2
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 SIDE = 30
 """Points a side of the grid."""
@@ -56,7 +56,7 @@ class CHScore(VideoMetric):
         self.fooled_by = "a video in which nothing moves"
         self.quirks = ("a video without any loss scores 0",) if kind == "official" else ()
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         from models.metrics.cotracker2 import load_cotracker2
         from ops.weights.checkpoints import network
 

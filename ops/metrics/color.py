@@ -10,7 +10,7 @@ from ops.metrics.networks.detections import WEIGHTS, Found, detections
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 COLOURS = ("white", "red", "pink", "blue", "silver", "purple", "orange", "green", "gray", "yellow", "black", "grey")
 
@@ -30,7 +30,7 @@ class Color(VideoMetric):
         "colours are looked for as parts of words, and articles are taken out of the prompt wherever they stand",
     )
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         reader = detections(project, captions=True)
 
         def measure(video: Video) -> Value:

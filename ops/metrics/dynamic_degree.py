@@ -9,7 +9,7 @@ from ops.metrics.base import PARITY, Measure, Needs, Value, Video, VideoMetric
 from ops.metrics.networks.flow import SHORTEST
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 RATE = 8
 """Frames a second that are looked at, about."""
@@ -35,7 +35,7 @@ class DynamicDegree(VideoMetric):
             return f"has one frame at the {RATE} a second that {self.name} looks at"
         return reason
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         from models.metrics.raft import load_raft
         from ops.metrics.networks.flow import strongest
         from ops.weights.checkpoints import network

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from lpips import LPIPS
     from torch import Tensor, nn
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 Net = Literal["alex", "vgg"]
 BATCH = 16
@@ -33,10 +34,10 @@ class Lpips(VideoMetric):
     higher_is_better = False
     needs = Needs(reference=True, weights=("lpips-alex",))
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         from ops.runtime.device import accelerator
 
-        device = accelerator(project.settings.launch.accelerator)
+        device = accelerator(project.accelerator)
         model = load_lpips(project, "alex", spatial=True).to(device)
 
         def measure(video: Video) -> Value:
@@ -67,7 +68,7 @@ def _network_range(video: Pixels) -> torch.Tensor:
     return torch.from_numpy((unit_range(video) * 2 - 1).astype(np.float32)).permute(0, 3, 1, 2)
 
 
-def load_lpips(project: Project, net: Net, spatial: bool = False) -> nn.Module:
+def load_lpips(project: Surroundings, net: Net, spatial: bool = False) -> LPIPS:
     """A frozen module in evaluation mode: two images [N, 3, H, W] in [-1, 1] → distances [N, 1, 1, 1], or
     with `spatial` a map [N, 1, H, W]. Gradients flow to the images, so it serves as a loss too. Downloads nothing.
 
@@ -85,7 +86,7 @@ def load_lpips(project: Project, net: Net, spatial: bool = False) -> nn.Module:
         model = lpips.LPIPS(net=net, pnet_rand=True, spatial=spatial, verbose=False)
     stored = load_file(next(iter(folder.glob("*.safetensors"))))
     load_backbone(model.net, stored)
-    loaded: nn.Module = model.eval().requires_grad_(False)
+    loaded: LPIPS = model.eval().requires_grad_(False)
     return loaded
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ops.metrics.base import PARITY, Measure, Needs, Value, Video, VideoMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class MotionSmoothness(VideoMetric):
@@ -22,7 +22,7 @@ class MotionSmoothness(VideoMetric):
     proof = PARITY
     quirks = ("interpolated frames are cut, not rounded, to 8 bits",)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         import torch
 
         from models.metrics.amt import MULTIPLE, load_amt_s

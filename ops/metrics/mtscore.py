@@ -15,7 +15,7 @@ from ops.metrics.base import PARITY, Frames, Measure, Needs, Value, Video, Video
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 SENTENCES, OF_TIME_LAPSES = "mtscore-sentences", 5
 """The last five of ten."""
@@ -32,7 +32,7 @@ class MTScore(VideoMetric):
     proof = f"{PARITY}, at reduced width"
     quirks = ("of the ten probabilities only the five largest count, and they are not made to sum to one",)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         import torch
 
         from models.metrics.internvideo2 import load_internvideo2

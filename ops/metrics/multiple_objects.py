@@ -10,7 +10,7 @@ from ops.metrics.object_class import share_with
 from ops.metrics.pooled import PooledMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class MultipleObjects(PooledMetric):
@@ -22,7 +22,7 @@ class MultipleObjects(PooledMetric):
     needs = Needs(prompt=True, asked="multiple_objects", weights=WEIGHTS)
     proof = PARITY
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         reader = detections(project)
 
         def measure(video: Video) -> Value:

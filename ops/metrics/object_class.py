@@ -11,7 +11,7 @@ from ops.metrics.pooled import PooledMetric
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class ObjectClass(PooledMetric):
@@ -23,7 +23,7 @@ class ObjectClass(PooledMetric):
     needs = Needs(prompt=True, asked="object_class", weights=WEIGHTS)
     proof = PARITY
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         reader = detections(project)
 
         def measure(video: Video) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ops.metrics.base import Value, VideoMetric
-from ops.metrics.bootstrap import Interval, ratio_interval
+from ops.statistics.bootstrap import Interval, ratio_interval
 
 
 class PooledMetric(VideoMetric):

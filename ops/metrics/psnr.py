@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ops.metrics.base import Measure, Needs, Pixels, Value, Video, VideoMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 CAP = 100.0
 """dB given to a frame whose error is below 1e-10, where the logarithm runs away."""
@@ -24,7 +24,7 @@ class Psnr(VideoMetric):
     needs = Needs(reference=True)
     terms: ClassVar = {"capped_frames": int}
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         def measure(video: Video) -> Value:
             assert video.reference is not None  # else it is unfit
             decibels = frame_psnr(video.reference, video.frames)

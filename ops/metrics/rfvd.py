@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.metrics.base import PARITY, Measure, Needs, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.frechet import Moments, frechet_distance
 from ops.metrics.networks.video_features import i3d_features
+from ops.statistics.bootstrap import Interval
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 STABLE = 1000
 """Videos below which a set's distance says little."""
@@ -38,7 +38,7 @@ class Rfvd(VideoMetric):
     terms: ClassVar = {"features": list, "reference_features": list}
     proof = PARITY
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         features = i3d_features(project)
 
         def measure(video: Video) -> Value:
@@ -65,7 +65,7 @@ class RfvdPairwise(VideoMetric):
     proof = PARITY
     quirks = ("printed as rFVD in the tables of WF-VAE and Open-Sora Plan, whose covariances drop out",)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         features = i3d_features(project)
 
         def measure(video: Video) -> Value:

@@ -11,7 +11,7 @@ from ops.metrics.pooled import PooledMetric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class Scene(PooledMetric):
@@ -30,7 +30,7 @@ class Scene(PooledMetric):
         words = "words are looked for as parts of words"
         self.quirks = (repeated, words) if batched else (words,)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         reader = captions(project, self.batched)
 
         def measure(video: Video) -> Value:

@@ -12,7 +12,7 @@ from ops.metrics.pooled import PooledMetric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 Box = tuple[int, int, int, int]
 BESIDE, ABOVE = ("on the left of", "on the right of"), ("on the top of", "on the bottom of")
@@ -33,7 +33,7 @@ class SpatialRelationship(PooledMetric):
         "any two boxes of either name are a pair, two of the same object as well",
     )
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         reader = detections(project)
 
         def measure(video: Video) -> Value:

@@ -11,7 +11,7 @@ from ops.metrics.base import Measure, Needs, Pixels, Value, Video, VideoMetric
 from ops.metrics.psnr import unit_range
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -24,7 +24,7 @@ class Ssim(VideoMetric):
     higher_is_better = True
     needs = Needs(side=WINDOW, reference=True)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         def measure(video: Video) -> Value:
             assert video.reference is not None  # else it is unfit
             return Value(float(frame_ssim(video.reference, video.frames).mean()))

@@ -8,7 +8,7 @@ from ops.metrics.base import NOT_PROVEN, Measure, Needs, Value, Video
 from ops.metrics.pooled import PooledMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class SubjectConsistency(PooledMetric):
@@ -18,7 +18,7 @@ class SubjectConsistency(PooledMetric):
     needs = Needs(frames=2, weights=("dino",))
     proof = f"{NOT_PROVEN}; equal to transformers' ViT at 224 pixels a side"
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         import torch
 
         from models.metrics.dino import load_dino

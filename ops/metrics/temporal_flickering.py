@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ops.metrics.base import Measure, Needs, Value, VideoMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 class TemporalFlickering(VideoMetric):
@@ -20,7 +20,7 @@ class TemporalFlickering(VideoMetric):
     fooled_by = "a frozen video"
     needs = Needs(frames=2)
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         return lambda video: Value(temporal_flickering(video.frames))
 
 

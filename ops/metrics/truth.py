@@ -12,7 +12,7 @@ from ops.made_world.scenes import COLOURS, DIRECTIONS, SHAPES, of_caption
 from ops.metrics.base import Measure, Needs, Value, Video, VideoMetric
 
 if TYPE_CHECKING:
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 WORDS = ("presence", "count", "colour", "shape", "direction")
 ALL = "all"
@@ -44,7 +44,7 @@ class Truth(VideoMetric):
         told = video.prompt is not None and of_caption(video.prompt) is not None
         return super().unfit(video) or (None if told else "its prompt is no sentence of the made world")
 
-    def start(self, project: Project) -> Measure:
+    def start(self, project: Surroundings) -> Measure:
         from ops.made_world.detector import agrees, read
 
         def measure(video: Video) -> Value:

@@ -9,15 +9,18 @@ from pathlib import Path
 from ops.config import Release
 from ops.evaluation.checkpoint_scores import ASSET as SCORED
 from ops.evaluation.checkpoint_scores import ScoresResults
+from ops.evaluation.preferences import Preferences, model_id
 from ops.evaluation.protocol import Score
 from ops.evaluation.reconstruction import ReconstructionResults
 from ops.generation.parts import Parts, parts_of
 from ops.metrics.registry import of_reconstructions
 from ops.release import card
+from ops.release.challenge import Challenge
 from ops.release.gate import Verdict, judge
+from ops.release.history import CHAMPIONS, draw_champions, reigns, remember_reign
 from ops.release.packaging import lay_out
 from ops.release.registry import CANDIDATE, CHAMPION, FOLDER, PARTS, PREVIOUS, SCORES, WEIGHTS, Registry, Version
-from ops.release.results import ReleaseResults
+from ops.release.results import Compared, ReleaseResults
 from ops.release.trace import Trace, look_back, trainings
 from ops.runtime.artifacts import Artifact, Identity, MissingArtifact, Work, current, find
 from ops.runtime.files import digest, replacing
@@ -36,14 +39,15 @@ class ReleaseIdentity(Identity):
 def release_candidate(project: Project) -> Artifact[ReleaseResults]:
     """Register the best checkpoint once, judge it, and move the aliases accordingly.
 
-    The same scores under the same release settings give the version that was registered before. Files: lineage.json,
-    model_card.md; both are attached to the version as well.
+    The same scores under the same release settings give the version that was registered before, and the same decision,
+    unless people have judged its videos blind since it was refused. Files: lineage.json, model_card.md, which are
+    attached to the version as well, and champions.png.
     """
     scores, evaluation = _scored_now(project)
     work = work_of(project, scores, evaluation)
     registry = Registry(project)
     done = work.finished()
-    if done and any(version.number == done.results.version for version in registry.versions()):
+    if done and not _is_news(project, registry, done):
         return done
     denoiser, best = _scored(project, scores), scores.results.best_step
     parts = parts_of(project, denoiser, best)
@@ -58,6 +62,18 @@ def release_candidate(project: Project) -> Artifact[ReleaseResults]:
     )
     _make_loadable(project, registry, candidate)
     return _decide(work, registry, candidate, trace)
+
+
+def _is_news(project: Project, registry: Registry, done: Artifact[ReleaseResults]) -> bool:
+    """Whether a decision has to be taken: its version is gone, or people have said more about a refused one."""
+    versions = {version.number: version for version in registry.versions()}
+    version, champion = versions.get(done.results.version), registry.aliased(CHAMPION)
+    if version is None:
+        return True
+    if done.results.promoted or champion is None or champion.number == version.number or PARTS not in champion.tags:
+        return False
+    said = Preferences(project).between(model_id(champion.parts), model_id(version.parts))
+    return said.counts != done.results.preferences
 
 
 def work_of(
@@ -157,6 +173,7 @@ def _decide(
     registry.tag(candidate, _decision_tags(work, verdict))
     if verdict.passed:
         promote(registry, candidate, champion)
+    draw_champions(reigns(registry, verdict.challenge.metric), verdict.challenge.metric, work.folder / CHAMPIONS)
     return work.finish(
         version=digest([candidate.model, candidate.number, verdict.passed]),
         results=_results(candidate, champion, verdict),
@@ -167,7 +184,9 @@ def promote(registry: Registry, candidate: Version, champion: Version | None) ->
     """Make `candidate` champion and the old one previous. Interrupted between its steps, there is a champion still."""
     if champion:
         registry.point(PREVIOUS, champion)
-    registry.point(CHAMPION, candidate)
+    if CHAMPION not in registry.version(candidate.number).aliases:
+        registry.point(CHAMPION, candidate)
+        remember_reign(registry, candidate)
     waiting = registry.aliased(CANDIDATE)
     if waiting and waiting.number == candidate.number:
         registry.point(CANDIDATE, None)
@@ -176,6 +195,7 @@ def promote(registry: Registry, candidate: Version, champion: Version | None) ->
 def _decision_tags(work: Work[ReleaseResults], verdict: Verdict) -> dict[str, str]:
     return {
         "gate": "passed" if verdict.passed else "refused",
+        "gate.word": verdict.challenge.word,
         "gate.reasons": "; ".join(verdict.reasons),
         FOLDER: work.folder.relative_to(work.project.root).as_posix(),
     }
@@ -198,4 +218,23 @@ def _results(candidate: Version, champion: Version | None, verdict: Verdict) -> 
         decision=decision,
         reasons=tuple(verdict.reasons),
         findings=tuple((finding.rule, finding.passed, finding.message) for finding in verdict.findings),
+        gate=verdict.challenge.word,
+        compared=_compared(champion, verdict.challenge),
+        preferences=verdict.challenge.preference.counts if verdict.challenge.preference else (0, 0, 0),
+    )
+
+
+def _compared(champion: Version | None, challenge: Challenge) -> Compared | None:
+    found = challenge.difference
+    if champion is None or found is None:
+        return None
+    return Compared(
+        champion=champion.number,
+        metric=challenge.metric,
+        difference=found.mean,
+        low=found.low,
+        high=found.high,
+        prompts=found.prompts,
+        videos=found.videos,
+        more_videos=found.more_videos,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ops.config import Release
 from ops.data.findings import Finding, GateClosed, check_findings
-from ops.evaluation.protocol import ProtocolMismatch, Score
+from ops.release.challenge import Challenge, challenge
 from ops.release.registry import Version
 from ops.release.trace import Trace
 from ops.runtime.licences import UNKNOWN, pattern_against
@@ -21,6 +22,7 @@ class Verdict:
     """All findings; a candidate passes when none of them speaks against it."""
 
     findings: tuple[Finding, ...]
+    challenge: Challenge
 
     @property
     def passed(self) -> bool:
@@ -36,11 +38,19 @@ def judge(project: Project, candidate: Version, champion: Version | None, trace:
     """Whether `candidate` may take the place of `champion`; None when there is no champion yet.
 
     The blocking checks must have passed for the data that the candidate was trained on, nothing that it was made from
-    may be under one of `release.exclude_licences`, and its `release.metric` must have a value that is not worse than
-    the champion's, under the same protocol, by more than `release.tolerance`.
+    may be under one of `release.exclude_licences`, its scores must reach `release.floors`, and by `release.metric`,
+    prompt by prompt and under the same protocol, it must be better than the champion, or no worse by more than
+    `release.tolerance`. What cannot be told is left to people.
     """
-    licences = licence_finding(trace, project.settings.release)
-    return Verdict((*check_findings(project, trace.datasets), licences, _score_finding(project, candidate, champion)))
+    release = project.settings.release
+    found = challenge(project, candidate, champion)
+    findings = (
+        *check_findings(project, trace.datasets),
+        licence_finding(trace, release),
+        *floor_findings(candidate, release.floors or {}),
+        *challenge_findings(found),
+    )
+    return Verdict(findings, found)
 
 
 def require_licences(project: Project, trace: Trace) -> None:
@@ -77,29 +87,28 @@ def licence_finding(trace: Trace, release: Release) -> Finding:
     return Finding(rule, False, f"{message}; {remedy}")
 
 
-def _score_finding(project: Project, candidate: Version, champion: Version | None) -> Finding:
-    release = project.settings.release
-    rule = f"{release.metric} against the champion"
-    mine = candidate.scores.get(release.metric)
-    if mine is None or mine.value is None:
-        why = mine.reason if mine else "it was not scored"
-        return Finding(rule, False, f"the candidate has no {release.metric}: {why}")
-    if champion is None:
-        return Finding(rule, True, f"there is no champion yet; the candidate's {release.metric} is {mine.value:.6g}")
-    theirs = champion.scores.get(release.metric)
-    if theirs is None or theirs.value is None:
-        return Finding(rule, False, f"champion version {champion.number} has no {release.metric} to compare with")
-    try:
-        loss = mine.loss_against(theirs)
-    except ProtocolMismatch as error:
-        why = f"the scores cannot be compared with champion version {champion.number}: {error}"
-        return Finding(rule, False, f"{why}; to decide it yourself: `soraflow accept {candidate.number} --reason …`")
-    return Finding(rule, loss <= release.tolerance, _comparison(mine, theirs, loss, release.tolerance, champion))
-
-
-def _comparison(mine: Score, theirs: Score, loss: float, tolerance: float, champion: Version) -> str:
-    word = "as good as" if loss == 0 else f"{abs(loss):.2%} {'worse' if loss > 0 else 'better'} than"
-    return (
-        f"{mine.metric} {mine.value:.6g} is {word} {theirs.value:.6g} of champion version {champion.number} "
-        f"(tolerated: {tolerance:.2%} worse)"
+def challenge_findings(found: Challenge) -> Iterator[Finding]:
+    """What the metric says, and what people say where somebody was asked."""
+    liked = found.preference
+    settled = found.word == "cannot tell" and found.won
+    yield Finding(
+        f"{found.metric} against the champion",
+        settled or found.word in ("first", "better", "no worse"),
+        found.sentence,
     )
+    if liked is not None:
+        told = f"of those who saw the videos blind, {liked} prefer the candidate"
+        yield Finding("preference", liked.word != "worse", f"{told} ({liked.word})")
+
+
+def floor_findings(candidate: Version, floors: Mapping[str, float]) -> Iterator[Finding]:
+    """Each floor with the candidate's score; a metric without a score does not keep it."""
+    for metric, floor in floors.items():
+        score, rule = candidate.scores.get(metric), f"floor of {metric}"
+        if score is None or score.value is None:
+            why = score.reason if score else "it was not scored"
+            yield Finding(rule, False, f"{metric} has no value to hold against release.floors ({floor:g}): {why}")
+            continue
+        kept = score.value >= floor if score.higher_is_better else score.value <= floor
+        word = ("at least" if score.higher_is_better else "at most") if kept else "beyond"
+        yield Finding(rule, kept, f"{metric} {score.value:.4g} is {word} {floor:g}, its floor in release.floors")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.evaluation.protocol import Score
 from ops.generation.parts import Parts
@@ -78,6 +79,10 @@ class Registry:
         line, as in `lora_mine@champion`."""
         line, _, name = text.rpartition("@")
         return cls(project.of_line(line or project.line)), name
+
+    def called(self, name: str | int) -> str:
+        """What commands call a version of this number or alias."""
+        return f"{self._project.line}@{name}" if self._project.line else str(name)
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -190,7 +195,7 @@ class Registry:
         uri = self._project.tracking_uri
         return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file()
 
-    def _read(self, version: ModelVersion, aliases: dict[str, Any]) -> Version:
+    def _read(self, version: ModelVersion, aliases: Mapping[str, str | int]) -> Version:
         return Version(
             model=version.name,
             number=int(version.version),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from ops.config.differences import differences
 from ops.release.results import ReleaseResults
 from ops.release.trace import FILE
 from ops.runtime.artifacts import Artifact, MissingArtifact, current
+from ops.runtime.files import Document, read_json
 from ops.runtime.project import Project
 
 TRAINED_BY = ("seed", "text_encoder", "vae", "denoiser", "stages")
@@ -89,7 +90,7 @@ def _not_enough(project: Project, underway: Underway, reason: str, new_items: in
     return Judgement(False, reason, new_items)
 
 
-def _with_curation(project: Project, underway: Underway, reason: str, changed: dict[str, Any]) -> Judgement:
+def _with_curation(project: Project, underway: Underway, reason: str, changed: Mapping[str, object]) -> Judgement:
     from ops.curation.sources.arrivals import is_quiet
 
     if underway.curation:
@@ -112,9 +113,8 @@ def _released(project: Project) -> Artifact[ReleaseResults] | None:
     return found if (found.folder / FILE).is_file() else None
 
 
-def _recorded(released: Artifact[ReleaseResults]) -> dict[str, Any]:
-    recorded: dict[str, object] = json.loads((released.folder / FILE).read_text(encoding="utf-8"))
-    return recorded
+def _recorded(released: Artifact[ReleaseResults]) -> Document:
+    return read_json(released.folder / FILE)
 
 
 def _trained_on(released: Artifact[ReleaseResults]) -> str | None:

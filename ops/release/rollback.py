@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from ops.release.history import remember_reign
 from ops.release.registry import CHAMPION, PREVIOUS, Registry, UnknownVersion
 from ops.runtime.project import Project
 
@@ -24,6 +25,7 @@ def rollback(project: Project) -> tuple[int, int]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     registry.point(CHAMPION, previous)
     registry.point(PREVIOUS, champion)
+    remember_reign(registry, previous)
     registry.tag(previous, {"rollback": f"champion again since {now}, instead of version {champion.number}"})
     registry.tag(champion, {"rollback": f"rolled back on {now} to version {previous.number}"})
     return previous.number, champion.number

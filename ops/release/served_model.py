@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL, RECIPE = "model.json", "recipe.json"
-PARAMETERS = ("seed", "steps", "guidance", "frames", "height", "width", "fps", "sampler", "negative_prompt")
+PARAMETERS = (
+    *("seed", "steps", "guidance", "guidance_rescale", "frames", "height", "width", "fps", "sampler"),
+    "negative_prompt",
+)
 
 
 class WeightsNotCopied(RuntimeError):

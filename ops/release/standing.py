@@ -27,11 +27,11 @@ def standing(project: Project, release: Artifact[ReleaseResults]) -> Standing:
     versions = registry.versions()
     champion = next((version.number for version in versions if CHAMPION in version.aliases), None)
     if number not in [version.number for version in versions]:
-        remedy = "`soraflow run --select champion` registers it anew"
+        remedy = f"`soraflow run --select {project.named('champion')}` registers it anew"
         return Standing(f"version {number} is in the registry of {registry.model} no more: {remedy}", False)
     if champion == number:
         return Standing(f"version {number} is champion", release.results.promoted)
     if champion is not None:
         return Standing(f"version {champion} is champion, not version {number}", not release.results.promoted)
-    remedy = f'`soraflow accept {number} --reason "…"` gives it to version {number}'
+    remedy = f'`soraflow accept {registry.called(number)} --reason "…"` gives it to version {number}'
     return Standing(f"no version holds the alias '{CHAMPION}' now: {remedy}", not release.results.promoted)

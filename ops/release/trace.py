@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.evaluation.reconstruction import ReconstructionResults
 from ops.runtime import tables
 from ops.runtime.artifacts import Artifact, Entry, entries, find
-from ops.runtime.files import write_json
+from ops.runtime.files import Document, read_json, write_json
 from ops.runtime.project import Project
 from ops.training.job import was_trained
 from ops.training.recipe import recipe_of
@@ -45,7 +45,7 @@ class Made:
     inputs: tuple[Made, ...] = ()
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> Made:
+    def of_json(cls, value: Document) -> Made:
         return cls(**{**value, "inputs": tuple(cls.of_json(each) for each in value["inputs"])})
 
     def walk(self) -> list[Made]:
@@ -110,7 +110,7 @@ class Trace:
     commit: str
     changed: str
     """'true' when tracked files differed from the commit."""
-    settings: dict[str, Any]
+    settings: Document
     scorers: dict[str, str] = field(default_factory=dict)
     """Scorer that decided about the dataset → licence of its weights."""
     adopted: tuple[Adoption, ...] = ()
@@ -122,7 +122,7 @@ class Trace:
 
     @classmethod
     def read(cls, path: Path) -> Trace:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         return cls(
             **{
                 **value,
@@ -197,7 +197,13 @@ def _upstream(project: Project, made: Artifact[Trained] | Entry) -> list[Entry]:
 def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, object]:
     """What the last training was done under, with the VAE and the stages before as they were trained, and the sections
     by which it was then scored and released."""
-    today, recipes = project.settings.model_dump(mode="json"), [recipe_of(each) for each in made]
+    today = project.settings.model_dump(mode="json")
+    return {**trained_settings(made), "evaluation": today["evaluation"], "release": today["release"]}
+
+
+def trained_settings(made: Sequence[Artifact[Trained]]) -> dict[str, object]:
+    """The recipe of the last of these trainings, with the VAE and the stages before as they were trained."""
+    recipes = [recipe_of(each) for each in made]
     last = recipes[-1].settings
     vae = next((each.settings["vae"] for each in recipes if each.asset not in each.stages), last["vae"])
     own = {each.asset: each.stages[each.asset] for each in recipes if each.asset in each.stages}
@@ -205,9 +211,16 @@ def _settings(project: Project, made: Sequence[Artifact[Trained]]) -> dict[str, 
         **last,
         "vae": vae,
         "stages": [own.get(asset, stage) for asset, stage in recipes[-1].stages.items()],
-        "evaluation": today["evaluation"],
-        "release": today["release"],
     }
+
+
+class Held(TypedDict):
+    """What a training set holds, by kind, split and source."""
+
+    clips: int
+    images: int
+    samples: dict[str, int]
+    sources: tuple[Source, ...]
 
 
 class _Walk:
@@ -243,11 +256,12 @@ class _Walk:
 
 def _facts(project: Project, artifact: Entry) -> dict[str, object]:
     """The artifact's plain results: numbers and names, not tables. For a training, also the commit it ran from."""
-    plain: dict[str, Any]
-    plain = {key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)}
+    plain: dict[str, object] = {
+        key: value for key, value in artifact.results.items() if isinstance(value, str | int | float | None)
+    }
     if was_trained(artifact.folder):
-        plain["mlflow_run_id"] = run_of(artifact.of(Trained))
-        plain["commit"] = _commit_of(project, plain["mlflow_run_id"])
+        run_id = run_of(artifact.of(Trained))
+        plain |= {"mlflow_run_id": run_id, "commit": commit_of(project, run_id)}
     return {**plain, "fingerprint": artifact.fingerprint}
 
 
@@ -268,7 +282,8 @@ def _adopted_vae(project: Project, made: Sequence[Artifact[Trained]]) -> tuple[A
     return (Adoption(asset, version, found.results.source),) if found else ()
 
 
-def _commit_of(project: Project, run_id: str) -> str | None:
+def commit_of(project: Project, run_id: str) -> str | None:
+    """The commit that a run was started from; None where MLflow does not know it, or not any more."""
     from mlflow.exceptions import MlflowException
 
     from ops.runtime.tracking.connection import connect
@@ -291,11 +306,11 @@ def _training(project: Project, made: Artifact[Trained]) -> Training:
         best_step=found.best_step,
         seconds=found.seconds,
         mlflow_run_id=run_of(made),
-        commit=_commit_of(project, run_of(made)),
+        commit=commit_of(project, run_of(made)),
     )
 
 
-def _dataset(project: Project, version: str) -> dict[str, Any]:
+def _dataset(project: Project, version: str) -> Document:
     """What a trace tells of the version of the training set that was trained on."""
     try:
         dataset = keep(project, version)
@@ -313,8 +328,8 @@ def _dataset(project: Project, version: str) -> dict[str, Any]:
     }
 
 
-def held(samples: Path) -> dict[str, Any]:
-    """What a training set holds, by kind, split and source. Of each item only its name and the number of its source are
+def held(samples: Path) -> Held:
+    """Of each item only its name and the number of its source are
     in memory."""
     import pyarrow as pa
     import pyarrow.compute as pc

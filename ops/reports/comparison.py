@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
 from ops.config import RULED_SCORES
-from ops.curation.runs.records import NAMES, Run, on_same_bars
+from ops.curation.runs.funnel import step_row
+from ops.curation.runs.records import NAMES, Record, Run, on_same_bars
 from ops.reports.figures import INK, KEPT, LIMIT, REJECTED, figure, limits_in_words, save
+from ops.reports.html_page import html_page, image, text
 from ops.runtime.files import replacing
 
 STYLE = """\
-:root { color-scheme: light dark; }
-body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-img { max-width: 100%; height: auto; background: #fff; border-radius: .6rem; }
-div { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; border-bottom: 1px solid #8884; }
+th, td { text-align: right; padding: .2rem 0 .2rem 1.6rem; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 """
+
+
+class _Look(TypedDict):
+    """How a run is drawn."""
+
+    color: str
+    linestyle: Literal["-", "--"]
 
 
 class Difference(NamedTuple):
@@ -60,7 +61,7 @@ def differences(first: Run, second: Run) -> list[Difference]:
         sides = before.get(step, _NOTHING), after.get(step, _NOTHING)
         out.append(Difference(step, "kept", sides[0]["kept"], sides[1]["kept"]))
         if first.record["kind"] == "video":
-            out.append(Difference(step, "hours", sides[0]["seconds"] / 3600, sides[1]["seconds"] / 3600))
+            out.append(Difference(step, "hours", *((side["seconds"] or 0.0) / 3600 for side in sides)))
         for code in dict.fromkeys([*sides[0]["codes"], *sides[1]["codes"]]):
             out.append(Difference(step, code, *(side["codes"].get(code, 0) for side in sides)))
     return out
@@ -84,8 +85,8 @@ def draw_comparison(first: Run, second: Run, path: Path) -> None:
     scores = [score for score in ("seconds", *RULED_SCORES) if score in both[0] or score in both[1]]
     lines = max(1, -(-len(scores) // 3))
     drawn = figure(12, 2.5 * lines + 0.6, f"Shares of the {NAMES[first.record['kind']]} measured")
-    sides: list[tuple[Run, dict[str, Any]]] = [
-        (first, {"color": KEPT}),
+    sides: list[tuple[Run, _Look]] = [
+        (first, {"color": KEPT, "linestyle": "-"}),
         (second, {"color": REJECTED, "linestyle": "--"}),
     ]
     lines_of = [Line2D([], [], label=run.name, **look) for run, look in sides]
@@ -117,14 +118,8 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "scores.png"
         draw_comparison(first, second, picture)
-        encoded = base64.b64encode(picture.read_bytes()).decode()
+        drawn = image(picture.read_bytes(), "png", "Scores of both runs")
     parts = [
-        "<!doctype html>",
-        "<html lang='en'>",
-        "<meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        "<title>Two curation runs</title>",
-        f"<style>{STYLE}</style>",
         "<h1>Two curation runs</h1>",
         *_table(("", first.name, second.name), _about(first, second)),
         "<h2>What differs in the recipe</h2>",
@@ -133,11 +128,10 @@ def comparison_page(first: Run, second: Run, path: Path) -> None:
         *_table(
             ("step", "", first.name, second.name, "difference"), [told(each) for each in differences(first, second)]
         ),
-        f"<h2>Scores</h2><img alt='Scores of both runs' src='data:image/png;base64,{encoded}'>",
-        "</html>",
+        f"<h2>Scores</h2><div class='drawn'>{drawn}</div>",
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts) + "\n", encoding="utf-8")
+        temporary.write_text(html_page("Two curation runs", parts, STYLE), encoding="utf-8")
 
 
 def told(found: Difference) -> tuple[str, str, str, str, str]:
@@ -147,10 +141,10 @@ def told(found: Difference) -> tuple[str, str, str, str, str]:
     return found.step, found.what.replace("_", " "), f"{found.first:{form}}", f"{found.second:{form}}", change
 
 
-_NOTHING: dict[str, object] = {"kept": 0, "seconds": 0.0, "codes": {}}
+_NOTHING = step_row("video", "", (), (), 0.0)
 
 
-def _settings(record: dict[str, Any]) -> dict[str, str]:
+def _settings(record: Record) -> dict[str, str]:
     rules = {
         f"rules.{score}.{bound}": f"{value:g}"
         for score, bounds in record["rules"].items()
@@ -160,13 +154,16 @@ def _settings(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _about(first: Run, second: Run) -> Iterator[tuple[str, ...]]:
-    for key, name in (*((key, key) for key in ("time", "preset", "version")), ("rows", NAMES[first.record["kind"]])):
-        yield (name, *(str(run.record[key]) for run in (first, second)))
-    yield ("kept", *(str(run.record["kept"]) for run in (first, second)))
+    records = first.record, second.record
+    yield ("time", *(each["time"] for each in records))
+    yield ("preset", *(each["preset"] for each in records))
+    yield ("version", *(each["version"] for each in records))
+    yield (NAMES[first.record["kind"]], *(str(each["rows"]) for each in records))
+    yield ("kept", *(str(each["kept"]) for each in records))
 
 
-def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
-    yield "<div><table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"
+def _table(head: tuple[str, ...], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "<div class='wide'><table><tr>" + "".join(f"<th>{text(cell)}</th>" for cell in head) + "</tr>"
     for row in rows:
-        yield "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        yield "<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>"
     yield "</table></div>"

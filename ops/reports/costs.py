@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from ops.curation.runs.funnel import FunnelRow
 
 COSTS = ("CPU s", "GPU s", "MB looked at")
 
 
-def funnel_with_costs(
-    rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, float]]
-) -> list[dict[str, object]]:
+def funnel_with_costs(rows: Sequence[FunnelRow], costs: Mapping[str, Mapping[str, float]]) -> list[dict[str, object]]:
     """The rows of a funnel of one kind as a table, each with what its scores have cost: {step: cost}."""
     return [
         {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from ops.curation.audit.strip import strip
 from ops.curation.audit.verdict_store import VerdictStore
 from ops.curation.decoding.pictures import read_picture
 from ops.curation.rules import image_rules
-from ops.curation.runs.funnel import Costs, costs
+from ops.curation.runs.funnel import Costs, FunnelRow, costs
 from ops.curation.sources.listing import file_of
 from ops.curation.timeline import seconds
 from ops.data import captions
@@ -95,7 +94,7 @@ def _figures(project: Project) -> Iterator[str]:
         yield f"<p>Captions took {', '.join(told)}{cost}.</p>"
 
 
-def _costs(rows: Sequence[Mapping[str, Any]], spent: Costs) -> Iterator[str]:
+def _costs(rows: Sequence[FunnelRow], spent: Costs) -> Iterator[str]:
     yield "<h2>Counts and costs</h2>"
     yield "<p>Costs are of all scores that are kept; decoding is what those of one kind shared.</p>"
     heads = ("", "step", "in", "out", "rejected", "of these errors", "hours", "share", "CPU s", "GPU s", "MB looked at")

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from ops.curation.runs.funnel import FunnelRow
+from ops.runtime.tables import Row
 
 
-def page(report: Mapping[str, Any]) -> str:
+class Counts(TypedDict):
+    """Of a kind in a split."""
+
+    samples: int
+    items: int
+    sources: int
+
+
+class Report(TypedDict):
+    """What `report.json` holds."""
+
+    preset: str
+    funnel: list[FunnelRow]
+    unusable_files: list[Row]
+    """Path and reason of each."""
+    buckets: list[Row]
+    """The table of buckets."""
+    splits: dict[str, dict[str, Counts]]
+    """Split → kind → counts."""
+    clip_seconds: dict[str, float] | None
+    """Least, median and most, of the clips that were kept."""
+    scores: dict[str, dict[str, dict[str, float] | None]]
+    """`clips` or `images` → score → the same."""
+
+
+def page(report: Report) -> str:
     lines = [
         f"# Dataset report, preset {report['preset']}",
         "",
@@ -32,7 +60,7 @@ def page(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _step(row: Mapping[str, Any]) -> str:
+def _step(row: FunnelRow) -> str:
     reasons = "; ".join(f"{count}: {reason}" for reason, count in row["reasons"].items())
     length = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
     cells = (
@@ -47,7 +75,7 @@ def _step(row: Mapping[str, Any]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _splits(splits: Mapping[str, Any]) -> list[str]:
+def _splits(splits: Mapping[str, Mapping[str, Counts]]) -> list[str]:
     lines = ["| split | kind | samples | items | sources |", "| --- | --- | ---: | ---: | ---: |"]
     for split, kinds in splits.items():
         for kind, counts in kinds.items():
@@ -55,7 +83,7 @@ def _splits(splits: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _buckets(buckets: list[Mapping[str, Any]]) -> list[str]:
+def _buckets(buckets: Sequence[Row]) -> list[str]:
     lines = [
         "| bucket | kind | split | samples | enlarged | of the picture kept |",
         "| --- | --- | --- | ---: | ---: | ---: |",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from ops.catalogue import SCORES
 from ops.curation.rules.decisions import still_in
 from ops.curation.rules.image_rules import RATINGS
-from ops.reports.dataset_page import page
+from ops.reports.dataset_page import Counts, Report, page
 from ops.reports.figures import INK, REJECTED, draw_funnel, draw_histograms
 from ops.reports.funnel import funnel
 from ops.reports.gallery import MOST, Tile, chosen, draw_gallery, first_of_groups
@@ -48,7 +47,7 @@ def dataset_report(project: Project) -> None:
     _remove_others(folder)
 
 
-def _figures(project: Project) -> dict[str, Any]:
+def _figures(project: Project) -> Report:
     folder = project.data / "training_set"
     clips, images = (project.table(name) for name in CURATED)
     samples = tables.read_columns(folder / "samples.parquet", ["split", "kind", "item_id", "sha256"])
@@ -75,7 +74,7 @@ def _unusable(path: Path) -> list[Row]:
     return rows
 
 
-def metrics(report: Mapping[str, Any]) -> dict[str, Any]:
+def metrics(report: Report) -> dict[str, object]:
     """The report in a few numbers: what was kept of videos and images, and the samples made of them."""
     last = {row["kind"]: row for row in report["funnel"]}
     found: dict[str, object] = {}
@@ -91,7 +90,7 @@ def metrics(report: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "unusable_files": len(report["unusable_files"])}
 
 
-def _counts(samples: pa.Table, split: str, kind: str) -> dict[str, int]:
+def _counts(samples: pa.Table, split: str, kind: str) -> Counts:
     members = samples.filter(pc.and_(pc.equal(samples["split"], split), pc.equal(samples["kind"], kind)))
     items, sources = (len(pc.unique(members[name].cast(pa.string()))) for name in ("item_id", "sha256"))
     return {"samples": len(members), "items": items, "sources": sources}

@@ -6,26 +6,34 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ops.catalogue import Bound
 from ops.config import RULED_SCORES, Settings
 from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.rejection import in_words, titles
-from ops.curation.runs.funnel import Costs
+from ops.curation.runs.funnel import Costs, FunnelRow
 from ops.reports.score_values import ScoreValues
 from ops.runtime.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 KEPT, REJECTED, FADED, LIMIT = "#2a6f97", "#e76f51", "#f3c6bb", "#8d0801"
 INK, GREY, PALE = "#2b2d42", "#adb5bd", "#edf2f4"
-STYLE: dict[Any, Any] = {
-    **{"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.parse_math": False},
-    **{"axes.edgecolor": GREY, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK},
+STYLE: dict[RcKeyType, object] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 KINDS = {"video": "videos, by seconds", "image": "images", "item": "clips and images in the training set"}
 
@@ -49,7 +57,7 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def draw_funnel(rows: Sequence[dict[str, Any]], path: Path, costs: Costs | None = None) -> None:
+def draw_funnel(rows: Sequence[FunnelRow], path: Path, costs: Costs | None = None) -> None:
     """A bar a step: what is left, what the step took, and why; with `costs` what measuring it has cost."""
     spent = costs or {}
     groups = [(title, group) for kind, title in KINDS.items() if (group := [r for r in rows if r["kind"] == kind])]
@@ -85,7 +93,7 @@ def cost_in_words(cost: Mapping[str, float]) -> str:
     return f"{cost['cpu_seconds']:,.1f} CPU s{gpu} · {cost['bytes'] / 1e6:,.0f} MB"
 
 
-def _bar(axes: Axes, place: float, row: dict[str, Any], before: float) -> None:
+def _bar(axes: Axes, place: float, row: FunnelRow, before: float) -> None:
     share = row["share"]
     for width, colour in ((1.0, PALE), (max(before, share), FADED), (share, KEPT)):
         axes.barh(place, width, color=colour, height=0.76)
@@ -158,9 +166,9 @@ def _scores(settings: Settings, clips: Path, images: Path) -> list[_Score]:
     ]
 
 
-def limits_in_words(bounds: Mapping[str, float | None]) -> str:
+def limits_in_words(bounds: Mapping[Bound, float | None]) -> str:
     """Such as "≥ 0.001, ≤ 0.3"; empty without any."""
-    signs = {"minimum": "≥", "maximum": "≤"}
+    signs: dict[Bound, str] = {"minimum": "≥", "maximum": "≤"}
     return ", ".join(
         f"{signs[bound]} {limit:g}" for bound, limit in sorted(bounds.items(), reverse=True) if limit is not None
     )
@@ -186,7 +194,7 @@ def _histogram(axes: Axes, score: _Score) -> None:
         if limit in near:
             axes.axvspan(limit, outer, color=FADED, alpha=0.35, linewidth=0, zorder=0)
             axes.axvline(limit, color=LIMIT, linewidth=1.4)
-    bounds = {"minimum": score.minimum, "maximum": score.maximum}
+    bounds: dict[Bound, float | None] = {"minimum": score.minimum, "maximum": score.maximum}
     axes.set_title(score.title, loc="left", fontsize=9)
     told = f"{SERIES[column]} > {score.maximum:g}" if column in SERIES else limits_in_words(bounds)
     axes.set_title(told, loc="right", fontsize=9, color=LIMIT)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ops.curation.runs.funnel import (
+    FunnelRow,
     clip_funnel,
     grouped_by_verdict,
     image_funnel,
@@ -25,12 +25,12 @@ _ITEMS = {"curated_clips": "clip_id", "curated_images": "source_id"}
 """Table → the column that the captions of its rows go by."""
 
 
-def funnel(project: Project) -> list[dict[str, Any]]:
+def funnel(project: Project) -> list[FunnelRow]:
     """One row a step (`step_row`), in order, for videos, images and the items of the dataset."""
     return [*clip_funnel(project), *image_funnel(project), *_items(project)]
 
 
-def _items(project: Project) -> list[dict[str, object]]:
+def _items(project: Project) -> list[FunnelRow]:
     """Captions and buckets, once there are any. Those of an earlier curation are left out: they are not what came of
     this one, and their share would be one of other items."""
     if not project.table("captions").is_file():
@@ -53,7 +53,7 @@ def _items(project: Project) -> list[dict[str, object]]:
             return out
         row = step_row("item", "training_set", [], [], items / count)
         out_of_buckets = sum(row["items"] for row in dropped)
-        row |= {"entered": items + out_of_buckets, "kept": items, "rejected": out_of_buckets}
+        row["entered"], row["kept"], row["rejected"] = items + out_of_buckets, items, out_of_buckets
         row["reasons"] = {found["reason"]: found["items"] for found in dropped}
         out.append(row)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 from collections.abc import Iterable
 
@@ -31,12 +32,26 @@ th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px s
 """
 
 
-def html_page(title: str, parts: Iterable[str]) -> str:
-    """The whole page, of parts that are HTML."""
+def html_page(title: str, parts: Iterable[str], style: str = "", script: str = "") -> str:
+    """The whole page, of parts that are HTML, with more style and a script of its own. The page forbids itself any
+    other script, and everything that is not in it or beside it, whatever its parts may hold."""
+    programs = f"<script>{script}</script>\n" if script else ""
     return (
         "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">\n'
         f"<meta name='viewport' content='width=device-width, initial-scale=1'>\n<title>{text(title)}</title>\n"
-        f"<style>\n{STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
+        f"<link rel='icon' href='data:,'>\n<style>\n{STYLE}{style}</style>\n"
+        + "\n".join(parts)
+        + f"\n{programs}</html>\n"
+    )
+
+
+def _policy(script: str) -> str:
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts = f"'sha256-{allowed}'" if script else "'none'"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; media-src data: 'self' "
+        "file:; base-uri 'none'; form-action 'none'"
     )
 
 

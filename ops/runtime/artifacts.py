@@ -145,14 +145,13 @@ def _told(error: ValidationError) -> str:
 
 
 @dataclass(frozen=True)
-class Work(Generic[R]):
-    """A piece of work still to be done, or done before: its folder is stable, so that it can be resumed."""
+class Wanted:
+    """What a piece of work is made from, and where it lies: the folder is stable, so that work can be resumed."""
 
     project: Project
     asset: str
     inputs: dict[str, str]
     identity: Identity
-    kind: type[R]
 
     @property
     def fingerprint(self) -> str:
@@ -161,6 +160,13 @@ class Work(Generic[R]):
     @property
     def folder(self) -> Path:
         return self.project.artifacts / self.asset / self.fingerprint
+
+
+@dataclass(frozen=True)
+class Work(Wanted, Generic[R]):
+    """A piece of work still to be done, or done before, with results of this kind."""
+
+    kind: type[R]
 
     def finished(self) -> Artifact[R] | None:
         """The artifact, when this work was done before; it becomes the current one."""

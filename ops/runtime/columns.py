@@ -6,17 +6,19 @@ Nothing here imports pyarrow or Great Expectations until it is asked for what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import GenericAlias, NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ops.runtime.tables import Row
+
 ColumnType = type | GenericAlias
 """As Python has it: `str`, `int` (64 bits), `float` (64 bits), `bool`, or a list of one of these."""
-Check = Callable[[Mapping[str, object]], bool]
+Check = Callable[["Row"], bool]
 """What is asked of a whole row, in which null is None."""
 
 
@@ -52,9 +54,18 @@ class Lacks:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Values of a list, which may be one that is known only once everything is imported; null is not asked."""
+    """Values of a list; null is not asked."""
 
-    values: Sequence[object] | Callable[[], Sequence[object]]
+    values: Sequence[object]
+    notes: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Values of one of the lists of the catalogue (`ops.catalogue.lists`), which are drawn up from all columns and
+    steps, so that no column can hold one; null is not asked."""
+
+    which: Literal["deciders", "reasons"]
     notes: str
 
 
@@ -74,7 +85,7 @@ class ScoredBy:
     column: str
 
 
-Expectation = There | Between | Matches | Lacks | OneOf | Holds
+Expectation = There | Between | Matches | Lacks | OneOf | Listed | Holds
 
 
 @dataclass(frozen=True)
@@ -136,16 +147,18 @@ def _column(name: str, kind: object, about: str | Column, *more: Expectation | S
     return Column(name, _plain(kind), about, expectation, scored_by)
 
 
-def _plain(kind: Any) -> ColumnType:
+def _plain(kind: object) -> ColumnType:
     if get_origin(kind) is Annotated:
         return _plain(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return type(get_args(kind)[0])
-    if get_origin(kind) is list:
-        plain: ColumnType = kind
-        return plain
+    if isinstance(kind, GenericAlias) and get_origin(kind) is list:
+        return kind
     members = [each for each in get_args(kind) if each is not NoneType]
-    return _plain(members[0]) if members else kind
+    if members:
+        return _plain(members[0])
+    assert isinstance(kind, type)
+    return kind
 
 
 def schema(columns: Iterable[Column]) -> pa.Schema:

@@ -8,11 +8,12 @@ import random
 import time
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from models import ascend
 
 if TYPE_CHECKING:
+    import psutil
     import torch
 
 Accelerator = Literal["cpu", "cuda", "npu"]
@@ -82,7 +83,7 @@ def count(name: Accelerator) -> int:
         if find_spec("torch_npu") is None:
             return 0
         import torch_npu  # noqa: F401  registers torch.npu
-    module: Any = getattr(torch, name)
+    module = getattr(torch, name)
     return int(module.device_count()) if module.is_available() else 0
 
 
@@ -125,6 +126,16 @@ def memory_here(name: Accelerator) -> float | None:
     return float(getattr(torch, name).get_device_properties(0).total_memory) / 2**30
 
 
+def free_bytes(device: torch.device) -> int:
+    """Of the device's memory, what nobody holds now."""
+    import psutil
+    import torch
+
+    if device.type == "cpu":
+        return int(psutil.virtual_memory().available)
+    return int(getattr(torch, device.type).mem_get_info(device)[0])
+
+
 def held_bytes(device: torch.device) -> int:
     """The most that this process has held of the device's memory since this was last asked; of the CPU's, what it holds
     now, resident, with Python and libraries."""
@@ -132,14 +143,14 @@ def held_bytes(device: torch.device) -> int:
 
     if device.type == "cpu":
         return int(_this_process().memory_info().rss)
-    module: Any = getattr(torch, device.type)
+    module = getattr(torch, device.type)
     most = int(module.max_memory_allocated(device))
     module.reset_peak_memory_stats(device)
     return most
 
 
 @cache
-def _this_process() -> Any:
+def _this_process() -> psutil.Process:
     import psutil
 
     return psutil.Process()

@@ -11,6 +11,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+"""An object of JSON as it is read. Which key has a value of which type, knows who wrote it."""
 
 
 @contextmanager
@@ -67,6 +71,12 @@ def sync_folder(folder: Path) -> None:
 def write_json(path: Path, value: object) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Document:
+    """The object in a file that `write_json` wrote."""
+    found: Document = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def sha256(path: Path) -> str:

@@ -75,6 +75,21 @@ def save(rows: Iterable[Iterable[Tile]], path: Path) -> None:
         Image.fromarray(grid([list(row) for row in rows])).save(temporary, format="PNG")
 
 
+def save_moving(frames: Sequence[Image.Image], path: Path, fps: float) -> None:
+    """Write pictures as an animated WebP that plays again and again."""
+    with replacing(path) as temporary:
+        frames[0].save(
+            temporary,
+            format="WEBP",
+            save_all=True,
+            append_images=frames[1:],
+            duration=round(1000 / fps),
+            loop=0,
+            quality=70,
+            method=4,
+        )
+
+
 def _row(tiles: Sequence[Tile]) -> Picture:
     label = LABEL * max((tile.lines for tile in tiles if tile.words), default=0)
     height = label + max(tile.picture.shape[0] for tile in tiles)

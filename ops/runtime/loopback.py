@@ -6,14 +6,12 @@ name it was asked for (Host) and which site asks (Origin), and neither can be ma
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -29,16 +27,16 @@ class Guard:
     A link from another site to a page of this one is followed: it changes nothing.
     """
 
-    def __init__(self, app: App, hosts: Iterable[str] = HOSTS) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = HOSTS) -> None:
         self._app, self._hosts = app, frozenset(host.lower() for host in hosts)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and (why := self._objection(scope)):
             await _refuse(scope, receive, send, why)
         else:
             await self._app(scope, receive, send)
 
-    def _objection(self, scope: Message) -> str | None:
+    def _objection(self, scope: Scope) -> str | None:
         headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         hosts = [value for name, value in headers if name == "host"]
         if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
@@ -67,13 +65,13 @@ def _site(headers: list[tuple[str, str]]) -> str:
     return next((value for name, value in headers if name == "sec-fetch-site"), "")
 
 
-def _asks_graphql(scope: Message) -> bool:
+def _asks_graphql(scope: Scope) -> bool:
     return scope["path"].rstrip("/").endswith("/graphql") and "query" in parse_qs(
         scope["query_string"].decode("latin-1"), keep_blank_values=True
     )
 
 
-async def _refuse(scope: Message, receive: Receive, send: Send, why: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
     if scope["type"] == "websocket":
         await receive()  # the request to connect; closing in answer to it is a refusal
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": why[:100]})

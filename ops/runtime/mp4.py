@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,27 +34,34 @@ def codec() -> tuple[str, dict[str, str]]:
     raise RuntimeError(f"this PyAV has none of the encoders {[name for name, _ in CODECS]}; reinstall `av`")
 
 
-def write_mp4(path: Path, frames: NDArray[np.uint8], fps: float) -> None:
-    """Write [T, H, W, 3] sRGB frames as H.264 (or MPEG-4 part 2) in yuv420p, whole or not at all.
+def write_mp4(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
+    """Write sRGB frames, [H, W, 3] each, as H.264 (or MPEG-4 part 2) in yuv420p, whole or not at all; they may come
+    one by one.
 
     The matrix is the one that players take for a file of this size which says nothing, and the file says it.
     """
     import av
     from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+    from av.video.stream import VideoStream
 
     from ops.runtime.video.colour import BT709, LIMITED, usual_matrix
 
     name, options = codec()
-    height, width = frames.shape[1:3]
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        raise ValueError(f"there are no frames to write to {path}")
+    height, width = first.shape[:2]
     matrix = usual_matrix(width, height)
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream: Any = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, LIMITED
         context.color_primaries = context.color_trc = BT709
         scaler = VideoReformatter()
-        for frame in frames:
+        for frame in chain([first], coming):
             rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             coded = scaler.reformat(
                 rgb,

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ops.config import ConfigError, Settings, load
+from ops.runtime.device import Accelerator
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Project:
     @cached_property
     def settings(self) -> Settings:
         return self.recipe or load(self.root)
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """What this process computes on."""
+        return self.settings.launch.accelerator
 
     def is_of_params(self) -> bool:
         """Whether the settings are what `params.yaml` says now."""

@@ -14,11 +14,16 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar
 
 from ops.config import ConfigError, Curation
 from ops.runtime import workers
 from ops.runtime.workers import Failure
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,6 +44,20 @@ class Resources(NamedTuple):
     memory_gib: float
     accelerator: bool = False
     """Takes a whole GPU or NPU; where the cluster has none, the work is done on the core."""
+
+
+class _Order(TypedDict):
+    """A row on its way to an actor; the item is pickled."""
+
+    index: int
+    item: bytes
+
+
+class _Answer(TypedDict):
+    """And back; the result is pickled."""
+
+    index: int
+    result: bytes
 
 
 class _Broken(NamedTuple):
@@ -67,7 +86,7 @@ def run(
 
 
 def _streamed(
-    ray: Any, function: Callable[[Item], Result], items: Sequence[Item], curation: Curation, resources: Resources
+    ray: ModuleType, function: Callable[[Item], Result], items: Sequence[Item], curation: Curation, resources: Resources
 ) -> Iterator[tuple[Item, Result | Failure]]:
     places, demands = _placement(ray, resources)
     most = min(len(items), curation.workers or len(items))
@@ -102,18 +121,21 @@ def _streamed(
 class _Actor:
     """Lives on a node for as long as there is work; its worker process holds the models."""
 
-    def __init__(self, function: bytes, limits: workers.Limits, settings: dict[str, str], starts: Any) -> None:
+    def __init__(
+        self, function: bytes, limits: workers.Limits, settings: dict[str, str], starts: ActorHandle[_Starts]
+    ) -> None:
         os.environ.update(settings)  # the node was started without them
-        self._worker = workers.LastingWorker(_Packed(function), 1, limits)
+        self._worker = workers.LastingWorker[_Packed, object](_Packed(function), 1, limits)
         self._starts = starts
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: _Order) -> _Answer:
         return {"index": row["index"], "result": pickle.dumps(self._result(row["index"], row["item"]))}
 
-    def _result(self, index: int, item: bytes) -> Any:
+    def _result(self, index: int, item: bytes) -> object:
         import ray
 
-        if ray.get(self._starts.add.remote(index)) > MAX_STARTS:
+        begun: ObjectRef[int] = self._starts.add.remote(index)
+        if ray.get(begun) > MAX_STARTS:
             return _LOST
         try:
             return self._worker.result(_Packed(item))
@@ -127,7 +149,7 @@ class _Packed:
     def __init__(self, pickled: bytes) -> None:
         self._pickled = pickled
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+    def __reduce__(self) -> tuple[Callable[[bytes], object], tuple[bytes]]:
         return pickle.loads, (self._pickled,)
 
 
@@ -142,15 +164,16 @@ class _Starts:
         return self._counts[index]
 
 
-def _start_counter(ray: Any) -> Any:
+def _start_counter(ray: ModuleType) -> ActorHandle[_Starts]:
     """On the node of this process, which a run cannot do without anyway."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(_Starts).options(num_cpus=0, scheduling_strategy=here).remote()
+    starts: ActorHandle[_Starts] = ray.remote(_Starts).options(num_cpus=0, scheduling_strategy=here).remote()
+    return starts
 
 
-def _connected(curation: Curation) -> Any:
+def _connected(curation: Curation) -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     try:
         import ray.data
@@ -179,7 +202,7 @@ def _demand_answer(address: str) -> None:
         ) from error
 
 
-def _placement(ray: Any, resources: Resources) -> tuple[int, dict[str, Any]]:
+def _placement(ray: ModuleType, resources: Resources) -> tuple[int, dict[str, object]]:
     """How many workers the nodes of now have room for, and what Ray is asked for each of them."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     device = next((name for name in ("GPU", "NPU") if any(node.get(name) for node in nodes)), None)
@@ -193,7 +216,7 @@ def _placement(ray: Any, resources: Resources) -> tuple[int, dict[str, Any]]:
             f"no node of the Ray cluster has room for a worker of 1 core and {resources.memory_gib:g} GiB "
             f"(curation.memory_limit_gib){f' and a {device}' if device in demand else ''}; the nodes offer: {has}"
         )
-    arguments: dict[str, Any] = {"num_cpus": 1, "memory": demand["memory"]}
+    arguments: dict[str, object] = {"num_cpus": 1, "memory": demand["memory"]}
     if "GPU" in demand:
         arguments["num_gpus"] = 1
     if "NPU" in demand:

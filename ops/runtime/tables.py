@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ops.runtime.files import replacing
 
 Row = dict[str, Any]
+"""A row as Python objects: the type of a value is that of its column, and null is None."""
 SHARED = ("source_id", "root", "path", "sha256")
 """Columns of text that many rows share, beside those that say what made a score."""
 GROUP = 65_536
@@ -27,7 +28,7 @@ class UnknownColumns(ValueError):
     """Rows hold what their table has no column for; the message names it."""
 
 
-def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+def write(path: Path, rows: Iterable[Mapping[str, object]], schema: pa.Schema) -> None:
     """Write rows; a key outside the schema, or a value of another type, is an error that names it."""
     try:
         table = of_rows(rows, schema)
@@ -36,7 +37,7 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> N
     write_columns(path, table, schema)
 
 
-def of_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def of_rows(rows: Iterable[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """A part of a table of these rows. Raises UnknownColumns for a key outside the schema."""
     rows = [dict(row) for row in rows]
     unknown = {key for row in rows for key in row} - set(schema.names)

@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from ops.runtime.device import cores
 from ops.runtime.interruptions import held_back
@@ -42,8 +42,21 @@ SECONDS_UNHEARD = 1.0
 """The longest that a signal may wait for its handler: one that comes just before a wait begins does not end it."""
 
 _SPAWN = get_context("spawn")
-_NO_ITEM: Any = object()
-_DIED: Any = object()
+
+
+@dataclass(frozen=True)
+class _Done(Generic[Item, Result]):
+    """An item and what came of it."""
+
+    item: Item
+    result: Result
+
+
+@dataclass(frozen=True)
+class _Died(Generic[Item]):
+    """The item that a worker was at when it died."""
+
+    item: Item
 
 
 @dataclass(frozen=True)
@@ -90,17 +103,17 @@ def run(
     waiting = deque(items)
     threads = max(1, cores() // max(1, workers))
     crew = [
-        _Worker(function, threads, limits, number=number if numbered else None)
+        _Worker[Item, Result](function, threads, limits, number=number if numbered else None)
         for number in range(min(workers, len(items)))
     ]
     try:
         while crew:
             for worker in _awaited(crew):
-                item, result = worker.take()
-                if result is _DIED:
-                    died.append(item)
-                elif item is not _NO_ITEM:
-                    yield item, result
+                found = worker.take()
+                if isinstance(found, _Died):
+                    died.append(found.item)
+                elif found is not None:
+                    yield found.item, found.result
                 if waiting and worker.is_spent:
                     worker.leave()
                     crew[crew.index(worker)] = _Worker(function, threads, limits, number=worker.number)
@@ -116,18 +129,19 @@ def run(
             worker.kill()
 
 
-class LastingWorker:
+class LastingWorker(Generic[Item, Result]):
     """One worker for an owner that comes by its items one after the other. It is started with the first of them."""
 
-    def __init__(self, function: Any, threads: int, limits: Limits, tasks: int = TASKS_PER_WORKER) -> None:
-        """Its process is replaced after so many `tasks`."""
-        self._start = partial(_Worker, function, threads, limits, tasks)
-        self._worker: _Worker | None = None
-        self._next: _Worker | None = None
+    def __init__(self, function: object, threads: int, limits: Limits, tasks: int = TASKS_PER_WORKER) -> None:
+        """`function` is pickled, and what comes out takes an `Item` and gives a `Result`. Its process is replaced after
+        so many `tasks`."""
+        self._start = partial(_Worker[Item, Result], function, threads, limits, tasks)
+        self._worker: _Worker[Item, Result] | None = None
+        self._next: _Worker[Item, Result] | None = None
         """Started ahead, so that nobody waits for what it imports."""
         self._closed = False
 
-    def result(self, item: Any) -> Any:
+    def result(self, item: Item) -> Result | Failure:
         """What the item gives, or its `Failure`; an item whose worker died has a second try.
 
         Raises:
@@ -139,9 +153,9 @@ class LastingWorker:
             if worker.is_nearly_spent and self._next is None:
                 self._next = self._start()
             _awaited([worker])
-            _, result = worker.take()
-            if result is not _DIED:
-                return result
+            found = worker.take()
+            if isinstance(found, _Done):
+                return found.result
         return DIED_TWICE
 
     def discard(self) -> None:
@@ -156,7 +170,7 @@ class LastingWorker:
             if worker is not None:
                 worker.kill()
 
-    def _ready(self) -> _Worker:
+    def _ready(self) -> _Worker[Item, Result]:
         if self._closed:
             raise RuntimeError("the worker has been sent home")
         if self._worker is not None and not self._worker.is_spent:
@@ -179,8 +193,8 @@ class Crew(Generic[Item, Result]):
         self, function: Callable[[Item], Result], workers: int, limits: Limits, tasks: int = TASKS_PER_WORKER
     ) -> None:
         """`function` is pickled. Processes are started when there is work for them."""
-        self._crew = [LastingWorker(function, 1, limits, tasks) for _ in range(workers)]
-        self._orders: SimpleQueue[tuple[Item, int, SimpleQueue[tuple[int, Any]]]] = SimpleQueue()
+        self._crew = [LastingWorker[Item, Result](function, 1, limits, tasks) for _ in range(workers)]
+        self._orders: SimpleQueue[tuple[Item, int, SimpleQueue[tuple[int, Result | Failure | _Broken]]]] = SimpleQueue()
         for worker in self._crew:  # daemons, for the end of a program must not wait for an item that hangs
             threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
@@ -190,13 +204,15 @@ class Crew(Generic[Item, Result]):
         Raises:
             RuntimeError: a worker ended before it was given any work, or the crew was sent home.
         """
-        answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        answers: SimpleQueue[tuple[int, Result | Failure | _Broken]] = SimpleQueue()
         for number, item in enumerate(items):
             self._orders.put((item, number, answers))
-        found = dict(answers.get() for _ in items)
-        for each in found.values():
+        told = [answers.get() for _ in items]
+        found: dict[int, Result | Failure] = {}
+        for number, each in told:
             if isinstance(each, _Broken):
                 raise RuntimeError(each.message)
+            found[number] = each
         return [found[number] for number in range(len(items))]
 
     def close(self) -> None:
@@ -204,13 +220,14 @@ class Crew(Generic[Item, Result]):
         for worker in self._crew:
             worker.close()
 
-    def _serve(self, worker: LastingWorker) -> None:
+    def _serve(self, worker: LastingWorker[Item, Result]) -> None:
         while True:
             item, number, answers = self._orders.get()
-            answers.put((number, _begun_twice(worker, item)))
+            told: Result | Failure | _Broken = _begun_twice(worker, item)
+            answers.put((number, told))
 
 
-def _begun_twice(worker: LastingWorker, item: Any) -> Any:
+def _begun_twice(worker: LastingWorker[Item, Result], item: Item) -> Result | Failure | _Broken:
     try:
         result = worker.result(item)
         if isinstance(result, Failure) and result.code in ("too_slow", "out_of_memory"):
@@ -256,7 +273,7 @@ _MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memo
 """How torch (on a GPU and on a CPU), FFmpeg and onnxruntime say it without a MemoryError."""
 
 
-def _awaited(crew: Sequence[_Worker]) -> list[_Worker]:
+def _awaited(crew: Sequence[_Worker[Item, Result]]) -> list[_Worker[Item, Result]]:
     """Wait for workers that have something to say, have ended, or are past their time."""
     soonest = min(worker.deadline for worker in crew)
     while True:
@@ -267,13 +284,13 @@ def _awaited(crew: Sequence[_Worker]) -> list[_Worker]:
             return ready
 
 
-class _Worker:
+class _Worker(Generic[Item, Result]):
     """The owner's side of one process."""
 
     @held_back()
     def __init__(
         self,
-        function: Callable[[Any], Any],
+        function: object,
         threads: int,
         limits: Limits,
         tasks: int = TASKS_PER_WORKER,
@@ -283,7 +300,9 @@ class _Worker:
         self.connection, theirs = _SPAWN.Pipe()
         self.deadline = math.inf
         self._limits, self._tasks = limits, tasks
-        self._item, self._given, self._killed = _NO_ITEM, 0, False
+        self._at: list[Item] = []
+        """The item that it is at; none before it has its first, and between two."""
+        self._given, self._killed = 0, False
         self._process = _SPAWN.Process(target=_serve, args=(theirs, threads, limits, number), daemon=True)
         self._process.start()
         theirs.close()
@@ -297,26 +316,29 @@ class _Worker:
     def is_nearly_spent(self) -> bool:
         return self._tasks - self._given <= TASKS_AHEAD
 
-    def give(self, item: Any) -> None:
-        self._item, self._given = item, self._given + 1
+    def give(self, item: Item) -> None:
+        self._at, self._given = [item], self._given + 1
         self.deadline = time.monotonic() + self._limits.seconds
         self._send(item)
 
-    def take(self) -> tuple[Any, Any]:
-        """What it was given last and what came of it; a worker that died, or is past its time, is ended."""
-        item, self._item, self.deadline = self._item, _NO_ITEM, math.inf
+    def take(self) -> _Done[Item, Result | Failure] | _Died[Item] | None:
+        """What it was given last and what came of it; None of one that has only begun. A worker that died, or is past
+        its time, is ended."""
+        at, self._at, self.deadline = self._at, [], math.inf
         try:
             if self.connection.poll():
-                return item, self.connection.recv()
+                answer = self.connection.recv()
+                return _Done(at[0], answer) if at else None
         except (EOFError, OSError):
             self.kill()
-            if item is _NO_ITEM:
+            if not at:
                 message = f"a worker process ended with code {self._process.exitcode} before it had any work"
                 raise RuntimeError(f"{message}; its own error is printed above") from None
-            return item, _DIED
+            return _Died(at[0])
         self.kill()
         limits = self._limits
-        return item, Failure(f"not done after {limits.seconds:g} s ({limits.seconds_setting}); stopped", "too_slow")
+        late = Failure(f"not done after {limits.seconds:g} s ({limits.seconds_setting}); stopped", "too_slow")
+        return _Done(at[0], late) if at else None
 
     def leave(self) -> None:
         self.connection.close()
@@ -329,7 +351,7 @@ class _Worker:
         self._process.join(PATIENCE)
         self.connection.close()
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: object) -> None:
         # whoever died meanwhile is noticed by the next `take`, for its pipe has ended
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
@@ -350,7 +372,7 @@ def _serve(connection: Connection, threads: int, limits: Limits, number: int | N
             _answer(connection, caught(function, connection.recv(), limits.gib_setting))
 
 
-def _answer(connection: Connection, result: Any) -> None:
+def _answer(connection: Connection, result: object) -> None:
     try:
         connection.send(result)
     except OSError:

@@ -1,101 +1,23 @@
-"""What is asked of a text-to-video model, checked before any weights are loaded."""
+"""What is asked of a text-to-video model: one video, checked before any weights are loaded."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, get_args
 
-from models.geometry import (
-    PIXELS_PER_TOKEN,
-    TEMPORAL,
-    fits_latents,
-    fitting_frames,
-    latent_frames,
-    nearest_fitting,
-    video_frames,
-)
-from ops.runtime.files import sha256
+from models.geometry import PIXELS_PER_TOKEN, TEMPORAL, fits_latents, nearest_fitting
+from ops.config import Sampler
+from ops.runtime.files import Document
+from ops.sampling.given import Given, GivenFile, SamplingError, first_half
 
 if TYPE_CHECKING:
     from ops.config import Evaluation
 
+__all__ = ["MAX_PROMPT_CHARACTERS", "Given", "GivenFile", "Request", "SamplingError"]
+
 MAX_PROMPT_CHARACTERS = 8_000
 """Longer prompts are cut here before the tokenizer sees them; its own limit is far lower."""
-
-
-class SamplingError(ValueError):
-    """A video that cannot be made as asked; the message says what would be right."""
-
-
-@dataclass(frozen=True)
-class GivenFile:
-    """A file by what is in it."""
-
-    path: Path
-    sha256: str
-
-    @classmethod
-    def of(cls, path: Path) -> GivenFile:
-        """Raises SamplingError where there is no such file."""
-        if not path.is_file():
-            raise SamplingError(f"there is no file {path}")
-        return cls(path.resolve(), sha256(path))
-
-
-@dataclass(frozen=True)
-class Given:
-    """Frames that a video is to keep, from files; `mask` is the type of the mask by its published name.
-
-    `count` is how many frames of a video are given, its last ones; None until a request is checked is about half of
-    the frames that are asked for, and of pictures it stays None.
-    """
-
-    mask: Literal["i2v", "transition", "continuation"]
-    files: tuple[GivenFile, ...]
-    count: int | None = None
-
-    @classmethod
-    def beginning(cls, picture: Path) -> Given:
-        """The picture is the first frame. This and the others raise SamplingError where there is no such file."""
-        return cls("i2v", (GivenFile.of(picture),))
-
-    @classmethod
-    def ends(cls, first: Path, last: Path) -> Given:
-        """The pictures are the first frame and the last one."""
-        return cls("transition", (GivenFile.of(first), GivenFile.of(last)))
-
-    @classmethod
-    def end_of(cls, video: Path, count: int | None = None) -> Given:
-        """The last `count` frames of a video are the first ones of the new one."""
-        return cls("continuation", (GivenFile.of(video),), count)
-
-    def places(self, frames: int) -> list[int]:
-        """Which of so many frames are given; of a checked request."""
-        if self.mask == "continuation":
-            assert self.count is not None, "a checked request says how many"
-            return list(range(self.count))
-        return [0, frames - 1] if self.mask == "transition" else [0]
-
-    def checked(self, frames: int) -> Given:
-        """These in a video of so many frames, with how many of them are given.
-
-        Raises:
-            SamplingError: none of the frames would be given, or none would be left to make.
-        """
-        if self.mask == "continuation" and self.count is None:  # whole latent frames of the first half, as published
-            return replace(self, count=fitting_frames(max(1, frames // 2))).checked(frames)
-        given = len(self.files) if self.count is None else self.count
-        if given < 1:
-            raise SamplingError(f"{given} frames of {self.files[0].path.name} are to be given, but must be at least 1")
-        if given >= frames:
-            enough = video_frames(latent_frames(given) + 1)
-            raise SamplingError(f"frames is {frames}, but {given} are given: to have some made use {enough} or more")
-        return self
-
-    def as_json(self) -> dict[str, Any]:
-        files = [{"name": file.path.name, "sha256": file.sha256} for file in self.files]
-        return {"mask": self.mask, "files": files, "count": self.count}
+SEEDS = 2**63
 
 
 @dataclass(frozen=True)
@@ -110,10 +32,17 @@ class Request:
     height: int
     width: int
     fps: float
-    sampler: Literal["ddim", "euler_ancestral"] = "ddim"
+    sampler: Sampler = "ddim"
     negative_prompt: str = ""
+    guidance_rescale: float = 0.0
+    """How much of a prediction has its spread brought back to what it is without guidance, 0 to 1."""
     given: Given | None = None
     """What only a model takes that was trained on given frames."""
+    chunk: int | None = None
+    """How many frames are made at once; None is all of them. A longer video is made chunk by chunk, by a model that was
+    trained on given frames: each goes on from the end of the one before."""
+    overlap: int | None = None
+    """With how many frames of the chunk before each begins; None until a request is checked is about half a chunk."""
 
     @classmethod
     def of(cls, evaluation: Evaluation, prompt: str, seed: int, **changes: Any) -> Request:
@@ -129,42 +58,108 @@ class Request:
             fps=evaluation.fps,
             sampler=evaluation.sampler,
             negative_prompt=evaluation.negative_prompt,
+            guidance_rescale=evaluation.guidance_rescale,
         )
         return replace(base, **{key: value for key, value in changes.items() if value is not None})
+
+    def variations(self, count: int) -> list[Request]:
+        """So many of it, by this seed and those that follow.
+
+        Raises:
+            SamplingError: fewer than one.
+        """
+        if count < 1:
+            raise SamplingError(f"count is {count}, but must be at least 1")
+        return [replace(self, seed=self.seed + number) for number in range(count)]
+
+    @property
+    def together(self) -> Request:
+        """What requests have in common that can be made together, as one batch."""
+        return replace(self, prompt="", negative_prompt="", seed=0, given=None)
 
     def checked(self, train_timesteps: int = 1000) -> tuple[Request, list[str]]:
         """This request in a form that can be made, with a note for each thing that was changed.
 
         Raises:
-            SamplingError: for an empty prompt, sizes or steps that no model here can make, or given frames that leave
-                nothing to make.
+            SamplingError: for an empty prompt, sizes, steps or a sampler that no model here can make, or given frames
+                that leave nothing to make.
         """
         prompt = " ".join(self.prompt.split())
         if not prompt:
             raise SamplingError("the prompt is empty; say what the video should show")
-        for name in ("height", "width"):
-            _require_multiple(name, getattr(self, name))
-        if not fits_latents(self.frames):
-            below, above = nearest_fitting(self.frames)
-            raise SamplingError(f"frames is {self.frames}, but must be 1 + {TEMPORAL}n: use {below} or {above}")
-        if not 1 <= self.steps <= train_timesteps:
-            raise SamplingError(f"steps is {self.steps}, but must lie between 1 and {train_timesteps}")
-        if not self.fps > 0:
-            raise SamplingError(f"fps is {self.fps}, but must be above 0")
-        if not 0 <= self.seed < 2**63:
-            raise SamplingError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1")
-        given = self.given and self.given.checked(self.frames)
+        self._check_numbers(train_timesteps)
+        chunked = self._chunked()
+        several = self.chunk is not None and self.chunk < self.frames
+        given = self.given and self.given.checked(*(self.chunk, "chunk") if several else (self.frames,))
         notes = []
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             notes.append(f"the prompt has {len(prompt)} characters; only the first {MAX_PROMPT_CHARACTERS} were read")
             prompt = prompt[:MAX_PROMPT_CHARACTERS]
-        return replace(self, prompt=prompt, given=given), notes
+        return replace(chunked, prompt=prompt, given=given), notes
 
-    def as_json(self) -> dict[str, Any]:
-        """Given files by their names and what is in them."""
+    def _check_numbers(self, train_timesteps: int) -> None:
+        for name in ("height", "width"):
+            _require_multiple(name, getattr(self, name))
+        _require_latents("frames", self.frames)
+        if self.sampler not in get_args(Sampler):
+            raise SamplingError(f"sampler is {self.sampler!r}, but must be one of {', '.join(get_args(Sampler))}")
+        if not 1 <= self.steps <= train_timesteps:
+            raise SamplingError(f"steps is {self.steps}, but must lie between 1 and {train_timesteps}")
+        if not self.fps > 0:
+            raise SamplingError(f"fps is {self.fps}, but must be above 0")
+        if not 0 <= self.seed < SEEDS:
+            raise SamplingError(f"seed is {self.seed}, but must lie between 0 and 2^63 - 1")
+        if not 0 <= self.guidance_rescale <= 1:
+            raise SamplingError(f"guidance_rescale is {self.guidance_rescale}, but must lie between 0 and 1")
+
+    def _chunked(self) -> Request:
+        """With how far its chunks overlap, where one is not enough."""
+        if self.chunk is None:
+            if self.overlap is not None:
+                _require_latents("overlap", self.overlap)
+            return self
+        _require_latents("chunk", self.chunk)
+        if self.chunk >= self.frames:
+            return replace(self, overlap=None)
+        overlap = first_half(self.chunk) if self.overlap is None else self.overlap
+        _require_latents("overlap", overlap)
+        if overlap >= self.chunk:
+            raise SamplingError(f"overlap is {overlap}, but must leave some of a chunk's {self.chunk} frames to make")
+        if self.given and self.given.mask == "transition":
+            raise SamplingError(
+                f"frames is {self.frames}, made in chunks of {self.chunk}, but a transition's first and last frame "
+                f"must lie in one chunk: use {self.chunk} frames or fewer, or no last frame"
+            )
+        return replace(self, overlap=overlap)
+
+    def as_json(self) -> dict[str, object]:
+        """Given files by their names and what is in them; chunks where there are several."""
         told = asdict(replace(self, given=None))
         del told["given"]
+        for key in ("chunk", "overlap"):
+            if told[key] is None:
+                del told[key]
         return {**told, "given": self.given.as_json()} if self.given else told
+
+    @classmethod
+    def of_json(cls, told: Document, given: Given | None) -> Request:
+        """What `as_json` gave, with its given files found again.
+
+        Raises:
+            SamplingError: keys that a request does not have, or too few.
+        """
+        known = {field.name for field in fields(cls)} - {"given"}
+        needed = {"prompt", "seed", "steps", "guidance", "frames", "height", "width", "fps"}
+        told = {key: value for key, value in told.items() if key != "given"}
+        if wrong := sorted((told.keys() - known) | (needed - told.keys())):
+            raise SamplingError(f"its request has other keys than this soraflow knows: {', '.join(wrong)}")
+        return cls(**told, given=given)
+
+
+def _require_latents(name: str, frames: int) -> None:
+    if not fits_latents(frames):
+        below, above = nearest_fitting(frames)
+        raise SamplingError(f"{name} is {frames}, but must be 1 + {TEMPORAL}n: use {below} or {above}")
 
 
 def _require_multiple(name: str, value: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -94,7 +93,7 @@ class Job(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _the_asset_tells_the_stage(cls, value: Any) -> Any:
+    def _the_asset_tells_the_stage(cls, value: object) -> object:
         """A job of an earlier version named its stage, too."""
         return {key: each for key, each in value.items() if key != "stage"} if isinstance(value, dict) else value
 

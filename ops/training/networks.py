@@ -7,15 +7,15 @@ from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from models.geometry import latent_size
 from models.latte import LatteConfig, LatteDenoiser
+from models.video_denoiser import VideoDenoiser
+from models.video_vae import VideoVAE
 from models.wfvae.config import WFVAEConfig
 from models.wfvae.discriminator import PatchDiscriminator2D, PatchDiscriminator3D
 from models.wfvae.vae import WFVAE
 from ops.config import CausalVaeModel, Denoiser, VaeLosses, VaeModel
 from ops.data.buckets import Bucket
 
-VideoVAE = WFVAE | CausalVideoVAE
 Discriminator = PatchDiscriminator2D | PatchDiscriminator3D
-AnyDenoiser = SkiparseDenoiser | LatteDenoiser
 
 
 def vae(model: VaeModel) -> VideoVAE:
@@ -31,7 +31,7 @@ def discriminator(losses: VaeLosses) -> Discriminator:
     return network(losses.discriminator_width, losses.discriminator_layers)
 
 
-def denoiser(settings: Denoiser, latent_channels: int, text_width: int, largest: Bucket) -> AnyDenoiser:
+def denoiser(settings: Denoiser, latent_channels: int, text_width: int, largest: Bucket) -> VideoDenoiser:
     """`largest` is the bucket by whose size positions of a Latte are scaled."""
     model = settings.model
     if settings.architecture == "skiparse":

@@ -76,7 +76,7 @@ def _among(settings: Settings, assets: Collection[str]) -> Stages:
 
 
 def _unsplittable(project: Project, assets: Collection[str]) -> Iterator[str]:
-    from ops.training.loop.engine import configuration_of
+    from ops.training.loop.engine_config import configuration_of
 
     for each in trainings(project.settings).values():
         if each.asset not in assets or each.adopted:

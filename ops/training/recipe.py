@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -13,6 +12,7 @@ from ops.catalogue import Kind
 from ops.config import Diffusion, TextEncoder
 from ops.config.stages import DEFAULT_KIND
 from ops.runtime.artifacts import Artifact, Entry, ForeignArtifact, MissingArtifact
+from ops.runtime.files import Document, read_json
 from ops.training.job import FILE
 from ops.training.results import Trained
 from ops.training.trainings import asset_of
@@ -26,7 +26,7 @@ class Recipe:
 
     path: Path
     asset: str
-    settings: dict[str, Any]
+    settings: Document
 
     @property
     def preset(self) -> str:
@@ -47,7 +47,8 @@ class Recipe:
     @property
     def stages(self) -> dict[str, dict[str, JsonValue]]:
         """Asset → the section of its stage, as it is written there."""
-        return {asset_of(each["name"], each.get("kind", DEFAULT_KIND)): each for each in self.written("stages")}
+        stages = self._section(list[Document], "stages")
+        return {asset_of(each["name"], each.get("kind", DEFAULT_KIND)): each for each in stages}
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -58,6 +59,15 @@ class Recipe:
     def validate_samples(self) -> int:
         """How many held-out samples the stage looked at most."""
         return self._of_stage(int, "schedule", "validate_samples")
+
+    @property
+    def frames(self) -> int | None:
+        """Of the longest videos that the stage was trained on; None for one of images alone."""
+        if "video" not in self.kinds:
+            return None
+        own = self.stages[self.asset].get("dataset")
+        changed = own.get("num_frames") if isinstance(own, dict) else None
+        return int(str(changed)) if changed else self._section(int, "dataset", "num_frames")
 
     def _of_stage(self, kind: type[T], *keys: str) -> T:
         return self._section(kind, "stages", f"{self.stages[self.asset]['name']}", *keys)
@@ -71,12 +81,12 @@ class Recipe:
                 f"{self.path} was written by another version of soraflow ({told}): train anew"
             ) from error
 
-    def written(self, *keys: str) -> Any:
+    def written(self, *keys: str) -> object:
         """A section of the recipe word for word; an item of a list goes by its name."""
-        tree: Any = self.settings
+        tree: object = self.settings
         for key in keys:
             named = {each["name"]: each for each in tree} if isinstance(tree, list) else tree
-            if key not in named:
+            if not isinstance(named, dict) or key not in named:
                 raise ForeignArtifact(f"{self.path} was written by another version of soraflow: no {'.'.join(keys)}")
             tree = named[key]
         return tree
@@ -94,5 +104,4 @@ def recipe_of(artifact: Artifact[Trained] | Entry) -> Recipe:
             f"{path} is gone, so the settings of this {artifact.asset} are unknown: bring it back, or remove its "
             f"folder and run `soraflow run --select {artifact.asset}`"
         )
-    job = json.loads(path.read_text(encoding="utf-8"))
-    return Recipe(path, artifact.asset, job["settings"])
+    return Recipe(path, artifact.asset, read_json(path)["settings"])

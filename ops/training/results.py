@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ConfigDict, model_validator
 
@@ -115,7 +115,7 @@ class Adopted(Weights):
 
     @model_validator(mode="before")
     @classmethod
-    def _once_a_training_without_a_step(cls, value: Any) -> Any:
+    def _once_a_training_without_a_step(cls, value: object) -> object:
         """Adopted weights were kept as that before; all that it told besides is that nothing was trained."""
         if isinstance(value, dict) and value.get("steps") == 0 and value.get("checkpoints") == []:
             return {"released": value["released"]}

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from ops.runtime.files import digest, replacing, sha256, write_json
-from ops.runtime.project import Project
 from ops.weights.registry import ENTRIES, Archive, Entry, File, InstalledPackage
+from ops.weights.surroundings import Surroundings
 
 __all__ = ["Entry", "MissingWeights", "Status", "WrongWeights", "content_hash", "ensure", "entries", "fetch", "status"]
 
@@ -54,7 +54,7 @@ def entry(name: str) -> Entry:
     raise KeyError(f"no weights are called '{name}'" + (f"; did you mean '{close[0]}'?" if close else f": {known}"))
 
 
-def ensure(project: Project, name: str) -> Path:
+def ensure(project: Surroundings, name: str) -> Path:
     """The folder with this entry's verified files, taken from an installed package if need be.
 
     Raises:
@@ -71,13 +71,13 @@ def ensure(project: Project, name: str) -> Path:
     raise MissingWeights(_what_to_do(project, wanted))
 
 
-def folder_of(project: Project, name: str) -> Path | None:
+def folder_of(project: Surroundings, name: str) -> Path | None:
     """The folder in which this entry's files lie, if they do, for who only asks what is there: they are not checked."""
     wanted = entry(name)
     return next((folder for folder in _folders(project, name) if _complete(wanted, folder)), None)
 
 
-def content_hash(project: Project, name: str) -> str:
+def content_hash(project: Surroundings, name: str) -> str:
     """What names an entry's content in a protocol: the sha256 of its file, or a digest of those of several.
 
     Raises:
@@ -88,7 +88,7 @@ def content_hash(project: Project, name: str) -> str:
     return found[0] if len(found) == 1 else digest(found)
 
 
-def fetch(project: Project, name: str) -> Path:
+def fetch(project: Surroundings, name: str) -> Path:
     """Like `ensure`, but downloads from the hub or the package index what is not here yet."""
     wanted = entry(name)
     try:
@@ -101,7 +101,7 @@ def fetch(project: Project, name: str) -> Path:
         raise
 
 
-def status(project: Project, name: str) -> Status:
+def status(project: Surroundings, name: str) -> Status:
     """Where this entry stands; nothing is copied or downloaded."""
     wanted = entry(name)
     for folder in _folders(project, name):
@@ -116,7 +116,7 @@ def status(project: Project, name: str) -> Status:
     return Status(wanted, "missing", _what_to_do(project, wanted))
 
 
-def _folders(project: Project, name: str) -> list[Path]:
+def _folders(project: Surroundings, name: str) -> list[Path]:
     """Where the entry may lie: first the folder that SORAFLOW_WEIGHTS names, then the project's own."""
     named = os.environ.get("SORAFLOW_WEIGHTS")
     return [*([Path(named) / name] if named else []), project.weights / name]
@@ -126,7 +126,7 @@ def _complete(wanted: Entry, folder: Path) -> bool:
     return all((folder / file.path).is_file() for file in wanted.files)
 
 
-def _verify(project: Project, wanted: Entry, folder: Path) -> None:
+def _verify(project: Surroundings, wanted: Entry, folder: Path) -> None:
     """Check every file's hash; a file of unchanged size and time is hashed only once."""
     stamp = project.weights / ".verified" / f"{wanted.name}.json"
     seen = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
@@ -171,7 +171,7 @@ def _in_package(source: InstalledPackage, file: File) -> Path:
     return Path(str(distribution.locate_file(source.folder))) / file.path
 
 
-def _copy_from_package(project: Project, wanted: Entry, source: InstalledPackage) -> Path:
+def _copy_from_package(project: Surroundings, wanted: Entry, source: InstalledPackage) -> Path:
     folder = project.weights / wanted.name
     for file in wanted.files:
         with replacing(folder / file.path) as temporary:
@@ -180,7 +180,7 @@ def _copy_from_package(project: Project, wanted: Entry, source: InstalledPackage
     return folder
 
 
-def _fetch_archive(project: Project, wanted: Entry, source: Archive) -> Path:
+def _fetch_archive(project: Surroundings, wanted: Entry, source: Archive) -> Path:
     from safetensors.numpy import save
 
     from ops.weights import archives
@@ -199,7 +199,7 @@ def _fetch_archive(project: Project, wanted: Entry, source: Archive) -> Path:
     return folder
 
 
-def _fetch_from_hub(project: Project, wanted: Entry, repository: str) -> Path:
+def _fetch_from_hub(project: Surroundings, wanted: Entry, repository: str) -> Path:
     """Download to the local folder; the hub's own sha256 of each large file, and ours of the others, go to
     SHA256SUMS, so that the same bytes are demanded ever after."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
@@ -218,7 +218,7 @@ def _fetch_from_hub(project: Project, wanted: Entry, repository: str) -> Path:
     return folder
 
 
-def _what_to_do(project: Project, wanted: Entry) -> str:
+def _what_to_do(project: Surroundings, wanted: Entry) -> str:
     files = ", ".join(file.path for file in wanted.files)
     message = f"the weights '{wanted.name}' ({wanted.purpose}; licence: {wanted.licence}) are not here: "
     if isinstance(wanted.package, InstalledPackage):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
 
 import numpy as np
+
+Arrays = dict[str, dict[str, dict[str, np.ndarray]]]
+"""Parameters as Flax has them: module → layer → `kernel` or `bias`."""
 
 
 class ArrayUnpickler(pickle.Unpickler):
     """Reads dicts, lists, strings, numbers and NumPy arrays; anything else in the stream is an error."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         from numpy._core.multiarray import _reconstruct
 
         admitted = {
@@ -26,5 +28,6 @@ class ArrayUnpickler(pickle.Unpickler):
         return admitted[module, name]
 
 
-def load_arrays(content: bytes) -> Any:
-    return ArrayUnpickler(io.BytesIO(content)).load()
+def load_arrays(content: bytes) -> Arrays:
+    found: Arrays = ArrayUnpickler(io.BytesIO(content)).load()
+    return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from torch import nn
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 M = TypeVar("M", bound="nn.Module")
 Load = Callable[[Mapping[str, object]], M]
@@ -75,7 +75,7 @@ def fitted(load: Load[M], checkpoint: Path, advice: str, scripted: bool = False)
         raise WrongCheckpoint(f"{checkpoint} is {error}; {advice}") from None
 
 
-def network(project: Project, name: str, load: Load[M], scripted: bool = False) -> M:
+def network(project: Surroundings, name: str, load: Load[M], scripted: bool = False) -> M:
     """The network of an entry with one checkpoint, frozen, on this process's accelerator. Metrics that ask for the same
     one share it.
 
@@ -88,7 +88,7 @@ def network(project: Project, name: str, load: Load[M], scripted: bool = False) 
 
     wanted = weights.entry(name)
     checkpoint = weights.ensure(project, name) / wanted.files[0].path
-    device = str(accelerator(project.settings.launch.accelerator))
+    device = str(accelerator(project.accelerator))
     advice = f"replace it by that of {wanted.where}"
     found: M = _loaded(load, checkpoint, checkpoint.stat().st_mtime_ns, device, advice, scripted)
     return found

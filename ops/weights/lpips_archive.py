@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ops.runtime.files import sha256
-from ops.weights.array_pickle import load_arrays
+from ops.weights.array_pickle import Arrays, load_arrays
 
 Backbone = Literal["alexnet", "vgg16"]
 
@@ -37,7 +37,7 @@ def convert(content: bytes, backbone: Backbone) -> dict[str, np.ndarray]:
     return to_torchvision(parameters, backbone)
 
 
-def to_torchvision(parameters: dict[str, Any], backbone: str) -> dict[str, np.ndarray]:
+def to_torchvision(parameters: Arrays, backbone: str) -> dict[str, np.ndarray]:
     """Flax kernels [H, W, in, out] as PyTorch's [out, in, H, W], under torchvision's names."""
     name, places = LAYERS[backbone]
     tensors = {}
@@ -48,7 +48,7 @@ def to_torchvision(parameters: dict[str, Any], backbone: str) -> dict[str, np.nd
     return tensors
 
 
-def check_heads(parameters: dict[str, Any], backbone: str) -> None:
+def check_heads(parameters: Arrays, backbone: str) -> None:
     """Both packages publish the same five linear heads; a difference means that one was tampered with."""
     import torch
 

@@ -1,7 +1,7 @@
 """Assets whose output DVC versions: each is a stage of `dvc.yaml`, and its DVC hash is its data version."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ from pipelines.factories.modules import function
 from pipelines.factories.run_version import name_version
 from pipelines.factories.source_code import references
 from pipelines.resources.project import ProjectResource
+
+if TYPE_CHECKING:
+    from ops.runtime.tables import Row
 
 
 def dataset_asset(name: str, *, group: str) -> dg.AssetsDefinition:
@@ -83,7 +86,7 @@ def _contents(project: Project, name: str) -> dict[str, dg.MetadataValue]:
     return found
 
 
-def _rejected(path: Path) -> list[dict[str, Any]]:
+def _rejected(path: Path) -> "list[Row]":
     """How many rows each step has rejected and, where the table has codes, for which reason; the most first."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -91,7 +94,7 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
     keys = [name for name in ("rejected_by", "reason_code") if name in pq.read_schema(path).names]
     verdicts = pq.read_table(path, columns=keys).filter(pc.field("rejected_by").is_valid())
     counted = verdicts.group_by(keys).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    rows: list[dict[str, Any]] = counted.rename_columns([*keys, "rows"]).to_pylist()
+    rows: list[Row] = counted.rename_columns([*keys, "rows"]).to_pylist()
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -25,15 +25,17 @@ NAMES = {
 }
 """What the keys of nested results are, from the outside in, or the columns of lists in a list."""
 
-Row = dict[str, Any]
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+"""As the page shows it."""
 
 
-def values(results: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+def values(results: Mapping[str, object]) -> dict[str, dg.MetadataValue]:
     """A mapping of plain results; what is nested becomes a table, and what is empty is left out."""
     return {name: _value(name, value) for name, value in results.items() if not _is_nothing(value)}
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> dg.MetadataValue:
+def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str] = ()) -> dg.MetadataValue:
     """A table, with these columns first, or else those of text, for they name the row; rows beyond `MOST_ROWS` are
     counted in a last one."""
     leaves = [flat(row) for row in rows]
@@ -68,11 +70,11 @@ def _meaning(table: str, name: str) -> str | None:
         return None
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_nothing(value: object) -> bool:
     return value is None or (isinstance(value, list | tuple | Mapping) and not value)
 
 
-def _value(name: str, value: Any) -> dg.MetadataValue:
+def _value(name: str, value: object) -> dg.MetadataValue:
     if isinstance(value, bool):
         return dg.MetadataValue.bool(value)
     if isinstance(value, int):
@@ -84,35 +86,41 @@ def _value(name: str, value: Any) -> dg.MetadataValue:
     keys = NAMES.get(name, ())
     if isinstance(value, Mapping):
         return table(_rows(value, keys))
-    if all(isinstance(item, Mapping) for item in value):
-        return table(value)
-    if all(isinstance(item, list | tuple) for item in value):
-        width = max(len(item) for item in value)
-        names = keys or tuple(str(place) for place in range(1, width + 1))
-        return table([dict(zip(names, item, strict=False)) for item in value])
+    assert isinstance(value, list | tuple), f"{name} is a {type(value).__name__}, which the page has no form for"
+    rows = [item for item in value if isinstance(item, Mapping)]
+    if len(rows) == len(value):
+        return table(rows)
+    lists = [item for item in value if isinstance(item, list | tuple)]
+    if len(lists) == len(value):
+        names = keys or tuple(str(place) for place in range(1, max(map(len, lists)) + 1))
+        return table([dict(zip(names, item, strict=False)) for item in lists])
     return dg.MetadataValue.text(_listed(value))
 
 
-def _rows(tree: Mapping[str, Any], keys: Sequence[str]) -> list[Row]:
+def _rows(tree: Mapping[str, object], keys: Sequence[str]) -> list[dict[str, object]]:
     """A row for each innermost mapping or, where the values are plain, for each value."""
     key, *others = keys or ("name",)
-    if not all(isinstance(value, Mapping) for value in tree.values()):
+    nested = {name: value for name, value in tree.items() if isinstance(value, Mapping)}
+    if len(nested) < len(tree):
         value_of = others[0] if others else "value"
         return [{key: name, value_of: value} for name, value in flat(tree).items()]
-    rows: list[Row] = []
-    for name, inside in tree.items():
+    rows: list[dict[str, object]] = []
+    for name, inside in nested.items():
         deeper = inside and all(isinstance(leaf, Mapping) for leaf in inside.values())
         rows += [{key: name, **row} for row in (_rows(inside, others) if deeper else [inside])]
     return rows
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
+def _cell(value: object) -> Cell:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
-    return _listed(value) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return _listed(value)
+    assert isinstance(value, str | int | None), f"no cell of a table holds a {type(value).__name__}"
+    return value
 
 
-def _listed(items: Iterable[Any]) -> str:
+def _listed(items: Iterable[object]) -> str:
     return ", ".join(str(_cell(item)) for item in items)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def references(function: str) -> dict[str, Any]:
+def references(function: str) -> dict[str, dg.CodeReferencesMetadataValue]:
     """The code reference of the function that `package.module:name` names, without importing it.
 
     Raises:

@@ -12,8 +12,8 @@ from ops.data.blocking_checks import BLOCKING_CHECKS
 from ops.runtime.project import Project
 from ops.steps import STEPS
 from ops.training.trainings import trainings
+from pipelines import run_tags
 from pipelines.check_steps import checked_table
-from pipelines.lineage_run import PIPELINE_RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class ProjectResource(dg.ConfigurableResource[None]):
             raise ConfigError(f"the recipe of this run cannot be used: {error}") from None
         steps = _steps(context.instance, run)
         _require_its_graph(found.settings, recipe, steps)
-        self._home = Project(found.root, run.tags.get(PIPELINE_RUN_TAG, run.run_id), recipe)
+        self._home = Project(found.root, run.tags.get(run_tags.PIPELINE_RUN, run.run_id), recipe)
         self._to_make = steps & set(STEPS)
         tags = {"soraflow/preset": recipe.name, "soraflow/overrides": " ".join(self.overrides)}
         context.instance.add_run_tags(run.run_id, {name: value for name, value in tags.items() if value})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.catalogue import Bound
 from ops.runtime.project import Project
+from pipelines.terminal.screen import has_a_screen
 
 curate_app = typer.Typer(
     help="Look at what curation kept, what it rejected, and whether it was right.", no_args_is_help=True
@@ -42,7 +43,7 @@ def audit(
         console.print(f"{len(session.sample)} of {len(session.rows)} clips{done}", highlight=False)
         console.print(f"Audit    [link={address}]{address}[/link]", highlight=False)
         console.print("[dim]A accepts, R rejects, U takes back; Ctrl-C ends[/]")
-        if browser and _has_a_screen():
+        if browser and has_a_screen():
             typer.launch(address)
 
     serve(session, port, ready)
@@ -185,7 +186,7 @@ def compare(
     console.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
-def _within(bounds: dict[str, float]) -> str:
+def _within(bounds: Mapping[Bound, float]) -> str:
     if len(bounds) == 2:
         return f"{bounds['minimum']:g} to {bounds['maximum']:g}"
     ((bound, value),) = bounds.items()
@@ -201,8 +202,3 @@ def _known(step: str | None) -> str | None:
     if step is not None and step not in steps:
         raise LookupError(f"there is no step '{step}'; steps are {', '.join(steps)}")
     return step
-
-
-def _has_a_screen() -> bool:
-    """Without one, a browser would be a text browser in this very terminal."""
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -18,7 +18,7 @@ def examine(project: Project, console: Console, free_slots: bool) -> bool:
     """Print all findings; true when none is wrong."""
     parts: tuple[Callable[[Project], Iterator[Finding]], ...] = (
         *(_machine, lambda project: machine.packages(), _parsers),
-        lambda project: machine.accelerators([project.settings.launch.accelerator]),
+        lambda project: machine.accelerators([project.accelerator]),
         *(machine.disk, _decoders, _weights),
         *(doctor_records.dvc_files, doctor_records.mlflow_records, doctor_records.registry),
         lambda project: _slots(project, free_slots),

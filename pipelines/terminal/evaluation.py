@@ -18,7 +18,7 @@ from ops.config import WronglyCalled
 from ops.runtime.project import Project
 
 if TYPE_CHECKING:
-    from torch import nn
+    from models.video_vae import VideoVAE
 
 
 def vbench(
@@ -127,14 +127,11 @@ def vae(project: Project, asked: VaeRequest, console: Console) -> None:
     console.print(escape(str(score.write(asked.to, asked.name, found, said))), soft_wrap=True)
 
 
-def _released(project: Project, folder: Path) -> nn.Module:
-    from models.released import from_pretrained
+def _released(project: Project, folder: Path) -> VideoVAE:
+    from models.released import vae_from_pretrained
     from ops.runtime.device import accelerator
 
-    model = from_pretrained(folder)
-    if not hasattr(model, "encode"):
-        raise ValueError(f"{folder} holds a {type(model).__name__}, which is no VAE")
-    return model.to(accelerator(project.settings.launch.accelerator)).eval().requires_grad_(False)
+    return vae_from_pretrained(folder).to(accelerator(project.accelerator)).eval().requires_grad_(False)
 
 
 def make_videos(

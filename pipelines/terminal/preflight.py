@@ -57,7 +57,7 @@ def _computing_here(project: Project, assets: Collection[str], trained: list[Tra
     yield from (each.launch.accelerator for each in trained if each.launch.launcher == "torchrun")
     launched = {*STEPS, *trainings(project.settings), "champion"}
     if any(asset not in launched for asset in assets):
-        yield project.settings.launch.accelerator
+        yield project.accelerator
 
 
 def _finished(project: Project, assets: Collection[str]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from ops.exit_codes import INTERRUPTED
 from ops.runtime.project import Project
 from ops.training.readiness import require_sources
-from pipelines import lineage_run
+from pipelines import lineage_run, run_tags
 from pipelines.check_steps import checked_table
 from pipelines.terminal import preflight
 
@@ -43,7 +43,7 @@ def run_and_watch(
     log = project.logs / "runs" / f"{token}.log"
     preset, assets = escape(project.settings.name), escape(selection)
     console.print(f"[bold]soraflow[/] preset [cyan]{preset}[/], assets [cyan]{assets}[/], log {escape(str(log))}")
-    process = lineage_run.start(project, selection, {lineage_run.PIPELINE_RUN_TAG: token}, log)
+    process = lineage_run.start(project, selection, {run_tags.PIPELINE_RUN: token}, log)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the run below, as Ctrl-C does
     with dg.DagsterInstance.get() as instance, RunDisplay(project, console) as display:
         try:
@@ -98,7 +98,7 @@ class RunDisplay:
         import dagster as dg
 
         if self.run_id is None:
-            runs = instance.get_runs(dg.RunsFilter(tags={lineage_run.PIPELINE_RUN_TAG: token}), limit=1)
+            runs = instance.get_runs(dg.RunsFilter(tags={run_tags.PIPELINE_RUN: token}), limit=1)
             if not runs:
                 return
             self.run_id = runs[0].run_id

@@ -57,7 +57,7 @@ def _automation(project: Project) -> Iterator[RenderableType]:
 def _runs(project: Project) -> Iterator[RenderableType]:
     import dagster as dg
 
-    from pipelines import runs
+    from pipelines import run_tags, runs
     from pipelines.failures import name_of
 
     pages = Pages.of(project)
@@ -71,7 +71,7 @@ def _runs(project: Project) -> Iterator[RenderableType]:
         run = record.dagster_run
         since = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
         what = f"{name_of(run)}\n{pages.dagster_run(run.run_id)}"
-        why = run.tags.get(runs.REASON_TAG, "started by a person")
+        why = run.tags.get(run_tags.REASON, "started by a person")
         table.add_row(run.status.value.lower(), Text(what), f"{since:%d %b %H:%M}", Text(why))
     yield table
     yield ""

@@ -214,7 +214,8 @@ def _champion(run: Run) -> Iterator[RenderableType]:
     if champion:
         now = standing(run.project, champion)
         decision = f"\n{escape(champion.results.decision)}" if now.as_decided else ""
-        text = f"[bold]{escape(champion.results.registered_model)}[/]: {escape(now.sentence)}{decision}"
+        gate = f"\nThe gate says: [bold]{champion.results.gate}[/]" if champion.results.gate else ""
+        text = f"[bold]{escape(champion.results.registered_model)}[/]: {escape(now.sentence)}{gate}{decision}"
         yield Panel(text, title="Release", title_align="left", expand=False)
 
 

@@ -134,6 +134,19 @@ def test_checkpoints_in_the_wild(wrapping, suffix, tmp_path):
     assert_same(vae, released.from_pretrained(tmp_path))
 
 
+def test_what_is_no_tensor_is_named():
+    with pytest.raises(released.StateDictError, match="not a tensor: epoch"):
+        released.unwrapped({"state_dict": {"weight": torch.ones(2), "epoch": 3}})
+
+
+def test_another_network_is_no_vae(tmp_path):
+    released.save_pretrained(
+        SkiparseDenoiser(DenoiserConfig(layers=2, heads=1, head_width=6, sparse_ratio=1)), tmp_path
+    )
+    with pytest.raises(ValueError, match="holds a SkiparseDenoiser, which is no VAE"):
+        released.vae_from_pretrained(tmp_path)
+
+
 class Planted:
     def __reduce__(self):
         return (print, ("this must not run",))

@@ -23,7 +23,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from ops.runtime import decisions
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from pipelines import dagster_home, runs
+from pipelines import dagster_home, run_tags, runs
 from pipelines.definitions import defs
 from pipelines.failures import explained
 
@@ -106,7 +106,7 @@ def test_new_files_start_curation_once_they_are_left_alone(released, curation: S
     assert "still arriving" in found.skip_message
     released.set(automation={"watch_seconds": 1, "quiet_seconds": 0})
     (request,) = curation.tick().run_requests
-    assert request.tags[runs.REASON_TAG] == "new files for raw_videos"
+    assert request.tags[run_tags.REASON] == "new files for raw_videos"
     said = [decision.sentence.split(":")[0] for decision in decisions.last(released.project, 9)]
     assert said == ["yes", "no"], "what is decided again and again is written down once"
 
@@ -165,7 +165,7 @@ def test_the_tick_trains_what_is_curated_and_leaves_the_dataset_to_curation(rele
     released.arrive("late.mp4")
     found = retraining.tick()
     (request,) = found.run_requests
-    assert request.tags[runs.REASON_TAG] == "2 new clips and images since the last release"
+    assert request.tags[run_tags.REASON] == "2 new clips and images since the last release"
     assert "champion" in named(request)
     assert not named(request) & STEPS.keys()
     assert "next tick" in retraining.tick().skip_message, "this tick is answered"
@@ -196,7 +196,7 @@ def test_one_retraining_at_a_time_and_then_the_newest_state(
     instance.report_run_canceled(run)
     released.curate("v3", ["e", "f", "g"])
     (request,) = retraining.tick().run_requests
-    assert request.tags[runs.REASON_TAG].startswith("3 new clips"), "what is newest now, not what was then"
+    assert request.tags[run_tags.REASON].startswith("3 new clips"), "what is newest now, not what was then"
     assert not retraining.tick().run_requests
 
 
@@ -273,9 +273,9 @@ def test_a_run_whose_process_was_killed_is_closed_and_blocks_nothing(
     released, retraining: Sensor, instance: dg.DagsterInstance
 ) -> None:
     released.curate("v2", ["c", "d"])
-    here = {runs.HOST_TAG: socket.gethostname()}
+    here = {run_tags.HOST: socket.gethostname()}
     lost = retraining.begin(STARTED, "lineage", ["wfvae", "champion"], **here)
-    elsewhere = retraining.begin(STARTED, "curation", **{runs.HOST_TAG: "another-machine"})
+    elsewhere = retraining.begin(STARTED, "curation", **{run_tags.HOST: "another-machine"})
     for run in (lost, elsewhere):
         instance.report_engine_event("begins", run, EngineEventData.in_process(dead_process()))
     assert retraining.tick().run_requests, "nobody is at work on it"
@@ -413,7 +413,7 @@ class Retraining:
         self._at_work, self._goes_on = project.root / "at_work", project.root / "goes_on"
         self._at_work.unlink(missing_ok=True)
         self._goes_on.touch()
-        tags = {**request.tags, runs.HOST_TAG: socket.gethostname()}
+        tags = {**request.tags, run_tags.HOST: socket.gethostname()}
         self.process = subprocess.Popen([sys.executable, "-c", RUN, str(project.root), json.dumps(tags)])
         while not (self._at_work.is_file() and self._at_work.read_text(encoding="utf-8")):
             assert self.process.poll() is None
@@ -459,7 +459,7 @@ def test_a_slow_copy_a_tick_a_retraining_and_a_kill_overlap(released, loaded: dg
         killed.process.kill()
         killed.process.wait()
         (second,) = retraining.tick().run_requests
-        assert second.tags[runs.REASON_TAG].startswith("3 new clips"), "the newest state, not the one it was killed on"
+        assert second.tags[run_tags.REASON].startswith("3 new clips"), "the newest state, not the one it was killed on"
         again = Retraining(project, second)  # the place in the pool is free again, or it would wait here for ever
         assert again.version == "v3"
         again.end()

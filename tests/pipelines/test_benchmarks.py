@@ -142,6 +142,21 @@ def test_the_finding_of_learning_is_what_each_choice_of_the_denoiser_gave() -> N
     assert [row[0] for row in found.rows] == [row[0] for row in (*vaes, *denoisers)]
 
 
+def test_the_finding_of_samplers_is_how_many_prompts_are_kept_and_how_far_they_are() -> None:
+    from benchmarks.samplers import APART, SHOWN, report, ways
+
+    rows = [name for name, _ in ways()]
+    assert len(set(rows)) == len(rows) == 17
+    found = {name: {**dict.fromkeys(SHOWN, 0.5), APART: 2.0} for name in rows}
+    found["unipc, 10 steps"] |= {"all": 0.75, APART: 1.0}
+    del found["euler_ancestral, 10 steps"][APART]
+    told = report(found, ["a red circle moves left"], "shapes", 3.0, seeds=6)
+    assert "In 10 steps and in 20 steps 50% to 75% of the videos keep all of their prompt" in told.finding
+    assert told.finding.endswith("in grey levels: ddim 2.00, dpm_solver++ 2.00, unipc 1.00.")
+    assert told.notes[0].startswith("Share of 6 videos a row: 1 held-out prompts by 6 seeds, guidance 3")
+    assert ("euler_ancestral, 10 steps", "50%", "50%", "50%", "50%", "") in told.rows
+
+
 def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:
     from benchmarks.report import Report
 

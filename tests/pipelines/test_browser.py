@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ops.data import validation_page
 from ops.data.dvc import version
-from ops.data.expectations import Validation
+from ops.data.validation import Validation
 from ops.evaluation.checkpoint_scores import ScoresResults
 from ops.runtime.artifacts import current
 from ops.runtime.pages import Pages as Links
@@ -191,7 +191,7 @@ def test_a_failed_check_says_which_rows_and_what_to_do(finished, pages: Pages, p
                 asset_key=dg.AssetKey("captions"),
                 check_name="meets_expectations",
                 passed=False,
-                description=validation_page.report(asdict(validation)),
+                description=validation_page.report(validation),
                 metadata=told(validation),
             )
         )

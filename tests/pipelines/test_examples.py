@@ -45,7 +45,7 @@ def test_a_champion_is_asked_under_several_seeds(
     example: Callable[[str], ModuleType], finished: Any, tmp_path: Path
 ) -> None:
     made = example("generate_from_the_champion").variations(finished.project, "a bicycle", tmp_path, seeds=2, steps=1)
-    assert [each.path.name for each in made] == ["seed_0.mp4", "seed_1.mp4"]
+    assert [each.path.name for each in made] == ["00-a-bicycle-seed_0.mp4", "00-a-bicycle-seed_1.mp4"]
     first, second = (read_mp4(each.path) for each in made)
     assert first.shape == second.shape
     assert (first != second).any()

@@ -11,7 +11,7 @@ from ops import weights
 from ops.config import Settings, presets, resolve
 from ops.runtime.device import Accelerator
 from ops.steps import STEPS
-from ops.training.loop.engine import configuration_of
+from ops.training.loop.engine_config import configuration_of
 from ops.training.readiness import NotReady, require_sources
 from ops.training.trainings import asset_of, trainings
 from pipelines.terminal.weights import needed

@@ -22,9 +22,11 @@ from PIL import Image
 from ops import config
 from ops.curation.measuring.ledger import Ledger
 from ops.runtime import tables
+from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
 from ops.steps import STEPS
+from ops.training.results import Trained
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("soraflow", "make", "dvc", "source")
@@ -61,6 +63,11 @@ def runs(*more: str, shows: str = "", status: int = 0) -> Callable[..., None]:
         assert shows in done.stdout + done.stderr
 
     return check
+
+
+def makes_it_again(command: str, shell: Any, **_: Any) -> None:
+    shell(*words('soraflow generate "a red circle moves left" --steps 1'))
+    assert "the same bytes as before" in shell(*words(command)).stdout
 
 
 def is_a_target(command: str, **_: Any) -> None:
@@ -173,6 +180,17 @@ def scores_a_folder(command: str, shell: Any, videos: ModuleType, tmp_path: Path
     assert told in (tmp_path / "out" / file).read_text()
 
 
+def compares(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
+    """The champion with the other checkpoint of its training, for there is one version."""
+    denoiser = current(shell.project, "denoiser_video", Trained).results
+    other = next(each.step for each in denoiser.checkpoints if each.step != denoiser.best_step)
+    page = tmp_path / "page.html"
+    verb, *_names = words(command)
+    told = shell(verb, "champion", f"denoiser_video@{other}", "--output", str(page)).stdout
+    assert "in MLflow: http" in told
+    assert page.read_text(encoding="utf-8").count("<video") == 2
+
+
 def works_on_the_data(command: str, shell: Any, tmp_path: Path, **_: Any) -> None:
     root = shell.project.root
     if command != "dvc repro":
@@ -212,6 +230,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "source .venv/bin/activate": is_made_by_the_makefile,
     "soraflow up": starts,
     'soraflow generate "a red circle moves left"': runs("--steps", "1", shows="video.mp4"),
+    "soraflow generate --again video.json": makes_it_again,
     'soraflow generate "a dog runs" --image dog.png': needs_a_stage,
     "soraflow trace champion": runs(shows="denoiser_"),
     "soraflow why denoiser_video": runs(shows="denoiser_video would"),
@@ -220,6 +239,8 @@ CHECKS: dict[str, Callable[..., None]] = {
     "soraflow plan": runs(shows="a rank, at most"),
     "soraflow evaluate vbench": scores_a_folder,
     "soraflow evaluate vae": scores_a_folder,
+    "soraflow compare 1 2": compares,
+    "soraflow card champion": runs(shows="/comparisons/champion.html"),
     "soraflow doctor": runs(shows="Dagster parses asset selections"),
     "soraflow curate report": runs(shows="curation_report.html"),
     "soraflow curate audit": has_a_page,

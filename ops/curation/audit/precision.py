@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from ops.curation.audit.sample import KEPT
 from ops.curation.audit.verdict_store import ACCEPT, Entry
-
-Z = 1.959963984540054
-"""Of the standard normal distribution, 95 % lies within ± this."""
+from ops.statistics.wilson import wilson
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,6 @@ class Estimate:
         if self.share is None or self.low is None or self.high is None:
             return "none judged yet"
         return f"{self.share:.0%} [{self.low:.0%}, {self.high:.0%}], {self.right} of {self.judged}"
-
-
-def wilson(right: float, judged: float) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927) of `judged` > 0 trials; counts may be fractions."""
-    share, square = right / judged, Z * Z
-    middle = (share + square / (2 * judged)) / (1 + square / judged)
-    half = Z * sqrt(share * (1 - share) / judged + square / (4 * judged**2)) / (1 + square / judged)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def estimate(judged: Sequence[tuple[float, bool]]) -> Estimate:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
+from ops.runtime.json_lines import JsonLines
 from ops.runtime.project import Project
 
 Entry = Literal["accept", "reject", "undo"]
 ACCEPT: Entry = "accept"
-ENTRIES = get_args(Entry)
+ENTRIES: tuple[Entry, ...] = get_args(Entry)
 
 
 class AuditError(ValueError):
@@ -38,37 +36,28 @@ class Judgement:
 
 class VerdictStore:
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._file = JsonLines(path, AuditError, "audit")
 
     @classmethod
     def of(cls, project: Project) -> VerdictStore:
         return cls(project.var / "audit" / "verdicts.jsonl")
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    def writing(self) -> AbstractContextManager[None]:
         """Hold the file for one writer, and cut off a last line that a crash left half-written.
 
         Raises:
             AuditError: another process holds it.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AuditError(f"{self.path} is held by another audit: end that one first") from None
-            file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
-            yield
+        return self._file.writing()
 
     def append(self, clip_id: str, verdict: Entry, version: str, rejected_by: str | None) -> Judgement:
         """Add a line; it is on the disk when this returns."""
         judgement = Judgement(clip_id, verdict, datetime.now(UTC).isoformat(), version, rejected_by)
-        line = json.dumps(asdict(judgement)) + "\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        self._file.append(asdict(judgement))
         return judgement
 
     def read(self) -> list[Judgement]:
@@ -77,10 +66,7 @@ class VerdictStore:
         Raises:
             AuditError: a line is not one of ours.
         """
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-        return [self._parsed(number, line) for number, line in enumerate(lines, 1)]
+        return [self._parsed(number, line) for number, line in self._file.lines()]
 
     def standing(self) -> dict[str, Judgement]:
         """{clip_id: its last judgement, unless undone}, the latest at the end.
@@ -98,7 +84,7 @@ class VerdictStore:
         try:
             judgement = Judgement(**json.loads(line))
         except (json.JSONDecodeError, TypeError) as error:
-            raise AuditError(f"{self.path}, line {number}: not a judgement ({error}); remove the line") from None
+            raise self._file.damaged(number, f"not a judgement ({error}); remove the line") from None
         if judgement.verdict not in ENTRIES:
-            raise AuditError(f"{self.path}, line {number}: verdict {judgement.verdict!r} is not one of {ENTRIES}")
+            raise self._file.damaged(number, f"verdict {judgement.verdict!r} is not one of {ENTRIES}")
         return judgement

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ops.catalogue.reasons import Reason
@@ -145,7 +146,8 @@ def _as_decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.V
     if name not in av.codecs_available:
         yield from container.decode(stream)
         return
-    decoder: Any = av.CodecContext.create(name, "r")
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, VideoCodecContext)
     decoder.options, decoder.thread_count = stream.codec_context.options, stream.codec_context.thread_count
     for packet in container.demux(stream):
         yield from decoder.decode(packet if packet.size else None)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from ops.catalogue import Kind
+from ops.catalogue import Kind, RawScore
 from ops.config import Curation
 from ops.curation.clip import Box, Clip, sampled_frames
 from ops.curation.decoding.frame_changes import frame_changes
@@ -177,7 +177,7 @@ class _KeptOfClips:
     curation: Curation
     decoding: Decoding
 
-    def __call__(self, step: str, clip: Clip, value: Any, pictures: Pictures) -> Any:
+    def __call__(self, step: str, clip: Clip, value: RawScore, pictures: Pictures) -> RawScore:
         if step == "text_crop":
             return [_at_full_size(boxes, picture, clip) for boxes, picture in zip(value, pictures, strict=True)]
         return self._series(clip, value) if step == "shots" else value

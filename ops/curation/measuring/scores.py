@@ -19,9 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ops.catalogue import KINDS, Kind
+from ops.catalogue import KINDS, Kind, RawScore
 from ops.runtime.files import digest
 from ops.runtime.interruptions import held_back
 from ops.runtime.project import Project
@@ -188,7 +188,7 @@ class ScoreStore:
                 out[source][score_key(names[identity], subject)] = _value(number, value)
         return out
 
-    def values(self, step: str, identity: Any, subjects: Iterable[str], kind: Kind = "video") -> dict[str, Any]:
+    def values(self, step: str, identity: object, subjects: Iterable[str], kind: Kind = "video") -> dict[str, RawScore]:
         """{subject: value} of those subjects that have a score of this step and identity."""
         number, out = self.number_of(self.remember(step, identity, kind)), {}
         for part in _parts(subjects):

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -102,18 +103,19 @@ class Rows:
         return rows
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True)
+class Measured(Generic[Item]):
     """What scores are of: rows of a table that are known by a column, and how those without a score are measured."""
 
     kind: Kind
     key: str
     columns: tuple[str, ...]
     """By which a row is found and measured."""
-    planned: Callable[[Project, str, Rows, ScoreStore], Pass[Any]]
+    planned: Callable[[Project, str, Rows, ScoreStore], Pass[Item]]
 
 
 def measured(
-    project: Project, of: Measured, step: str, table: pa.Table, chosen: np.ndarray
+    project: Project, of: Measured[Item], step: str, table: pa.Table, chosen: np.ndarray
 ) -> tuple[Stored, dict[int, Failure]]:
     """The step's scores of the rows of `chosen` (bool [rows]), and by row why some have none.
 
@@ -143,7 +145,7 @@ def measured(
 
 
 def measure_missing(
-    project: Project, of: Measured, step: str, table: pa.Table, chosen: np.ndarray, inputs: int
+    project: Project, of: Measured[Item], step: str, table: pa.Table, chosen: np.ndarray, inputs: int
 ) -> dict[str, Failure]:
     """Measure what has no score of this step yet among the rows of `chosen` (bool [rows]); by key why some have none.
     `inputs` is how many rows the step has in all. No score is read, so that a step may read them part by part.
@@ -158,7 +160,7 @@ def measure_missing(
 
 
 def _measure(
-    project: Project, store: ScoreStore, of: Measured, step: str, rows: Rows, inputs: int
+    project: Project, store: ScoreStore, of: Measured[Item], step: str, rows: Rows, inputs: int
 ) -> dict[str, Failure]:
     """Put the scores of these rows into the store; by key why some have none. They are of `inputs` in all."""
     curation, planned = project.settings.curation, of.planned(project, step, rows, store)

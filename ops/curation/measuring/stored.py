@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.catalogue import Kind
+from ops.catalogue import Kind, RawScore
 from ops.curation.measuring.scores import ScoreStore
 from ops.curation.rules.decisions import joined
 
 _AT_ONCE = 65_536
-Number = Callable[[Any], float | None]
+Number = Callable[[RawScore], float | None]
 
 
 class Stored(NamedTuple):
@@ -44,7 +44,7 @@ class Stored(NamedTuple):
         place[self.rows] = np.arange(len(self.rows))
         return pa.chunked_array(parts, kind).take(pa.array(place, mask=place < 0))
 
-    def values(self) -> dict[int, Any]:
+    def values(self) -> dict[int, RawScore]:
         """{row: raw score}, of a step whose scores are no numbers."""
         return dict(zip(self.rows.tolist(), map(json.loads, self.scores["value"].to_pylist()), strict=True))
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ops.catalogue import RawScore
 from ops.catalogue.images import RATED, RECOGNISED_TEXT, RULES_ABOUT_FACTS
 from ops.catalogue.reasons import Reason
 from ops.config import Curation, ImageCollectionRules, Rule
@@ -196,7 +197,7 @@ def steps_of(collection: str | None, curation: Curation) -> tuple[str, ...]:
     return (*ratings(curation), *read, *repeats)
 
 
-def is_in(step: str, value: Any, collection: str | None, curation: Curation) -> bool:
+def is_in(step: str, value: RawScore, collection: str | None, curation: Curation) -> bool:
     """Whether the rules let a picture with this raw score go on."""
     if step == TEXT:
         return text_reason(value, curation) is None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from ops import catalogue
+from ops.catalogue import RawScore
 from ops.config import Curation
 from ops.curation.clip import Clip, sampled_frames
 from ops.curation.rules.crop import central_share, crop_of
@@ -28,7 +29,7 @@ class SliceSeries(TypedDict):
     """The raw score of `shot_boundaries`, where the recipe asks for it."""
 
 
-Measure = Callable[[str, list[Clip]], dict[Clip, Any]]
+Measure = Callable[[str, list[Clip]], dict[Clip, RawScore]]
 """Gives a step's raw scores of some clips, from the store or by looking at them; of none that could not be measured."""
 
 
@@ -53,7 +54,7 @@ def following(step: str, clip: Clip, score: object, rules: Curation) -> list[tup
     return [(later, part) for later, part in after if later is not None]
 
 
-def _left_of(step: str, clip: Clip, score: Any, rules: Curation) -> list[Clip]:
+def _left_of(step: str, clip: Clip, score: RawScore, rules: Curation) -> list[Clip]:
     match step:
         case "shot_boundaries":
             return [clip]

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,26 @@ _VERDICT = ("rejected_by", "reason_code", "reason")
 SPAN = ("start_frame", "end_frame", "fps", "seconds")
 Costs = Mapping[str, Mapping[str, Mapping[str, float]]]
 """What `costs` gives."""
+
+
+class FunnelRow(TypedDict):
+    """What a step left, and what it took."""
+
+    kind: Literal["video", "image", "item"]
+    step: str
+    entered: int
+    kept: int
+    rejected: int
+    errors: int
+    """How many of those rejected could not be measured."""
+    share: float
+    """Of what the kind began with."""
+    seconds: float | None
+    """Of video left; None of others."""
+    reasons: dict[str, int]
+    """Sentence → count, most frequent first."""
+    codes: dict[str, int]
+    """Reason code → count, of all that have one."""
 
 
 class Group(NamedTuple):
@@ -60,7 +80,7 @@ def lengths(table: pa.Table) -> np.ndarray:
     return found
 
 
-def clip_funnel(project: Project) -> list[dict[str, object]]:
+def clip_funnel(project: Project) -> list[FunnelRow]:
     """Rows as `step_row` makes them, of videos and their clips; none without videos. The share of clips counts seconds
     of the slices, since shots cut one slice into several clips; that of files counts files. Steps that the recipe has
     switched off are left out: nothing was looked at there."""
@@ -83,7 +103,7 @@ def clip_funnel(project: Project) -> list[dict[str, object]]:
     return out
 
 
-def image_funnel(project: Project) -> list[dict[str, object]]:
+def image_funnel(project: Project) -> list[FunnelRow]:
     """Rows as `step_row` makes them, of images; none without images."""
     files = pq.read_metadata(tables.there(project.table("raw_images"))).num_rows
     if not files:
@@ -118,13 +138,9 @@ def grouped_by_verdict(
     return [Group(*verdict, rows, sum_of) for verdict, (rows, sum_of) in counted.items()]
 
 
-def step_row(kind: str, step: str, left: Sequence[Group], gone: Sequence[Group], share: float) -> dict[str, object]:
-    """What a step left, and what it took.
-
-    Keys: `kind` (video, image or item), `step`, `entered`, `kept`, `rejected`, `errors` (how many of those rejected
-    could not be measured), `share` of what the kind began with, `seconds` of video left (None for others), `reasons`
-    {sentence: count}, most frequent first, and `codes` {reason code: count} of all that have one.
-    """
+def step_row(
+    kind: Literal["video", "image", "item"], step: str, left: Sequence[Group], gone: Sequence[Group], share: float
+) -> FunnelRow:
     codes: Counter[str] = Counter()
     for group in gone:
         if group.reason_code:

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ops.catalogue import MEASUREMENTS_OF_CLIPS, Kind
+from ops.catalogue import MEASUREMENTS_OF_CLIPS, Bound, Kind
 from ops.config import RULED_SCORES, Curation
 from ops.curation.audit.session import table_version
 from ops.curation.rules.image_rules import RATINGS
 from ops.curation.rules.rejection import titles
-from ops.curation.runs.funnel import clip_funnel, costs, image_funnel, lengths
+from ops.curation.runs.funnel import FunnelRow, clip_funnel, costs, image_funnel, lengths
 from ops.runtime import tables
 from ops.runtime.files import write_json
 from ops.runtime.project import Project
@@ -30,13 +30,52 @@ NAMES: dict[Kind, str] = {"video": "clips", "image": "images"}
 """Of what a record of a kind counts."""
 
 
+class Bars(TypedDict):
+    """Counts in bars of equal width: bar k is [(first + k)·width, (first + k + 1)·width)."""
+
+    width: float
+    first: int
+    kept: list[int]
+    rejected: list[int]
+
+
+class Histogram(Bars):
+    """Of a score, with what it is called and the bounds of its rule."""
+
+    title: str
+    bounds: dict[Bound, float]
+
+
+class Record(TypedDict):
+    """What is kept of a run."""
+
+    form: int
+    kind: Kind
+    time: str
+    """UTC."""
+    preset: str
+    version: str
+    """DVC's hash of the table."""
+    rows: int
+    kept: int
+    rules: dict[str, dict[Bound, float]]
+    """By score."""
+    settings: dict[str, object]
+    """By key below `curation`."""
+    funnel: list[FunnelRow]
+    costs: dict[str, dict[str, float]]
+    """Of this kind: all that was ever spent, so that the difference of two runs is what came between them."""
+    histograms: dict[str, Histogram]
+    """By score."""
+
+
 class _Subject(NamedTuple):
     """What records of one kind are about."""
 
     table: str
     made_from: tuple[str, ...]
     """The tables with which its funnel begins."""
-    funnel: Callable[[Project], list[dict[str, object]]]
+    funnel: Callable[[Project], list[FunnelRow]]
     scores: tuple[str, ...]
     span: tuple[str, ...]
     """The columns that say how long a row lasts; nothing where rows have no length."""
@@ -81,22 +120,14 @@ class UnknownRun(LookupError):
 
 @dataclass(frozen=True)
 class Run:
-    """`record` is as `write_record` describes it."""
-
     name: str
-    record: dict[str, Any]
+    record: Record
 
 
 def write_record(project: Project, kind: Kind) -> Path | None:
     """Write var/curation_runs/TIME-VERSION.json about the table `curated_clips` or `curated_images` as it lies there.
     None without videos or images, and where the tables with which the funnel begins are not here (only later ones were
-    pulled).
-
-    Keys: `kind`, `time` (UTC), `preset`, `version` (DVC's hash of the table), `rows` and `kept`, `rules`, `settings`
-    ({key below `curation`: value}), `funnel` (the rows of `clip_funnel` or `image_funnel`), `costs` (of this kind: all
-    that was ever spent, so that the difference of two runs is what came between them) and `histograms` ({score:
-    `histogram`, with its title and bounds}).
-    """
+    pulled)."""
     subject = _SUBJECTS[kind]
     if not all(project.table(name).is_file() for name in subject.made_from):
         return None
@@ -106,7 +137,7 @@ def write_record(project: Project, kind: Kind) -> Path | None:
     curation, path = project.settings.curation, project.table(subject.table)
     now, version = datetime.now(UTC), table_version(path)
     table = tables.read_columns(path, ["rejected_by", *subject.span, *subject.scores])
-    record = {
+    record: Record = {
         "form": FORM,
         "kind": kind,
         "time": now.isoformat(timespec="seconds"),
@@ -171,11 +202,9 @@ def two_runs(project: Project, first: str | None, second: str | None, kind: Kind
     return before, after
 
 
-def histogram(kept: np.ndarray, rejected: np.ndarray) -> dict[str, object] | None:
-    """Counts in bars of equal width: bar k is [(first + k)·width, (first + k + 1)·width). None without values.
-
-    The width is a power of two and bars begin at its multiples, so any two histograms can be brought to the same bars.
-    """
+def histogram(kept: np.ndarray, rejected: np.ndarray) -> Bars | None:
+    """None without values. The width is a power of two and bars begin at its multiples, so any two histograms can be
+    brought to the same bars."""
     values = np.concatenate([kept, rejected])
     if not len(values):
         return None
@@ -190,7 +219,7 @@ def histogram(kept: np.ndarray, rejected: np.ndarray) -> dict[str, object] | Non
     return {"width": float(width), "first": first, "kept": counts[0].tolist(), "rejected": counts[1].tolist()}
 
 
-def on_same_bars(histograms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def on_same_bars(histograms: Sequence[Bars]) -> list[Bars]:
     """The histograms with the coarsest of their widths, from the lowest to the highest of their bars."""
     width = max(each["width"] for each in histograms)
     coarse = [_coarser(each, round(width / each["width"]), width) for each in histograms]
@@ -199,19 +228,21 @@ def on_same_bars(histograms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [_padded(each, first, last) for each in coarse]
 
 
-def _coarser(found: dict[str, Any], times: int, width: float) -> dict[str, Any]:
+def _coarser(found: Bars, times: int, width: float) -> Bars:
     first = found["first"] // times
-    out: dict[str, object] = {"width": width, "first": first}
-    for side in ("kept", "rejected"):
-        bars = (found["first"] + np.arange(len(found[side]))) // times - first
-        out[side] = np.bincount(bars, weights=found[side]).astype(int).tolist()
-    return out
+
+    def together(counts: Sequence[int]) -> list[int]:
+        bars = (found["first"] + np.arange(len(counts))) // times - first
+        added: list[int] = np.bincount(bars, weights=counts).astype(int).tolist()
+        return added
+
+    return {"width": width, "first": first, "kept": together(found["kept"]), "rejected": together(found["rejected"])}
 
 
-def _padded(found: dict[str, Any], first: int, last: int) -> dict[str, Any]:
-    before, after = found["first"] - first, last - found["first"] - len(found["kept"])
-    sides = {side: [0] * before + found[side] + [0] * after for side in ("kept", "rejected")}
-    return {"width": found["width"], "first": first, **sides}
+def _padded(found: Bars, first: int, last: int) -> Bars:
+    before, after = [0] * (found["first"] - first), [0] * (last - found["first"] - len(found["kept"]))
+    kept, rejected = ([*before, *counts, *after] for counts in (found["kept"], found["rejected"]))
+    return {"width": found["width"], "first": first, "kept": kept, "rejected": rejected}
 
 
 def _settings(curation: Curation, subject: _Subject) -> dict[str, object]:
@@ -230,7 +261,7 @@ def _leaves(tree: Mapping[str, object], above: str = "") -> Iterator[tuple[str, 
             yield f"{above}{key}", value
 
 
-def _histograms(curation: Curation, subject: _Subject, table: pa.Table) -> dict[str, Any]:
+def _histograms(curation: Curation, subject: _Subject, table: pa.Table) -> dict[str, Histogram]:
     kept = pc.is_null(table["rejected_by"]).to_numpy()
     words = titles(curation)
     told = {score: words[score] for score in subject.scores}
@@ -238,7 +269,7 @@ def _histograms(curation: Curation, subject: _Subject, table: pa.Table) -> dict[
         place = table.column_names.index("seconds")
         table = table.set_column(place, "seconds", pa.array(lengths(table)))
         told = {"seconds": "length of a clip, s", **told}
-    found = {}
+    found: dict[str, Histogram] = {}
     for score, title in told.items():
         values = pc.fill_null(table[score], np.nan).to_numpy()
         there = ~np.isnan(values)

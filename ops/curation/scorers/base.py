@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 import numpy as np
 
 from ops import weights
+from ops.catalogue import RawScore
 from ops.config import Sampling, Section
 from ops.curation.clip import Clip
 from ops.runtime.device import accelerator
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
 
 Pictures = Sequence[np.ndarray]
 """Of one clip: uint8, [H, W, 3] or, for `gray`, [H, W]."""
-Measure = Callable[[Any], Any]
+Measure = Callable[..., RawScore]
 """A started scorer: pictures of one clip → one raw value; or what its own `scores` hands to it."""
+
+
+class Identity(TypedDict):
+    """What a scorer's numbers depend on besides the pictures."""
+
+    scorer: str
+    version: dict[str, object]
+    """Of the code, and the sha256 of its weights by file."""
+    settings: dict[str, object]
+
+
 OWN_LICENCE = "soraflow's own"
 
 
@@ -88,7 +100,7 @@ class Scorer(ABC):
         alone = self.clips_at_once == 1 or not self.accelerator or device_of(project).type == "cpu"
         return 1 if alone else self.clips_at_once
 
-    def scores(self, measure: Measure, clips: Sequence[Pictures], of: Sequence[str]) -> list[Any]:
+    def scores(self, measure: Measure, clips: Sequence[Pictures], of: Sequence[str]) -> list[RawScore]:
         """The values of some clips, which a network may take together."""
         return [self.score(measure, pictures, each) for pictures, each in zip(clips, of, strict=True)]
 
@@ -102,7 +114,7 @@ class Scorer(ABC):
                 problems.append(str(error))
         return problems
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """What its numbers depend on besides the pictures. Thresholds are not part of it."""
         files = {file.path: file.sha256 for entry in self.weights for file in weights.entry(entry).files}
         return {

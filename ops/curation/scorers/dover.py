@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class Dover:
             return float(self._branch(torch.stack([network_input(segment) for segment in segments]).to(self._device)))
 
 
-def network_input(segment: np.ndarray) -> Any:
+def network_input(segment: np.ndarray) -> torch.Tensor:
     """Normalised float32 [3, T, H, W] of uint8 RGB [T, H, W, 3]."""
     import torch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class LpipsSeries:
     """Distances of consecutive frames at a fixed short side, because LPIPS depends on size."""
 
     def __init__(self, project: Project, net: Net, short_side: int, device: torch.device | None = None) -> None:
-        self._model: Any = load_lpips(project, net).to(device or "cpu")
+        self._model = load_lpips(project, net).to(device or "cpu")
         self._device = device or "cpu"
         self._short_side = short_side
 

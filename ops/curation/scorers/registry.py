@@ -59,7 +59,10 @@ def identity(step: str, curation: Curation, kind: Kind = "video") -> dict[str, o
     whole = scorer.identity()
     if kind == "image":
         return {**whole, "settings": {"short_side": curation.sampling.short_side, "pictures": pictures.VERSION}}
-    settings = {**whole["settings"], "seen": {"pictures": rendering.VERSION, "moments": timeline.VERSION}}
+    settings: dict[str, object] = {
+        **whole["settings"],
+        "seen": {"pictures": rendering.VERSION, "moments": timeline.VERSION},
+    }
     if scorer.thumbnail is None:
         settings["sampling"] = curation.sampling.model_dump(mode="json")
     if curation.hardware_decoding != "none":

@@ -17,6 +17,7 @@ from ops.catalogue.reasons import Reason
 from ops.curation.decoding.frames import SeekPoint, UndecodableVideo, decoded, opened, pixel_width_of
 from ops.curation.timeline import rising, varies
 from ops.runtime.files import sha256
+from ops.runtime.tables import Row
 from ops.runtime.video.colour import MATRICES, PRIMARIES, RANGES, TRANSFERS
 from ops.runtime.video.orientation import orientation_of
 from ops.runtime.video.rendering import has_alpha, upright_size
@@ -49,10 +50,10 @@ class Announced:
     """As the file says; null is nothing."""
 
 
-def probe(path: Path) -> dict[str, object]:
+def probe(path: Path) -> Row:
     """The columns of `raw_videos` that come from the file's content; `reason` and its code are set when it
     cannot be used."""
-    row: dict[str, object] = {"sha256": sha256(path), "reason_code": None, "reason": None}
+    row: Row = {"sha256": sha256(path), "reason_code": None, "reason": None}
     try:
         with opened(path) as (container, stream):
             announced = _announced(container, stream)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ops.config import ConfigError
 from ops.curation.sources.spelling import Spelling, composed, names_in
@@ -58,10 +57,8 @@ class CaptionFile:
         if not path.is_file():
             raise ConfigError(f"sources.captions: {path} does not exist; write it, or set sources.captions to null")
         tree, error = _read_json(path)
-        if error is None and not isinstance(tree, dict):
-            error = f"{path}: must be an object of names and captions"
-        if error is not None:
-            return cls(error=error)
+        if not isinstance(tree, dict):
+            return cls(error=error or f"{path}: must be an object of names and captions")
         read = {name: captions_of(value, f"{path}: '{name}'") for name, value in tree.items()}
         problems = [problem for _, problem in read.values() if problem]
         captions = {composed(name): captions for name, (captions, _) in read.items()}
@@ -175,7 +172,7 @@ def _is_probability(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-def _read_json(path: Path) -> tuple[Any, str | None]:
+def _read_json(path: Path) -> tuple[object, str | None]:
     try:
         return json.loads(path.read_text(encoding=UTF8)), None
     except (ValueError, RecursionError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -61,16 +60,18 @@ class _Series:
 
     def of(self, clip_ids: Sequence[str]) -> dict[str, SliceSeries | Failure]:
         """{clip_id: its series, or why it has none}"""
-        found: dict[str, Any] = {name: self._parked[name] for name in clip_ids if name in self._parked}
+        found: dict[str, SliceSeries | Failure]
+        found = {name: self._parked[name] for name in clip_ids if name in self._parked}
         wanted = [name for name in clip_ids if name not in found]
         values = {
             measure: self._store.values(measure, identity(measure, self.curation), wanted)
             for measure in _measures(self.curation)
         }
         for name in wanted:
-            found[name] = dict(values["shots"][name])
+            series: SliceSeries = values["shots"][name]
             if "shot_boundaries" in values:
-                found[name]["boundaries"] = values["shot_boundaries"][name]
+                series = {**series, "boundaries": values["shot_boundaries"][name]}
+            found[name] = series
         return found
 
 
@@ -87,14 +88,15 @@ def _pieces(row: Row, series: SliceSeries | Failure, curation: Curation) -> list
     if isinstance(series, Failure):
         return [judged(row, "shots", series, parent=row["clip_id"])]
     whole = Clip.of(row)
-    columns: dict[str, Any] = {
+    sampled = sampled_frames(whole, curation.sampling.frames_per_second)
+    columns: dict[str, object] = {
         "parent": row["clip_id"],
-        "sampled_frames": sampled_frames(whole, curation.sampling.frames_per_second),
+        "sampled_frames": sampled,
         "cut_distances": series["distances"],
         "shots_scorer": as_column(identity("shots", curation)),
     }
     if "boundaries" in series:
-        columns["cut_probabilities"] = cut_probabilities(whole, columns["sampled_frames"], series["boundaries"])
+        columns["cut_probabilities"] = cut_probabilities(whole, sampled, series["boundaries"])
         columns["shot_boundaries_scorer"] = as_column(identity("shot_boundaries", curation))
     return [
         judged(

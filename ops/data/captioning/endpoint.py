@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
 from ops.data.captioning.base import Item, NoCaption, Written
 from ops.data.captioning.pictures import pictures
 from ops.data.captioning.prompts import Prompts
+from ops.runtime.files import Document
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,7 +154,7 @@ class EndpointCaptioner:
                     raise EndpointError(f"{self.endpoint} was given up; the last it said was: {problem}")
         raise NoCaption(f"{self.endpoint} gave no caption in {self.tries} tries; at last {problem}")
 
-    def _answer(self, body: bytes) -> object:
+    def _answer(self, body: bytes) -> Document:
         """The answer's JSON.
 
         Raises:
@@ -174,9 +175,10 @@ class EndpointCaptioner:
         except httpx.TransportError as error:
             raise _Again(f"{type(error).__name__}: {error}") from None
         try:
-            return json.loads(content)
+            told: Document = json.loads(content)  # `_written` notices one that is no object
         except (ValueError, RecursionError) as error:
             raise _Again(f"answered with something that is not JSON: {error}") from None
+        return told
 
     def _refused(self, answer: httpx.Response, deadline: float) -> NoReturn:
         status = answer.status_code
@@ -188,7 +190,7 @@ class EndpointCaptioner:
         hint = f" (its key is read from {KEY})" if status in (401, 403) else ""
         raise EndpointError(f"{self.endpoint}/chat/completions refuses: {problem}{hint}")
 
-    def _written(self, answer: Any) -> Written:
+    def _written(self, answer: Document) -> Written:
         try:
             choice = answer["choices"][0]
             text = _text(choice["message"]["content"])
@@ -264,7 +266,7 @@ def _retry_after(headers: httpx.Headers) -> float:
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
-def _text(content: Any) -> str:
+def _text(content: str | list[Document]) -> str:
     """Of a message: a text, or the texts among its parts."""
     if isinstance(content, str):
         return content

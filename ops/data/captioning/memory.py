@@ -8,12 +8,11 @@ from array import array
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from ops.data.captioning.base import Captioner, Item, Written
-from ops.runtime.files import digest
+from ops.runtime.files import Document, digest
 from ops.runtime.project import Project
 
 
@@ -92,7 +91,7 @@ def _hash(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _parsed(line: bytes) -> tuple[str, object] | None:
+def _parsed(line: bytes) -> tuple[str, str | Document] | None:
     try:
         key, found = json.loads(line)
     except ValueError:
@@ -100,5 +99,5 @@ def _parsed(line: bytes) -> tuple[str, object] | None:
     return key, found
 
 
-def _written(found: Any) -> Written:
+def _written(found: str | Document) -> Written:
     return Written(found) if isinstance(found, str) else Written(**found)  # once, only the text was kept

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ops.data.captioning.base import Captioner
 from ops.data.captioning.prompts import Prompts
 from ops.data.captioning.sidecar import SidecarCaptioner
@@ -16,16 +14,30 @@ def captioner(project: Project) -> Captioner:
     if settings.captioner == "sidecar":
         return SidecarCaptioner(seed)
     assert settings.model is not None  # checked with the settings
-    seen: dict[str, Any] = {"frames": settings.frames, "side": settings.side, "max_tokens": settings.max_tokens}
     if settings.captioner == "transformers":
         from ops.data.captioning.local import TransformersCaptioner
 
         local = settings.local
-        seen |= {"batch_size": local.batch_size, "dtype": local.dtype}
-        device = local.device or project.settings.launch.accelerator
-        return TransformersCaptioner(project.root / settings.model, Prompts.of(settings), device=device, **seen)
+        return TransformersCaptioner(
+            project.root / settings.model,
+            Prompts.of(settings),
+            device=local.device or project.accelerator,
+            batch_size=local.batch_size,
+            dtype=local.dtype,
+            frames=settings.frames,
+            side=settings.side,
+            max_tokens=settings.max_tokens,
+        )
     from ops.data.captioning.endpoint import EndpointCaptioner
 
     assert settings.endpoint is not None
-    seen |= settings.requests.model_dump()
-    return EndpointCaptioner(settings.endpoint, settings.model, Prompts.of(settings), seed, **seen)
+    return EndpointCaptioner(
+        settings.endpoint,
+        settings.model,
+        Prompts.of(settings),
+        seed,
+        frames=settings.frames,
+        side=settings.side,
+        max_tokens=settings.max_tokens,
+        **settings.requests.model_dump(),
+    )

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, get_args
 
-from ops.runtime.files import sha256, write_json
+from ops.runtime.files import Document, read_json, sha256, write_json
 
 Kind = Literal["annotations", "webdataset"]
 NAME = "manifest.json"
@@ -24,6 +24,15 @@ FORMAT = 1
 
 class ExportError(ValueError):
     """An export that cannot be made; the message names the file or setting and what would help."""
+
+
+class Entry(TypedDict):
+    """Of a file."""
+
+    sha256: str
+    bytes: int
+    made_from: str
+    """A hash of what went into it."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,14 @@ class Export:
 
 @dataclass
 class Manifest:
-    """The content of `manifest.json`. `files` maps a path below `folder` to its sha256, its bytes and `made_from`,
-    a hash of what went into it; `dataset` maps steps to their DVC versions; `about` holds counts."""
+    """The content of `manifest.json`. `files` are by their paths below `folder`; `dataset` maps steps to their
+    DVC versions; `about` holds counts."""
 
     folder: Path
     kind: Kind
     dataset: dict[str, str]
-    about: dict[str, object] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    about: Mapping[str, object] = field(default_factory=dict)
+    files: dict[str, Entry] = field(default_factory=dict)
     _unsaved: int = 0
 
     @classmethod
@@ -110,7 +119,7 @@ class Manifest:
             self._save(complete=False)
             self._unsaved = 0
 
-    def finish(self, items: int, written: int, about: dict[str, Any], notes: tuple[str, ...] = ()) -> Export:
+    def finish(self, items: int, written: int, about: Mapping[str, object], notes: tuple[str, ...] = ()) -> Export:
         """Say that every planned file is there."""
         self.about = about
         self._save(complete=True)
@@ -136,9 +145,9 @@ class Manifest:
             write_json(path, tree)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Document:
     try:
-        tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        tree = read_json(path)
         known = tree["format"] == FORMAT and tree["kind"] in get_args(Kind)
         whole = all(entry.keys() == {"sha256", "bytes", "made_from"} for entry in tree["files"].values())
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 
 from ops.catalogue import SCORES, Kind
 from ops.config import said_of
-from ops.data.columns import Sample
+from ops.data.columns import Sample, Split
 from ops.data.dataset_version import DatasetVersion, table_of
 from ops.data.exports.manifest import ExportError
 from ops.data.exports.source_versions import source_versions
@@ -26,6 +26,34 @@ CURATED: dict[Kind, tuple[str, str]] = {
     "image": ("curated_images", "source_id"),
 }
 """Of each kind the table of its items, and their key."""
+
+
+class ScoreFact(TypedDict):
+    """A score, and who measured it."""
+
+    value: float
+    scorer: object
+
+
+class SampleFacts(TypedDict):
+    """JSON of a sample. `frame_indices` and `crop` refer to the source."""
+
+    sample_id: str
+    item_id: str
+    kind: Kind
+    split: Split
+    bucket: str
+    frames: int
+    height: int
+    width: int
+    fps: float | None
+    """None of images."""
+    source: dict[str, str | None]
+    frame_indices: list[int]
+    crop: list[int] | None
+    captioner: object
+    """As the captioner tells of itself."""
+    scores: dict[str, ScoreFact]
 
 
 class Facts:
@@ -61,9 +89,8 @@ class ItemFacts:
     items: Lookup
     captions: Lookup
 
-    def of(self, start: int, samples: Sequence[Sample]) -> list[dict[str, Any]]:
-        """JSON of the samples `start`, `start` + 1, … in the order of their items: identity, bucket, source and crop of
-        each, its captioner, and each score with its scorer. `frame_indices` and `crop` refer to the source.
+    def of(self, start: int, samples: Sequence[Sample]) -> list[SampleFacts]:
+        """Of the samples `start`, `start` + 1, … in the order of their items.
 
         Raises:
             ExportError: the training set was made from other tables than those that are there.
@@ -79,7 +106,7 @@ class ItemFacts:
         captioners = self.captions.rows(start, len(samples))["captioner"].to_pylist()
         return [self._of(*each) for each in zip(samples, items, captioners, strict=True)]
 
-    def _of(self, sample: Sample, item: Row, captioner: str | None) -> dict[str, Any]:
+    def _of(self, sample: Sample, item: Row, captioner: str | None) -> SampleFacts:
         return {
             "sample_id": sample["sample_id"],
             "item_id": sample["item_id"],

@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ from ops.data.dataset_version import TRAINING_SET, DatasetVersion, keep
 from ops.data.dvc import version as current_version
 from ops.data.exports.curated_files import CuratedFiles
 from ops.data.exports.manifest import Export, ExportError, Manifest
-from ops.data.exports.sample_facts import Facts, ItemFacts
+from ops.data.exports.sample_facts import Facts, ItemFacts, SampleFacts
 from ops.data.pixels import VERSIONS, UnreadableSource, read_samples
 from ops.data.sample_index import Numbers, SampleIndex
 from ops.runtime import mp4
@@ -137,7 +136,7 @@ class Content:
                 end = min(start + samples_per_shard, len(numbers))
                 yield Shard(name, members, start, end, _made_from(self.samples(members, start, end)))
 
-    def samples(self, members: Members, start: int, end: int) -> list[tuple[Sample, dict[str, Any]]]:
+    def samples(self, members: Members, start: int, end: int) -> list[tuple[Sample, SampleFacts]]:
         """Those from `start` to `end`, each with its facts."""
         found = self._index.at(members.numbers[start:end])
         return list(zip(found, self._of_members(members).of(start, found), strict=True))
@@ -146,12 +145,12 @@ class Content:
         return self._facts.of_items(members.kind, self._index.column("item_id", members.numbers))
 
 
-def _made_from(samples: Sequence[tuple[Sample, dict[str, Any]]]) -> str:
+def _made_from(samples: Sequence[tuple[Sample, SampleFacts]]) -> str:
     made_with = [codec(), mp4.VERSION, VERSIONS]
     return digest([*made_with, [[sample["caption"], about] for sample, about in samples]])
 
 
-def _write(path: Path, project: Project, samples: Sequence[tuple[Sample, dict[str, Any]]]) -> Iterator[int]:
+def _write(path: Path, project: Project, samples: Sequence[tuple[Sample, SampleFacts]]) -> Iterator[int]:
     """Write a shard and yield how many samples it holds, sample by sample."""
     told = {sample["sample_id"]: about for sample, about in samples}
     try:
@@ -162,6 +161,7 @@ def _write(path: Path, project: Project, samples: Sequence[tuple[Sample, dict[st
                 if sample["kind"] == "image":
                     _member(tar, f"{sample['sample_id']}.png", _png(pixels[0]))
                 else:
+                    assert about["fps"] is not None, "videos have a rate"
                     _member(tar, f"{sample['sample_id']}.mp4", _mp4(pixels, about["fps"]))
                 _member(tar, f"{sample['sample_id']}.txt", sample["caption"].encode())
                 _member(tar, f"{sample['sample_id']}.json", json.dumps(about, sort_keys=True).encode())

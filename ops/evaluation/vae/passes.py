@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from models.geometry import TEMPORAL, latent_frames
 from ops.metrics.base import Frames
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.video_vae import VideoVAE
+
 
 class Passed(NamedTuple):
     back: Frames
-    latent: Any
+    latent: Tensor
     """The mode of the posterior, [1, C, t, h, w]."""
 
 
-def through(model: Any, frames: Frames, chunk_frames: int | None) -> Passed:
+def through(model: VideoVAE, frames: Frames, chunk_frames: int | None) -> Passed:
     """Frames [T, H, W, 3] in 8 bits through the mode of the posterior, so many frames at a time, or as the VAE does
     it by itself.
 
@@ -32,7 +37,7 @@ def through(model: Any, frames: Frames, chunk_frames: int | None) -> Passed:
     return Passed(to_pixels(back[0]).cpu().numpy(), latent)
 
 
-def direct_chunk(model: Any, frames: int) -> int | None:
+def direct_chunk(model: VideoVAE, frames: int) -> int | None:
     """The chunk that holds all of 1 + 4n frames; None for a VAE that takes nothing but all, and refuses chunks."""
     refuses = getattr(model.config, "norm", None) == "groupnorm"
     return None if refuses else TEMPORAL * latent_frames(frames)

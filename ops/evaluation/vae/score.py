@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ops.evaluation import protocols
 from ops.evaluation.kept_values import KeptValues
@@ -14,11 +14,14 @@ from ops.evaluation.vae.clips import Clip, UnfitClip
 from ops.evaluation.vae.passes import direct_chunk, through
 from ops.evaluation.vae.speed import Speed
 from ops.metrics.base import Measure, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import of_reconstructions
 from ops.metrics.rfvd import Rfvd, caution
 from ops.runtime.files import digest, sha256, write_json
 from ops.runtime.project import Project
+from ops.statistics.bootstrap import Interval
+
+if TYPE_CHECKING:
+    from models.video_vae import VideoVAE
 
 PROTOCOL = protocols.RECONSTRUCTION
 KEPT_FOLDER = "measured"
@@ -58,7 +61,7 @@ def vae_hash(folder: Path) -> str:
 
 def score_vae(
     project: Project,
-    model: Any,
+    model: VideoVAE,
     folder: Path,
     clips: Sequence[Clip],
     to: Path,
@@ -95,7 +98,7 @@ def score_vae(
 
 
 def _measure(
-    model: Any,
+    model: VideoVAE,
     clip: Clip,
     measures: Mapping[VideoMetric, Measure],
     kept: KeptValues,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.video_vae import VideoVAE
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Speed:
     torch: str
 
 
-def encoding_speed(model: Any, frames: int = 33, side: int = 512, warm_up: int = 2, repeats: int = 5) -> Speed:
+def encoding_speed(model: VideoVAE, frames: int = 33, side: int = 512, warm_up: int = 2, repeats: int = 5) -> Speed:
     """Of noise of the published size, unless said otherwise."""
     import torch
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ops.evaluation.vae.published import BLOCKWISE, PANDA, WEBVID, Quoted
 from ops.evaluation.vae.score import VaeScores
-from ops.metrics.bootstrap import Interval
+from ops.statistics.bootstrap import Interval
 
 NONE = "-"
 

@@ -10,8 +10,8 @@ from ops.evaluation.vbench.dimensions import Dimension
 from ops.evaluation.vbench.score import metric_of
 from ops.evaluation.vbench.totals import IncompleteScores, Totals, totals
 from ops.metrics.base import Value
-from ops.metrics.bootstrap import Interval
 from ops.runtime.files import write_json
+from ops.statistics.bootstrap import Interval
 
 EXTRAS: dict[str, dict[str, str]] = {
     "background_consistency": {"total": "video_sim", "parts": "cnt_per_video"},

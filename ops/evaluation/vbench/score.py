@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from ops.evaluation.protocol import KeptProtocol, Protocol, Score
+from ops.evaluation.protocol import Judged, KeptProtocol, MeasuredScore, Protocol, Score
 from ops.evaluation.protocols import of_metric
 from ops.evaluation.samples import ASSET as SAMPLES
 from ops.evaluation.samples import SamplesResults
@@ -25,6 +25,7 @@ from ops.runtime.files import digest
 from ops.runtime.progress import Progress
 from ops.runtime.project import Project
 from ops.runtime.tables import Row
+from ops.statistics.bootstrap import Interval
 
 ASSET = "vbench"
 NOTES = {
@@ -178,6 +179,26 @@ def scores_of(vbench: Artifact[VbenchResults], step: int) -> list[Score]:
         )
         for name in (dimension.name for dimension in DIMENSIONS)
     ]
+
+
+def judged(vbench: Artifact[VbenchResults], step: int) -> Judged:
+    """The dimensions of one checkpoint that have a score, with their intervals, and what they say of each video."""
+    found = vbench.results
+    scores = tuple(
+        MeasuredScore(
+            row.dimension,
+            Interval(row.score, row.low, row.high, row.videos),
+            found.protocols.get(row.dimension, found.protocol_terms),
+            higher_is_better=True,
+        )
+        for row in found.scores
+        if row.step == step and row.score is not None and row.low is not None and row.high is not None
+    )
+    values: dict[str, dict[str, float]] = {}
+    for row in tables.read(vbench.folder / "videos.parquet"):
+        if row["step"] == step and row["score"] is not None:
+            values.setdefault(row["file"], {})[row["dimension"]] = row["score"]
+    return Judged(scores, values)
 
 
 def metric_of(dimension: str) -> VideoMetric | None:

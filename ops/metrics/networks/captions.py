@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from models.metrics.tag2text import Tag2Text
     from ops.metrics.networks.word_pieces import WordPieces
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 WEIGHTS = ("tag2text", "minilm-l6", "vbench-suite")
 SIDE = 384
@@ -89,7 +89,7 @@ def tag_names(file: Path) -> tuple[str, ...]:
     raise ValueError(f"{file} holds no list of {TAGS} tags; delete it and run `soraflow weights fetch vbench-suite`")
 
 
-def captions(project: Project, batched: bool) -> Captions:
+def captions(project: Surroundings, batched: bool) -> Captions:
     """Raises MissingWeights."""
     from models.metrics.tag2text import load_tag2text
     from ops.metrics.networks.word_pieces import WordPieces

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from models.metrics.grit import Grit
     from ops.metrics.networks.word_pieces import WordPieces
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 WEIGHTS = ("grit", "minilm-l6", "vbench-suite")
 LARGE, REDUCED = 768, 720
@@ -60,7 +60,7 @@ class Detections:
         return [Found(*each) for each in zip(names, told, found.boxes.tolist(), strict=True)]
 
 
-def detections(project: Project, captions: bool = False) -> Detections:
+def detections(project: Surroundings, captions: bool = False) -> Detections:
     """Raises MissingWeights."""
     from models.metrics.grit import load_grit
     from ops.metrics.networks.word_pieces import WordPieces

@@ -17,7 +17,7 @@ from ops.runtime.files import replacing
 
 if TYPE_CHECKING:
     from models.metrics.i3d import InceptionI3d
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class I3dFeatures:
         return found
 
 
-def i3d_features(project: Project) -> I3dFeatures:
+def i3d_features(project: Surroundings) -> I3dFeatures:
     """Raises MissingWeights."""
     from models.metrics.i3d import load_i3d
     from ops.weights.checkpoints import network

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops import weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.runtime.project import Project
+    from ops.weights.surroundings import Surroundings
 
 ENTRY = "minilm-l6"
 """The sentence embedder's vocabulary is this very one."""
@@ -18,10 +18,10 @@ ENTRY = "minilm-l6"
 class WordPieces:
     """Raises MissingWeights where the vocabulary is not."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Surroundings) -> None:
         from transformers import BertTokenizer
 
-        self._tokenizer: Any = BertTokenizer.from_pretrained(weights.ensure(project, ENTRY))
+        self._tokenizer = BertTokenizer.from_pretrained(weights.ensure(project, ENTRY))
 
     def ids(self, text: str, length: int) -> list[int]:
         """With those of beginning and end; cut and filled by zeros to `length`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import av
 import numpy as np
 
@@ -18,13 +16,12 @@ def deinterlaced(frame: av.VideoFrame) -> av.VideoFrame:
     out = av.VideoFrame(frame.width, frame.height, frame.format.name)
     bits = max(component.bits for component in frame.format.components)
     number = np.dtype(np.uint8 if bits <= 8 else ">u2" if frame.format.is_big_endian else "<u2")
-    planes: Any = zip(frame.planes, out.planes, strict=True)
-    for stored, made in planes:
-        lines = np.frombuffer(stored, np.uint8).reshape(-1, stored.line_size)[:, : made.line_size]
+    for stored, made in zip(frame.planes, out.planes, strict=True):
+        lines = np.frombuffer(memoryview(stored), np.uint8).reshape(-1, stored.line_size)[:, : made.line_size]
         rows = np.zeros((lines.shape[0], made.line_size), np.uint8)
         rows[:, : lines.shape[1]] = lines
         _without_combs(rows.view(number))
-        made.update(rows)
+        made.update(rows.tobytes())
     out.colorspace, out.color_range = frame.colorspace, frame.color_range
     out.color_trc, out.color_primaries = frame.color_trc, frame.color_primaries
     return out

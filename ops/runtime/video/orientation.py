@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from av.sidedata.sidedata import SideData
 
 if TYPE_CHECKING:
     import av
@@ -46,10 +47,10 @@ UPRIGHT = Orientation()
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """By the display matrix of the frame or its file; turns by other angles go to the nearest right one."""
     try:
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        matrix = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # some other side data is of a kind that this PyAV does not know
         return _turned(round(frame.rotation / 90) % 4)
-    return UPRIGHT if matrix is None else oriented(struct.unpack("<9i", bytes(matrix)))
+    return oriented(struct.unpack("<9i", bytes(matrix))) if isinstance(matrix, SideData) else UPRIGHT
 
 
 def oriented(matrix: tuple[int, ...]) -> Orientation:

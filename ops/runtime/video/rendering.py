@@ -10,7 +10,7 @@ Colours of SDR keep the primaries in which they are stored, also those of BT.202
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import av
 import numpy as np
@@ -87,7 +87,7 @@ class Renderer:
     def _sdr(self, frame: av.VideoFrame, size: Size) -> av.VideoFrame:
         """RGB of this size."""
         if frame.format.is_rgb:
-            signal: Any = self._scaled(frame, size, "rgb48le").to_ndarray()
+            signal: np.ndarray = self._scaled(frame, size, "rgb48le").to_ndarray()
         else:
             full_range = frame.color_range == FULL
             signal = hdr.signal_of(self._scaled(frame, size, "yuv444p16le").to_ndarray(), full_range, frame.colorspace)
@@ -95,7 +95,7 @@ class Renderer:
 
     def _on_white(self, frame: av.VideoFrame) -> av.VideoFrame:
         """RGB of the frame's own size: colours under the transparent parts must not be averaged with others."""
-        picture: Any = self._scaled(frame, (frame.width, frame.height), "rgba").to_ndarray()
+        picture: np.ndarray = self._scaled(frame, (frame.width, frame.height), "rgba").to_ndarray()
         colours, alpha = picture[..., :3], picture[..., 3:].astype(np.uint16)
         if alpha.min() < 255:
             colours = ((colours * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-SUB_GROUP = 1_000_000_000
-"""DeepSpeed's default of `sub_group_size`: so many numbers does ZeRO-3 step over at once."""
+if TYPE_CHECKING:
+    from ops.training.loop.engine_config import EngineConfig
 
 
 class ShardLayout(TypedDict):
@@ -19,13 +18,12 @@ class ShardLayout(TypedDict):
     sub_group: int
 
 
-def shard_layout(config: Mapping[str, Any], world_size: int) -> ShardLayout:
+def shard_layout(config: EngineConfig, world_size: int) -> ShardLayout:
     """That of an engine with this DeepSpeed configuration."""
-    zero = config["zero_optimization"]
-    apart = zero["stage"] == 3
+    apart = config.stage == 3
     return {
         "world_size": world_size,
         "apart": apart,
-        "half": bool(config.get("bf16", {}).get("enabled")),
-        "sub_group": int(zero.get("sub_group_size", SUB_GROUP)) if apart else 0,
+        "half": config.precision.itemsize == 2,
+        "sub_group": config.sub_group if apart else 0,
     }

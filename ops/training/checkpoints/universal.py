@@ -73,7 +73,7 @@ def _read(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
-def _write(path: Path, content: Any) -> None:
+def _write(path: Path, content: object) -> None:
     import torch
 
     torch.save(content, path)

@@ -145,16 +145,17 @@ def prepared(
     from ops.training.checkpoints.store import CheckpointStore
     from ops.training.clipping.rules import rule_of
     from ops.training.data.left_out import LeftOut
-    from ops.training.loop import engine as deepspeed_engine
     from ops.training.loop.collective import sequence_group
     from ops.training.loop.ema import Ema
+    from ops.training.loop.engine import wrap
+    from ops.training.loop.engine_config import configuration_of
     from ops.training.loop.session import Session
     from ops.training.loop.state import State
     from ops.training.methods.method import Setup
 
     schedule = job.schedule
     spread = job.training.ranks_of_a_video
-    config = deepspeed_engine.configuration_of(job.training, job.root, ranks.world_size)
+    config = configuration_of(job.training, job.root, ranks.world_size)
     layout = shard_layout(config, ranks.world_size)
     converted = job.folder / "converted"
 
@@ -165,13 +166,13 @@ def prepared(
     store = CheckpointStore(job.folder / "checkpoints", lambda file: underway(f"checking {file}"))
     start = agreed_start(store, ranks, layout, converted, underway)
     if start and start.converted:
-        config["checkpoint"] = {"load_universal": True}
-    shares = deepspeed_engine.shares_of(config, schedule, ranks, spread)
-    setup = Setup(job, device, deepspeed_engine.precision(config), shares, sequence_group(spread))
+        config = config.with_keys(checkpoint={"load_universal": True})
+    shares = config.shares(schedule, ranks, spread)
+    setup = Setup(job, device, config.precision, shares, sequence_group(spread))
     method = compose(setup)
-    beside_optimizer = torch.device("cpu") if deepspeed_engine.offloaded(config) else device
+    beside_optimizer = torch.device("cpu") if config.offloads_optimizer else device
     ema = Ema(method.model.to(device), schedule.ema_decay, ranks, beside_optimizer)
-    wrapped = deepspeed_engine.wrap(method.model, config, schedule.optimizer)
+    wrapped = wrap(method.model, config, schedule.optimizer)
     left_out = LeftOut(job.launch, method.data.samples.count)
     state = State(wrapped, ema, rule_of(schedule.clipping), left_out, layout)
     session = Session(job, ranks, device, shares, method, state)

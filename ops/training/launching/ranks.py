@@ -7,10 +7,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.config import ConfigError
+from ops.config import ConfigError, Launch
 from ops.training.launching.hostfile import hosts
 
-DEFAULT_PORT = "29500"  # DeepSpeed's
 # rank, world size, rank on the node, as the launchers name them
 _NAMES = (
     ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
@@ -51,6 +50,6 @@ def discover(environment: MutableMapping[str, str] = os.environ, hostfile: Path 
             "run `soraflow run`, or `python -m torch.distributed.run --standalone -m ...`"
         )
     environment.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank))
-    environment.setdefault("MASTER_PORT", DEFAULT_PORT)
+    environment.setdefault("MASTER_PORT", str(Launch().port))
     environment.setdefault("MASTER_ADDR", hosts(hostfile)[0].name if hostfile else "127.0.0.1")
     return Ranks(rank, world_size, local_rank)

@@ -1,38 +1,28 @@
-"""DeepSpeed: configuration, start and checkpoint loading."""
+"""DeepSpeed: its start, the engine around a model, and what of it is saved and loaded."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from ops.config import ConfigError, Launch, Optimizer, Schedule
+from ops.config import Optimizer
 from ops.training.checkpoints.copying import copied
-from ops.training.data.data_share import Shares
-from ops.training.launching.ranks import Ranks
-from ops.training.trainings import Training
+from ops.training.loop.engine_config import EngineConfig
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
 
 TAG = "state"
 MUON = "deepspeed.runtime.zero.muon.muon_optimizer"
-FILLED_IN = (
-    "train_batch_size",
-    "train_micro_batch_size_per_gpu",
-    "gradient_clipping",
-    "optimizer",
-    "scheduler",
-)
 
 
 def start_distributed() -> None:
@@ -45,106 +35,6 @@ def start_distributed() -> None:
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(verbose=False)
-
-
-def configuration_of(training: Training, root: Path, world_size: int) -> dict[str, Any]:
-    """`configuration` for a training of the recipe.
-
-    Raises:
-        ConfigError: also for a ZeRO stage under which it cannot be trained.
-    """
-    launch = training.launch
-    config = configuration(root, launch, training.schedule, world_size, training.ranks_of_a_video)
-    if zero_stage(config) == 3 and (reason := training.stays_whole):
-        raise ConfigError(f"{root / launch.deepspeed}: zero_optimization.stage is 3, but {reason}: use 1 or 2")
-    return config
-
-
-def configuration(
-    root: Path, launch: Launch, schedule: Schedule, world_size: int, ranks_of_a_video: int = 1
-) -> dict[str, Any]:
-    """The JSON file of `launch.deepspeed` with the numbers filled in that belong to the stage.
-
-    DeepSpeed knows nothing of ranks that compute a video together, so its batch counts each of them.
-
-    Raises:
-        ConfigError: naming the file and the key, for what the file must not hold, what it asks for and cannot be had,
-            or what cannot be divided.
-    """
-    path = root / launch.deepspeed
-    if not path.is_file():
-        raise ConfigError(f"launch.deepspeed names {launch.deepspeed}, which is not a file in {root}")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for key in FILLED_IN:
-        if key in config:
-            raise ConfigError(f"{path}: '{key}' follows from the stage's schedule; remove it from this file")
-    for reason in (*_refused(config), *_not_dropping(config, schedule)):
-        raise ConfigError(f"{path}: {reason}")
-    accumulation = config.setdefault("gradient_accumulation_steps", 1)
-    shares = shares_of(config, schedule, Ranks(0, world_size, 0), ranks_of_a_video)
-    return {
-        **config,
-        "train_batch_size": shares.video.micro_batch * accumulation * world_size,
-        "train_micro_batch_size_per_gpu": shares.video.micro_batch,
-        "gradient_clipping": schedule.clipping.max_norm,
-    }
-
-
-def _refused(config: dict[str, Any]) -> Iterator[str]:
-    """What a file asks for that no training can have, with what it should say."""
-    zero = config.get("zero_optimization", {})
-    stage = zero.get("stage")
-    if config.get("fp16", {}).get("enabled"):
-        yield "fp16.enabled is true, but training is in bf16 or float32: use bf16.enabled"
-    if stage not in (1, 2, 3):
-        yield f"zero_optimization.stage is {stage}; use 1, 2 or 3"
-    if zero.get("round_robin_gradients"):
-        yield "zero_optimization.round_robin_gradients is true, and shards of it cannot be converted; remove it"
-    for key in (key for key in zero if key.startswith("offload_")):
-        if key == "offload_param" and stage != 3:
-            yield f"zero_optimization.offload_param needs stage 3, but stage is {stage}; remove it, or use 3"
-        if (device := zero[key].get("device")) != "cpu":
-            yield f"zero_optimization.{key}.device is {device!r}; use 'cpu'"
-
-
-def _not_dropping(config: dict[str, Any], schedule: Schedule) -> Iterator[str]:
-    """Where DeepSpeed does not keep the gradients of each rank for `clipping.method: dropping` to look at."""
-    if schedule.clipping.method != "dropping":
-        return
-    looks = "clipping.method 'dropping' looks at the gradients of each rank, which DeepSpeed does not keep"
-    if zero_stage(config) == 3:
-        yield f"{looks} whole with zero_optimization.stage 3: use stage 1 or 2, or another method"
-    if zero_stage(config) == 1 and _adds_up_elsewhere(config):
-        yield (
-            f"{looks} with bf16, stage 1 and data_types.grad_accum_dtype 'fp32': remove grad_accum_dtype, or "
-            "use stage 2"
-        )
-
-
-def _adds_up_elsewhere(config: dict[str, Any]) -> bool:
-    """Whether DeepSpeed wraps the optimizer in one that takes gradients away as they come (its `BF16_Optimizer`)."""
-    half = config.get("bf16", {}).get("enabled", False)
-    return half and config.get("data_types", {}).get("grad_accum_dtype") in ("fp32", "float32")
-
-
-def shares_of(config: dict[str, Any], schedule: Schedule, ranks: Ranks, ranks_of_a_video: int) -> Shares:
-    """The share of a rank in every batch."""
-    accumulation = config["gradient_accumulation_steps"]
-    return Shares.of(schedule.batch_size, accumulation, ranks, ranks_of_a_video, schedule.batch_multiple)
-
-
-def zero_stage(config: dict[str, Any]) -> int:
-    return int(config["zero_optimization"]["stage"])
-
-
-def offloaded(config: dict[str, Any]) -> bool:
-    """Whether the optimizer and what it keeps of the weights lie in the memory of the processor."""
-    return "offload_optimizer" in config["zero_optimization"]
-
-
-def precision(config: dict[str, Any]) -> torch.dtype:
-    """The type that the engine keeps the weights in."""
-    return torch.bfloat16 if config.get("bf16", {}).get("enabled") else torch.float32
 
 
 def adamw(parameters: Sequence[nn.Parameter], settings: Optimizer, on_host: bool = False) -> torch.optim.AdamW:
@@ -171,13 +61,16 @@ def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
     return rate * share
 
 
-def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> DeepSpeedEngine:
+def wrap(model: nn.Module, config: EngineConfig, optimizer: Optimizer) -> DeepSpeedEngine:
     import deepspeed
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with _without_muon():
+    with nullcontext() if config.stage == 3 or config.adds_up_elsewhere else _without_muon():
         engine, *_ = deepspeed.initialize(
-            model=model, model_parameters=trained, optimizer=adamw(trained, optimizer, offloaded(config)), config=config
+            model=model,
+            model_parameters=trained,
+            optimizer=adamw(trained, optimizer, config.offloads_optimizer),
+            config=config.document,
         )
     return engine
 
@@ -185,7 +78,8 @@ def wrap(model: nn.Module, config: dict[str, Any], optimizer: Optimizer) -> Deep
 @contextmanager
 def _without_muon() -> Iterator[None]:
     """DeepSpeed asks whether an optimizer is Muon by importing it, and with it PyTorch's compiler: two seconds of every
-    rank. Where it cannot be imported, which is what None among the modules says, DeepSpeed goes on without it."""
+    rank. Where it cannot be imported, which is what None among the modules says, ZeRO-1 and 2 go on without it; ZeRO-3
+    and `BF16_Optimizer` do not."""
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
     if MUON in modules:
         yield
@@ -197,17 +91,17 @@ def _without_muon() -> Iterator[None]:
         del modules[MUON]
 
 
-def shards(engine: DeepSpeedEngine) -> dict[str, Any]:
+def shards(engine: DeepSpeedEngine) -> dict[str, object]:
     """What this rank has to keep of the engine, by the file in which `load` looks for it; every rank calls this. What
     is frozen is not kept.
 
     DeepSpeed hands each shard to a writer, in whose place here stands one that copies it into the processor's memory.
     """
-    copies: dict[str, Any] = {}
+    copies: dict[str, object] = {}
     writer = engine.checkpoint_engine
     with TemporaryDirectory() as folder:  # for its conversion script, of which there is no need
 
-        def save(state_dict: Any, path: str) -> None:
+        def save(state_dict: object, path: str) -> None:
             copies[Path(path).relative_to(folder).as_posix()] = copied(state_dict)
 
         writer.save = save

@@ -12,6 +12,7 @@ from models import released
 from models.dit.denoiser import SkiparseDenoiser
 from models.latent_scale import LatentScale
 from models.latte import LatteDenoiser
+from models.video_denoiser import VideoDenoiser
 from ops.config import DenoiserStage, LowRankStage, Settings
 from ops.data.buckets import Bucket
 from ops.data.drawn_windows import DrawnWindows
@@ -32,14 +33,13 @@ from ops.training.job import Job
 from ops.training.methods.inputs import input_of, needed_vae
 from ops.training.methods.lora import base_with_adapters
 from ops.training.methods.method import Method, Setup
-from ops.training.networks import AnyDenoiser
 from ops.training.objectives.denoising import Denoising
 from ops.training.pictures.held_out_samples import HeldOutSamples
 from ops.training.validation.held_out import HeldOut
 from ops.training.validation.held_out_loss import HeldOutError
 
 
-def build_model(settings: Settings, latent_channels: int, seed: int, largest: Bucket) -> AnyDenoiser:
+def build_model(settings: Settings, latent_channels: int, seed: int, largest: Bucket) -> VideoDenoiser:
     """A freshly initialised denoiser, the same for the same seed; see `networks.denoiser`."""
     torch.manual_seed(seed)
     return networks.denoiser(settings.denoiser, latent_channels, settings.text_encoder.width, largest)
@@ -63,7 +63,7 @@ def compose(setup: Setup) -> Method[LatentBatch]:
     )
 
 
-D = TypeVar("D", bound=AnyDenoiser)
+D = TypeVar("D", bound=VideoDenoiser)
 
 
 def as_the_stage_says(model: D, stage: DenoiserStage) -> D:
@@ -103,7 +103,7 @@ def text_of(job: Job) -> Texts:
     return TextSet(made) if made.results.mode == "cached" else OnlineText(job.project, made)
 
 
-def _start(job: Job, latent_channels: int) -> AnyDenoiser:
+def _start(job: Job, latent_channels: int) -> VideoDenoiser:
     """The best average of the stage before, or a fresh model; a stage of adapters has these beside it."""
     if isinstance(job.denoiser_stage, LowRankStage):
         return base_with_adapters(job)

@@ -7,6 +7,7 @@ import torch
 from models import released
 from models.causal_vae import CausalVideoVAE
 from models.causal_vae.image_init import initialise_from_image_vae
+from models.video_vae import VideoVAE
 from ops.config import CausalVae, Vae, VaeModel
 from ops.metrics.lpips import load_lpips
 from ops.training import networks
@@ -14,7 +15,6 @@ from ops.training.data.clips import Clips, FilmedClips
 from ops.training.data.samples import TrainingSamples
 from ops.training.job import Job
 from ops.training.methods.method import Method, Setup
-from ops.training.networks import VideoVAE
 from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
 from ops.training.pictures.reconstructions import Reconstructions

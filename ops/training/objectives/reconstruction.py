@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from models.pixels import to_pixels, to_video
+from models.video_vae import VideoVAE
 from models.wfvae.posterior import Posterior
 from models.wfvae.vae import WFVAE
 from ops.config import VaeLosses, VaeViews, WfVaeLosses
 from ops.training.data.clips import Clips
 from ops.training.data.views import views
 from ops.training.methods.method import Draw
-from ops.training.networks import VideoVAE
 from ops.training.objectives import vae_losses
 from ops.training.objectives.critic import Critic
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from models.geometry import PIXELS_PER_TOKEN
 from models.latent_scale import LatentScale
 from models.pixels import to_pixels
+from models.video_vae import VideoVAE
 from ops.config import Pictures
 from ops.data.columns import Sample
 from ops.data.latent_encoder import load_vae
@@ -96,7 +96,7 @@ class HeldOutSamples:
         return to_pixels(self._vae.decode(self._scale.restored(latent))[0]).cpu()
 
     @cached_property
-    def _vae(self) -> Any:
+    def _vae(self) -> VideoVAE:
         assert self._vae_artifact is not None
         return load_vae(self._job.project, self._vae_artifact)
 

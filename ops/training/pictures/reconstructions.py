@@ -8,10 +8,10 @@ from typing import cast
 
 from torch import nn
 
+from models.video_vae import VideoVAE
 from ops.runtime.frame_grid import SHORTEST_SIDE, Tile, legible, save, spread
 from ops.training.data.clips import FilmedClips
 from ops.training.data.samples import spread_samples
-from ops.training.networks import VideoVAE
 from ops.training.objectives.reconstruction import reconstructed
 
 SAMPLES = 4

@@ -9,7 +9,6 @@ MFU is model FLOPs / (seconds · ranks · peak).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -88,21 +87,21 @@ def _adapter_flops(lora: Lora, s: int, text: int | None, d: int) -> int:
     return sum(of_part[part] for part in {part for target in lora.targets for part in TARGETS[target]})
 
 
-def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
     """Scores, and what they weigh: shapes [B, H, S, E], [B, H, L, E]."""
     b, h, s, e = query
     return 2 * b * h * s * key[2] * (e + value[3])
 
 
 def _attention_backward(
-    _gradient: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
+    _gradient: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object
 ) -> int:
     return 2 * _attention(query, key, value)
 
 
 def counter() -> FlopCounterMode:
     """Counts the model FLOPs of what runs inside it, on tensors with or without content, on the CPU."""
-    aten: Any = torch.ops.aten
+    aten = torch.ops.aten
     return FlopCounterMode(
         display=False,
         custom_mapping={

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 
@@ -19,7 +18,7 @@ from ops.training.data.batch_sizes import batch_sizes, largest
 from ops.training.data.data_share import DataShare, Shares, micro_batch
 from ops.training.data.prefetch import AHEAD
 from ops.training.launching.ranks import Ranks
-from ops.training.loop.engine import configuration_of, precision
+from ops.training.loop.engine_config import EngineConfig, configuration_of
 from ops.training.planning.cases import DenoiserCase, EncodingCase, Passes, VaeCase
 from ops.training.planning.memory import WIDE, Encoders, Memory, memory_of
 from ops.training.planning.passes import measured, trained_numbers
@@ -41,16 +40,12 @@ class Launched:
     """Instead of the file's."""
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> EngineConfig:
         config = configuration_of(self.training, self.project.root, self.ranks)
         if self.accumulation is None:
             return config
         size = micro_batch(self.training.schedule.batch_size, self._parts, self.accumulation)
-        return {
-            **config,
-            "gradient_accumulation_steps": self.accumulation,
-            "train_micro_batch_size_per_gpu": size,
-        }
+        return config.with_keys(gradient_accumulation_steps=self.accumulation, train_micro_batch_size_per_gpu=size)
 
     @property
     def ranks(self) -> int:
@@ -61,10 +56,7 @@ class Launched:
         return self.ranks // self.training.ranks_of_a_video
 
     def shares(self) -> Shares:
-        accumulation = self.config["gradient_accumulation_steps"]
-        schedule, together = self.training.schedule, self.training.ranks_of_a_video
-        ranks = Ranks(0, self.ranks, 0)
-        return Shares.of(schedule.batch_size, accumulation, ranks, together, schedule.batch_multiple)
+        return self.config.shares(self.training.schedule, Ranks(0, self.ranks, 0), self.training.ranks_of_a_video)
 
     def batch_sizes(self, buckets: Iterable[Bucket]) -> dict[Bucket, int]:
         """The samples of a batch of each, over all ranks."""
@@ -78,11 +70,12 @@ class Launched:
 
     def case(self, bucket: Bucket, samples: int, recomputed: bool) -> DenoiserCase | VaeCase:
         settings, section = self.project.settings, self.training.section
-        dtype: Precision = "bfloat16" if precision(self.config).itemsize == 2 else "float32"
-        size: dict[str, Any] = {"height": bucket.height, "width": bucket.width, "precision": dtype}
+        dtype: Precision = "bfloat16" if self.config.precision.itemsize == 2 else "float32"
         if isinstance(section, Vae):
             return VaeCase(
-                **size,
+                height=bucket.height,
+                width=bucket.width,
+                precision=dtype,
                 samples=samples,
                 frames=min(bucket.frames, section.views.frames),
                 model=section.model,
@@ -94,7 +87,9 @@ class Launched:
             update={"sparse_ratio": section.sparse_ratio or settings.denoiser.model.sparse_ratio}
         )
         return DenoiserCase(
-            **size,
+            height=bucket.height,
+            width=bucket.width,
+            precision=dtype,
             samples=samples,
             frames=bucket.frames,
             architecture=settings.denoiser.architecture,

@@ -63,5 +63,5 @@ class LiveBytes(TorchDispatchMode):
         self._foreign.discard(key)
 
 
-def _tensors(tree: Any) -> Iterator[Tensor]:
+def _tensors(tree: object) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor) and leaf.device.type != "meta")

@@ -8,12 +8,11 @@ engine really allocates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from ops.runtime.device import Accelerator
-from ops.training.loop.engine import offloaded, precision, zero_stage
+from ops.training.loop.engine_config import EngineConfig
 from ops.training.planning.cases import Passes
 
 WIDE = 4
@@ -52,7 +51,7 @@ class Encoders:
 
 
 def memory_of(
-    config: dict[str, Any],
+    config: EngineConfig,
     passes: Passes,
     ranks: int,
     accelerator: Accelerator,
@@ -63,13 +62,12 @@ def memory_of(
     """Of one of so many ranks, under a configuration of the engine that is filled in (`configuration_of`). `dropping`
     is the clipping that looks at each rank's gradients, `loader` the bytes of batches that wait to be computed,
     `encoders` what stands beside the model."""
-    zero, count = config["zero_optimization"], passes.parameters
-    width, own = precision(config).itemsize, -(-count // ranks)
-    stage, off = zero_stage(config), offloaded(config)
+    count, width, stage, off = passes.parameters, config.precision.itemsize, config.stage, config.offloads_optimizer
+    own = -(-count // ranks)
     weights = width * (own if stage == 3 else count)
     optimizer = {"optimizer": 3 * WIDE * own, "ema": WIDE * own}
     held, host = {"weights": weights}, {"loader": loader}
-    if stage == 3 and "offload_param" in zero:
+    if stage == 3 and config.offloads_weights:
         host["weights"] = held.pop("weights")
     if off:  # gradients in float32, weights on their way back, and a parameter's gradient on its way
         optimizer["gradients"] = WIDE * own
@@ -80,9 +78,9 @@ def memory_of(
     if passes.frozen or passes.companions:
         held["companions"] = passes.frozen + passes.companions
     if stage == 3:  # it keeps its share of the gradients, and the buffer for their way, from step to step
-        held["gradients"] = width * own + WIDE * _bucket(config)
+        held["gradients"] = width * own + WIDE * config.bucket
     resident = sum(held.values())
-    gathered = _gathered(zero, count, ranks, width) if stage == 3 else 0
+    gathered = _gathered(config, count, ranks, width) if stage == 3 else 0
     live = [moment.live + _gradients(config, passes, own, moment.gradients, dropping) for moment in passes.moments]
     live.append(passes.moments[-1].live + _reduced(config, passes, own, dropping))
     temporary = (0 if off else _step(own, accelerator)) + (width * count if dropping else 0)
@@ -105,46 +103,42 @@ def memory_of(
     )
 
 
-def _gradients(config: dict[str, Any], passes: Passes, own: int, made: int, dropping: bool) -> int:
+def _gradients(config: EngineConfig, passes: Passes, own: int, made: int, dropping: bool) -> int:
     """What gradients take once so many bytes of them are made in the last micro-batch of a step."""
-    width, stage, earlier = precision(config).itemsize, zero_stage(config), config["gradient_accumulation_steps"] > 1
+    width, stage, earlier = config.precision.itemsize, config.stage, config.accumulation > 1
     if stage == 3:
         return 0  # held
     if stage == 1 or dropping:
         return width * passes.parameters if earlier else made
     buffers = _buffers(config) + (width * own if earlier else 0)
-    return buffers + (width * own + _sent(config, passes) if made > width * _bucket(config) else 0)
+    return buffers + (width * own + _sent(config, passes) if made > width * config.bucket else 0)
 
 
-def _reduced(config: dict[str, Any], passes: Passes, own: int, dropping: bool) -> int:
+def _reduced(config: EngineConfig, passes: Passes, own: int, dropping: bool) -> int:
     """The same when all are made and the last of them are brought together."""
-    width, stage = precision(config).itemsize, zero_stage(config)
+    width, stage = config.precision.itemsize, config.stage
     if stage == 3:
         return 0
     made = width * passes.parameters if stage == 1 or dropping else 0
-    earlier = width * own if stage == 2 and config["gradient_accumulation_steps"] > 1 else 0
+    earlier = width * own if stage == 2 and config.accumulation > 1 else 0
     return made + earlier + width * own + _sent(config, passes) + (_buffers(config) if stage == 2 else 0)
 
 
-def _buffers(config: dict[str, Any]) -> int:
+def _buffers(config: EngineConfig) -> int:
     """Those in which ZeRO-2 gathers gradients for their way."""
-    return precision(config).itemsize * _bucket(config) * (2 if config["zero_optimization"].get("overlap_comm") else 1)
+    return config.precision.itemsize * config.bucket * (2 if config.overlaps else 1)
 
 
-def _bucket(config: dict[str, Any]) -> int:
-    return int(config["zero_optimization"].get("reduce_bucket_size", 5e8))
-
-
-def _sent(config: dict[str, Any], passes: Passes) -> int:
+def _sent(config: EngineConfig, passes: Passes) -> int:
     """A bucket on its way to other ranks, in the type that it travels in where that is another one."""
-    if precision(config).itemsize == WIDE or config.get("communication_data_type") != "fp32":
+    if config.precision.itemsize == WIDE or not config.sends_wide:
         return 0
-    return WIDE * min(_bucket(config), passes.parameters)
+    return WIDE * min(config.bucket, passes.parameters)
 
 
-def _gathered(zero: dict[str, Any], count: int, ranks: int, width: int) -> int:
+def _gathered(config: EngineConfig, count: int, ranks: int, width: int) -> int:
     """The weights that ZeRO-3 brings together at once, at most."""
-    return 0 if ranks == 1 else width * min(count, int(zero.get("stage3_max_live_parameters", 1e9)))
+    return 0 if ranks == 1 else width * min(count, config.gathered)
 
 
 def _step(own: int, accelerator: Accelerator) -> int:

@@ -22,13 +22,13 @@ from models.control.image_condition import MASK_CHANNELS, ImageConditionedDenois
 from models.dit.denoiser import SkiparseDenoiser
 from models.dit.sequence import SequenceGroup
 from models.pixels import to_video
+from models.video_denoiser import VideoDenoiser
 from ops.config import Denoiser, Diffusion, Lora, Optimizer
 from ops.data.buckets import Bucket
 from ops.runtime.files import digest, replacing, sha256
 from ops.training import networks
 from ops.training.data.clips import Clips
 from ops.training.methods.method import Draw
-from ops.training.networks import AnyDenoiser
 from ops.training.objectives import diffusion
 from ops.training.objectives.critic import Critic
 from ops.training.objectives.reconstruction import Reconstruction
@@ -79,7 +79,7 @@ def trained_numbers(case: DenoiserCase | VaeCase) -> tuple[int, int]:
     return one, other
 
 
-def _denoiser(case: DenoiserCase) -> AnyDenoiser:
+def _denoiser(case: DenoiserCase) -> VideoDenoiser:
     settings = Denoiser(architecture=case.architecture, model=case.model, diffusion=_diffusion(case))
     largest = Bucket(case.frames, case.height, case.width)
     if case.lora:
@@ -90,7 +90,7 @@ def _denoiser(case: DenoiserCase) -> AnyDenoiser:
     return model
 
 
-def _adapted(lora: Lora, make: Callable[[], AnyDenoiser]) -> AnyDenoiser:
+def _adapted(lora: Lora, make: Callable[[], VideoDenoiser]) -> VideoDenoiser:
     """With adapters. peft moves what it makes to where the weights lie, which tensors without memory do not bear: so
     they are laid in by their shapes alone, and then all parameters are made anew where this is called."""
     with unset_fake_temporarily(), torch.device("meta"):

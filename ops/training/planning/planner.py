@@ -13,7 +13,6 @@ from ops.config import ConfigError, DenoiserStage
 from ops.data.buckets import Bucket
 from ops.runtime.project import Project
 from ops.training.data.batch_sizes import NoBatches, too_small
-from ops.training.loop.engine import precision, zero_stage
 from ops.training.planning.cases import DenoiserCase
 from ops.training.planning.flops import denoiser_flops
 from ops.training.planning.hardware import hardware_of
@@ -45,7 +44,7 @@ def plan_of(
         launched.memory(buckets),
         launched.config,
     )
-    hardware = hardware_of(launch, precision(config))
+    hardware = hardware_of(launch, config.precision)
     fits = hardware.fits(memory, launch.ranks_per_node)
     flops = _flops(launched, buckets, bucket)
     tokens = {str(each): launched.case(each, 1, False).tokens for each in buckets}
@@ -59,7 +58,7 @@ def plan_of(
         asset=training.asset,
         preset=settings.name,
         launch=f"{launch.nodes} node(s) of {launch.ranks_per_node} {launch.accelerator}, by {launch.launcher}",
-        engine=f"ZeRO-{zero_stage(config)} in {'bf16' if precision(config).itemsize == 2 else 'float32'}",
+        engine=f"ZeRO-{config.stage} in {'bf16' if config.precision.itemsize == 2 else 'float32'}",
         ranks=launched.ranks,
         ranks_per_node=launch.ranks_per_node,
         steps=training.schedule.steps,
@@ -134,7 +133,7 @@ def disk_of(project: Project, training: Training, counts: Mapping[str, int] | No
     """
     launched, settings = Launched(project, training), project.settings
     parameters, companions = launched.sizes()
-    one = parameters * (precision(launched.config).itemsize + 4 * WIDE) + 3 * WIDE * companions
+    one = parameters * (launched.config.precision.itemsize + 4 * WIDE) + 3 * WIDE * companions
     found = {"checkpoints": one * (training.schedule.keep_last + 2)}
     if not counts or not isinstance(training.section, DenoiserStage):
         return found

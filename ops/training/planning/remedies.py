@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from ops.config import ConfigError, DenoiserStage, Stage
 from ops.training.planning.hardware import Hardware
@@ -35,7 +34,7 @@ def _changes(launched: Launched) -> Iterator[tuple[str, Change]]:
     place = launched.training.place
     if isinstance(section, DenoiserStage) and not section.gradient_checkpointing:
         yield f"{place}.gradient_checkpointing=true", _recomputing(section)
-    now = launched.config["gradient_accumulation_steps"]
+    now = launched.config.accumulation
     for count in (2 * now, 4 * now, 8 * now):
         yield f"gradient_accumulation_steps {count} in {launch.deepspeed}", _accumulating(count)
     for file in (f"configs/deepspeed/{name}.json" for name in FILES):
@@ -57,7 +56,7 @@ def _accumulating(count: int) -> Change:
     return lambda each: replace(each, accumulation=count)
 
 
-def _launching(**update: Any) -> Change:
+def _launching(**update: object) -> Change:
     def change(each: Launched) -> Launched:
         launch = each.training.launch.model_copy(update=update)
         return replace(each, training=replace(each.training, launch=launch))

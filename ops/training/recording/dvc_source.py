@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from mlflow.data.dataset_source import DatasetSource
 from mlflow.data.dataset_source_registry import register_dataset_source
@@ -32,19 +31,19 @@ class DvcDatasetSource(DatasetSource):
         return target
 
     @staticmethod
-    def _can_resolve(raw_source: Any) -> bool:
+    def _can_resolve(raw_source: object) -> bool:
         return isinstance(raw_source, dict) and raw_source.keys() == {"path", "version", "commit", "root"}
 
     @classmethod
-    def _resolve(cls, raw_source: dict[str, Any]) -> DvcDatasetSource:
+    def _resolve(cls, raw_source: dict[str, str]) -> DvcDatasetSource:
         """What `to_dict` gave; never guessed from a path alone, which has no version."""
         return cls.from_dict(raw_source)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, str]:
         return {"path": self.path, "version": self.version, "commit": self.commit, "root": self.root}
 
     @classmethod
-    def from_dict(cls, source_dict: dict[str, Any]) -> DvcDatasetSource:
+    def from_dict(cls, source_dict: dict[str, str]) -> DvcDatasetSource:
         return cls(**source_dict)
 
 

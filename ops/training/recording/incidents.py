@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ops.data.columns import Sample
 from ops.reports.incident_page import Shown, incident_page, with_curves
-from ops.runtime.files import replacing, write_json
+from ops.runtime.files import Document, read_json, replacing, write_json
 from ops.runtime.project import Project
 from ops.training.data.data_share import DataShare
 from ops.training.recording.gradient_curves import around
@@ -92,7 +90,7 @@ def _rows(sample_ids: Sequence[str], samples: Mapping[str, Sample]) -> list[Samp
     return [samples[name] for name in dict.fromkeys(sample_ids)]
 
 
-def _as_json(incident: Incident) -> dict[str, Any]:
+def _as_json(incident: Incident) -> dict[str, object]:
     blamed = [
         {"ranks": each.ranks, "figures": _printable(each.figures), "sample_ids": list(each.sample_ids)}
         for each in incident.suspects
@@ -111,10 +109,10 @@ def _printable(figures: Mapping[str, float]) -> dict[str, float | str]:
     return {name: value if math.isfinite(value) else str(value) for name, value in figures.items()}
 
 
-def incidents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def incidents(folder: Path) -> Iterator[tuple[Path, Document]]:
     """The file of each incident of a training with its content, in the order of steps."""
     for path in sorted((folder / FOLDER).glob("step_*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if "reason" in content:  # or else it is about samples that were left out
             yield path, content
 

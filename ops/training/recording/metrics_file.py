@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ops.runtime.files import replacing
 
@@ -24,12 +23,12 @@ class MetricsFile:
         self._file.write(json.dumps({"step": step, **figures}) + "\n")
         self._file.flush()
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[dict[str, float]]:
         """All that was written so far."""
         return read(self._path)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Path) -> list[dict[str, float]]:
     """All whole lines; a last one that was cut off is left out."""
     if not path.is_file():
         return []

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import mlflow
 from mlflow.data.meta_dataset import MetaDataset
@@ -40,6 +40,14 @@ SECONDS_TO_WAIT_AT_THE_END = 300.0
 SECONDS_BETWEEN_LOOKS = 10.0
 
 
+class _Remembered(TypedDict):
+    """What `run.json` says of an earlier attempt."""
+
+    run_id: str
+    models: NotRequired[dict[str, str]]
+    """Hash of a checkpoint's content → its logged model."""
+
+
 class RecordsNotSent(RuntimeError):
     """A training that is complete, while MLflow is away."""
 
@@ -62,7 +70,7 @@ class MlflowRun:
     ) -> None:
         self._job, self._say = job, say
         self._memory = job.folder / "run.json"
-        self._buffer: list[list[Any]] = []
+        self._buffer: list[tuple[str, float, int, int]] = []
         self._outbox = Outbox(job.folder / "outbox.json", self._deliver, STORE_ERRORS)
         self._away = bool(self._outbox.waiting)
         self._client = connect(job.project)
@@ -84,7 +92,7 @@ class MlflowRun:
         if self._gone:
             self.last_logged_step = self._log_again()
 
-    def _known(self) -> dict[str, Any] | None:
+    def _known(self) -> _Remembered | None:
         """What an earlier attempt left in MLflow, if that is there still; what was only deleted is brought back."""
         known = _remembered(self._memory)
         if known is None:
@@ -100,11 +108,11 @@ class MlflowRun:
         """Log the figures and pictures of earlier attempts, whose run is gone; returns the last step of them."""
         lines = read_metrics(self._job.folder / "metrics.jsonl")
         for line in lines:
-            self.log(line["step"], {name: value for name, value in line.items() if name != "step"})
+            self.log(int(line["step"]), {name: value for name, value in line.items() if name != "step"})
         self.flush()
         for picture in sorted((self._job.folder / "pictures").glob("step_*.png")):
             self.log_picture(picture, int(picture.stem.removeprefix("step_")))
-        last = max((line["step"] for line in lines), default=-1)
+        last = max((int(line["step"]) for line in lines), default=-1)
         if (drawn := self._job.folder / gradient_curves.PICTURE).is_file():
             self.log_picture(drawn, last, gradient_curves.NAME)
         for path, _ in incidents(self._job.folder):
@@ -153,7 +161,7 @@ class MlflowRun:
         if step <= self.last_logged_step:
             return
         now = int(time.time() * 1000)
-        self._buffer += [[key, value, now, step] for key, value in figures.items()]
+        self._buffer += [(key, value, now, step) for key, value in figures.items()]
         if step % STEPS_PER_FLUSH == 0:
             self.flush()
 
@@ -351,5 +359,5 @@ def close_run(job: Job, status: Status) -> None:
         print(f"MLflow could not be told that the run of {job.asset} is {status}: {first_line(error)}", flush=True)
 
 
-def _remembered(path: Path) -> dict[str, Any] | None:
+def _remembered(path: Path) -> _Remembered | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -6,11 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from ops.runtime.files import write_json
+from ops.runtime.files import Document, write_json
 
-Record = dict[str, Any]
+Record = Document
 SECONDS_BETWEEN_TRIES = 30.0
 COST_OF_TRYING = 10
 """A store that is away is asked again after this many times the seconds that asking took, so that a training whose

@@ -7,9 +7,9 @@ from typing import cast
 
 from torch import nn
 
+from models.video_vae import VideoVAE
 from ops.training.data.clips import Clips
 from ops.training.data.samples import TrainingSamples
-from ops.training.networks import VideoVAE
 from ops.training.objectives.reconstruction import reconstructed
 
 

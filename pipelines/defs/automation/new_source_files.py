@@ -9,7 +9,7 @@ from ops.curation.sources.arrivals import Watch, is_due, look
 from ops.runtime import decisions
 from ops.runtime.decisions import Decision
 from ops.runtime.project import Project
-from pipelines import dagster_home, runs
+from pipelines import dagster_home, run_tags, runs
 from pipelines.defs.automation.jobs import CURATION
 from pipelines.resources.project import ProjectResource
 
@@ -56,13 +56,13 @@ def _look(instance: dg.DagsterInstance, home: Project, before: Watch, now: float
         reason = f"{found.reason}; curation of just these files failed before (run {failed}): start it by hand"
         return _no(home, found.watch, reason, record=True)
     decisions.record(home, Decision(ABOUT, True, found.reason))
-    tags = {runs.REASON_TAG: found.reason, runs.LISTING_TAG: listing}
+    tags = {run_tags.REASON: found.reason, run_tags.LISTING: listing}
     return dg.SensorResult([dg.RunRequest(tags=tags)], cursor=_cursor(found.watch))
 
 
 def _failed_on(instance: dg.DagsterInstance, listing: str) -> str | None:
     """The last run for these very files, if it did not succeed: it would fail again, every few minutes."""
-    ended = instance.get_runs(dg.RunsFilter(tags={runs.LISTING_TAG: listing}), limit=1)
+    ended = instance.get_runs(dg.RunsFilter(tags={run_tags.LISTING: listing}), limit=1)
     return next((run.run_id for run in ended if run.status != dg.DagsterRunStatus.SUCCESS), None)
 
 

@@ -15,7 +15,7 @@ from ops.runtime import decisions
 from ops.runtime.decisions import Decision
 from ops.runtime.project import Project
 from ops.steps import STEPS
-from pipelines import dagster_home, runs
+from pipelines import dagster_home, run_tags, runs
 from pipelines.defs.automation import cron
 from pipelines.defs.automation.jobs import LINEAGE
 from pipelines.factories import metadata
@@ -94,7 +94,7 @@ def _result(
     events = [_observation(home)] if news else []
     if not found.retrain:
         return dg.SensorResult(skip_reason=found.reason, cursor=ticks.cursor, asset_events=events)
-    request = dg.RunRequest(tags={runs.REASON_TAG: found.reason}, asset_selection=_selection(home, found, repository))
+    request = dg.RunRequest(tags={run_tags.REASON: found.reason}, asset_selection=_selection(home, found, repository))
     return dg.SensorResult([request], cursor=ticks.cursor, asset_events=events)
 
 

@@ -1,6 +1,5 @@
 """Great Expectations suites as blocking checks: what fails here stops everything downstream in the same run."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,7 +10,7 @@ from pipelines.factories import metadata
 from pipelines.resources.project import ProjectResource
 
 if TYPE_CHECKING:
-    from ops.data.expectations import Validation
+    from ops.data.validation import Validation
 
 
 def expectation_check(table: str, asset: str) -> dg.AssetChecksDefinition:
@@ -33,7 +32,7 @@ def expectation_check(table: str, asset: str) -> dg.AssetChecksDefinition:
             check_name=specification.name,
             passed=validation.passed,
             severity=dg.AssetCheckSeverity.ERROR,
-            description=validation_page.report(asdict(validation)),
+            description=validation_page.report(validation),
             metadata=told(validation),
         )
 

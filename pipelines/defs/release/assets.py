@@ -12,8 +12,8 @@ from pipelines.factories.artifact_asset import result
 from pipelines.resources.project import ProjectResource
 
 DESCRIPTION = (
-    "The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the champion under "
-    "the same protocol, and moves the registry's aliases only if it is no worse."
+    "The best checkpoint becomes candidate; the gate re-reads the blocking checks, compares it with the champion "
+    "prompt by prompt under the same protocol, and moves the registry's aliases only if it is no worse."
 )
 
 
@@ -38,12 +38,14 @@ def _champion(made_from: Mapping[str, Sequence[str]], line: str | None) -> dg.As
     )
     def champion(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         from ops.release.champion import release_candidate
+        from ops.release.comparison.release_pages import release_pages
         from ops.release.standing import standing
 
         home = project.use_dataset().of_line(line)
         artifact = release_candidate(home)
         found = standing(home, artifact)
         context.log.info(artifact.results.decision if found.as_decided else found.sentence)
-        return result(home, artifact, registry=dg.MetadataValue.text(found.sentence))
+        pages = {name: dg.MetadataValue.url(address) for name, address in release_pages(home, artifact).items()}
+        return result(home, artifact, registry=dg.MetadataValue.text(found.sentence), **pages)
 
     return champion

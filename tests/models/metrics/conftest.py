@@ -16,7 +16,7 @@ Drawn = Callable[[int, tuple[int, ...]], Tensor]
 
 @pytest.fixture(scope="session")
 def cases(module_at: Callable[[Path], ModuleType], checkout: Path) -> ModuleType:
-    return module_at(checkout / "tests" / "metric_case.py")
+    return module_at(checkout / "tests" / "parity_cases.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from ops.curation import tables as schemas
 from ops.data.captions import SCHEMA, captions
 from ops.data.content_version import content_version
 from ops.data.expectation_suites import SUITES
-from ops.data.expectations import Validation, checks_passed, validate
+from ops.data.expectations import checks_passed, validate
 from ops.data.samples import SAMPLES
 from ops.data.training_set import training_set
+from ops.data.validation import Validation
 from ops.data.validation_page import report
 from ops.runtime import tables
 from ops.runtime.project import Project
@@ -219,7 +220,7 @@ def test_a_report_tells_the_rows_the_values_and_what_to_do(ready: Project):
     offender = spoil(ready, "curated_clips", lambda row: row.update(motion=0.5, end_frame=20, path="a|b.mp4"))
     validation = validate(ready, "curated_clips")
     assert validation.failures[0]["examples"][0] == {"path": "a|b.mp4", "clip_id": offender, "counted_frames": 20}
-    told = report(asdict(validation))
+    told = report(validation)
     of = len(validation.expectations)
     assert told.startswith(f"**2 of {of} expectations failed for 3 rows, version {validation.version}**")
     for line in (
@@ -238,4 +239,4 @@ def test_a_report_tells_the_rows_the_values_and_what_to_do(ready: Project):
 def test_a_report_of_what_passed_is_a_line(ready: Project):
     validation = validate(ready, "curated_clips")
     of = len(validation.expectations)
-    assert report(asdict(validation)) == f"**all {of} expectations hold for 3 rows, version {validation.version}**\n"
+    assert report(validation) == f"**all {of} expectations hold for 3 rows, version {validation.version}**\n"

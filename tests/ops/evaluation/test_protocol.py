@@ -2,6 +2,8 @@ import dataclasses
 
 import pytest
 
+from ops.config import Evaluation
+from ops.evaluation import protocols
 from ops.evaluation.protocol import Protocol, ProtocolMismatch, Score
 
 PROTOCOL = Protocol("t2v/v1", {"seeds": [0], "steps": 20}, {"temporal_flickering": "1"}, {"lpips": "abc"})
@@ -51,3 +53,22 @@ def test_scores_of_different_protocols_or_metrics_do_not_compare() -> None:
 def test_a_missing_value_is_an_error_not_a_number() -> None:
     with pytest.raises(ValueError, match="has no value"):
         score(1.0).loss_against(score(None))
+
+
+def test_scores_by_different_samplers_do_not_compare() -> None:
+    evaluation = Evaluation(prompts=("a cat",), steps=20)
+    ddim = protocols.generation(evaluation, "libx264")
+    for change, told in (
+        ({"sampler": "dpm_solver++"}, r"sampler: ddim here, dpm_solver\+\+ there"),
+        ({"guidance_rescale": 0.7}, "guidance_rescale: absent here, 0.7 there"),
+    ):
+        other = protocols.generation(evaluation.model_copy(update=change), "libx264")
+        with pytest.raises(ProtocolMismatch, match=told):
+            ddim.require_same(other)
+
+
+def test_protocols_from_before_there_was_a_choice_are_the_same_but_where_sampling_was_wrong() -> None:
+    """20 steps visit the timesteps that they always did, 30 do not."""
+    terms = protocols.generation(Evaluation(prompts=("a cat",), steps=20), "libx264").terms
+    assert not {"guidance_rescale", "spacing"} & terms.keys()
+    assert protocols.generation(Evaluation(prompts=("a cat",), steps=30), "libx264").terms["spacing"] == 2

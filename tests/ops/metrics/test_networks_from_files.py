@@ -46,7 +46,7 @@ def put(project, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def filled(module_at, checkout: Path):
-    case = module_at(checkout / "tests" / "metric_case.py").MetricCase
+    case = module_at(checkout / "tests" / "parity_cases.py").MetricCase
     return lambda name: case(name).state_dict()
 
 

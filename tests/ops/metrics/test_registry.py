@@ -14,9 +14,9 @@ from ops.evaluation.protocol import Protocol
 from ops.evaluation.protocols import of_metric
 from ops.metrics import registry
 from ops.metrics.base import Frames, Measure, Needs, Value, Video, VideoMetric
-from ops.metrics.bootstrap import Interval
 from ops.metrics.registry import METRICS, deciding, of_generated, of_reconstructions
 from ops.runtime.project import Project
+from ops.statistics.bootstrap import Interval
 from ops.weights import MissingWeights
 
 RANDOM = np.random.default_rng(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -102,3 +103,20 @@ def score_world() -> Callable[[Project], None]:
 @pytest.fixture(scope="session")
 def set_checks() -> Callable[..., None]:
     return pass_checks
+
+
+@pytest.fixture(scope="session")
+def _models(module_at: Callable[[Path], ModuleType], checkout: Path) -> ModuleType:
+    return module_at(checkout / "tests" / "made_models.py")
+
+
+@pytest.fixture(scope="session")
+def made_models(_models: ModuleType) -> Any:
+    """What tests/made_models.py calls MadeModels."""
+    return _models.MadeModels
+
+
+@pytest.fixture(scope="session")
+def kept_by(_models: ModuleType) -> Any:
+    """What tests/made_models.py calls kept_by."""
+    return _models.kept_by

@@ -22,6 +22,15 @@ def test_a_written_video_reads_back_close_to_itself(tmp_path) -> None:
         assert (stream.average_rate, stream.codec_context.pix_fmt) == (8, "yuv420p")
 
 
+def test_frames_that_come_one_by_one_make_the_same_file(tmp_path) -> None:
+    write_mp4(tmp_path / "at_once.mp4", video(), fps=8)
+    write_mp4(tmp_path / "one_by_one.mp4", iter(list(video())), fps=8)
+    assert (tmp_path / "one_by_one.mp4").read_bytes() == (tmp_path / "at_once.mp4").read_bytes()
+    with pytest.raises(ValueError, match="there are no frames to write"):
+        write_mp4(tmp_path / "none.mp4", iter([]), fps=8)
+    assert not (tmp_path / "none.mp4").exists()
+
+
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_the_same_frames_give_the_same_bytes(side, tmp_path) -> None:
     """Also for pictures of one or two macroblocks, and whatever the process has in its memory."""

@@ -6,9 +6,10 @@ import torch
 from models.dit.config import DenoiserConfig
 from models.dit.denoiser import SkiparseDenoiser
 from ops.config import Diffusion
-from ops.sampling.denoise import draw_latent, latent_shape
+from ops.sampling.denoise import Texts, draw_latent, draw_latents, latent_shape
 from ops.sampling.request import Request
-from ops.sampling.samplers import sampler
+from ops.sampling.samplers import SAMPLERS, sampler
+from ops.training.objectives.diffusion import scheduler
 
 REQUEST = Request("a cat", seed=3, steps=5, guidance=3.0, frames=5, height=32, width=48, fps=8)
 TEXT, NOTHING = torch.randn(7, 16, generator=torch.Generator().manual_seed(1)), torch.zeros(2, 16)
@@ -25,7 +26,7 @@ def draw(denoiser, prompt=TEXT, **changes) -> torch.Tensor:
     return draw_latent(denoiser, dataclasses.replace(REQUEST, **changes), 4, Diffusion(), prompt, NOTHING)
 
 
-@pytest.mark.parametrize("name", ["ddim", "euler_ancestral"])
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_five_steps_are_the_same_twice_and_differ_by_seed(denoiser, name: str) -> None:
     first = draw(denoiser, sampler=name)
     assert first.shape == latent_shape(REQUEST, 4) == (1, 4, 2, 4, 6)
@@ -79,7 +80,7 @@ def test_conditions_are_the_same_in_both_halves_and_never_scaled() -> None:
 def test_sampling_a_known_clean_latent_recovers_it() -> None:
     """A perfect v-model of one point leads every sampler to that point, from pure noise."""
     clean = torch.linspace(-1, 1, 4 * 2 * 4 * 6).view(1, 4, 2, 4, 6)
-    for name in ("ddim", "euler_ancestral"):
+    for name in SAMPLERS:
         schedule = sampler(name, Diffusion(), 20)
 
         def perfect(latent, times, text, mask, schedule=schedule):
@@ -90,21 +91,80 @@ def test_sampling_a_known_clean_latent_recovers_it() -> None:
         assert torch.allclose(draw(perfect, sampler=name, steps=20, guidance=1.0), clean, atol=2e-2)
 
 
-@pytest.mark.parametrize("name", ["ddim", "euler_ancestral"])
-def test_sampling_starts_at_pure_noise(name: str) -> None:
-    assert [int(t) for t in sampler(name, Diffusion(), 5).timesteps] == [999, 799, 599, 399, 199]
-    leading = sampler(name, Diffusion(zero_terminal_snr=False), 100)
-    assert int(leading.timesteps[0]) == 990
+def test_halves_of_guidance_one_after_the_other_are_those_of_one_batch(denoiser) -> None:
+    """And take half the memory: no pass has more than the requests."""
+    sizes = []
+
+    def counting(latent, *told):
+        sizes.append(len(latent))
+        return denoiser(latent, *told)
+
+    requests = [dataclasses.replace(REQUEST, seed=seed) for seed in (3, 4)]
+    texts = [Texts(TEXT, NOTHING), Texts(TEXT[:4], NOTHING)]
+    one, two = (draw_latents(counting, requests, 4, Diffusion(), texts, passes=passes) for passes in (1, 2))
+    assert sizes == [4] * 5 + [2] * 10
+    assert (one - two).abs().max() < 1e-5
 
 
-def test_the_ancestral_sampler_has_the_released_noise_levels() -> None:
-    sigmas = sampler("euler_ancestral", Diffusion(), 100).sigmas
-    assert sigmas[0] == pytest.approx(4096, rel=1e-4)
-    assert sigmas[1] == pytest.approx(1478.557, rel=1e-4)
-    assert sigmas[2] == pytest.approx(706.076, rel=1e-4)
-    assert sigmas[-1] == 0
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_batch_holds_what_each_request_gives_alone(denoiser, name: str) -> None:
+    """To rounding: sums over other shapes are not taken in the same order. Noise is each request's own."""
+    requests = [dataclasses.replace(REQUEST, seed=seed, sampler=name) for seed in (3, 4)]
+    texts = [Texts(TEXT, NOTHING), Texts(TEXT[:4], NOTHING)]
+    both = draw_latents(denoiser, requests, 4, Diffusion(), texts)
+    alone = [draw_latent(denoiser, each, 4, Diffusion(), *text) for each, text in zip(requests, texts, strict=True)]
+    assert (both - torch.cat(alone)).abs().max() < 1e-5
+    assert (both[0] - both[1]).abs().max() > 0.1
 
 
-def test_an_unknown_sampler_is_named() -> None:
-    with pytest.raises(ValueError, match="plms"):
-        sampler("plms", Diffusion(), 5)
+def test_a_place_in_a_batch_does_not_depend_on_the_others(denoiser) -> None:
+    """To the bit, where texts are padded alike: so a video of a batch can be made again without its company."""
+    requests = [dataclasses.replace(REQUEST, seed=seed) for seed in (3, 4, 5)]
+    texts = [Texts(TEXT, NOTHING), Texts(TEXT[:4], NOTHING), Texts(TEXT[:2], NOTHING)]
+    company = draw_latents(denoiser, requests, 4, Diffusion(), texts)
+    copies = draw_latents(denoiser, [requests[1]] * 3, 4, Diffusion(), [texts[1]] * 3, tokens=len(TEXT))
+    assert torch.equal(company[1], copies[1])
+
+
+def test_conditions_go_with_their_request() -> None:
+    seen = []
+
+    def listening(latent, times, text, mask, told):
+        seen.append((latent[:, 0, 0, 0, 0], told[:, 0]))
+        return torch.zeros_like(latent)
+
+    requests = [dataclasses.replace(REQUEST, seed=seed, steps=1) for seed in (3, 4)]
+    told = {"told": torch.tensor([[1.0], [2.0]])}
+    draw_latents(listening, requests, 4, Diffusion(), [Texts(TEXT, NOTHING)] * 2, conditions=told)
+    latents, conditions = seen[0]
+    assert conditions.tolist() == [1, 2, 1, 2]
+    assert latents[:2].tolist() == latents[2:].tolist()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_frames_that_are_held_are_shown_at_each_steps_noise_and_come_out_as_they_are(name: str, zero: bool) -> None:
+    """√ᾱ z + √(1 − ᾱ) ε by the training's schedule, whatever the model makes of them and in whatever scale a sampler
+    keeps its latents."""
+    held, seen = torch.randn(1, 4, 1, 4, 6, generator=torch.Generator().manual_seed(2)), []
+
+    def listening(latent, times, text, mask):
+        seen.append((int(times[0]), latent))
+        return torch.ones_like(latent)
+
+    diffusion = Diffusion(zero_terminal_snr=zero)
+    request = dataclasses.replace(REQUEST, sampler=name, guidance=1.0)
+    found = draw_latents(listening, [request], 4, diffusion, [Texts(TEXT, NOTHING)], held=held)
+    assert torch.equal(found[:, :, :1], held)
+    noise = torch.randn(latent_shape(request, 4), generator=torch.Generator().manual_seed(request.seed))[:, :, :1]
+    signals = scheduler(diffusion).alphas_cumprod
+    assert len(seen) == REQUEST.steps
+    for time, latent in seen:
+        wanted = signals[time].sqrt() * held + (1 - signals[time]).sqrt() * noise
+        torch.testing.assert_close(latent[:, :, :1], wanted, atol=1e-3, rtol=0)
+
+
+def test_requests_of_different_sizes_are_not_made_together(denoiser) -> None:
+    requests = [REQUEST, dataclasses.replace(REQUEST, steps=6)]
+    with pytest.raises(ValueError, match="may differ in prompts, seeds and given frames alone"):
+        draw_latents(denoiser, requests, 4, Diffusion(), [Texts(TEXT, NOTHING)] * 2)

@@ -20,6 +20,7 @@ from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import engine as deepspeed_engine
 from ops.training.loop import loop
+from ops.training.loop.engine_config import configuration
 from ops.training.methods import denoiser, vae
 from ops.training.methods.method import Watch
 
@@ -101,7 +102,7 @@ def test_what_has_no_training_program_yet_could_be_trained(made: Callable, check
     model, run = made()
     optimizer = Optimizer(learning_rate=1e-3)
     schedule = Schedule(steps=2, batch_size=1, checkpoint_every=2, validate_every=2, optimizer=optimizer)
-    config = deepspeed_engine.configuration(checkout, Launch(**ZERO2), schedule, 1)
+    config = configuration(checkout, Launch(**ZERO2), schedule, 1)
     engine = deepspeed_engine.wrap(model, config, optimizer)
     for _ in range(2):
         output = run(engine)

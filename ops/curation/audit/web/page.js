@@ -55,7 +55,7 @@ function judge(entry) {
 async function send(clipId, verdict) {
   const answer = await fetch("/verdicts", {
     method: "POST",
-    headers: {"Content-Type": "application/json", "X-Audit-Token": data.token},
+    headers: {"Content-Type": "application/json", "X-Page-Token": data.token},
     body: JSON.stringify({clip_id: clipId, verdict}),
   });
   if (!answer.ok) throw new Error(await answer.text());

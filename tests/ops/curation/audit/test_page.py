@@ -266,7 +266,7 @@ def test_only_the_page_itself_may_write(page: Page, served: Served, complaints: 
     assert page.evaluate(script, [served.address, clip, {}]) == 403
     token = page.evaluate("JSON.parse(document.getElementById('data').textContent).token")
     page.goto("about:blank")
-    stranger: list[Any] = [served.address, clip, {"X-Audit-Token": token}]
+    stranger: list[Any] = [served.address, clip, {"X-Page-Token": token}]
     assert page.evaluate(script, stranger) == "refused"  # the browser asks first, and is told no
     assert served.audit.store.read() == []
     assert any("CORS" in complaint for complaint in complaints)

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from ops.curation.audit.server import TOKEN_HEADER, application, serve
+from ops.curation.audit.server import application, serve
 from ops.curation.audit.session import Audit
 from ops.curation.audit.verdict_store import AuditError
+from ops.runtime.loopback_page import TOKEN_HEADER
 from ops.runtime.project import Project
 
 HOME = "http://127.0.0.1"
@@ -82,7 +83,7 @@ def test_every_start_has_its_own_token(audit: Audit) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[::1]", ""])
 def test_other_host_names_are_refused(client: TestClient, host: str) -> None:
-    assert client.get("/", headers={"Host": host}).status_code == 400
+    assert client.get("/", headers={"Host": host}).status_code == 403
     assert client.get("/", headers={"Host": "localhost:4000"}).status_code == 200
 
 
@@ -128,7 +129,7 @@ def test_a_taken_port_and_a_second_audit_are_errors(audit: Audit) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(AuditError, match="in use; choose another with --port"):
+        with pytest.raises(ValueError, match="in use; choose another with --port"):
             serve(audit, other.getsockname()[1], lambda address: None)
     with audit.store.writing(), pytest.raises(AuditError, match="held by another audit"):
         serve(audit, 0, lambda address: None)

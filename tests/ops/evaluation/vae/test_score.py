@@ -122,7 +122,7 @@ def test_rfvd_of_a_set_and_of_pairs(project, folder: Path, videos: Path, tmp_pat
     """With I3D's weights of its case: of one clip both are the squared distance, and both are marked."""
     from ops.runtime.files import sha256
 
-    case = module_at(checkout / "tests" / "metric_case.py").MetricCase("i3d_wide")
+    case = module_at(checkout / "tests" / "parity_cases.py").MetricCase("i3d_wide")
     weights = project.weights / "i3d"
     weights.mkdir(parents=True)
     torch.save(case.state_dict(), weights / "i3d_pretrained_400.pt")

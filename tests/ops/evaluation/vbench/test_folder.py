@@ -148,7 +148,7 @@ def put(project, entry: str, file: str, state: dict[str, torch.Tensor]) -> None:
 @pytest.fixture
 def filled(module_at, checkout: Path):
     """The weights of a parity case, as the published file has them."""
-    case = module_at(checkout / "tests" / "metric_case.py").MetricCase
+    case = module_at(checkout / "tests" / "parity_cases.py").MetricCase
     return lambda name: case(name).state_dict()
 
 

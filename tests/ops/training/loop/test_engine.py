@@ -8,23 +8,24 @@ import pytest
 import torch
 
 from ops.config import ConfigError, Launch, Optimizer, Schedule
-from ops.training.loop.engine import configuration, learning_rate, offloaded, precision, zero_stage
+from ops.training.loop.engine import learning_rate
+from ops.training.loop.engine_config import EngineConfig, configuration
 
 SCHEDULE = Schedule(
     steps=10, batch_size=12, checkpoint_every=5, validate_every=5, optimizer=Optimizer(learning_rate=1e-3)
 )
 
 
-def configured(root: Path, content: dict[str, Any], world_size: int = 2) -> dict[str, Any]:
+def configured(root: Path, content: dict[str, Any], world_size: int = 2) -> EngineConfig:
     (root / "ds.json").write_text(json.dumps(content))
     return configuration(root, Launch(deepspeed="ds.json"), SCHEDULE, world_size)
 
 
 def test_the_stage_fills_in_its_numbers(tmp_path: Path) -> None:
     config = configured(tmp_path, {"zero_optimization": {"stage": 1}, "gradient_accumulation_steps": 3})
-    assert (config["train_batch_size"], config["train_micro_batch_size_per_gpu"]) == (12, 2)
-    assert config["gradient_clipping"] == 1.0
-    assert precision(config) is torch.float32
+    assert (config.document["train_batch_size"], config.document["train_micro_batch_size_per_gpu"]) == (12, 2)
+    assert config.document["gradient_clipping"] == 1.0
+    assert config.precision is torch.float32
 
 
 SHIPPED = ["zero1", "zero1_cpu", "zero2", "zero2_offload", "zero3", "zero3_offload"]
@@ -37,16 +38,16 @@ def test_each_shipped_file_is_known_here(checkout: Path) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_files_are_accepted(checkout: Path, name: str) -> None:
     config = configuration(checkout, Launch(deepspeed=f"configs/deepspeed/{name}.json"), SCHEDULE, 4)
-    assert precision(config) is (torch.float32 if name == "zero1_cpu" else torch.bfloat16)
-    assert zero_stage(config) == int(name[4])
-    assert offloaded(config) == name.endswith("offload")
+    assert config.precision is (torch.float32 if name == "zero1_cpu" else torch.bfloat16)
+    assert config.stage == int(name[4])
+    assert config.offloads_optimizer == name.endswith("offload")
 
 
 def test_deepspeed_is_told_of_ranks_as_if_each_had_samples_of_its_own(tmp_path: Path) -> None:
     """Two groups of two compute 12 samples; to DeepSpeed these are four ranks with 6 each."""
     (tmp_path / "ds.json").write_text(json.dumps({"zero_optimization": {"stage": 2}, "gradient_accumulation_steps": 3}))
     config = configuration(tmp_path, Launch(deepspeed="ds.json"), SCHEDULE, 4, ranks_of_a_video=2)
-    assert (config["train_batch_size"], config["train_micro_batch_size_per_gpu"]) == (24, 2)
+    assert (config.document["train_batch_size"], config.document["train_micro_batch_size_per_gpu"]) == (24, 2)
 
 
 @pytest.mark.parametrize(

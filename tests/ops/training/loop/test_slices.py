@@ -14,6 +14,7 @@ from ops.config import Launch, Optimizer, Schedule
 from ops.training.launching.ranks import ALONE, Ranks
 from ops.training.loop import engine as deepspeed_engine
 from ops.training.loop.ema import Ema
+from ops.training.loop.engine_config import configuration
 from ops.training.loop.slices import Slicing
 
 
@@ -64,10 +65,10 @@ def test_zero3_takes_apart_what_is_trained_and_nothing_beside_it(checkout: Path,
     optimizer = Optimizer(learning_rate=1e-3)
     schedule = Schedule(steps=2, batch_size=1, checkpoint_every=2, validate_every=2, optimizer=optimizer)
     launch = Launch(accelerator="cpu", deepspeed="configs/deepspeed/zero3.json")
-    config = deepspeed_engine.configuration(checkout, launch, schedule, 1) | {"bf16": {"enabled": False}}
-    config["zero_optimization"]["stage3_param_persistence_threshold"] = (
-        0  # small ones would stay whole beside their slice
-    )
+    config = configuration(checkout, launch, schedule, 1)
+    # small ones would stay whole beside their slice
+    zero = {**config.document["zero_optimization"], "stage3_param_persistence_threshold": 0}
+    config = config.with_keys(bf16={"enabled": False}, zero_optimization=zero)
     engine = deepspeed_engine.wrap(trained, config, optimizer)
     after = model().requires_grad_(False)
     for frozen in (before, after):

@@ -20,7 +20,7 @@ from ops.training.job import Job
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.loop.engine import configuration_of
+from ops.training.loop.engine_config import configuration_of
 from ops.training.loop.session import Batch
 from ops.training.methods import denoiser, vae
 from ops.training.planning.cases import DenoiserCase, VaeCase

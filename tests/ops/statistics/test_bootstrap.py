@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ops.metrics.bootstrap import mean_interval
+from ops.statistics.bootstrap import mean_interval
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_twice() -> None:

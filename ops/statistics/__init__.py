@@ -1,0 +1,1 @@
+"""Intervals, and what they say of two models: numbers in, numbers out."""
