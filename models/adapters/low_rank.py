@@ -85,7 +85,8 @@ def merge_adapters(model: nn.Module, scale: float = 1.0) -> None:
             layer.set_scale(NAME, scale)
             layer.merge()
         model.set_submodule(name, layer.get_base_layer())
-    delattr(model, _KEPT)
+    for kept in (_KEPT, "peft_config"):
+        delattr(model, kept)
 
 
 def _adapted(model: nn.Module) -> Iterator[tuple[str, Any]]:

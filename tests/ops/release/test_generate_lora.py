@@ -13,13 +13,13 @@ import torch
 
 from models import adapters, released
 from ops.generation.parts import Parts
-from ops.release.generate import generate
+from ops.release.generate import again, generate
 from ops.release.merging import write_merged
 from ops.release.model_name import resolve
-from ops.runtime.artifacts import current
+from ops.runtime.artifacts import MissingArtifact, current
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
-from ops.sampling.request import SamplingError
+from ops.sampling.request import Request, SamplingError
 from ops.training.results import Trained
 
 
@@ -36,10 +36,13 @@ def video(project: Project, tmp_path: Path) -> Make:
     """The sha256 of the video that an order makes."""
 
     def make(checkpoint: str | None = None, *lora: str) -> str:
-        made = generate(project, "a cat", tmp_path / "video.mp4", checkpoint, steps=2, lora=lora)
-        return sha256(made.path)
+        return sha256(generate(project, cat(project, 2), tmp_path / "video.mp4", checkpoint, lora=lora).path)
 
     return make
+
+
+def cat(project: Project, steps: int) -> Request:
+    return Request.of(project.settings.evaluation, "a cat", 0, steps=steps)
 
 
 def test_a_stage_of_adapters_is_a_model_with_its_base(project: Project, video: Make) -> None:
@@ -63,17 +66,22 @@ def test_a_scale_says_how_much_of_them(project: Project, video: Make, tmp_path: 
     half = video(None, "lora_mine:0.5")
     assert half not in (alone, whole)
     assert video(None, "lora_mine:0.25", "lora_mine:0.25") == half, "several add up"
-    made = generate(project, "a cat", tmp_path / "v.mp4", steps=1, lora=["lora_mine@2:0.5"])
+    made = generate(project, cat(project, 1), tmp_path / "v.mp4", lora=["lora_mine@2:0.5"])
     assert made.model == "denoiser_video step 4 with lora_mine@2 at 0.5"
     (told,) = json.loads(made.settings.read_text())["model"]["adapters"]
     assert told["scale"] == 0.5
     assert "lora_mine" in told["folder"]
+    once_more = again(project, made.settings, tmp_path / "again.mp4")
+    assert once_more.notes[-1] == "the same bytes as before"
+    shutil.rmtree(project.root / told["folder"])
+    with pytest.raises(MissingArtifact, match="is gone"):
+        again(project, made.settings, tmp_path / "gone.mp4")
 
 
 def test_adapters_of_other_weights_are_refused_before_anything_is_loaded(
     project: Project, video: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(released, "from_pretrained", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(released, "denoiser_from_pretrained", lambda *_: pytest.fail("weights were loaded"))
     right = r"trained on other weights \(\w{12}\) than those of denoiser_video step 8 \(\w{12}\): use --checkpoint den"
     with pytest.raises(SamplingError, match=right + "oiser_video@4"):
         video("denoiser_video@8", "lora_mine")

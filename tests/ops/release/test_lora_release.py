@@ -14,7 +14,10 @@ from ops.data.latent_making import make_latents
 from ops.evaluation import checkpoint_scores, samples, truth, vbench
 from ops.release.acceptance import accept
 from ops.release.champion import release_candidate
+from ops.release.comparison.comparison import compare
+from ops.release.comparison.release_pages import release_pages
 from ops.release.generate import generate
+from ops.release.history import reigns
 from ops.release.packaging import lay_out
 from ops.release.registry import Registry
 from ops.release.rollback import rollback
@@ -23,6 +26,7 @@ from ops.release.trace import trace
 from ops.runtime.artifacts import current
 from ops.runtime.files import sha256
 from ops.runtime.project import Project
+from ops.sampling.request import Request
 from ops.training import base
 from ops.training.results import Trained
 
@@ -33,6 +37,10 @@ STAGE = {"name": "mine", "kinds": ["video"], "lora": {"rank": 2, "alpha": 2.0}}
 def score(project: Project) -> None:
     for make in (samples.make_samples, vbench.score, truth.score, checkpoint_scores.score):
         make(project)
+
+
+def cat(project: Project) -> Request:
+    return Request.of(project.settings.evaluation, "a cat", 0, steps=1)
 
 
 def aliases(project: Project) -> dict[str, int]:
@@ -49,6 +57,7 @@ def lines(scored: Any, adapt: Callable[[Any], None]) -> tuple[Any, Project]:
     return scored, mine
 
 
+@pytest.mark.slow
 def test_adapters_have_a_champion_of_their_own(lines: tuple[Any, Project], tmp_path: Path) -> None:
     world, mine = lines
     released = release_candidate(mine)
@@ -74,7 +83,18 @@ def test_adapters_have_a_champion_of_their_own(lines: tuple[Any, Project], tmp_p
     assert found.sources
     assert {node.asset for node in trace(world.project, "champion").root.walk()}.isdisjoint({MINE})
 
-    made = generate(world.project, "a cat", tmp_path / "v.mp4", "lora_mine@champion", steps=1)
+    compared = compare(world.project, ["champion", "lora_mine@champion"])
+    assert [each.label for each in compared.subjects] == ["squares version 1", "squares-lora_mine version 1"]
+    own, adapted = (each.samples for each in compared.subjects)
+    assert own
+    assert adapted
+    assert own.version != adapted.version, "each with the samples of its own line"
+    assert adapted.scores.keys() == own.scores.keys()
+    assert compared.settings["checkpoint.asset"] == ["denoiser_video", MINE]
+    assert list(release_pages(mine, released)) == ["card"]
+    assert [(each.version, each.value) for each in reigns(Registry(mine), "held_out_loss")] == [(1, 0.3)]
+
+    made = generate(world.project, cat(world.project), tmp_path / "v.mp4", "lora_mine@champion")
     assert made.model == "squares-lora_mine version 1"
 
     tree = world.project.settings.model_copy(
@@ -107,9 +127,9 @@ def test_adapters_of_finished_weights_lead_back_to_these(scored: Any, tmp_path: 
     assert f"adopted from {made.results.source}" in Registry(project).download(
         Registry(project).version("champion"), "model_card.md"
     ).read_text(encoding="utf-8")
-    alone = generate(project, "a cat", tmp_path / "alone.mp4", "denoiser_released", steps=1)
-    whole = generate(project, "a cat", tmp_path / "whole.mp4", steps=1)
-    again = generate(project, "a cat", tmp_path / "again.mp4", steps=1, lora=["lora_mine"])
+    alone = generate(project, cat(project), tmp_path / "alone.mp4", "denoiser_released")
+    whole = generate(project, cat(project), tmp_path / "whole.mp4")
+    again = generate(project, cat(project), tmp_path / "again.mp4", lora=["lora_mine"])
     assert again.model.endswith(" with lora_mine at 1")
     assert sha256(again.path) == sha256(whole.path) != sha256(alone.path)
 

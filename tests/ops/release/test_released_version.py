@@ -14,6 +14,8 @@ from ops.runtime.project import Project
 from ops.training import assets, base
 from ops.weights.content import weights_hash
 
+pytestmark = pytest.mark.slow
+
 
 def reads(project: Project, **sections: Any) -> Project:
     path = project.root / "params.yaml"

@@ -23,7 +23,7 @@ from ops.training.checkpoints import checkpointing
 from ops.training.launching import program
 from ops.training.launching.ranks import Ranks
 from ops.training.loop import loop
-from ops.training.loop.engine import configuration_of
+from ops.training.loop.engine_config import configuration_of
 from ops.training.methods import denoiser
 from ops.training.methods.method import Watch
 from ops.training.results import Trained
