@@ -74,5 +74,5 @@ def test_what_asks_for_no_video_is_refused(project: Project, asked: Wanted, erro
 
 def test_what_is_made_again_takes_nothing_else() -> None:
     wanted(steps=None).require_nothing_else(None, 1, None)
-    with pytest.raises(WronglyCalled, match=r"leave a prompt, --guidance-rescale, --count, --checkpoint out"):
-        wanted("a cat", count=3, guidance_rescale=0.7).require_nothing_else("champion", 1, None)
+    with pytest.raises(WronglyCalled, match=r"leave a prompt, --guidance-rescale, --count, --checkpoint, --lora out"):
+        wanted("a cat", count=3, guidance_rescale=0.7).require_nothing_else("champion", 1, None, ["lora_mine"])

@@ -213,7 +213,8 @@ def test_files_are_looked_at_before_a_model_is_loaded(
 ) -> None:
     (tmp_path / "words.png").write_text("no picture")
     write_mp4(tmp_path / "short.mp4", np.zeros((4, 32, 32, 3), np.uint8), fps=project.settings.evaluation.fps)
-    monkeypatch.setattr(VideoModel, "_load", None)
+    for part in ("denoiser", "vae"):
+        monkeypatch.setattr(VideoModel, part, None)
     with pytest.raises(SamplingError, match=r"words\.png cannot be given as a picture"):
         made_of(project, "a cat", tmp_path / "v.mp4", ASSET, given=Given.beginning(tmp_path / "words.png"))
     with pytest.raises(SamplingError, match=r"short\.mp4 has 4 frames at .* but its last 5 are to be given: give 4 or"):
