@@ -29,6 +29,7 @@ TITLES = (
     *(
         "Learning on the made world",
         "Samplers",
+        "Given frames",
         "Index of samples",
         "Reading cached latents",
         "Batches by tokens",
