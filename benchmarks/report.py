@@ -30,6 +30,7 @@ TITLES = (
         "Learning on the made world",
         "A new colour by adapters",
         "Samplers",
+        "Given frames",
         "Index of samples",
         "Reading cached latents",
         "Batches by tokens",

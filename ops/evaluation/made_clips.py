@@ -33,11 +33,11 @@ def reconstructed(
     random = np.random.default_rng(SEED)
     for combination in held_out_combinations():
         for number in range(OF_EACH):
-            clip = _seen_at(draw(scene_of(combination, random), FRAMES, SIDE), terms)
+            clip = seen_at(draw(scene_of(combination, random), FRAMES, SIDE), terms)
             yield f"{combination.caption}, {number}", combination.caption, given_back(model, clip)
 
 
-def _seen_at(clip: NDArray[np.uint8], terms: Document) -> NDArray[np.uint8]:
+def seen_at(clip: NDArray[np.uint8], terms: Document) -> NDArray[np.uint8]:
     """1 + 4n frames at the protocol's rate, at its size."""
     moments = np.arange(0, len(clip), RATE / terms["fps"]).astype(int)[: terms["num_frames"]]
     moments = moments[: fitting_frames(len(moments))]

@@ -86,8 +86,10 @@ def serve(app: Guard, port: int, ready: Callable[[str], None]) -> None:
         ValueError: the port is in use.
     """
     with _listening(port) as listener:
-        options: dict[str, Any] = {"log_level": "warning", "lifespan": "off", "server_header": False}
-        server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=2, **options))
+        settings = uvicorn.Config(
+            app, timeout_graceful_shutdown=2, log_level="warning", lifespan="off", server_header=False
+        )
+        server = uvicorn.Server(settings)
         ready(f"http://{HOST}:{listener.getsockname()[1]}/")
         try:
             server.run(sockets=[listener])

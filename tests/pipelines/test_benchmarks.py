@@ -157,6 +157,20 @@ def test_the_finding_of_samplers_is_how_many_prompts_are_kept_and_how_far_they_a
     assert ("euler_ancestral, 10 steps", "50%", "50%", "50%", "50%", "") in told.rows
 
 
+def test_the_finding_of_given_frames_is_what_a_first_frame_gives() -> None:
+    from benchmarks.given_frames import SHOWN, report, ways
+
+    rows = ways(9)
+    assert rows["the first and the last"] == [0, 8]
+    assert rows["the first half"] == [0]  # the whole latent frames of four
+    assert rows["all but the middle"] == [0, 1, 2, 3, 5, 6, 7, 8]
+    found = {name: {**dict.fromkeys(SHOWN, 0.5), "given": 30.0, "made": 20.0} for name in rows}
+    found["nothing"]["given"], found["the first"]["shape"] = float("nan"), 0.75
+    told = report(found, 36, "a stage")
+    assert "A first frame takes the shapes from 50% to 75%" in told.finding
+    assert told.rows[0] == ("nothing", "50%", "50%", "50%", "50%", "", "20.0")
+
+
 def test_a_section_replaces_its_older_self_and_no_other(tmp_path: Path) -> None:
     from benchmarks.report import Report
 
