@@ -87,7 +87,7 @@ def test_evaluation_and_release_are_answered_too(world) -> None:
     made = ("samples", "vbench", "truth", "checkpoint_scores", "wfvae_evaluation")
     assert {why(project, asset).would for asset in made} == {"be found"}
     assert why(project, "champion").would == "be made"
-    project = changed(project, "steps: 2", "steps: 3")
+    project = changed(project, "steps: 2", "steps: 4")
     assert [str(change) for change in why(project, "samples").changes] == ["evaluation.steps 2 → 4"]
     assert why(project, "wfvae_evaluation").would == "be found"
     project = changed(project, "reconstruction_frames: 5", "reconstruction_frames: 9")
